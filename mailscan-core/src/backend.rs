@@ -1,0 +1,7 @@
+//! Queues and stores that come with mailscan.
+//!
+//! Every backend has the same files: `queue.rs` and `store.rs` implement the two contracts over what `mod.rs` opens.
+
+pub mod memory;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;

@@ -1,0 +1,1 @@
+//! The backend in memory: for tests, for embedding, and as the naive reference.

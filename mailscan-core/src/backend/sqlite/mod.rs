@@ -1,0 +1,1 @@
+//! The embedded durable backend: queue and store in one SQLite file.

@@ -1,0 +1,1 @@
+//! The engine: drives a pipeline until its jobs are finished.

@@ -1,0 +1,163 @@
+//! The contract of a fetcher: a task goes in, documents and discovered work come out.
+//!
+//! The engine's workers call it; [`crate::source`] holds the fetchers for pages, search endpoints and local files.
+//! What a fetcher brings is hostile: it must bound sizes, time, decompression and redirects itself.
+
+use std::borrow::Cow;
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use crate::extract::Media;
+use crate::job::JobOptions;
+use crate::task::{Task, Work};
+
+/// Brings what a task asks for.
+pub trait Fetcher: Debug + Send + Sync + 'static {
+    /// Carries out one task.
+    ///
+    /// - Ends within [`Budget::time`], as an error when need be, and holds at most [`Budget::body`] bytes of a document.
+    /// - Dropping the future stops the work and leaves nothing behind; the same task may be fetched again.
+    /// - What it discovers is not yet filtered by the job's depth: a step of 1 counts as one link.
+    ///
+    /// # Errors
+    /// [`FetchError`], classed by what is to be done next.
+    fn fetch(
+        &self,
+        task: &Task,
+        context: &FetchContext<'_>,
+    ) -> impl Future<Output = Result<Fetched, FetchError>> + Send;
+}
+
+/// What a fetcher may take, and what the job allows.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchContext<'a> {
+    /// The job's options.
+    pub options: &'a JobOptions,
+    /// The bounds of this fetch.
+    pub budget: Budget,
+}
+
+/// The bounds of one fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// The most time, waiting for the host's turn included.
+    pub time: Duration,
+    /// The most bytes of one decoded document; the rest is dropped and noted.
+    pub body: usize,
+}
+
+impl Default for Budget {
+    /// 60 seconds and 8 MiB.
+    fn default() -> Self {
+        Self { time: Duration::from_secs(60), body: 8 << 20 }
+    }
+}
+
+/// What a task brought.
+#[derive(Debug, Default)]
+pub struct Fetched {
+    /// The documents to search for addresses.
+    pub documents: Documents,
+    /// Further work that the fetch itself found, such as search results or the files of a folder. Links in a page are
+    /// the engine's to find.
+    pub discovered: Vec<Discovered>,
+}
+
+/// Documents, at once or as they come.
+#[derive(Debug, Default)]
+pub enum Documents {
+    /// Nothing to search.
+    #[default]
+    None,
+    /// One document, the usual case.
+    One(Document),
+    /// Pieces of something that may be larger than memory, cut where no address can stand.
+    Stream(mpsc::Receiver<Result<Document, FetchError>>),
+}
+
+/// Text to search for addresses.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Where it came from, as people know it: the final URL, or the path.
+    pub source: Arc<str>,
+    /// What relative links in it are relative to; `None` where links have no meaning.
+    pub base: Option<url::Url>,
+    /// How to read it.
+    pub media: Media,
+    /// The text, decoded to UTF-8 where the charset was known. May hold invalid UTF-8.
+    pub body: Bytes,
+    /// Where in the source the body begins, in bytes.
+    pub offset: u64,
+    /// Whether the source held more than the budget allowed.
+    pub truncated: bool,
+}
+
+/// Work found on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discovered {
+    /// What to do.
+    pub work: Work,
+    /// How many links further away from the sources it is: 0 or 1.
+    pub step: u32,
+}
+
+/// What is to be done about a failed fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FetchErrorClass {
+    /// Try again later; uses up one attempt.
+    Transient,
+    /// Come back later; nothing was tried, no attempt is used up.
+    Deferred,
+    /// It will not work however often it is tried.
+    Permanent,
+    /// The source refuses: robots.txt, 401, 403, or policy.
+    Refused,
+}
+
+/// A fetch that brought nothing.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct FetchError {
+    /// What is to be done.
+    pub class: FetchErrorClass,
+    /// A short stable code to group by, such as `http-404`, `robots` or `connect-timeout`.
+    pub code: Cow<'static, str>,
+    /// One line for a person.
+    pub message: String,
+    /// The status of the answer, when there was one.
+    pub status: Option<u16>,
+    /// How long the source asked to be left alone, or how long until the host's turn.
+    pub retry_after: Option<Duration>,
+}
+
+impl FetchError {
+    /// An error of `class` with a code and a line for a person.
+    pub fn new(class: FetchErrorClass, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { class, code: code.into(), message: message.into(), status: None, retry_after: None }
+    }
+
+    /// The same error with the time after which to come back.
+    #[must_use]
+    pub fn retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+
+    /// The same error with the status of the answer.
+    #[must_use]
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Whether the source kept us out, so that its silence must not be read as "nothing found": a refusal, a 429, or
+    /// a time-out.
+    pub fn is_blocked(&self) -> bool {
+        self.class == FetchErrorClass::Refused || self.status == Some(429) || self.code.contains("timeout")
+    }
+}

@@ -1,0 +1,333 @@
+//! A job: what a user asked for, the state it is in, and the table of states.
+//!
+//! A [`JobSpec`] comes from a person (through the command line or the API), is checked once by
+//! [`JobSpec::validate`], planned by [`crate::plan`], and kept by the store as a [`Job`].
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind, Result};
+use crate::plan::Limits;
+use crate::task::{NewTask, Work};
+
+/// The identity of a job within its store, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub u64);
+
+impl std::fmt::Display for JobId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The state of a job.
+///
+/// | from \ to | running | paused | completed | failed | cancelled |
+/// | --- | --- | --- | --- | --- | --- |
+/// | queued | yes | yes | - | yes | yes |
+/// | running | - | yes | yes | yes | yes |
+/// | paused | yes | - | - | yes | yes |
+/// | failed | yes | - | - | - | yes |
+///
+/// A paused or failed job may also go back to queued, which leaves it to running workers; `completed` and `cancelled`
+/// are final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum JobStatus {
+    /// Waiting for workers.
+    Queued,
+    /// Workers are on it.
+    Running,
+    /// Stopped for now; nothing is lost and it can go on.
+    Paused,
+    /// The target was reached, or the sources hold no more.
+    Completed,
+    /// It could not be carried out; the reason says why.
+    Failed,
+    /// A person ended it.
+    Cancelled,
+}
+
+impl JobStatus {
+    /// All states.
+    pub const ALL: [Self; 6] =
+        [Self::Queued, Self::Running, Self::Paused, Self::Completed, Self::Failed, Self::Cancelled];
+
+    /// A stable short name, for stores and for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The state with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == name)
+    }
+
+    /// Whether the state table lets a job in this state go to `next`.
+    pub const fn can_become(self, next: Self) -> bool {
+        use JobStatus::{Cancelled, Completed, Failed, Paused, Queued, Running};
+        match self {
+            Queued => matches!(next, Running | Paused | Failed | Cancelled),
+            Running => matches!(next, Paused | Completed | Failed | Cancelled),
+            Paused => matches!(next, Queued | Running | Failed | Cancelled),
+            Failed => matches!(next, Queued | Running | Cancelled),
+            Completed | Cancelled => false,
+        }
+    }
+
+    /// Whether nothing more will happen to the job by itself.
+    pub const fn is_settled(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+}
+
+impl std::fmt::Display for JobStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Where a job looks for addresses.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum JobSource {
+    /// One page by its URL.
+    Url(String),
+    /// A local file that holds one URL a line.
+    UrlList(String),
+    /// A query to the job's search endpoint.
+    Search(String),
+    /// A local file or folder.
+    Path(String),
+}
+
+/// How far a job follows links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crawl {
+    /// How many links away from a source a page may be. A link is followed only within the host of its page.
+    pub max_depth: u32,
+}
+
+/// What a job may take and do. [`Default`] is the contract's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobOptions {
+    /// Follow links; `None` fetches only what the sources name.
+    pub crawl: Option<Crawl>,
+    /// The most tasks (pages, calls, files) that the job may have.
+    pub max_tasks: Option<u64>,
+    /// Workers instead of the planned number.
+    pub workers: Option<u32>,
+    /// How many fetches one worker keeps in flight. From 1.
+    pub connections_per_worker: u32,
+    /// The least time between two calls of a search endpoint by one worker.
+    pub rate_limit: Duration,
+    /// How long the job may be at work before it is paused; `None` for ever. Each resume starts anew.
+    pub time_limit: Option<Duration>,
+    /// The job's share of the worker pool relative to other jobs. From 1.
+    pub weight: u32,
+    /// How often a task is tried before it is given up. From 1.
+    pub max_attempts: u32,
+    /// The description of the search endpoint (JSON), when the sources hold a search.
+    pub search_endpoint: Option<String>,
+}
+
+impl Default for JobOptions {
+    fn default() -> Self {
+        let limits = Limits::default();
+        Self {
+            crawl: None,
+            max_tasks: None,
+            workers: None,
+            connections_per_worker: limits.connections_per_worker,
+            rate_limit: limits.rate_limit,
+            time_limit: Some(limits.job_time_limit),
+            weight: 1,
+            max_attempts: 4,
+            search_endpoint: None,
+        }
+    }
+}
+
+/// What a user asks for: collect `target` addresses from these sources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobSpec {
+    /// How many addresses to collect. From 1.
+    pub target: u64,
+    /// Where to look. At least one.
+    pub sources: Vec<JobSource>,
+    /// What the job may take and do.
+    pub options: JobOptions,
+}
+
+impl JobSpec {
+    /// A job with the contract's options.
+    pub fn new(target: u64, sources: Vec<JobSource>) -> Self {
+        Self { target, sources, options: JobOptions::default() }
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`], naming the field and what it may be.
+    pub fn validate(&self) -> Result<()> {
+        let invalid = |message: String| Err(Error::new(ErrorKind::Invalid, "job", message));
+        let options = &self.options;
+        if self.target == 0 || i64::try_from(self.target).is_err() {
+            return invalid(format!("target is {}: give a number from 1 to {}", self.target, i64::MAX));
+        }
+        if self.sources.is_empty() {
+            return invalid("no source: give at least one URL, list, search or path".to_owned());
+        }
+        for source in &self.sources {
+            if let JobSource::Url(text) = source {
+                parse_page_url(text)?;
+            }
+        }
+        let searches = self.sources.iter().any(|source| matches!(source, JobSource::Search(_)));
+        if searches && options.search_endpoint.is_none() {
+            return invalid("a search needs a search endpoint: describe one".to_owned());
+        }
+        for (name, value) in [
+            ("workers", options.workers.unwrap_or(1)),
+            ("connections per worker", options.connections_per_worker),
+            ("weight", options.weight),
+            ("attempts", options.max_attempts),
+        ] {
+            if value == 0 {
+                return invalid(format!("{name} is 0: give at least 1"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The tasks that the job begins with. `lanes` is how many calls of one search may run side by side.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when a URL cannot be fetched.
+    pub fn first_tasks(&self, job: JobId, lanes: u32) -> Result<Vec<NewTask>> {
+        let task = |work| NewTask { job, work, depth: 0, limit: self.options.max_tasks };
+        let mut tasks = Vec::with_capacity(self.sources.len());
+        for source in &self.sources {
+            match source {
+                JobSource::Url(text) => tasks.push(task(Work::Page { url: parse_page_url(text)?.into() })),
+                JobSource::UrlList(path) => tasks.push(task(Work::List { path: path.clone(), offset: 0 })),
+                JobSource::Path(path) => tasks.push(task(Work::Path { path: path.clone() })),
+                JobSource::Search(query) => {
+                    let stride = lanes.max(1);
+                    let lane = |page| task(Work::Search { query: query.clone(), page, stride });
+                    tasks.extend((1..=stride).map(lane));
+                }
+            }
+        }
+        Ok(tasks)
+    }
+}
+
+/// The URL of a page that can be fetched: absolute, `http` or `https`, with a host, without its fragment and without
+/// credentials.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`], naming the text and the mend.
+pub fn parse_page_url(text: &str) -> Result<url::Url> {
+    let invalid = |why: &str| Error::new(ErrorKind::Invalid, "url", format!("`{text}` {why}"));
+    let mut url = url::Url::parse(text.trim())
+        .map_err(|error| invalid(&format!("is not an absolute URL ({error}): write it like https://example.org/")))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+        return Err(invalid("cannot be fetched: only http and https URLs with a host can"));
+    }
+    url.set_fragment(None);
+    // A URL with a host always takes both.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    Ok(url)
+}
+
+/// A job to be created. Creating it twice under one key makes one job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewJob {
+    /// Chosen by the caller; a repeated creation with the same key answers the same job.
+    pub key: String,
+    /// What is asked for.
+    pub spec: JobSpec,
+}
+
+/// A job as the store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Its identity.
+    pub id: JobId,
+    /// The key it was created under.
+    pub key: String,
+    /// What is asked for.
+    pub spec: JobSpec,
+    /// Its state.
+    pub status: JobStatus,
+    /// Why it is in this state, for a person, when there is something to say.
+    pub reason: Option<String>,
+    /// Whether its first tasks are all on the queue.
+    pub seeded: bool,
+    /// How many different addresses are stored: the number of rows. Never more than the target.
+    pub collected: u64,
+    /// How long it has been at work, pauses excluded.
+    pub active: Duration,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it first ran.
+    pub started_at: Option<Timestamp>,
+    /// When it was completed, failed or cancelled.
+    pub finished_at: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn final_states_stay() {
+        for next in JobStatus::ALL {
+            assert!(!JobStatus::Completed.can_become(next));
+            assert!(!JobStatus::Cancelled.can_become(next));
+        }
+    }
+
+    #[test]
+    fn no_state_becomes_itself_and_names_parse_back() {
+        for status in JobStatus::ALL {
+            assert!(!status.can_become(status));
+            assert_eq!(JobStatus::parse(status.as_str()), Some(status));
+        }
+    }
+
+    #[test]
+    fn bad_specs_name_the_field() {
+        let url = || vec![JobSource::Url("https://a.org/".into())];
+        let message = |spec: &JobSpec| spec.validate().unwrap_err().to_string();
+        assert!(message(&JobSpec::new(0, url())).contains("target is 0"));
+        assert!(message(&JobSpec::new(1, vec![])).contains("no source"));
+        assert!(message(&JobSpec::new(1, vec![JobSource::Url("ftp://a.org".into())])).contains("only http"));
+        assert!(message(&JobSpec::new(1, vec![JobSource::Search("q".into())])).contains("search endpoint"));
+        let mut spec = JobSpec::new(1, url());
+        spec.options.workers = Some(0);
+        assert!(message(&spec).contains("workers is 0"));
+        assert!(JobSpec::new(1, url()).validate().is_ok());
+    }
+
+    #[test]
+    fn page_urls_lose_fragment_and_credentials() {
+        assert_eq!(parse_page_url(" https://u:p@A.org/x#y ").unwrap().as_str(), "https://a.org/x");
+    }
+
+    #[test]
+    fn a_search_starts_all_its_lanes() {
+        let spec = JobSpec::new(1, vec![JobSource::Search("q".into())]);
+        let tasks = spec.first_tasks(JobId(1), 3).unwrap();
+        let pages: Vec<_> = tasks.iter().map(|task| task.work.locator()).collect();
+        assert_eq!(pages, ["1+3 q", "2+3 q", "3+3 q"]);
+    }
+}

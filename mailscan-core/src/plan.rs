@@ -1,0 +1,190 @@
+//! How many workers a job gets, and how long it should take. Pure.
+//!
+//! [`Limits`] holds the contract's constants, all of which a user may set. [`WorkerPlan::new`] turns a number of e-mails
+//! into workers; [`WorkerPlan::projection`] turns that into time. Integers only, so no figure depends on rounding.
+
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The constants of planning. [`Default`] is the contract's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most workers of a job. From 1.
+    pub max_workers: u32,
+    /// Workers for every 1,000 e-mails. From 1.
+    pub workers_per_1000: u32,
+    /// The least time between two API requests of one worker.
+    pub rate_limit: Duration,
+    /// How long one worker takes to fetch the pages of one call, in parallel.
+    pub deep_scrape: Duration,
+    /// E-mails that one API call yields. From 1.
+    pub emails_per_call: u32,
+    /// How long a job may be at work.
+    pub job_time_limit: Duration,
+    /// How many fetches one worker keeps in flight. From 1.
+    pub connections_per_worker: u32,
+    /// How many addresses the Bloom filter is sized for at first; it grows.
+    pub bloom_capacity: usize,
+    /// After how long without a heartbeat a worker counts as stale.
+    pub stale_after: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_workers: 1_000,
+            workers_per_1000: 50,
+            rate_limit: Duration::from_millis(100),
+            deep_scrape: Duration::from_secs(2),
+            emails_per_call: 10,
+            job_time_limit: Duration::from_secs(600),
+            connections_per_worker: 100,
+            bloom_capacity: 10_000,
+            stale_after: Duration::from_secs(300),
+        }
+    }
+}
+
+impl Limits {
+    /// Checks that every count is at least 1.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`], naming the field.
+    pub fn validate(&self) -> Result<()> {
+        for (name, value) in [
+            ("max workers", self.max_workers),
+            ("workers per 1,000 e-mails", self.workers_per_1000),
+            ("e-mails per call", self.emails_per_call),
+            ("connections per worker", self.connections_per_worker),
+        ] {
+            if value == 0 {
+                return Err(Error::new(ErrorKind::Invalid, "limits", format!("{name} is 0: give at least 1")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Workers for a number of e-mails: `emails / 1000 x workers_per_1000`, rounded up, at least 1 for any e-mail, at
+    /// most `max_workers`; 0 for none.
+    pub fn workers(&self, emails: u64) -> u32 {
+        let uncapped = (u128::from(emails) * u128::from(self.workers_per_1000)).div_ceil(1_000);
+        u32::try_from(uncapped).unwrap_or(u32::MAX).min(self.max_workers)
+    }
+}
+
+/// How a job is spread over workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerPlan {
+    /// E-mails to collect.
+    pub emails: u64,
+    /// Workers that collect them.
+    pub workers: u32,
+    /// E-mails that the busiest worker collects: `emails / workers`, rounded up.
+    pub emails_per_worker: u64,
+}
+
+impl WorkerPlan {
+    /// The plan for `emails`. With the default limits that is 20 e-mails a worker up to 20,000, and more above.
+    pub fn new(emails: u64, limits: &Limits) -> Self {
+        Self::with_workers(emails, limits.workers(emails))
+    }
+
+    /// The plan for a number of workers set by hand; 0 workers only for 0 e-mails.
+    pub fn with_workers(emails: u64, workers: u32) -> Self {
+        let emails_per_worker = if workers == 0 { 0 } else { emails.div_ceil(u64::from(workers)) };
+        Self { emails, workers, emails_per_worker }
+    }
+
+    /// API calls of the busiest worker.
+    pub fn calls_per_worker(&self, limits: &Limits) -> u64 {
+        self.emails_per_worker.div_ceil(u64::from(limits.emails_per_call.max(1)))
+    }
+
+    /// How long the job takes by the founding model: calls of the busiest worker x (rate limit + deep scrape), the
+    /// pages of one call being fetched in parallel. Saturates at [`Duration::MAX`].
+    pub fn projection(&self, limits: &Limits) -> Duration {
+        let per_call = limits.rate_limit.saturating_add(limits.deep_scrape).as_nanos();
+        let nanos = per_call.saturating_mul(u128::from(self.calls_per_worker(limits)));
+        let seconds = u64::try_from(nanos / 1_000_000_000);
+        seconds.map_or(Duration::MAX, |seconds| Duration::new(seconds, (nanos % 1_000_000_000) as u32))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_contracts_table() {
+        let limits = Limits::default();
+        for (emails, workers, per_worker, seconds) in [
+            (0, 0, 0, 0.0),
+            (1, 1, 1, 2.1),
+            (19, 1, 19, 4.2),
+            (20, 1, 20, 4.2),
+            (21, 2, 11, 4.2),
+            (999, 50, 20, 4.2),
+            (1_000, 50, 20, 4.2),
+            (10_000, 500, 20, 4.2),
+            (19_999, 1_000, 20, 4.2),
+            (20_000, 1_000, 20, 4.2),
+            (20_001, 1_000, 21, 6.3),
+            (100_000, 1_000, 100, 21.0),
+            (1_000_000, 1_000, 1_000, 210.0),
+        ] {
+            let plan = WorkerPlan::new(emails, &limits);
+            assert_eq!((plan.workers, plan.emails_per_worker), (workers, per_worker), "{emails} e-mails");
+            assert_eq!(plan.projection(&limits), Duration::from_secs_f64(seconds), "{emails} e-mails");
+        }
+    }
+
+    #[test]
+    fn the_largest_numbers_do_not_overflow() {
+        let limits = Limits { workers_per_1000: u32::MAX, max_workers: u32::MAX, ..Limits::default() };
+        assert_eq!(limits.workers(u64::MAX), u32::MAX);
+        let plan = WorkerPlan::new(u64::MAX, &Limits { deep_scrape: Duration::MAX, ..Limits::default() });
+        assert_eq!(plan.workers, 1_000);
+        assert_eq!(plan.projection(&Limits { deep_scrape: Duration::MAX, ..Limits::default() }), Duration::MAX);
+    }
+
+    #[test]
+    fn zero_limits_are_refused_by_name() {
+        let limits = Limits { emails_per_call: 0, ..Limits::default() };
+        assert!(limits.validate().unwrap_err().to_string().contains("e-mails per call is 0"));
+        assert!(Limits::default().validate().is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn never_over_the_cap_and_never_idle(emails: u64, max_workers in 1u32.., workers_per_1000 in 1u32..) {
+            let limits = Limits { max_workers, workers_per_1000, ..Limits::default() };
+            let workers = limits.workers(emails);
+            prop_assert!(workers <= max_workers);
+            prop_assert_eq!(workers == 0, emails == 0);
+        }
+
+        #[test]
+        fn monotone_in_emails(a: u64, b: u64) {
+            let limits = Limits::default();
+            let (low, high) = (a.min(b), a.max(b));
+            prop_assert!(limits.workers(low) <= limits.workers(high));
+        }
+
+        #[test]
+        fn projection_is_monotone_above_the_cap(a in 20_000u64.., b in 20_000u64..) {
+            let limits = Limits::default();
+            let (low, high) = (WorkerPlan::new(a.min(b), &limits), WorkerPlan::new(a.max(b), &limits));
+            prop_assert!(low.projection(&limits) <= high.projection(&limits));
+        }
+
+        #[test]
+        fn workers_suffice(emails in 1u64..) {
+            let plan = WorkerPlan::new(emails, &Limits::default());
+            let capacity = u128::from(plan.workers) * u128::from(plan.emails_per_worker);
+            prop_assert!(capacity >= u128::from(emails));
+            prop_assert!(capacity - u128::from(emails) < u128::from(plan.workers));
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The contract of a queue: durable tasks, handed out under fenced leases.
+//!
+//! Tasks come from jobs and from what tasks discover; the engine claims them in batches and settles them in batches.
+//! The behaviour that every queue owes is listed at each method and held by [`crate::conformance`] (feature
+//! `conformance`).
+//!
+//! Common to all methods:
+//! - Results match the input's order and length.
+//! - `Err`, or a dropped future, means "outcome unknown": every call is safe to repeat.
+//! - Durations go in, never timestamps: the queue owns the clock.
+//! - Nothing waits for work to appear; [`Queue::ready`] is the only method that does.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::job::JobId;
+use crate::lease::{Claimed, Lease, NodeId, Settle};
+use crate::task::{NewTask, Task, TaskId};
+
+/// A durable queue of tasks. See the module's documentation for what is common to all methods.
+pub trait Queue: Debug + Send + Sync + 'static {
+    /// Puts tasks on the queue.
+    ///
+    /// - A job holds each [`Work`](crate::task::Work) once: pushing it again answers [`Pushed::Duplicate`] with the
+    ///   first one's id, whatever state that is in, also within one batch.
+    /// - A task beyond its [`limit`](NewTask::limit) answers [`Pushed::OverLimit`] and is not kept; a duplicate is
+    ///   answered as such even beyond the limit.
+    /// - Pushed tasks can be claimed at once.
+    fn push(&self, tasks: &[NewTask]) -> impl Future<Output = Result<Vec<Pushed>>> + Send;
+
+    /// Claims tasks that are ready, for the jobs and up to the limits of the request.
+    ///
+    /// - A claimed task is leased: nobody else gets it before the lease ends.
+    /// - The fence of a task rises with every claim.
+    /// - Per call, one host yields at most [`per_host`](ClaimRequest::per_host) tasks of one job, and a host in
+    ///   [`busy_hosts`](ClaimRequest::busy_hosts) none. Hosts take turns between calls; within a host and job, tasks
+    ///   come in the order in which they became ready.
+    /// - Tasks delivered in vain at least [`QueueLimits::suspect_after`] times are *suspects*: a call yields at most
+    ///   [`suspects`](ClaimRequest::suspects) of them, those with the fewest crashes first.
+    /// - Delayed tasks whose time has come are ready; expired leases are not (see [`sweep`](Self::sweep)).
+    /// - The answer may be empty, and may hold less than the limits even when more is ready.
+    fn claim(&self, request: &ClaimRequest) -> impl Future<Output = Result<Vec<Claimed>>> + Send;
+
+    /// Extends leases to `lease_for` from now.
+    ///
+    /// - A lease that is still held by fence is extended, even when its time is over but no sweep has taken it.
+    /// - A lost lease is a value ([`Renewed::Lost`]), never an error.
+    fn renew(&self, leases: &[Lease], lease_for: Duration) -> impl Future<Output = Result<Vec<Renewed>>> + Send;
+
+    /// Gives tasks back.
+    ///
+    /// - Job and fence are checked in the statement that writes: a lost lease changes nothing.
+    /// - The same settlement again answers [`Settled::Repeated`].
+    /// - [`Verdict::Retry`](crate::lease::Verdict::Retry) raises the attempt count,
+    ///   [`Verdict::Release`](crate::lease::Verdict::Release) does not; both clear nothing of the crash count.
+    fn settle(&self, batch: &[Settle]) -> impl Future<Output = Result<Vec<Settled>>> + Send;
+
+    /// Takes back up to `limit` expired leases.
+    ///
+    /// - The task's fence rises, so its last holder has lost it; its crash count rises by one; its attempts do not.
+    /// - A task whose crash count reaches [`QueueLimits::quarantine_after`] is quarantined instead of made ready.
+    fn sweep(&self, limit: NonZeroUsize) -> impl Future<Output = Result<Swept>> + Send;
+
+    /// How many tasks of a job are in which state. Cheap at any size; a job without tasks has a depth of zeros.
+    fn depth(&self, job: JobId) -> impl Future<Output = Result<Depth>> + Send;
+
+    /// Waits for a hint that a claim may find something.
+    ///
+    /// A hint may come without cause and may be missed by a crash or another process, so callers poll as well.
+    /// Cancel-safe: dropping the future loses no later hint.
+    fn ready(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// When a queue doubts a task. Given to a backend when it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// From this many crashes on, a task is a suspect and is delivered in isolation.
+    pub suspect_after: u32,
+    /// At this many crashes, a task is quarantined.
+    pub quarantine_after: u32,
+}
+
+impl Default for QueueLimits {
+    /// Suspect after 2, quarantine after 5. A killed process marks everything it had in flight; the isolation of
+    /// suspects in between finds the one task that kills, without giving up its innocent companions.
+    fn default() -> Self {
+        Self { suspect_after: 2, quarantine_after: 5 }
+    }
+}
+
+/// What became of a pushed task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// It is on the queue under this id.
+    New(TaskId),
+    /// The job already holds this work under this id.
+    Duplicate(TaskId),
+    /// The job has as many tasks as it may have.
+    OverLimit,
+}
+
+/// The part of a claim that one job may get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The job.
+    pub job: JobId,
+    /// The most tasks to claim for it.
+    pub limit: usize,
+}
+
+/// What to claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimRequest {
+    /// Who claims.
+    pub node: NodeId,
+    /// For which jobs, and how much for each.
+    pub shares: Vec<Share>,
+    /// The most tasks of one host within one job.
+    pub per_host: usize,
+    /// Hosts that have enough in flight here.
+    pub busy_hosts: Vec<String>,
+    /// The most suspects to claim.
+    pub suspects: usize,
+    /// How long the leases hold.
+    pub lease_for: Duration,
+}
+
+/// What became of a renewed lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewed {
+    /// It holds for the time asked for.
+    Held,
+    /// The task was settled, swept or claimed by another.
+    Lost,
+}
+
+/// What became of a settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It took effect now.
+    Applied,
+    /// It had taken effect before.
+    Repeated,
+    /// The lease was lost; nothing changed.
+    Lost,
+}
+
+/// What a sweep did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// How many tasks went back to the queue.
+    pub returned: usize,
+    /// The tasks that were quarantined by this sweep.
+    pub quarantined: Vec<Task>,
+}
+
+/// How many tasks of a job are in which state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Ready to be claimed, suspects included.
+    pub pending: u64,
+    /// Waiting for their time.
+    pub delayed: u64,
+    /// Held by a worker, or by a dead one until the next sweep.
+    pub leased: u64,
+    /// Done.
+    pub done: u64,
+    /// Given up because the source refused.
+    pub blocked: u64,
+    /// Given up for any other reason, crashes excepted.
+    pub failed: u64,
+    /// Given up because their deliveries ended in crashes.
+    pub quarantined: u64,
+}
+
+impl Depth {
+    /// Tasks on which something is still to be done. Zero proves that the job is finished, because discovered tasks
+    /// are pushed before the task that found them is settled.
+    pub const fn open(&self) -> u64 {
+        self.pending + self.delayed + self.leased
+    }
+
+    /// Tasks that were given up.
+    pub const fn lost(&self) -> u64 {
+        self.blocked + self.failed + self.quarantined
+    }
+
+    /// All tasks that the job ever had.
+    pub const fn total(&self) -> u64 {
+        self.open() + self.done + self.lost()
+    }
+}

@@ -1,0 +1,1 @@
+//! A deterministic search API and web on loopback.

@@ -1,0 +1,1 @@
+//! Fetchers that come with mailscan: pages and search endpoints over HTTP, local files.

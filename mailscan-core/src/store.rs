@@ -1,0 +1,328 @@
+//! The contract of a store: jobs, their addresses, and what is known of workers and their errors.
+//!
+//! The committer hands sightings in; the command line, the API and the page read everything else. The behaviour that
+//! every store owes is listed at each method and held by [`crate::conformance`] (feature `conformance`).
+//!
+//! Common to all methods:
+//! - Results match the input's order and length.
+//! - `Err`, or a dropped future, means "outcome unknown": every call is safe to repeat.
+//! - Lists are read by key (`after`), in rising order of id, at most `limit` at a time.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::address::Address;
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::extract::Form;
+use crate::job::{Job, JobId, JobStatus, NewJob};
+use crate::lease::{FailureClass, NodeId};
+use crate::task::TaskId;
+
+/// A durable store. See the module's documentation for what is common to all methods.
+pub trait Store: Debug + Send + Sync + 'static {
+    /// Creates a job, queued and unseeded.
+    ///
+    /// - The same key again answers [`Created::Existing`] with the first one's id and changes nothing.
+    fn create_job(&self, job: &NewJob) -> impl Future<Output = Result<Created>> + Send;
+
+    /// The job, or `None` when there is none.
+    fn job(&self, id: JobId) -> impl Future<Output = Result<Option<Job>>> + Send;
+
+    /// Jobs with an id above `after`, of these states (all states when empty).
+    fn jobs(&self, query: &JobQuery) -> impl Future<Output = Result<Vec<Job>>> + Send;
+
+    /// Moves a job from one of the states `from` to `to`, with a reason for people.
+    ///
+    /// - Compare-and-set: in no other state than `from`, and only where
+    ///   [`JobStatus::can_become`](crate::job::JobStatus::can_become) allows it.
+    /// - A job already in `to` answers [`Transition::Already`] and keeps its reason.
+    /// - The first change to running sets `started_at`; completed, failed and cancelled set `finished_at`, and every
+    ///   other state clears it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) when there is no such job.
+    fn transition(
+        &self,
+        id: JobId,
+        from: &[JobStatus],
+        to: JobStatus,
+        reason: Option<&str>,
+    ) -> impl Future<Output = Result<Transition>> + Send;
+
+    /// Notes that the job's first tasks are all on the queue.
+    fn mark_seeded(&self, id: JobId) -> impl Future<Output = Result<()>> + Send;
+
+    /// Raises the time that the job has been at work to `active`; a smaller value changes nothing.
+    fn record_active(&self, id: JobId, active: Duration) -> impl Future<Output = Result<()>> + Send;
+
+    /// Adds addresses: an atomic set union by (job, [`Address::identity`]).
+    ///
+    /// - The first sighting of an address is kept, with its source; [`Inserted::New`] goes to exactly one sighting.
+    /// - `collected` of the job is the number of rows that the union added; it never passes the target: what comes
+    ///   after answers [`Inserted::OverTarget`]. An address that is stored answers [`Inserted::Known`] even then.
+    /// - Two addresses with one fingerprint are two addresses.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) when a job does not exist; then nothing of the batch is kept.
+    fn insert(&self, sightings: &[Sighting]) -> impl Future<Output = Result<Vec<Inserted>>> + Send;
+
+    /// Whether each address is stored for the job.
+    fn known(&self, job: JobId, addresses: &[Address]) -> impl Future<Output = Result<Vec<bool>>> + Send;
+
+    /// Stored addresses of a job with an id above `after`, in the order in which they were first seen.
+    fn addresses(&self, job: JobId, after: u64, limit: usize) -> impl Future<Output = Result<Vec<Stored>>> + Send;
+
+    /// Records what a process is and what its workers do; replaces what it said before. The store notes the time.
+    fn beat(&self, beat: &NodeBeat) -> impl Future<Output = Result<()>> + Send;
+
+    /// Forgets a process that has stopped.
+    fn forget(&self, node: &NodeId) -> impl Future<Output = Result<()>> + Send;
+
+    /// All processes that beat and were not forgotten, with the time since their last beat.
+    fn nodes(&self) -> impl Future<Output = Result<Vec<NodeSeen>>> + Send;
+
+    /// Records errors of workers. The same (job, task, fence) again changes nothing.
+    fn record_errors(&self, errors: &[NewWorkerError]) -> impl Future<Output = Result<()>> + Send;
+
+    /// Recorded errors.
+    fn errors(&self, query: &ErrorQuery) -> impl Future<Output = Result<Vec<WorkerError>>> + Send;
+
+    /// Recorded errors of one job (or all) by class, code and host, the most frequent first, at most `limit` groups.
+    fn error_groups(&self, job: Option<JobId>, limit: usize) -> impl Future<Output = Result<Vec<ErrorGroup>>> + Send;
+
+    /// Marks the open errors that the selection names as resolved, with a note; answers how many there were.
+    fn resolve_errors(&self, selection: &ErrorSelection, note: &str) -> impl Future<Output = Result<u64>> + Send;
+}
+
+/// What became of a creation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// A new job.
+    New(JobId),
+    /// The job that the key already named.
+    Existing(JobId),
+}
+
+impl Created {
+    /// The job's identity.
+    pub const fn id(self) -> JobId {
+        match self {
+            Self::New(id) | Self::Existing(id) => id,
+        }
+    }
+}
+
+/// What became of a transition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// The job is now in the new state.
+    Applied,
+    /// It was in that state before.
+    Already,
+    /// It is in this state, from which the change is not possible.
+    Refused(JobStatus),
+}
+
+/// Which jobs to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobQuery {
+    /// Only ids above this one.
+    pub after: u64,
+    /// At most so many.
+    pub limit: usize,
+    /// Only these states; all when empty.
+    pub statuses: Vec<JobStatus>,
+}
+
+/// An address with where it was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// For which job.
+    pub job: JobId,
+    /// The address.
+    pub address: Address,
+    /// The URL or path in which it stood.
+    pub source: Arc<str>,
+    /// Where in the decoded document it began, in bytes.
+    pub offset: u64,
+    /// How it was written.
+    pub form: Form,
+}
+
+/// What became of a sighting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// The address was new and is stored.
+    New,
+    /// It was stored before.
+    Known,
+    /// The job has its target; the address is not stored.
+    OverTarget,
+}
+
+/// A stored address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Rises in the order of first sighting.
+    pub id: u64,
+    /// The address as first seen.
+    pub address: Address,
+    /// The URL or path in which it was first seen.
+    pub source: Arc<str>,
+    /// Where in the decoded document it began, in bytes.
+    pub offset: u64,
+    /// How it was written.
+    pub form: Form,
+    /// When it was stored.
+    pub found_at: Timestamp,
+}
+
+/// What a process says of itself with every heartbeat, once for all its workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeBeat {
+    /// The process.
+    pub node: NodeId,
+    /// The machine's name.
+    pub host: String,
+    /// The process id.
+    pub pid: u32,
+    /// Its workers.
+    pub workers: Vec<WorkerState>,
+}
+
+/// What one worker is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerState {
+    /// The worker's number within its process, from 0.
+    pub worker: u32,
+    /// How many fetches it has in flight; 0 is idle.
+    pub in_flight: u32,
+    /// The job of the fetch it began last.
+    pub job: Option<JobId>,
+    /// What it began last, as people know it.
+    pub task: Option<String>,
+}
+
+/// A process as the store last heard of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeSeen {
+    /// What it said.
+    pub beat: NodeBeat,
+    /// How long ago, by the store's clock. A node is stale after five minutes; its tasks return sooner.
+    pub silent_for: Duration,
+}
+
+/// Whether an error ended its task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ErrorClass {
+    /// The task will be tried again.
+    Retried,
+    /// The task was given up.
+    Failed(FailureClass),
+}
+
+impl ErrorClass {
+    /// A stable short name, for stores and for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retried => "retried",
+            Self::Failed(class) => class.as_str(),
+        }
+    }
+
+    /// The class with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        if name == "retried" { Some(Self::Retried) } else { FailureClass::parse(name).map(Self::Failed) }
+    }
+}
+
+/// An error of a worker, to be recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewWorkerError {
+    /// The job.
+    pub job: JobId,
+    /// The task.
+    pub task: TaskId,
+    /// The fence of the delivery that failed: with job and task, the identity of the error.
+    pub fence: u64,
+    /// The process it happened in.
+    pub node: NodeId,
+    /// Whether the task was given up.
+    pub class: ErrorClass,
+    /// A short stable code to group by, such as `http-404`, `robots` or `connect-timeout`.
+    pub code: String,
+    /// The host of the task.
+    pub host: String,
+    /// What was fetched, as people know it.
+    pub label: String,
+    /// The error, for a person.
+    pub message: String,
+}
+
+/// A recorded error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerError {
+    /// Rises in the order of recording.
+    pub id: u64,
+    /// What was recorded.
+    pub error: NewWorkerError,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// When and with what note a person resolved it.
+    pub resolved: Option<Resolution>,
+}
+
+/// The end of an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// When.
+    pub at: Timestamp,
+    /// What the person had to say.
+    pub note: String,
+}
+
+/// Which errors to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ErrorQuery {
+    /// Only ids above this one.
+    pub after: u64,
+    /// At most so many.
+    pub limit: usize,
+    /// Only of this job.
+    pub job: Option<JobId>,
+    /// Only those that nobody has resolved.
+    pub open_only: bool,
+}
+
+/// Errors of one kind at one host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorGroup {
+    /// The class.
+    pub class: ErrorClass,
+    /// The code.
+    pub code: String,
+    /// The host.
+    pub host: String,
+    /// How many there are.
+    pub count: u64,
+    /// How many of them nobody has resolved.
+    pub open: u64,
+    /// The newest message.
+    pub sample: String,
+}
+
+/// Which errors to resolve: those that match every field given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ErrorSelection {
+    /// The errors with these ids; all when empty.
+    pub ids: Vec<u64>,
+    /// Of this job.
+    pub job: Option<JobId>,
+    /// With this code.
+    pub code: Option<String>,
+    /// At this host.
+    pub host: Option<String>,
+}

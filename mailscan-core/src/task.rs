@@ -1,0 +1,209 @@
+//! A task: one item of the queue, such as one page, one call of a search API, or one file.
+//!
+//! Tasks are made from a job's sources and from what other tasks discover; the queue keeps them, a fetcher carries
+//! them out. Everything that a job does expands through tasks (a folder yields files, a list yields pages, a search
+//! call yields pages and its next call), so the frontier lives in the queue and memory does not grow with it.
+
+use crate::job::JobId;
+
+/// The identity of a task within its queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId(pub u64);
+
+impl std::fmt::Display for TaskId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a task asks for. Two tasks of one job with equal work are the same task.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Work {
+    /// Fetch one page by its absolute `http` or `https` URL.
+    Page {
+        /// The URL, normalised, without a fragment.
+        url: String,
+    },
+    /// Call the job's search endpoint once. The call after it is `page + stride` of the same query.
+    Search {
+        /// What is searched for.
+        query: String,
+        /// The number of the result page, from 1.
+        page: u32,
+        /// How far the next call of this lane is: the number of lanes that share the query.
+        stride: u32,
+    },
+    /// Read one local file, or list one local folder: its files and folders become tasks.
+    Path {
+        /// The path of the file or folder.
+        path: String,
+    },
+    /// Read a part of a local file that holds one URL a line; the rest becomes the next task.
+    List {
+        /// The list's path.
+        path: String,
+        /// Where to go on reading, in bytes.
+        offset: u64,
+    },
+}
+
+impl Work {
+    /// A stable short name of the kind, for stores and for people.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Page { .. } => "page",
+            Self::Search { .. } => "search",
+            Self::Path { .. } => "path",
+            Self::List { .. } => "list",
+        }
+    }
+
+    /// The rest of the work as one string: with [`kind`](Self::kind) it identifies the work, and
+    /// [`decode`](Self::decode) turns it back.
+    pub fn locator(&self) -> String {
+        match self {
+            Self::Page { url } => url.clone(),
+            Self::Path { path } => path.clone(),
+            Self::Search { query, page, stride } => format!("{page}+{stride} {query}"),
+            Self::List { path, offset } => format!("{offset} {path}"),
+        }
+    }
+
+    /// The work that was stored as `kind` and `locator`, or `None` when they belong together in no known way.
+    pub fn decode(kind: &str, locator: &str) -> Option<Self> {
+        let text = || locator.to_owned();
+        Some(match kind {
+            "page" => Self::Page { url: text() },
+            "path" => Self::Path { path: text() },
+            "search" => {
+                let (position, query) = locator.split_once(' ')?;
+                let (page, stride) = position.split_once('+')?;
+                Self::Search { query: query.to_owned(), page: page.parse().ok()?, stride: stride.parse().ok()? }
+            }
+            "list" => {
+                let (offset, path) = locator.split_once(' ')?;
+                Self::List { path: path.to_owned(), offset: offset.parse().ok()? }
+            }
+            _ => return None,
+        })
+    }
+
+    /// The host that the work burdens, as `host` or `host:port`, lower case: the unit of politeness and of balance.
+    ///
+    /// Search calls share the host `search:`, local work the host `local:`; neither can be the name of a real host.
+    pub fn host(&self) -> String {
+        match self {
+            Self::Page { url } => url::Url::parse(url).ok().as_ref().map(host_of).unwrap_or_default(),
+            Self::Search { .. } => "search:".to_owned(),
+            Self::Path { .. } | Self::List { .. } => "local:".to_owned(),
+        }
+    }
+
+    /// The work as people know it: the URL, the path, or the search.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Search { query, page, .. } => format!("search \"{query}\" page {page}"),
+            Self::Page { url } => url.clone(),
+            Self::Path { path } | Self::List { path, .. } => path.clone(),
+        }
+    }
+
+    /// A 64-bit fingerprint (XXH3) of kind and locator, stable across versions. Two different works may share it, so
+    /// an equal fingerprint only says where to compare the locator.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+        hasher.update(self.kind().as_bytes());
+        hasher.update(b"\0");
+        hasher.update(self.locator().as_bytes());
+        hasher.digest()
+    }
+}
+
+/// `host` or `host:port` of a URL, without the port where it is the scheme's own.
+pub fn host_of(url: &url::Url) -> String {
+    match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (Some(host), None) => host.to_owned(),
+        (None, _) => String::new(),
+    }
+}
+
+/// A task to be put on the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTask {
+    /// The job it belongs to.
+    pub job: JobId,
+    /// What it asks for.
+    pub work: Work,
+    /// How many links it is away from the job's sources.
+    pub depth: u32,
+    /// The most tasks that the job may ever have; a push beyond it answers
+    /// [`Pushed::OverLimit`](crate::queue::Pushed::OverLimit).
+    pub limit: Option<u64>,
+}
+
+/// A task as the queue hands it out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Its identity.
+    pub id: TaskId,
+    /// The job it belongs to.
+    pub job: JobId,
+    /// What it asks for.
+    pub work: Work,
+    /// How many links it is away from the job's sources.
+    pub depth: u32,
+    /// Which attempt this is, from 1: one more than the number of retries so far. A release keeps it.
+    pub attempt: u32,
+    /// How many earlier deliveries ended without a word, their lease run out.
+    pub crashes: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn work() -> impl Strategy<Value = Work> {
+        prop_oneof![
+            "https?://[a-z]{1,9}\\.org/[ -~]{0,20}".prop_map(|url| Work::Page { url }),
+            (".{0,20}", any::<u32>(), any::<u32>()).prop_map(|(query, page, stride)| Work::Search {
+                query,
+                page,
+                stride
+            }),
+            ".{0,20}".prop_map(|path| Work::Path { path }),
+            (".{0,20}", any::<u64>()).prop_map(|(path, offset)| Work::List { path, offset }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn decode_inverts_kind_and_locator(work in work()) {
+            prop_assert_eq!(Work::decode(work.kind(), &work.locator()), Some(work));
+        }
+    }
+
+    #[test]
+    fn kind_is_part_of_the_fingerprint() {
+        let path = Work::Path { path: "a".into() };
+        let page = Work::Page { url: "a".into() };
+        assert_ne!(path.fingerprint(), page.fingerprint());
+    }
+
+    #[test]
+    fn host_drops_the_default_port_only() {
+        let host = |url: &str| Work::Page { url: url.into() }.host();
+        assert_eq!(host("https://Example.ORG:443/x"), "example.org");
+        assert_eq!(host("http://127.0.0.1:8080/"), "127.0.0.1:8080");
+        assert_eq!(host("not a url"), "");
+    }
+
+    #[test]
+    fn unknown_kinds_and_broken_locators_are_none() {
+        assert_eq!(Work::decode("ftp", "x"), None);
+        assert_eq!(Work::decode("search", "1 q"), None);
+        assert_eq!(Work::decode("list", "x"), None);
+    }
+}

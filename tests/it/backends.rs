@@ -1,0 +1,1 @@
+//! Every contract line, on every backend.

@@ -1,0 +1,1 @@
+//! A job killed at random points and resumed.

@@ -1,0 +1,1 @@
+//! The fetcher against servers that stall, lie, bomb and loop.

@@ -1,0 +1,16 @@
+//! The integration tests of mailscan, one binary.
+
+// Every contract line, on every backend; random operations against a naive model; old, newer and foreign databases.
+mod backends;
+// The command line as a user meets it: output, errors, exit codes.
+mod cli;
+// A job killed at random points and resumed: nothing lost, nothing twice.
+mod crash;
+// Whole jobs through the engine over real sockets.
+mod engine;
+// The extractor on files: real pages, an independent expression.
+mod extraction;
+// The fetcher against servers that stall, lie, bomb and loop.
+mod hostile;
+// Who may import whom.
+mod layering;
