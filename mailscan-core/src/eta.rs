@@ -1,1 +1,254 @@
-//! to come
+//! When a job will be done, and how to say so. Pure.
+//!
+//! The engine feeds a [`RateWindow`] with what a job has collected after how much work; [`Eta::new`] turns that into
+//! the contract's figures. Pauses never enter: all times are times at work.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// The most samples a window keeps; older ones are thinned out first.
+const MAX_SAMPLES: usize = 256;
+
+/// What a job had collected after a time at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sample {
+    active: Duration,
+    collected: u64,
+}
+
+/// The recent past of a job: how much it had collected when. Bounded in time and in number.
+#[derive(Clone, Debug)]
+pub struct RateWindow {
+    span: Duration,
+    samples: VecDeque<Sample>,
+}
+
+/// A rate with its spread, in addresses a second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// Addresses a second over the whole window.
+    pub mean: f64,
+    /// The standard deviation of the rate between neighbouring samples.
+    pub deviation: f64,
+}
+
+impl RateWindow {
+    /// A window over the last `span` of work.
+    pub fn new(span: Duration) -> Self {
+        Self { span, samples: VecDeque::new() }
+    }
+
+    /// Notes that `collected` addresses were there after `active` of work.
+    ///
+    /// Samples must come in order; one that goes back in time or number starts the window anew.
+    pub fn push(&mut self, active: Duration, collected: u64) {
+        if let Some(last) = self.samples.back() {
+            if active < last.active || collected < last.collected {
+                self.samples.clear();
+            } else if active == last.active {
+                self.samples.pop_back();
+            }
+        }
+        self.samples.push_back(Sample { active, collected });
+        // The sample just outside the window stays: the window's rate begins there.
+        while self.samples.len() > 2 && active.saturating_sub(self.samples[1].active) >= self.span {
+            self.samples.pop_front();
+        }
+        if self.samples.len() > MAX_SAMPLES {
+            self.samples.remove(1);
+        }
+    }
+
+    /// The rate over the window; `None` until two samples span some time.
+    pub fn rate(&self) -> Option<Rate> {
+        let (first, last) = (self.samples.front()?, self.samples.back()?);
+        let seconds = (last.active - first.active).as_secs_f64();
+        if seconds <= 0.0 {
+            return None;
+        }
+        let mean = (last.collected - first.collected) as f64 / seconds;
+        // The variance of the rate, each interval weighted by how long it was.
+        let variance = self.samples.iter().zip(self.samples.iter().skip(1)).fold(0.0, |sum, (from, to)| {
+            let part = (to.active - from.active).as_secs_f64();
+            let rate = (to.collected - from.collected) as f64 / part;
+            sum + part / seconds * (rate - mean).powi(2)
+        });
+        Some(Rate { mean, deviation: variance.sqrt() })
+    }
+}
+
+/// When a job will be done: the contract's five figures, and what they rest on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Eta {
+    /// Seconds until the target is reached, rounded up; `None` while nothing has been collected, 0 when done.
+    pub eta_seconds: Option<u64>,
+    /// The same for people, such as `2h 15m 30s`.
+    pub eta_formatted: Option<String>,
+    /// Addresses a minute: now, over the window; over the whole job where the window is silent.
+    pub emails_per_minute: f64,
+    /// Addresses a minute over all the time at work.
+    pub overall_emails_per_minute: f64,
+    /// Whole seconds at work so far.
+    pub elapsed_seconds: u64,
+    /// The same for people.
+    pub elapsed_formatted: String,
+    /// Addresses still to collect.
+    pub remaining_emails: u64,
+    /// Seconds until the target if the rate stays one standard deviation above its mean.
+    pub low_seconds: Option<u64>,
+    /// Seconds until the target if the rate stays one standard deviation below its mean; `None` when that is no rate.
+    pub high_seconds: Option<u64>,
+}
+
+impl Eta {
+    /// The estimate for a job that has `collected` of `target` addresses after `active` of work.
+    pub fn new(collected: u64, target: u64, active: Duration, window: &RateWindow) -> Self {
+        let remaining = target.saturating_sub(collected);
+        let overall = overall_rate(collected, active);
+        let recent = window.rate().filter(|rate| rate.mean > 0.0);
+        // A window without a new address says nothing about the future; the whole job still does.
+        let rate = recent.unwrap_or(Rate { mean: overall, deviation: 0.0 });
+        let at = |per_second: f64| seconds_until(remaining, if collected == 0 { 0.0 } else { per_second });
+        let eta_seconds = at(rate.mean);
+        Self {
+            eta_seconds,
+            eta_formatted: eta_seconds.map(format_seconds),
+            emails_per_minute: if collected == 0 { 0.0 } else { rate.mean * 60.0 },
+            overall_emails_per_minute: overall * 60.0,
+            elapsed_seconds: active.as_secs(),
+            elapsed_formatted: format_seconds(active.as_secs()),
+            remaining_emails: remaining,
+            low_seconds: at(rate.mean + rate.deviation),
+            high_seconds: at(rate.mean - rate.deviation),
+        }
+    }
+}
+
+fn overall_rate(collected: u64, active: Duration) -> f64 {
+    let seconds = active.as_secs_f64();
+    if seconds > 0.0 { collected as f64 / seconds } else { 0.0 }
+}
+
+/// Seconds for `remaining` at a rate, rounded up; `None` without a rate, 0 when nothing remains.
+fn seconds_until(remaining: u64, per_second: f64) -> Option<u64> {
+    if remaining == 0 {
+        return Some(0);
+    }
+    // A float above the range of u64 saturates in the cast, so the answer is always finite.
+    (per_second > 0.0).then(|| (remaining as f64 / per_second).ceil() as u64)
+}
+
+/// Seconds as people say them: `45s`, `2h 15m 30s`, `1d 0h 0m 5s`. The first unit is the largest that is not zero.
+pub fn format_seconds(seconds: u64) -> String {
+    let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
+    let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
+    if days > 0 {
+        format!("{days}d {hours}h {minutes}m {rest}s")
+    } else if hours > 0 {
+        format!("{hours}h {minutes}m {rest}s")
+    } else if minutes > 0 {
+        format!("{minutes}m {rest}s")
+    } else {
+        format!("{rest}s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn window(samples: &[(u64, u64)]) -> RateWindow {
+        let mut window = RateWindow::new(Duration::from_secs(30));
+        for &(seconds, collected) in samples {
+            window.push(Duration::from_secs(seconds), collected);
+        }
+        window
+    }
+
+    #[test]
+    fn durations_for_people() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m 0s"),
+            (3_599, "59m 59s"),
+            (8_130, "2h 15m 30s"),
+            (86_405, "1d 0h 0m 5s"),
+        ] {
+            assert_eq!(format_seconds(seconds), text);
+        }
+        assert!(format_seconds(u64::MAX).ends_with('s'));
+    }
+
+    #[test]
+    fn unknown_before_the_first_address() {
+        let eta = Eta::new(0, 100, Duration::from_secs(60), &window(&[(0, 0), (60, 0)]));
+        assert_eq!((eta.eta_seconds, eta.eta_formatted, eta.emails_per_minute), (None, None, 0.0));
+        assert_eq!((eta.remaining_emails, eta.elapsed_formatted.as_str()), (100, "1m 0s"));
+    }
+
+    #[test]
+    fn zero_when_done() {
+        let eta = Eta::new(100, 100, Duration::from_secs(60), &window(&[(0, 0), (60, 100)]));
+        assert_eq!((eta.eta_seconds, eta.low_seconds, eta.high_seconds), (Some(0), Some(0), Some(0)));
+    }
+
+    #[test]
+    fn the_current_rate_counts_not_the_overall_one() {
+        let eta = Eta::new(400, 1_000, Duration::from_secs(130), &window(&[(0, 0), (100, 100), (130, 400)]));
+        assert_eq!(eta.eta_seconds, Some(60));
+        assert_eq!(eta.emails_per_minute, 600.0);
+        assert!((eta.overall_emails_per_minute - 400.0 / 130.0 * 60.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_silent_window_falls_back_to_the_whole_job() {
+        let eta = Eta::new(100, 200, Duration::from_secs(200), &window(&[(100, 100), (150, 100), (200, 100)]));
+        assert_eq!(eta.eta_seconds, Some(200));
+    }
+
+    #[test]
+    fn an_uneven_rate_widens_the_range() {
+        let eta = Eta::new(30, 130, Duration::from_secs(20), &window(&[(0, 0), (10, 10), (20, 30)]));
+        // Rates 1 and 2 a second: mean 1.5, deviation 0.5.
+        assert_eq!((eta.low_seconds, eta.eta_seconds, eta.high_seconds), (Some(50), Some(67), Some(100)));
+    }
+
+    #[test]
+    fn the_window_is_bounded_and_forgets() {
+        let mut window = RateWindow::new(Duration::from_secs(10));
+        for millis in 0..100_000u64 {
+            window.push(Duration::from_millis(millis), millis);
+        }
+        assert!(window.samples.len() <= MAX_SAMPLES);
+        let rate = window.rate().unwrap();
+        assert!((rate.mean - 1_000.0).abs() < 1e-6, "{rate:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn eta_times_rate_is_what_remains(collected in 1u64..1_000_000, more in 1u64..1_000_000, seconds in 1u64..100_000) {
+            let window = window(&[(0, 0), (seconds, collected)]);
+            let eta = Eta::new(collected, collected + more, Duration::from_secs(seconds), &window);
+            let rate = eta.emails_per_minute / 60.0;
+            let estimate = eta.eta_seconds.unwrap() as f64;
+            prop_assert!(estimate * rate >= more as f64 * (1.0 - 1e-9));
+            prop_assert!((estimate - 1.0) * rate <= more as f64 * (1.0 + 1e-9));
+        }
+
+        #[test]
+        fn never_negative_never_infinite(samples in prop::collection::vec((0u64..1 << 40, any::<u64>()), 0..20),
+                                         collected: u64, target: u64, active in 0u64..1 << 40) {
+            let eta = Eta::new(collected, target, Duration::from_secs(active), &window(&samples));
+            prop_assert!(eta.emails_per_minute.is_finite() && eta.emails_per_minute >= 0.0);
+            prop_assert_eq!(eta.eta_seconds == Some(0), collected >= target);
+            if let (Some(low), Some(point)) = (eta.low_seconds, eta.eta_seconds) {
+                prop_assert!(low <= point);
+            }
+            if let (Some(high), Some(point)) = (eta.high_seconds, eta.eta_seconds) {
+                prop_assert!(point <= high);
+            }
+        }
+    }
+}

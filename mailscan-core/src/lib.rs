@@ -26,6 +26,7 @@ pub mod error;
 pub mod eta;
 pub mod extract;
 pub mod fetch;
+pub mod forecast;
 pub mod job;
 pub mod lease;
 pub mod pipeline;

@@ -1,1 +1,100 @@
-//! to come
+//! What this process and its machine use: memory and load. The only user of `sysinfo`.
+//!
+//! Supervisors and servers sample it off the request path and show or act on what it says.
+
+use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+
+/// Memory and load at one moment. Sizes are in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Resources {
+    /// Memory of this process.
+    pub memory: u64,
+    /// The most memory this process has had, as far as samples and the system tell.
+    pub memory_peak: u64,
+    /// The limit that holds for this process: the container's where there is one, else the machine's memory.
+    pub memory_limit: u64,
+    /// Memory in use within that limit, by anybody.
+    pub memory_used: u64,
+    /// CPU load averages over 1, 5 and 15 minutes.
+    pub load: [f64; 3],
+    /// Processors that this process may use.
+    pub cpus: usize,
+}
+
+impl Resources {
+    /// Memory of this process as a percentage of the limit.
+    pub fn memory_percent(&self) -> f64 {
+        if self.memory_limit == 0 { 0.0 } else { self.memory as f64 * 100.0 / self.memory_limit as f64 }
+    }
+}
+
+/// Samples [`Resources`]; keeps the peak between samples.
+#[derive(Debug)]
+pub struct Sampler {
+    /// `None` where the system is none that `sysinfo` knows; then every figure but the processors is 0.
+    system: Option<System>,
+    pid: Option<Pid>,
+    peak: u64,
+}
+
+impl Sampler {
+    /// A sampler for this process.
+    pub fn new() -> Self {
+        Self { system: System::new().ok(), pid: sysinfo::get_current_pid().ok(), peak: 0 }
+    }
+
+    /// Reads the system now; takes well under a millisecond.
+    pub fn sample(&mut self) -> Resources {
+        let memory = self.process_memory();
+        self.peak = self.peak.max(memory).max(peak_of_the_system());
+        let (memory_limit, memory_used) = self.memory_limit();
+        let load = System::load_average().map_or([0.0; 3], |load| [load.one, load.five, load.fifteen]);
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        Resources { memory, memory_peak: self.peak, memory_limit, memory_used, load, cpus }
+    }
+
+    /// The limit that holds for this process, and how much within it is in use.
+    fn memory_limit(&mut self) -> (u64, u64) {
+        let Some(system) = &mut self.system else { return (0, 0) };
+        system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
+        match system.cgroup_limits() {
+            Some(group) if group.total_memory > 0 => (group.total_memory, group.total_memory - group.free_memory),
+            _ => (system.total_memory(), system.used_memory()),
+        }
+    }
+
+    fn process_memory(&mut self) -> u64 {
+        let (Some(system), Some(pid)) = (&mut self.system, self.pid) else { return 0 };
+        let kind = ProcessRefreshKind::nothing().with_memory();
+        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, kind);
+        system.process(pid).map_or(0, sysinfo::Process::memory)
+    }
+}
+
+impl Default for Sampler {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The peak that Linux keeps of this process, which no gap between samples can miss; 0 elsewhere.
+fn peak_of_the_system() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_running_process_has_memory_within_its_limit() {
+        let resources = Sampler::new().sample();
+        assert!(resources.memory > 0 && resources.memory <= resources.memory_peak, "{resources:?}");
+        assert!(resources.memory_limit >= resources.memory, "{resources:?}");
+        assert!(resources.memory_percent() > 0.0 && resources.memory_percent() <= 100.0);
+        assert!(resources.cpus >= 1);
+    }
+}
