@@ -28,8 +28,13 @@ impl BloomFront {
         // Optimal size of a Bloom filter: -n ln p / (ln 2)^2 bits.
         let bits = capacity.max(1) as f64 * -false_positives.ln() / std::f64::consts::LN_2.powi(2);
         let hashers = [Mixer(rand::random()), Mixer(rand::random())];
-        let filter =
-            ScalableBloomFilter::with_hashers((bits.ceil() as usize).max(64), false_positives, GROWTH, TIGHTENING, hashers);
+        let filter = ScalableBloomFilter::with_hashers(
+            (bits.ceil() as usize).max(64),
+            false_positives,
+            GROWTH,
+            TIGHTENING,
+            hashers,
+        );
         Self { filter }
     }
 

@@ -168,14 +168,9 @@ mod tests {
 
     #[test]
     fn durations_for_people() {
-        for (seconds, text) in [
-            (0, "0s"),
-            (59, "59s"),
-            (60, "1m 0s"),
-            (3_599, "59m 59s"),
-            (8_130, "2h 15m 30s"),
-            (86_405, "1d 0h 0m 5s"),
-        ] {
+        for (seconds, text) in
+            [(0, "0s"), (59, "59s"), (60, "1m 0s"), (3_599, "59m 59s"), (8_130, "2h 15m 30s"), (86_405, "1d 0h 0m 5s")]
+        {
             assert_eq!(format_seconds(seconds), text);
         }
         assert!(format_seconds(u64::MAX).ends_with('s'));

@@ -2,7 +2,7 @@
 //!
 //! The engine brings the job's yield so far and the tasks that are still open; people read the answer beside the ETA.
 
-use crate::queue::Depth;
+use crate::task::Depth;
 
 /// How many done tasks a yield must rest on before it is believed.
 const ENOUGH_TASKS: u64 = 20;

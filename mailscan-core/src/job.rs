@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
-use crate::plan::Limits;
+use crate::limits::Limits;
 use crate::task::{NewTask, Work};
 
 /// The identity of a job within its store, from 1.
@@ -135,6 +135,8 @@ pub struct JobOptions {
     pub max_attempts: u32,
     /// The description of the search endpoint (JSON), when the sources hold a search.
     pub search_endpoint: Option<String>,
+    /// How many calls of one search may run side by side. From 1.
+    pub search_lanes: u32,
 }
 
 impl Default for JobOptions {
@@ -150,6 +152,7 @@ impl Default for JobOptions {
             weight: 1,
             max_attempts: 4,
             search_endpoint: None,
+            search_lanes: 1,
         }
     }
 }
@@ -198,6 +201,7 @@ impl JobSpec {
             ("connections per worker", options.connections_per_worker),
             ("weight", options.weight),
             ("attempts", options.max_attempts),
+            ("search lanes", options.search_lanes),
         ] {
             if value == 0 {
                 return invalid(format!("{name} is 0: give at least 1"));
@@ -206,11 +210,11 @@ impl JobSpec {
         Ok(())
     }
 
-    /// The tasks that the job begins with. `lanes` is how many calls of one search may run side by side.
+    /// The tasks that the job begins with.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when a URL cannot be fetched.
-    pub fn first_tasks(&self, job: JobId, lanes: u32) -> Result<Vec<NewTask>> {
+    pub fn first_tasks(&self, job: JobId) -> Result<Vec<NewTask>> {
         let task = |work| NewTask { job, work, depth: 0, limit: self.options.max_tasks };
         let mut tasks = Vec::with_capacity(self.sources.len());
         for source in &self.sources {
@@ -219,7 +223,7 @@ impl JobSpec {
                 JobSource::UrlList(path) => tasks.push(task(Work::List { path: path.clone(), offset: 0 })),
                 JobSource::Path(path) => tasks.push(task(Work::Path { path: path.clone() })),
                 JobSource::Search(query) => {
-                    let stride = lanes.max(1);
+                    let stride = self.options.search_lanes.max(1);
                     let lane = |page| task(Work::Search { query: query.clone(), page, stride });
                     tasks.extend((1..=stride).map(lane));
                 }
@@ -325,8 +329,9 @@ mod tests {
 
     #[test]
     fn a_search_starts_all_its_lanes() {
-        let spec = JobSpec::new(1, vec![JobSource::Search("q".into())]);
-        let tasks = spec.first_tasks(JobId(1), 3).unwrap();
+        let mut spec = JobSpec::new(1, vec![JobSource::Search("q".into())]);
+        spec.options.search_lanes = 3;
+        let tasks = spec.first_tasks(JobId(1)).unwrap();
         let pages: Vec<_> = tasks.iter().map(|task| task.work.locator()).collect();
         assert_eq!(pages, ["1+3 q", "2+3 q", "3+3 q"]);
     }

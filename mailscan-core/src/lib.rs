@@ -29,6 +29,7 @@ pub mod fetch;
 pub mod forecast;
 pub mod job;
 pub mod lease;
+pub mod limits;
 pub mod pipeline;
 pub mod plan;
 pub mod queue;

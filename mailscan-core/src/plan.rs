@@ -1,78 +1,18 @@
 //! How many workers a job gets, and how long it should take. Pure.
 //!
-//! [`Limits`] holds the contract's constants, all of which a user may set. [`WorkerPlan::new`] turns a number of e-mails
-//! into workers; [`WorkerPlan::projection`] turns that into time. Integers only, so no figure depends on rounding.
+//! [`WorkerPlan::new`] turns a number of e-mails into workers by the [`Limits`]; [`WorkerPlan::projection`] turns that
+//! into time. Integers only, so no figure depends on rounding.
 
 use std::time::Duration;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Limits;
 
-/// The constants of planning. [`Default`] is the contract's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The most workers of a job. From 1.
-    pub max_workers: u32,
-    /// Workers for every 1,000 e-mails. From 1.
-    pub workers_per_1000: u32,
-    /// The least time between two API requests of one worker.
-    pub rate_limit: Duration,
-    /// How long one worker takes to fetch the pages of one call, in parallel.
-    pub deep_scrape: Duration,
-    /// E-mails that one API call yields. From 1.
-    pub emails_per_call: u32,
-    /// How long a job may be at work.
-    pub job_time_limit: Duration,
-    /// How many fetches one worker keeps in flight. From 1.
-    pub connections_per_worker: u32,
-    /// How many addresses the Bloom filter is sized for at first; it grows.
-    pub bloom_capacity: usize,
-    /// After how long without a heartbeat a worker counts as stale.
-    pub stale_after: Duration,
+/// Workers for a number of e-mails: `emails / 1000 x workers_per_1000`, rounded up, at least 1 for any e-mail, at
+/// most `max_workers`; 0 for none.
+pub fn worker_count(emails: u64, limits: &Limits) -> u32 {
+    let uncapped = (u128::from(emails) * u128::from(limits.workers_per_1000)).div_ceil(1_000);
+    u32::try_from(uncapped).unwrap_or(u32::MAX).min(limits.max_workers)
 }
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_workers: 1_000,
-            workers_per_1000: 50,
-            rate_limit: Duration::from_millis(100),
-            deep_scrape: Duration::from_secs(2),
-            emails_per_call: 10,
-            job_time_limit: Duration::from_secs(600),
-            connections_per_worker: 100,
-            bloom_capacity: 10_000,
-            stale_after: Duration::from_secs(300),
-        }
-    }
-}
-
-impl Limits {
-    /// Checks that every count is at least 1.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Invalid`], naming the field.
-    pub fn validate(&self) -> Result<()> {
-        for (name, value) in [
-            ("max workers", self.max_workers),
-            ("workers per 1,000 e-mails", self.workers_per_1000),
-            ("e-mails per call", self.emails_per_call),
-            ("connections per worker", self.connections_per_worker),
-        ] {
-            if value == 0 {
-                return Err(Error::new(ErrorKind::Invalid, "limits", format!("{name} is 0: give at least 1")));
-            }
-        }
-        Ok(())
-    }
-
-    /// Workers for a number of e-mails: `emails / 1000 x workers_per_1000`, rounded up, at least 1 for any e-mail, at
-    /// most `max_workers`; 0 for none.
-    pub fn workers(&self, emails: u64) -> u32 {
-        let uncapped = (u128::from(emails) * u128::from(self.workers_per_1000)).div_ceil(1_000);
-        u32::try_from(uncapped).unwrap_or(u32::MAX).min(self.max_workers)
-    }
-}
-
 /// How a job is spread over workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerPlan {
@@ -87,7 +27,7 @@ pub struct WorkerPlan {
 impl WorkerPlan {
     /// The plan for `emails`. With the default limits that is 20 e-mails a worker up to 20,000, and more above.
     pub fn new(emails: u64, limits: &Limits) -> Self {
-        Self::with_workers(emails, limits.workers(emails))
+        Self::with_workers(emails, worker_count(emails, limits))
     }
 
     /// The plan for a number of workers set by hand; 0 workers only for 0 e-mails.
@@ -143,24 +83,17 @@ mod tests {
     #[test]
     fn the_largest_numbers_do_not_overflow() {
         let limits = Limits { workers_per_1000: u32::MAX, max_workers: u32::MAX, ..Limits::default() };
-        assert_eq!(limits.workers(u64::MAX), u32::MAX);
+        assert_eq!(worker_count(u64::MAX, &limits), u32::MAX);
         let plan = WorkerPlan::new(u64::MAX, &Limits { deep_scrape: Duration::MAX, ..Limits::default() });
         assert_eq!(plan.workers, 1_000);
         assert_eq!(plan.projection(&Limits { deep_scrape: Duration::MAX, ..Limits::default() }), Duration::MAX);
-    }
-
-    #[test]
-    fn zero_limits_are_refused_by_name() {
-        let limits = Limits { emails_per_call: 0, ..Limits::default() };
-        assert!(limits.validate().unwrap_err().to_string().contains("e-mails per call is 0"));
-        assert!(Limits::default().validate().is_ok());
     }
 
     proptest! {
         #[test]
         fn never_over_the_cap_and_never_idle(emails: u64, max_workers in 1u32.., workers_per_1000 in 1u32..) {
             let limits = Limits { max_workers, workers_per_1000, ..Limits::default() };
-            let workers = limits.workers(emails);
+            let workers = worker_count(emails, &limits);
             prop_assert!(workers <= max_workers);
             prop_assert_eq!(workers == 0, emails == 0);
         }
@@ -169,7 +102,7 @@ mod tests {
         fn monotone_in_emails(a: u64, b: u64) {
             let limits = Limits::default();
             let (low, high) = (a.min(b), a.max(b));
-            prop_assert!(limits.workers(low) <= limits.workers(high));
+            prop_assert!(worker_count(low, &limits) <= worker_count(high, &limits));
         }
 
         #[test]

@@ -77,6 +77,11 @@ impl Default for Sampler {
     }
 }
 
+/// The machine's name, or `unknown`.
+pub fn host_name() -> String {
+    System::host_name().unwrap_or_else(|_| "unknown".to_owned())
+}
+
 /// The peak that Linux keeps of this process, which no gap between samples can miss; 0 elsewhere.
 fn peak_of_the_system() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -160,6 +160,43 @@ pub struct Task {
     pub crashes: u32,
 }
 
+/// How many tasks of a job are in which state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Ready to be claimed, suspects included.
+    pub pending: u64,
+    /// Waiting for their time.
+    pub delayed: u64,
+    /// Held by a worker, or by a dead one until the next sweep.
+    pub leased: u64,
+    /// Done.
+    pub done: u64,
+    /// Given up because the source refused.
+    pub blocked: u64,
+    /// Given up for any other reason, crashes excepted.
+    pub failed: u64,
+    /// Given up because their deliveries ended in crashes.
+    pub quarantined: u64,
+}
+
+impl Depth {
+    /// Tasks on which something is still to be done. Zero proves that the job is finished, because discovered tasks
+    /// are pushed before the task that found them is settled.
+    pub const fn open(&self) -> u64 {
+        self.pending + self.delayed + self.leased
+    }
+
+    /// Tasks that were given up.
+    pub const fn lost(&self) -> u64 {
+        self.blocked + self.failed + self.quarantined
+    }
+
+    /// All tasks that the job ever had.
+    pub const fn total(&self) -> u64 {
+        self.open() + self.done + self.lost()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,156 @@
+//! The committer: gathers what workers finished and writes it in batches.
+//!
+//! Outcomes come from the workers over a bounded channel, weighted by their sightings. A batch is written when a
+//! watermark is reached; while one batch is written the next gathers. The Bloom front spares the store the addresses
+//! that are known, never deciding so itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::{Instant, timeout_at};
+
+use super::dispatcher::Assigned;
+use super::job_run::{JobRun, Stop};
+use super::shared::Shared;
+use super::{EngineOptions, Watermarks};
+use crate::job::{JobId, JobStatus};
+use crate::lease::{Lease, Settle, Verdict};
+use crate::pipeline::{Committed, Pipeline, TaskOutcome};
+use crate::store::{Inserted, Sighting, Store};
+
+/// An outcome on its way to the committer.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) run: Arc<JobRun>,
+    pub(super) outcome: TaskOutcome,
+    /// The room that its sightings take in the channel; `None` for none.
+    pub(super) room: Option<OwnedSemaphorePermit>,
+}
+
+impl Finished {
+    /// The outcome that gives a task back untouched.
+    pub(super) fn released(assigned: &Assigned) -> Self {
+        let settle =
+            Settle { lease: assigned.claimed.lease, verdict: Verdict::Release { after: std::time::Duration::ZERO } };
+        let outcome = TaskOutcome { settle: Some(settle), ..TaskOutcome::default() };
+        Self { run: assigned.run.clone(), outcome, room: None }
+    }
+}
+
+/// The channel from the workers: as many outcomes as two batches hold.
+pub(super) fn channel(options: &EngineOptions) -> (mpsc::Sender<Finished>, mpsc::Receiver<Finished>) {
+    mpsc::channel(options.watermarks.outcomes.max(1) * 2)
+}
+
+/// Writes until every worker is gone, then says that all is committed.
+pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>, mut finished: mpsc::Receiver<Finished>) {
+    while let Some(first) = finished.recv().await {
+        let batch = gather(first, &mut finished, shared.options.watermarks).await;
+        commit(&shared, batch).await;
+    }
+    shared.committed.cancel();
+}
+
+/// What has come by the time a watermark is reached.
+async fn gather(first: Finished, finished: &mut mpsc::Receiver<Finished>, marks: Watermarks) -> Vec<Finished> {
+    let deadline = Instant::now() + marks.linger;
+    let mut sightings = first.outcome.sightings.len();
+    let mut batch = vec![first];
+    while batch.len() < marks.outcomes && sightings < marks.sightings {
+        match timeout_at(deadline, finished.recv()).await {
+            Ok(Some(next)) => {
+                sightings += next.outcome.sightings.len();
+                batch.push(next);
+            }
+            Ok(None) | Err(_) => break,
+        }
+    }
+    batch
+}
+
+/// Writes one batch and accounts for it. Repeats while the backend is away; gives up only with the engine.
+async fn commit<P: Pipeline>(shared: &Shared<P>, mut batch: Vec<Finished>) {
+    for finished in &batch {
+        let mentions = finished.outcome.sightings.len() as u64;
+        finished.run.mentions.fetch_add(mentions, Ordering::Relaxed);
+        finished.run.errors.fetch_add(u64::from(finished.outcome.error.is_some()), Ordering::Relaxed);
+    }
+    if drop_known(shared, &mut batch).await.is_none() {
+        return;
+    }
+    let (runs, outcomes): (Vec<_>, Vec<_>) =
+        batch.into_iter().map(|finished| ((finished.run, finished.room), finished.outcome)).unzip();
+    let Some(committed) = shared.persist(|| shared.pipeline.commit(&outcomes)).await else { return };
+    account(shared, &runs, &outcomes, &committed);
+}
+
+/// Drops the sightings that the filter takes for old and the store confirms to be.
+async fn drop_known<P: Pipeline>(shared: &Shared<P>, batch: &mut [Finished]) -> Option<()> {
+    let mut doubtful: BTreeMap<JobId, Vec<crate::Address>> = BTreeMap::new();
+    for finished in batch.iter() {
+        let filter = finished.run.filter();
+        let old = finished.outcome.sightings.iter().filter(|sighting| !filter.surely_new(fingerprint(sighting)));
+        doubtful.entry(finished.run.id()).or_default().extend(old.map(|sighting| sighting.address.clone()));
+    }
+    let mut known = BTreeMap::new();
+    for (job, addresses) in doubtful.into_iter().filter(|(_, addresses)| !addresses.is_empty()) {
+        let answers = shared.persist(|| shared.pipeline.store().known(job, &addresses)).await?;
+        let stored = addresses.into_iter().zip(answers).filter(|(_, known)| *known).map(|(address, _)| address);
+        known.insert(job, stored.collect::<std::collections::HashSet<_>>());
+    }
+    for finished in batch {
+        if let Some(known) = known.get(&finished.run.id()) {
+            finished.outcome.sightings.retain(|sighting| !known.contains(&sighting.address));
+        }
+    }
+    Some(())
+}
+
+fn fingerprint(sighting: &Sighting) -> u64 {
+    sighting.address.fingerprint()
+}
+
+/// Notes what a written batch means for its jobs and leases.
+fn account<P: Pipeline>(
+    shared: &Shared<P>,
+    runs: &[(Arc<JobRun>, Option<OwnedSemaphorePermit>)],
+    outcomes: &[TaskOutcome],
+    committed: &Committed,
+) {
+    let mut inserted = committed.inserted.iter();
+    for ((run, _), outcome) in runs.iter().zip(outcomes) {
+        let (mut new, mut over) = (0, false);
+        {
+            let mut filter = run.filter();
+            for (sighting, result) in outcome.sightings.iter().zip(inserted.by_ref()) {
+                new += u64::from(*result == Inserted::New);
+                over |= *result == Inserted::OverTarget;
+                if *result != Inserted::OverTarget {
+                    filter.insert(fingerprint(sighting));
+                }
+            }
+        }
+        let collected = run.collected.fetch_add(new, Ordering::Relaxed) + new;
+        if over || collected >= run.job.spec.target {
+            reach_target(shared, run);
+        }
+    }
+    let settled: Vec<Lease> = outcomes.iter().filter_map(|outcome| Some(outcome.settle.as_ref()?.lease)).collect();
+    let jobs: std::collections::BTreeSet<JobId> = settled.iter().map(|lease| lease.job).collect();
+    shared.leases.remove(settled);
+    if jobs.into_iter().any(|job| shared.leases.held(job) == 0) {
+        shared.wake_supervisor.notify_one();
+    }
+    shared.wake_dispatcher.notify_one();
+}
+
+/// The job has its target: nothing more needs to be fetched for it.
+fn reach_target<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
+    let stop = Stop { status: JobStatus::Completed, reason: None, tell_store: true };
+    if run.stop(stop) {
+        shared.leases.interrupt(run.id());
+        shared.wake_supervisor.notify_one();
+    }
+}

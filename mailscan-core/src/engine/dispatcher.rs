@@ -1,0 +1,208 @@
+//! The dispatcher: claims tasks for the jobs at work and hands them to the worker pool.
+//!
+//! It claims a little more than can run (the *prefetch*), so that a worker that ends a task finds the next one here and
+//! not behind a round trip to the queue. It never claims more than that: everything else stays in the queue.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::committer::Finished;
+use super::job_run::JobRun;
+use super::share::{Claimant, fair_shares};
+use super::shared::Shared;
+use super::worker;
+use crate::job::JobId;
+use crate::lease::Claimed;
+use crate::pipeline::Pipeline;
+use crate::queue::{ClaimRequest, Queue, Share};
+
+/// A claimed task on its way to a worker.
+#[derive(Debug)]
+pub(super) struct Assigned {
+    pub(super) claimed: Claimed,
+    pub(super) run: Arc<JobRun>,
+    /// Cancelled when the lease is lost or the job stops.
+    pub(super) cancel: CancellationToken,
+}
+
+/// Runs until the engine drains, then until the workers are done. Ends the outcomes' channel by dropping its senders.
+pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>, outcomes: mpsc::Sender<Finished>) {
+    let (sender, receiver) = async_channel::bounded(shared.options.max_in_flight.max(1));
+    let mut dispatcher =
+        Dispatcher { shared, ready: BTreeMap::new(), sender, receiver, outcomes, workers: JoinSet::new() };
+    dispatcher.dispatch().await;
+    dispatcher.finish().await;
+}
+
+struct Dispatcher<P: Pipeline> {
+    shared: Arc<Shared<P>>,
+    /// Claimed and waiting for a place, by job.
+    ready: BTreeMap<JobId, VecDeque<Assigned>>,
+    sender: async_channel::Sender<Assigned>,
+    receiver: async_channel::Receiver<Assigned>,
+    outcomes: mpsc::Sender<Finished>,
+    workers: JoinSet<()>,
+}
+
+impl<P: Pipeline> Dispatcher<P> {
+    async fn dispatch(&mut self) {
+        while !self.shared.drain.is_cancelled() {
+            self.grow_pool();
+            self.give_back_stopped().await;
+            self.hand_over();
+            let shares = self.shares();
+            let claimed = if shares.is_empty() { 0 } else { self.claim(shares).await };
+            if claimed > 0 {
+                continue;
+            }
+            let shared = &self.shared;
+            tokio::select! {
+                () = shared.drain.cancelled() => {}
+                () = shared.wake_dispatcher.notified() => {}
+                () = shared.pipeline.queue().ready() => {}
+                () = tokio::time::sleep(shared.options.poll_every) => {}
+            }
+        }
+    }
+
+    /// Gives back what waits, and waits for the workers.
+    async fn finish(mut self) {
+        for assigned in std::mem::take(&mut self.ready).into_values().flatten() {
+            self.give_back(&assigned).await;
+        }
+        self.sender.close();
+        while self.workers.join_next().await.is_some() {}
+    }
+
+    /// One worker for each that the jobs' plans ask for; they stay for the jobs to come.
+    fn grow_pool(&mut self) {
+        let planned: usize = self.shared.runs().iter().map(|run| run.plan.workers as usize).sum();
+        let wanted = planned.min(self.shared.options.limits.max_workers as usize);
+        while self.workers.len() < wanted {
+            let state = self.shared.workers.add();
+            let worker = worker::Worker::new(self.shared.clone(), state, self.receiver.clone(), self.outcomes.clone());
+            self.workers.spawn(worker.run());
+        }
+    }
+
+    async fn give_back_stopped(&mut self) {
+        let stopped: Vec<JobId> = self
+            .ready
+            .keys()
+            .copied()
+            .filter(|job| self.shared.run(*job).is_none_or(|run| run.is_stopping()))
+            .collect();
+        for job in stopped {
+            for assigned in self.ready.remove(&job).into_iter().flatten() {
+                self.give_back(&assigned).await;
+            }
+        }
+    }
+
+    async fn give_back(&self, assigned: &Assigned) {
+        // The committer outlives the dispatcher, so the channel is open.
+        let _ = self.outcomes.send(Finished::released(assigned)).await;
+    }
+
+    /// Moves tasks to the workers while there are places: always for the job that has least for its weight.
+    fn hand_over(&mut self) {
+        loop {
+            if self.shared.running.load(Ordering::Relaxed) >= self.shared.options.max_in_flight {
+                return;
+            }
+            let next = self.ready.iter().filter_map(|(job, waiting)| {
+                let run = &waiting.front()?.run;
+                let running = run.running.load(Ordering::Relaxed);
+                (running < run.limit).then(|| (running as u64 * 1_000 / u64::from(run.job.spec.options.weight), *job))
+            });
+            let Some((_, job)) = next.min() else { return };
+            let Some(assigned) = self.ready.get_mut(&job).and_then(VecDeque::pop_front) else { return };
+            assigned.run.running.fetch_add(1, Ordering::Relaxed);
+            self.shared.running.fetch_add(1, Ordering::Relaxed);
+            // The channel holds as many as may run, and it is open as long as this dispatcher lives.
+            if self.sender.try_send(assigned).is_err() {
+                tracing::error!("the worker pool does not take a task that has a place");
+                return;
+            }
+        }
+    }
+
+    /// What to claim for each job: its fair share of the places and the prefetch, less what it holds. Nothing until
+    /// half of the prefetch is used up, so that claims come in batches.
+    fn shares(&self) -> Vec<Share> {
+        let runs: Vec<_> = self.shared.runs().into_iter().filter(|run| !run.is_stopping()).collect();
+        let claimant = |run: &Arc<JobRun>| Claimant { weight: run.job.spec.options.weight, cap: run.limit };
+        let claimants: Vec<_> = runs.iter().map(claimant).collect();
+        let places = fair_shares(self.shared.options.max_in_flight, &claimants);
+        let mut shares = Vec::with_capacity(runs.len());
+        for (run, places) in runs.iter().zip(places) {
+            let prefetch = (places / 4).clamp(1, 256);
+            let waiting = self.ready.get(&run.id()).map_or(0, VecDeque::len);
+            let holds = run.running.load(Ordering::Relaxed) + waiting;
+            let missing = (places + prefetch).saturating_sub(holds);
+            if missing > prefetch / 2 {
+                shares.push(Share { job: run.id(), limit: missing });
+            }
+        }
+        shares
+    }
+
+    /// Claims for these shares; answers how many tasks came.
+    async fn claim(&mut self, shares: Vec<Share>) -> usize {
+        let options = &self.shared.options;
+        let suspects = usize::from(self.shared.leases.suspects() == 0);
+        let request = ClaimRequest {
+            node: options.node.clone(),
+            shares,
+            per_host: options.per_host,
+            busy_hosts: self.shared.leases.busy_hosts(options.per_host),
+            suspects,
+            lease_for: options.lease_for,
+        };
+        let before = Instant::now();
+        let claimed = match self.shared.pipeline.queue().claim(&request).await {
+            Ok(claimed) => claimed,
+            Err(error) if error.is_transient() => {
+                tracing::warn!(%error, "a claim failed and is repeated");
+                return 0;
+            }
+            Err(error) => {
+                self.shared.fail(error);
+                return 0;
+            }
+        };
+        let trusted_until = before + options.lease_for.saturating_sub(options.lease_margin);
+        let count = claimed.len();
+        self.note_dry(&request, &claimed);
+        for claimed in claimed {
+            self.keep(claimed, trusted_until);
+        }
+        count
+    }
+
+    /// Notes which jobs got nothing; a job that also holds nothing may be finished.
+    fn note_dry(&self, request: &ClaimRequest, claimed: &[Claimed]) {
+        for share in &request.shares {
+            let Some(run) = self.shared.run(share.job) else { continue };
+            let dry = !claimed.iter().any(|claimed| claimed.lease.job == share.job);
+            run.dry.store(dry, Ordering::Relaxed);
+            if dry && self.shared.leases.held(share.job) == 0 {
+                self.shared.wake_supervisor.notify_one();
+            }
+        }
+    }
+
+    fn keep(&mut self, claimed: Claimed, trusted_until: Instant) {
+        // A job that is gone by now has its task back when the lease ends.
+        let Some(run) = self.shared.run(claimed.lease.job) else { return };
+        let suspect = claimed.task.crashes >= self.shared.options.queue_limits.suspect_after;
+        let cancel = self.shared.leases.add(claimed.lease, &claimed.task.work.host(), suspect, trusted_until);
+        self.ready.entry(run.id()).or_default().push_back(Assigned { claimed, run, cancel });
+    }
+}

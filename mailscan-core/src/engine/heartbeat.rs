@@ -1,0 +1,101 @@
+//! The heartbeat: keeps the leases of this process alive, and stops work that may no longer be its own.
+//!
+//! Once per heartbeat and process, all leases are renewed in one batch and the store hears what the workers do. When
+//! that fails for so long that a lease may have run out elsewhere, the work on it is stopped here first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::shared::Shared;
+use crate::lease::Lease;
+use crate::pipeline::Pipeline;
+use crate::queue::{Queue, Renewed};
+use crate::store::{NodeBeat, Store};
+
+/// The most leases renewed in one call.
+const RENEW_BATCH: usize = 10_000;
+/// How often the trust in leases is checked.
+const TRUST_CHECK: Duration = Duration::from_secs(1);
+/// The wait before a failed renewal is tried again.
+const RENEW_RETRY: Duration = Duration::from_secs(1);
+
+/// Beats until everything is committed, then takes the process off the list.
+pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
+    tokio::select! {
+        () = shared.committed.cancelled() => {}
+        // Three loops, so that a backend which hangs in one call stops neither of the others.
+        _ = async { tokio::join!(renew_leases(&shared), check_trust(&shared), report_workers(&shared)) } => {}
+    }
+    if let Err(error) = shared.pipeline.store().forget(&shared.options.node).await {
+        tracing::warn!(%error, "the process stays on the list until it is stale");
+    }
+}
+
+async fn renew_leases<P: Pipeline>(shared: &Shared<P>) {
+    loop {
+        tokio::time::sleep(shared.options.heartbeat).await;
+        for leases in shared.leases.all().chunks(RENEW_BATCH) {
+            renew(shared, leases).await;
+        }
+    }
+}
+
+/// Renews until it is answered, or until none of these leases is worth it.
+async fn renew<P: Pipeline>(shared: &Shared<P>, leases: &[Lease]) {
+    let options = &shared.options;
+    loop {
+        let before = Instant::now();
+        match shared.pipeline.queue().renew(leases, options.lease_for).await {
+            Ok(answers) => {
+                let of =
+                    |wanted| leases.iter().zip(&answers).filter(move |(_, a)| **a == wanted).map(|(lease, _)| *lease);
+                let until = before + options.lease_for.saturating_sub(options.lease_margin);
+                shared.leases.trust(of(Renewed::Held), until);
+                // Most were settled in the meantime; those that were not are lost.
+                shared.leases.lose(of(Renewed::Lost));
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(%error, leases = leases.len(), "leases could not be renewed");
+                tokio::time::sleep(RENEW_RETRY).await;
+                if !leases.iter().any(|lease| shared.leases.holds(*lease)) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+async fn check_trust<P: Pipeline>(shared: &Shared<P>) {
+    let mut ticks = tokio::time::interval(TRUST_CHECK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let lost = shared.leases.untrusted(Instant::now());
+        if !lost.is_empty() {
+            tracing::warn!(leases = lost.len(), "leases ran out before they were renewed; their work stops");
+            shared.leases.lose(lost);
+            shared.wake_supervisor.notify_one();
+        }
+    }
+}
+
+async fn report_workers<P: Pipeline>(shared: &Shared<P>) {
+    let host = crate::resources::host_name();
+    let mut ticks = tokio::time::interval(shared.options.heartbeat);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let beat = NodeBeat {
+            node: shared.options.node.clone(),
+            host: host.clone(),
+            pid: std::process::id(),
+            workers: shared.workers.states(),
+        };
+        if let Err(error) = shared.pipeline.store().beat(&beat).await {
+            tracing::warn!(%error, "the heartbeat did not reach the store");
+        }
+    }
+}

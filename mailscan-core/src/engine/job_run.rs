@@ -1,0 +1,163 @@
+//! A job that this engine works on: its limits, its counters, and whether it is to stop.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::EngineOptions;
+use super::progress::Progress;
+use crate::dedup::BloomFront;
+use crate::eta::{Eta, RateWindow};
+use crate::forecast::Forecast;
+use crate::job::{Job, JobId, JobStatus};
+use crate::plan::WorkerPlan;
+use crate::task::Depth;
+
+/// The current rate is that of the last half minute.
+const RATE_WINDOW: Duration = Duration::from_secs(30);
+/// The false positives that the Bloom front is sized for.
+const FALSE_POSITIVES: f64 = 0.01;
+
+/// Why a job stops here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stop {
+    /// The state it is, or is to be, in.
+    pub(super) status: JobStatus,
+    /// What to tell people.
+    pub(super) reason: Option<String>,
+    /// Whether the store still has to be told.
+    pub(super) tell_store: bool,
+}
+
+/// A job that this engine works on.
+#[derive(Debug)]
+pub(super) struct JobRun {
+    pub(super) job: Job,
+    pub(super) plan: WorkerPlan,
+    /// The most fetches at once: planned workers times their connections.
+    pub(super) limit: usize,
+    /// Handed to workers and not ended.
+    pub(super) running: AtomicUsize,
+    /// Whether the last claim found nothing.
+    pub(super) dry: AtomicBool,
+    pub(super) collected: AtomicU64,
+    pub(super) mentions: AtomicU64,
+    pub(super) errors: AtomicU64,
+    filter: Mutex<BloomFront>,
+    began: Instant,
+    window: Mutex<RateWindow>,
+    depth: Mutex<Depth>,
+    stop: Mutex<Option<Stop>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl JobRun {
+    pub(super) fn new(job: Job, options: &EngineOptions) -> Self {
+        let limits = &options.limits;
+        let plan = match job.spec.options.workers {
+            Some(workers) => WorkerPlan::with_workers(job.spec.target, workers.min(limits.max_workers)),
+            None => WorkerPlan::new(job.spec.target, limits),
+        };
+        let limit = plan.workers as usize * job.spec.options.connections_per_worker as usize;
+        let collected = AtomicU64::new(job.collected);
+        let mut window = RateWindow::new(RATE_WINDOW);
+        window.push(job.active, job.collected);
+        Self {
+            plan,
+            limit: limit.max(1),
+            running: AtomicUsize::new(0),
+            dry: AtomicBool::new(false),
+            collected,
+            mentions: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            filter: Mutex::new(BloomFront::new(limits.bloom_capacity, FALSE_POSITIVES)),
+            began: Instant::now(),
+            window: Mutex::new(window),
+            depth: Mutex::default(),
+            stop: Mutex::default(),
+            job,
+        }
+    }
+
+    pub(super) fn id(&self) -> JobId {
+        self.job.id
+    }
+
+    /// The filter of addresses that are stored. Locked briefly, never across an await.
+    pub(super) fn filter(&self) -> MutexGuard<'_, BloomFront> {
+        locked(&self.filter)
+    }
+
+    /// Time at work since this engine took the job up.
+    pub(super) fn here(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Time at work in all, pauses excluded.
+    pub(super) fn active(&self) -> Duration {
+        self.job.active + self.here()
+    }
+
+    /// Asks the job to stop; the first reason stands. Answers whether this was the first.
+    pub(super) fn stop(&self, stop: Stop) -> bool {
+        let mut current = locked(&self.stop);
+        let first = current.is_none();
+        current.get_or_insert(stop);
+        first
+    }
+
+    pub(super) fn stopping(&self) -> Option<Stop> {
+        locked(&self.stop).clone()
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        locked(&self.stop).is_some()
+    }
+
+    /// Notes that the store knows of the stop.
+    pub(super) fn store_was_told(&self) {
+        if let Some(stop) = locked(&self.stop).as_mut() {
+            stop.tell_store = false;
+        }
+    }
+
+    pub(super) fn set_depth(&self, depth: Depth) {
+        *locked(&self.depth) = depth;
+    }
+
+    /// Notes a sample for the rate and tells how the job stands.
+    pub(super) fn progress(&self, trouble: Option<String>, stopped: bool) -> Progress {
+        let collected = self.collected.load(Ordering::Relaxed);
+        let (active, target, depth) = (self.active(), self.job.spec.target, *locked(&self.depth));
+        let in_flight = self.running.load(Ordering::Relaxed);
+        let workers_active = u32::try_from(in_flight).unwrap_or(u32::MAX).min(self.plan.workers);
+        let stop = self.stopping();
+        let eta = {
+            let mut window = locked(&self.window);
+            window.push(active, collected);
+            Eta::new(collected, target, active, &window)
+        };
+        Progress {
+            job: self.id(),
+            status: stop.as_ref().map_or(JobStatus::Running, |stop| stop.status),
+            reason: stop.and_then(|stop| stop.reason).or(trouble),
+            collected,
+            target,
+            workers: self.plan.workers,
+            workers_active,
+            workers_idle: self.plan.workers - workers_active,
+            in_flight,
+            depth,
+            mentions: self.mentions.load(Ordering::Relaxed),
+            errors: self.errors.load(Ordering::Relaxed),
+            eta,
+            forecast: Forecast::new(collected, target, &depth),
+            stopped,
+        }
+    }
+}

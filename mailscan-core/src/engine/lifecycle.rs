@@ -1,0 +1,182 @@
+//! How jobs come into an engine and leave it.
+//!
+//! A job comes from the store (queued, or running when its last engine died), gets its first tasks, and leaves when
+//! its target is reached, its sources are exhausted, a person says so, or the engine drains.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::JobFilter;
+use super::job_run::{JobRun, Stop};
+use super::shared::Shared;
+use crate::error::Result;
+use crate::job::{Job, JobStatus};
+use crate::pipeline::Pipeline;
+use crate::queue::Queue;
+use crate::store::{JobQuery, Store, Transition};
+use crate::task::Depth;
+
+/// The most jobs, addresses or tasks moved in one call.
+const PAGE: usize = 10_000;
+
+/// Takes up the jobs that wait, and notices those that people have paused or cancelled.
+pub(super) async fn refresh<P: Pipeline>(shared: &Shared<P>) {
+    if let Err(error) = try_refresh(shared).await {
+        if error.is_transient() {
+            tracing::warn!(%error, "the list of jobs could not be read");
+        } else {
+            shared.fail(error);
+        }
+    }
+}
+
+async fn try_refresh<P: Pipeline>(shared: &Shared<P>) -> Result<()> {
+    for run in shared.runs() {
+        if let Some(job) = shared.pipeline.store().job(run.id()).await? {
+            notice(shared, &run, job);
+        }
+    }
+    if shared.drain.is_cancelled() {
+        return Ok(());
+    }
+    for job in waiting_jobs(shared).await? {
+        if shared.run(job.id).is_none() {
+            take_up(shared, job).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn waiting_jobs<P: Pipeline>(shared: &Shared<P>) -> Result<Vec<Job>> {
+    let statuses = vec![JobStatus::Queued, JobStatus::Running];
+    match shared.options.jobs {
+        JobFilter::All => shared.pipeline.store().jobs(&JobQuery { after: 0, limit: PAGE, statuses }).await,
+        JobFilter::Only(id) => {
+            let job = shared.pipeline.store().job(id).await?;
+            Ok(job.into_iter().filter(|job| statuses.contains(&job.status)).collect())
+        }
+    }
+}
+
+/// Compares a job at work with what the store says of it.
+fn notice<P: Pipeline>(shared: &Shared<P>, run: &JobRun, job: Job) {
+    // Other processes may have added addresses.
+    run.collected.fetch_max(job.collected, Ordering::Relaxed);
+    let stop = |status, reason| Stop { status, reason, tell_store: false };
+    match job.status {
+        JobStatus::Queued | JobStatus::Running => {}
+        JobStatus::Paused => {
+            run.stop(stop(job.status, job.reason));
+        }
+        JobStatus::Completed | JobStatus::Failed | JobStatus::Cancelled => {
+            if run.stop(stop(job.status, job.reason)) {
+                shared.leases.interrupt(run.id());
+            }
+        }
+    }
+    if run.is_stopping() {
+        shared.wake_dispatcher.notify_one();
+    }
+}
+
+/// Makes a job this engine's: running, with its first tasks on the queue and the filter rebuilt.
+async fn take_up<P: Pipeline>(shared: &Shared<P>, job: Job) -> Result<()> {
+    let (queue, store) = (shared.pipeline.queue(), shared.pipeline.store());
+    let from = [JobStatus::Queued, JobStatus::Running];
+    if let Transition::Refused(_) = store.transition(job.id, &from, JobStatus::Running, None).await? {
+        return Ok(());
+    }
+    if !job.seeded {
+        for tasks in job.spec.first_tasks(job.id)?.chunks(PAGE) {
+            queue.push(tasks).await?;
+        }
+        store.mark_seeded(job.id).await?;
+    }
+    let run = JobRun::new(job, &shared.options);
+    let mut after = 0;
+    loop {
+        let page = store.addresses(run.id(), after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.id;
+        let mut filter = run.filter();
+        for stored in &page {
+            filter.insert(stored.address.fingerprint());
+        }
+    }
+    shared.add_run(Arc::new(run));
+    Ok(())
+}
+
+/// Ends the jobs that have nothing left to do or have been asked to stop.
+pub(super) async fn end_finished<P: Pipeline>(shared: &Shared<P>) {
+    for run in shared.runs() {
+        if !run.is_stopping() && run.dry.load(Ordering::Relaxed) && shared.leases.held(run.id()) == 0 {
+            stop_when_exhausted(shared, &run).await;
+        }
+        if let Some(stop) = run.stopping() {
+            if stop.tell_store && tell_store(shared, &run, &stop).await.is_none() {
+                return;
+            }
+            shared.wake_dispatcher.notify_one();
+            if shared.leases.held(run.id()) == 0 {
+                close(shared, &run).await;
+            }
+        }
+    }
+}
+
+/// No open task proves that the job is finished: what a task discovers is pushed before the task is settled.
+async fn stop_when_exhausted<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
+    let Some(depth) = shared.persist(|| shared.pipeline.queue().depth(run.id())).await else { return };
+    run.set_depth(depth);
+    if depth.open() == 0 {
+        run.stop(exhausted(&depth, run.collected.load(Ordering::Relaxed)));
+    }
+}
+
+fn exhausted(depth: &Depth, collected: u64) -> Stop {
+    let lost = format!("{} blocked, {} failed, {} set aside", depth.blocked, depth.failed, depth.quarantined);
+    let (status, reason) = if depth.done == 0 && collected == 0 && depth.lost() > 0 {
+        (JobStatus::Failed, format!("no source could be read: {lost}"))
+    } else if depth.lost() > 0 {
+        (JobStatus::Completed, format!("the sources that could be read hold no more: {lost}"))
+    } else {
+        (JobStatus::Completed, "the sources hold no more".to_owned())
+    };
+    Stop { status, reason: Some(reason), tell_store: true }
+}
+
+/// Tells the store how the job ends here. `None` when the engine has to stop instead.
+async fn tell_store<P: Pipeline>(shared: &Shared<P>, run: &JobRun, stop: &Stop) -> Option<()> {
+    let (store, from) = (shared.pipeline.store(), [JobStatus::Running]);
+    shared.persist(|| store.transition(run.id(), &from, stop.status, stop.reason.as_deref())).await?;
+    run.store_was_told();
+    Some(())
+}
+
+/// Takes a job out of this engine and tells whoever watches.
+async fn close<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
+    if let Err(error) = shared.pipeline.store().record_active(run.id(), run.active()).await {
+        tracing::warn!(%error, job = %run.id(), "the time at work could not be recorded");
+    }
+    if let Ok(depth) = shared.pipeline.queue().depth(run.id()).await {
+        run.set_depth(depth);
+    }
+    shared.remove_run(run.id());
+    shared.progress.publish(run.progress(None, true));
+}
+
+/// Lets go of every job when the engine ends: an engine for one job pauses it, one for all leaves them to others.
+pub(super) async fn let_go<P: Pipeline>(shared: &Shared<P>) {
+    end_finished(shared).await;
+    for run in shared.runs() {
+        if shared.options.jobs != JobFilter::All && !shared.fatal.is_cancelled() {
+            let reason = Some("interrupted: resume it to go on".to_owned());
+            run.stop(Stop { status: JobStatus::Paused, reason, tell_store: true });
+            if let Some(stop) = run.stopping() {
+                tell_store(shared, &run, &stop).await;
+            }
+        }
+        close(shared, &run).await;
+    }
+}

@@ -1,0 +1,174 @@
+//! What the parts of an engine share.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use super::EngineOptions;
+use super::job_run::JobRun;
+use super::leases::Leases;
+use super::progress::Watchers;
+use super::worker::WorkerTable;
+use crate::error::{Error, Result};
+use crate::job::JobId;
+use crate::pipeline::Pipeline;
+use crate::retry::Backoff;
+
+/// The wait between repeats of a call that a backend could not answer.
+const OUTAGE_BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(5) };
+
+/// The state that the parts of one engine share. Every lock is held briefly and never across an await.
+#[derive(Debug)]
+pub(super) struct Shared<P> {
+    pub(super) pipeline: Arc<P>,
+    pub(super) options: EngineOptions,
+    pub(super) leases: Leases,
+    pub(super) progress: Watchers,
+    pub(super) workers: WorkerTable,
+    /// How many fetches one worker keeps in flight: the most that any job asks for.
+    pub(super) connections: AtomicUsize,
+    /// Fetches in flight, over all jobs.
+    pub(super) running: AtomicUsize,
+    /// Room for sightings between workers and committer: two batches.
+    pub(super) room: Arc<Semaphore>,
+    pub(super) wake_dispatcher: Notify,
+    pub(super) wake_supervisor: Notify,
+    /// No more claims.
+    pub(super) drain: CancellationToken,
+    /// No more fetches either.
+    pub(super) abort: CancellationToken,
+    /// Everything that was fetched is committed.
+    pub(super) committed: CancellationToken,
+    /// The engine cannot go on.
+    pub(super) fatal: CancellationToken,
+    fatal_error: Mutex<Option<Arc<Error>>>,
+    /// What holds all jobs up at the moment, such as a full disk.
+    trouble: Mutex<Option<String>>,
+    runs: Mutex<BTreeMap<JobId, Arc<JobRun>>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn room_total(options: &EngineOptions) -> usize {
+    options.watermarks.sightings.clamp(1, Semaphore::MAX_PERMITS / 4) * 2
+}
+
+impl<P: Pipeline> Shared<P> {
+    pub(super) fn new(pipeline: Arc<P>, options: EngineOptions) -> Self {
+        let room = Arc::new(Semaphore::new(room_total(&options)));
+        Self {
+            room,
+            pipeline,
+            options,
+            leases: Leases::default(),
+            progress: Watchers::default(),
+            workers: WorkerTable::default(),
+            connections: AtomicUsize::new(1),
+            running: AtomicUsize::new(0),
+            wake_dispatcher: Notify::new(),
+            wake_supervisor: Notify::new(),
+            drain: CancellationToken::new(),
+            abort: CancellationToken::new(),
+            committed: CancellationToken::new(),
+            fatal: CancellationToken::new(),
+            fatal_error: Mutex::default(),
+            trouble: Mutex::default(),
+            runs: Mutex::default(),
+        }
+    }
+
+    /// How many sightings may be between workers and committer.
+    pub(super) fn room_total(&self) -> usize {
+        room_total(&self.options)
+    }
+
+    /// The jobs that this engine works on, by id.
+    pub(super) fn runs(&self) -> Vec<Arc<JobRun>> {
+        locked(&self.runs).values().cloned().collect()
+    }
+
+    pub(super) fn run(&self, job: JobId) -> Option<Arc<JobRun>> {
+        locked(&self.runs).get(&job).cloned()
+    }
+
+    pub(super) fn add_run(&self, run: Arc<JobRun>) {
+        let connections = run.job.spec.options.connections_per_worker as usize;
+        self.connections.fetch_max(connections, Ordering::Relaxed);
+        locked(&self.runs).insert(run.id(), run);
+        self.wake_dispatcher.notify_one();
+    }
+
+    pub(super) fn remove_run(&self, job: JobId) {
+        let mut runs = locked(&self.runs);
+        runs.remove(&job);
+        let most = runs.values().map(|run| run.job.spec.options.connections_per_worker).max();
+        self.connections.store(most.unwrap_or(1) as usize, Ordering::Relaxed);
+    }
+
+    /// Stops the whole engine because of an error that repeating will not mend.
+    pub(super) fn fail(&self, error: Error) {
+        tracing::error!(%error, "the engine stops");
+        locked(&self.fatal_error).get_or_insert(Arc::new(error));
+        self.fatal.cancel();
+        self.drain.cancel();
+        self.abort.cancel();
+    }
+
+    /// The error that stopped the engine.
+    pub(super) fn fatal_error(&self) -> Error {
+        match locked(&self.fatal_error).clone() {
+            Some(error) => {
+                Error::new(error.kind(), error.operation(), error.message().to_owned()).with_source(Arc::clone(&error))
+            }
+            None => Error::new(crate::ErrorKind::Internal, "engine", "the engine stopped without a reason"),
+        }
+    }
+
+    /// What holds all jobs up at the moment.
+    pub(super) fn trouble(&self) -> Option<String> {
+        locked(&self.trouble).clone()
+    }
+
+    /// Repeats a backend call until it is answered: with back-off while the error is transient, not at all when it is
+    /// not. `None` when the engine has to stop instead.
+    ///
+    /// The call must be safe to repeat, as every call of the contracts is.
+    pub(super) async fn persist<T, F, R>(&self, mut call: F) -> Option<T>
+    where
+        F: FnMut() -> R,
+        R: Future<Output = Result<T>>,
+    {
+        for attempt in 1.. {
+            match call().await {
+                Ok(value) => {
+                    if attempt > 1 {
+                        *locked(&self.trouble) = None;
+                    }
+                    return Some(value);
+                }
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(%error, attempt, "a backend call failed and is repeated");
+                    *locked(&self.trouble) = Some(error.to_string());
+                    let wait = OUTAGE_BACKOFF.delay(attempt, rand::random(), None);
+                    tokio::select! {
+                        // An abort must end even while the backend is away: what is not committed is delivered again.
+                        () = self.abort.cancelled(), if attempt > 5 => return None,
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                }
+                Err(error) => {
+                    self.fail(error);
+                    return None;
+                }
+            }
+        }
+        None
+    }
+}

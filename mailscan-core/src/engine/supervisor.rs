@@ -1,0 +1,118 @@
+//! The supervisor: watches over the jobs from the first task to the last.
+//!
+//! It asks the store which jobs there are, takes them up and ends them ([`super::lifecycle`]), samples progress, and
+//! sends expired leases of dead workers back to the queue.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::job_run::{JobRun, Stop};
+use super::lifecycle;
+use super::shared::Shared;
+use crate::eta::format_seconds;
+use crate::job::JobStatus;
+use crate::lease::FailureClass;
+use crate::pipeline::Pipeline;
+use crate::queue::Queue;
+use crate::store::{ErrorClass, NewWorkerError, Store};
+use crate::task::Task;
+
+/// The most expired leases taken back in one call.
+const SWEEP_BATCH: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+
+/// Watches until everything is committed, then lets go of the jobs that are left.
+pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
+    let every = |period| {
+        let mut ticks = interval(period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks
+    };
+    let mut polls = every(shared.options.poll_every);
+    let mut sweeps = every(shared.options.sweep_every);
+    let mut samples = every(shared.options.progress_every);
+    loop {
+        tokio::select! {
+            () = shared.committed.cancelled() => break,
+            () = shared.wake_supervisor.notified() => lifecycle::end_finished(&shared).await,
+            _ = polls.tick() => {
+                lifecycle::refresh(&shared).await;
+                lifecycle::end_finished(&shared).await;
+            }
+            _ = sweeps.tick() => {
+                sweep(&shared).await;
+                record_active(&shared).await;
+            }
+            _ = samples.tick() => sample(&shared).await,
+        }
+    }
+    lifecycle::let_go(&shared).await;
+}
+
+/// Publishes how every job stands, and stops those whose time is over.
+async fn sample<P: Pipeline>(shared: &Shared<P>) {
+    for run in shared.runs() {
+        // A depth that cannot be read now leaves the last one standing; the next sample tries again.
+        if let Ok(depth) = shared.pipeline.queue().depth(run.id()).await {
+            run.set_depth(depth);
+        }
+        stop_when_over_time(&run);
+        shared.progress.publish(run.progress(shared.trouble(), false));
+    }
+}
+
+fn stop_when_over_time(run: &JobRun) {
+    if let Some(limit) = run.job.spec.options.time_limit
+        && run.here() >= limit
+    {
+        let reason = format!("its time limit of {} is over: resume it to go on", format_seconds(limit.as_secs()));
+        run.stop(Stop { status: JobStatus::Paused, reason: Some(reason), tell_store: true });
+    }
+}
+
+async fn record_active<P: Pipeline>(shared: &Shared<P>) {
+    for run in shared.runs() {
+        if let Err(error) = shared.pipeline.store().record_active(run.id(), run.active()).await {
+            tracing::warn!(%error, job = %run.id(), "the time at work could not be recorded");
+        }
+    }
+}
+
+/// Takes back the tasks of dead workers and records those that are given up for good.
+async fn sweep<P: Pipeline>(shared: &Shared<P>) {
+    loop {
+        let swept = match shared.pipeline.queue().sweep(SWEEP_BATCH).await {
+            Ok(swept) => swept,
+            Err(error) => return tracing::warn!(%error, "expired leases could not be taken back"),
+        };
+        let quarantined: Vec<_> = swept.quarantined.iter().map(|task| quarantine_record(shared, task)).collect();
+        if !quarantined.is_empty()
+            && let Err(error) = shared.pipeline.store().record_errors(&quarantined).await
+        {
+            tracing::warn!(%error, "quarantined tasks could not be recorded as errors");
+        }
+        if swept.returned > 0 {
+            tracing::info!(tasks = swept.returned, "tasks of dead workers went back to the queue");
+            shared.wake_dispatcher.notify_one();
+        }
+        if swept.returned + swept.quarantined.len() < SWEEP_BATCH.get() {
+            return;
+        }
+    }
+}
+
+fn quarantine_record<P: Pipeline>(shared: &Shared<P>, task: &Task) -> NewWorkerError {
+    NewWorkerError {
+        job: task.job,
+        task: task.id,
+        // A quarantined task is delivered no more, so this record needs no fence to be one of its kind.
+        fence: 0,
+        node: shared.options.node.clone(),
+        class: ErrorClass::Failed(FailureClass::Quarantined),
+        code: "crashes".to_owned(),
+        host: task.work.host(),
+        label: task.work.label(),
+        message: format!("{} deliveries ended in a crash: the task is set aside", task.crashes),
+    }
+}

@@ -1,0 +1,256 @@
+//! A worker: takes tasks from the pool's channel, fetches, extracts, and hands outcomes to the committer.
+//!
+//! Workers belong to the pool, not to a job. Each keeps several fetches in flight; the dispatcher decides how many run
+//! in all. A worker holds no state that matters: whatever it has not committed is delivered again.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
+
+use super::committer::Finished;
+use super::dispatcher::Assigned;
+use super::shared::Shared;
+use crate::fetch::{Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher};
+use crate::job::JobId;
+use crate::lease::{Lease, Settle, Verdict};
+use crate::pipeline::{Pipeline, TaskOutcome};
+use crate::store::WorkerState;
+use crate::task::{Task, Work};
+
+mod outcome;
+
+use outcome::Harvest;
+
+/// How long a fetcher may overrun its budget before it is dropped.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What every worker of the pool is doing, for heartbeats.
+#[derive(Debug, Default)]
+pub(super) struct WorkerTable(Mutex<Vec<Arc<Activity>>>);
+
+/// What one worker is doing.
+#[derive(Debug)]
+pub(super) struct Activity {
+    number: u32,
+    doing: Mutex<(u32, Option<(JobId, Arc<Task>)>)>,
+}
+
+impl WorkerTable {
+    /// Adds a worker that is idle.
+    pub(super) fn add(&self) -> Arc<Activity> {
+        let mut workers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = u32::try_from(workers.len()).unwrap_or(u32::MAX);
+        let activity = Arc::new(Activity { number, doing: Mutex::default() });
+        workers.push(activity.clone());
+        activity
+    }
+
+    /// What every worker is doing now.
+    pub(super) fn states(&self) -> Vec<WorkerState> {
+        let workers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.iter().map(|activity| activity.state()).collect()
+    }
+}
+
+impl Activity {
+    fn begin(&self, task: &Arc<Task>) {
+        let mut doing = self.doing.lock().unwrap_or_else(PoisonError::into_inner);
+        *doing = (doing.0 + 1, Some((task.job, task.clone())));
+    }
+
+    fn end(&self) {
+        let mut doing = self.doing.lock().unwrap_or_else(PoisonError::into_inner);
+        doing.0 -= 1;
+    }
+
+    fn state(&self) -> WorkerState {
+        let doing = self.doing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (in_flight, last) = (doing.0, doing.1.as_ref().filter(|_| doing.0 > 0));
+        WorkerState {
+            worker: self.number,
+            in_flight,
+            job: last.map(|(job, _)| *job),
+            task: last.map(|(_, task)| task.work.label()),
+        }
+    }
+}
+
+/// One worker of the pool.
+#[derive(Debug)]
+pub(super) struct Worker<P: Pipeline> {
+    shared: Arc<Shared<P>>,
+    activity: Arc<Activity>,
+    tasks: async_channel::Receiver<Assigned>,
+    outcomes: mpsc::Sender<Finished>,
+    /// When this worker may call a search endpoint again.
+    next_call: Mutex<Instant>,
+}
+
+impl<P: Pipeline> Worker<P> {
+    pub(super) fn new(
+        shared: Arc<Shared<P>>,
+        activity: Arc<Activity>,
+        tasks: async_channel::Receiver<Assigned>,
+        outcomes: mpsc::Sender<Finished>,
+    ) -> Self {
+        Self { shared, activity, tasks, outcomes, next_call: Mutex::new(Instant::now()) }
+    }
+
+    /// Works until the channel is closed and everything in flight has ended.
+    pub(super) async fn run(self) {
+        let mut flights = FuturesUnordered::new();
+        loop {
+            let free = flights.len() < self.shared.connections.load(Ordering::Relaxed).max(1);
+            tokio::select! {
+                assigned = self.tasks.recv(), if free => match assigned {
+                    Ok(assigned) => flights.push(self.carry_out(assigned)),
+                    Err(async_channel::RecvError) => break,
+                },
+                Some(()) = flights.next() => {}
+            }
+        }
+        while flights.next().await.is_some() {}
+    }
+
+    /// Carries out one task from the fetch to the committer.
+    async fn carry_out(&self, assigned: Assigned) {
+        let task = Arc::new(assigned.claimed.task.clone());
+        self.activity.begin(&task);
+        // A panic ends one delivery, not the worker.
+        let worked = AssertUnwindSafe(self.work(&assigned)).catch_unwind().await;
+        if worked.is_err() {
+            let error = FetchError::new(FetchErrorClass::Transient, "panic", "the task panicked: this is a defect");
+            self.give_up(&assigned, &error).await;
+        }
+        self.activity.end();
+        assigned.run.running.fetch_sub(1, Ordering::Relaxed);
+        self.shared.running.fetch_sub(1, Ordering::Relaxed);
+        self.shared.wake_dispatcher.notify_one();
+    }
+
+    async fn work(&self, assigned: &Assigned) {
+        let fetched = tokio::select! {
+            biased;
+            () = self.shared.abort.cancelled() => None,
+            () = assigned.cancel.cancelled() => None,
+            fetched = self.fetch(assigned) => Some(fetched),
+        };
+        match fetched {
+            None => self.give_back(assigned).await,
+            Some(Ok(fetched)) => self.harvest(assigned, fetched).await,
+            Some(Err(error)) => self.give_up(assigned, &error).await,
+        }
+    }
+
+    async fn fetch(&self, assigned: &Assigned) -> Result<Fetched, FetchError> {
+        let options = &assigned.run.job.spec.options;
+        if matches!(assigned.claimed.task.work, Work::Search { .. }) {
+            self.pace_calls(options.rate_limit).await;
+        }
+        let budget = self.shared.options.budget;
+        let context = FetchContext { options, budget };
+        let fetch = self.shared.pipeline.fetcher().fetch(&assigned.claimed.task, &context);
+        tokio::time::timeout(budget.time.saturating_add(GRACE), fetch).await.unwrap_or_else(|_| {
+            let message = format!("nothing came within {} s", budget.time.as_secs());
+            Err(FetchError::new(FetchErrorClass::Transient, "task-timeout", message))
+        })
+    }
+
+    /// Keeps the calls of this worker apart by the job's rate limit, from start to start.
+    async fn pace_calls(&self, rate_limit: Duration) {
+        let turn = {
+            let mut next = self.next_call.lock().unwrap_or_else(PoisonError::into_inner);
+            let turn = (*next).max(Instant::now());
+            *next = turn + rate_limit;
+            turn
+        };
+        tokio::time::sleep_until(turn).await;
+    }
+
+    /// Extracts from what was fetched, piece by piece, and hands it on; the task is settled with the last piece.
+    async fn harvest(&self, assigned: &Assigned, fetched: Fetched) {
+        let mut harvest = Harvest::new(&assigned.claimed, &assigned.run.job.spec.options, fetched.discovered);
+        match fetched.documents {
+            Documents::None => {}
+            Documents::One(document) => harvest.read(&document),
+            Documents::Stream(mut pieces) => loop {
+                let piece = tokio::select! {
+                    biased;
+                    () = self.shared.abort.cancelled() => return self.give_back(assigned).await,
+                    () = assigned.cancel.cancelled() => return self.give_back(assigned).await,
+                    piece = pieces.recv() => piece,
+                };
+                match piece {
+                    None => break,
+                    Some(Ok(document)) => self.read_piece(assigned, &mut harvest, &document).await,
+                    Some(Err(error)) => {
+                        self.send_parts(assigned, &mut harvest).await;
+                        return self.give_up(assigned, &error).await;
+                    }
+                }
+            },
+        }
+        self.send_parts(assigned, &mut harvest).await;
+        self.settle(assigned, harvest.rest(), Verdict::Done).await;
+    }
+
+    async fn read_piece(&self, assigned: &Assigned, harvest: &mut Harvest<'_>, document: &Document) {
+        harvest.read(document);
+        if harvest.waiting() >= self.part_size() {
+            self.send_parts(assigned, harvest).await;
+        }
+    }
+
+    /// The most sightings that go to the committer in one outcome.
+    fn part_size(&self) -> usize {
+        self.shared.options.watermarks.sightings.max(1)
+    }
+
+    /// Sends all but the last part of what was harvested, so that no single outcome is larger than a batch.
+    async fn send_parts(&self, assigned: &Assigned, harvest: &mut Harvest<'_>) {
+        while harvest.waiting() > self.part_size() {
+            let part = harvest.part(self.part_size());
+            self.send(assigned, part).await;
+        }
+    }
+
+    /// Settles a task that failed: a retry, a later return, or the end.
+    async fn give_up(&self, assigned: &Assigned, error: &FetchError) {
+        let options = &self.shared.options;
+        let max_attempts = assigned.run.job.spec.options.max_attempts;
+        let failure = outcome::failure(&assigned.claimed, error, max_attempts, options.backoff, rand::random());
+        let record = failure.class.map(|class| outcome::record(&assigned.claimed, error, class, &options.node));
+        let outcome = TaskOutcome { error: record, ..TaskOutcome::default() };
+        self.settle(assigned, outcome, failure.verdict).await;
+    }
+
+    /// Gives the task back untouched.
+    async fn give_back(&self, assigned: &Assigned) {
+        self.settle(assigned, TaskOutcome::default(), Verdict::Release { after: Duration::ZERO }).await;
+    }
+
+    async fn settle(&self, assigned: &Assigned, mut outcome: TaskOutcome, verdict: Verdict) {
+        let lease: Lease = assigned.claimed.lease;
+        // What is no longer ours is another's to settle, and another finds the same addresses.
+        if self.shared.leases.holds(lease) {
+            outcome.settle = Some(Settle { lease, verdict });
+            self.send(assigned, outcome).await;
+        }
+    }
+
+    async fn send(&self, assigned: &Assigned, outcome: TaskOutcome) {
+        let permits = outcome.sightings.len().min(self.shared.room_total());
+        let room = match u32::try_from(permits) {
+            Ok(permits) if permits > 0 => Semaphore::acquire_many_owned(self.shared.room.clone(), permits).await.ok(),
+            _ => None,
+        };
+        // The channel closes only when the engine fails; then the task is delivered again.
+        let _ = self.outcomes.send(Finished { run: assigned.run.clone(), outcome, room }).await;
+    }
+}

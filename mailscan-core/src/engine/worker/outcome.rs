@@ -1,0 +1,197 @@
+//! What a fetched document, or a failure to fetch one, means for the job. Pure but for the extraction it calls.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::extract::{self, Media};
+use crate::fetch::{Discovered, Document, FetchError, FetchErrorClass};
+use crate::job::JobOptions;
+use crate::lease::{Claimed, FailureClass, NodeId, Verdict};
+use crate::pipeline::TaskOutcome;
+use crate::retry::Backoff;
+use crate::store::{ErrorClass, NewWorkerError, Sighting};
+use crate::task::{NewTask, Work};
+
+/// What the documents of one task have brought so far and is not handed on yet.
+#[derive(Debug)]
+pub(super) struct Harvest<'a> {
+    claimed: &'a Claimed,
+    options: &'a JobOptions,
+    sightings: Vec<Sighting>,
+    discovered: Vec<NewTask>,
+}
+
+impl<'a> Harvest<'a> {
+    pub(super) fn new(claimed: &'a Claimed, options: &'a JobOptions, discovered: Vec<Discovered>) -> Self {
+        let mut harvest = Self { claimed, options, sightings: Vec::new(), discovered: Vec::new() };
+        for Discovered { work, step } in discovered {
+            harvest.discover(work, step);
+        }
+        harvest
+    }
+
+    /// Extracts the addresses of a document, and its links when the job follows them.
+    pub(super) fn read(&mut self, document: &Document) {
+        let (job, sightings) = (self.claimed.task.job, &mut self.sightings);
+        extract::addresses(&document.body, document.media, |finding| {
+            sightings.push(Sighting {
+                job,
+                address: finding.address,
+                source: Arc::clone(&document.source),
+                offset: document.offset + finding.span.start as u64,
+                form: finding.form,
+            });
+        });
+        if let (Some(base), Media::Html, Some(crawl)) = (&document.base, document.media, self.options.crawl)
+            && self.claimed.task.depth < crawl.max_depth
+        {
+            self.follow(document, base);
+        }
+    }
+
+    fn follow(&mut self, document: &Document, base: &url::Url) {
+        let mut seen = HashSet::new();
+        let mut links = Vec::new();
+        extract::links(&document.body, base, |link| {
+            if same_site(&link, base) && link != *base && seen.insert(link.clone()) {
+                links.push(link);
+            }
+        });
+        for link in links {
+            self.discover(Work::Page { url: link.into() }, 1);
+        }
+    }
+
+    fn discover(&mut self, work: Work, step: u32) {
+        let task = &self.claimed.task;
+        let limit = self.options.max_tasks;
+        self.discovered.push(NewTask { job: task.job, work, depth: task.depth + step, limit });
+    }
+
+    /// How many sightings are not handed on yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.sightings.len()
+    }
+
+    /// The first `most` sightings, to be handed on while the task goes on.
+    pub(super) fn part(&mut self, most: usize) -> TaskOutcome {
+        let rest = self.sightings.split_off(most.min(self.sightings.len()));
+        TaskOutcome { sightings: std::mem::replace(&mut self.sightings, rest), ..TaskOutcome::default() }
+    }
+
+    /// Everything that is left.
+    pub(super) fn rest(self) -> TaskOutcome {
+        TaskOutcome { sightings: self.sightings, discovered: self.discovered, ..TaskOutcome::default() }
+    }
+}
+
+/// Whether a link stays on the site of its page: the same host and port, where `www.` makes no difference.
+fn same_site(link: &url::Url, page: &url::Url) -> bool {
+    let host = |url: &url::Url| url.host_str().map(|host| host.strip_prefix("www.").unwrap_or(host).to_owned());
+    host(link) == host(page) && link.port() == page.port()
+}
+
+/// What becomes of a failed delivery.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) verdict: Verdict,
+    /// How the error is recorded; `None` when nothing went wrong.
+    pub(super) class: Option<ErrorClass>,
+}
+
+/// Decides about a failed delivery: transient errors are retried while attempts are left, deferred ones come back
+/// untouched, and what kept us out is called blocked.
+pub(super) fn failure(
+    claimed: &Claimed,
+    error: &FetchError,
+    max_attempts: u32,
+    backoff: Backoff,
+    random: f64,
+) -> Failure {
+    let attempt = claimed.task.attempt;
+    let class = match error.class {
+        FetchErrorClass::Deferred => {
+            let after = error.retry_after.unwrap_or(backoff.base);
+            return Failure { verdict: Verdict::Release { after }, class: None };
+        }
+        FetchErrorClass::Transient if attempt < max_attempts => {
+            let after = backoff.delay(attempt, random, error.retry_after);
+            return Failure { verdict: Verdict::Retry { after }, class: Some(ErrorClass::Retried) };
+        }
+        FetchErrorClass::Transient if error.is_blocked() => FailureClass::Blocked,
+        FetchErrorClass::Transient if error.code == "panic" => FailureClass::Quarantined,
+        FetchErrorClass::Transient => FailureClass::Exhausted,
+        FetchErrorClass::Permanent => FailureClass::Permanent,
+        FetchErrorClass::Refused => FailureClass::Blocked,
+    };
+    Failure {
+        verdict: Verdict::Failed { class, message: error.message.clone() },
+        class: Some(ErrorClass::Failed(class)),
+    }
+}
+
+/// The record of an error.
+pub(super) fn record(claimed: &Claimed, error: &FetchError, class: ErrorClass, node: &NodeId) -> NewWorkerError {
+    NewWorkerError {
+        job: claimed.lease.job,
+        task: claimed.lease.task,
+        fence: claimed.lease.fence,
+        node: node.clone(),
+        class,
+        code: error.code.clone().into_owned(),
+        host: claimed.task.work.host(),
+        label: claimed.task.work.label(),
+        message: error.message.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::JobId;
+    use crate::lease::Lease;
+    use crate::task::{Task, TaskId};
+    use std::time::Duration;
+
+    fn claimed(attempt: u32) -> Claimed {
+        let work = Work::Page { url: "https://a.org/".into() };
+        let task = Task { id: TaskId(1), job: JobId(1), work, depth: 0, attempt, crashes: 0 };
+        Claimed { task, lease: Lease { job: JobId(1), task: TaskId(1), fence: 1 } }
+    }
+
+    fn verdict(attempt: u32, error: &FetchError) -> Verdict {
+        failure(&claimed(attempt), error, 4, Backoff::default(), 1.0).verdict
+    }
+
+    #[test]
+    fn transient_errors_use_up_their_attempts() {
+        let reset = FetchError::new(FetchErrorClass::Transient, "reset", "reset");
+        assert_eq!(verdict(3, &reset), Verdict::Retry { after: Duration::from_secs(4) });
+        assert!(matches!(verdict(4, &reset), Verdict::Failed { class: FailureClass::Exhausted, .. }));
+    }
+
+    #[test]
+    fn what_kept_us_out_is_blocked_and_not_empty() {
+        let busy = FetchError::new(FetchErrorClass::Transient, "http-429", "busy").status(429);
+        let slow = FetchError::new(FetchErrorClass::Transient, "header-timeout", "slow");
+        let robots = FetchError::new(FetchErrorClass::Refused, "robots", "robots.txt");
+        for (attempt, error) in [(4, &busy), (4, &slow), (1, &robots)] {
+            assert!(matches!(verdict(attempt, error), Verdict::Failed { class: FailureClass::Blocked, .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_deferred_task_is_no_error() {
+        let later = FetchError::new(FetchErrorClass::Deferred, "turn", "later").retry_after(Duration::from_secs(9));
+        let failure = failure(&claimed(1), &later, 4, Backoff::default(), 1.0);
+        assert_eq!(failure, Failure { verdict: Verdict::Release { after: Duration::from_secs(9) }, class: None });
+    }
+
+    #[test]
+    fn links_stay_on_the_site() {
+        let url = |text| url::Url::parse(text).unwrap();
+        assert!(same_site(&url("http://www.a.org/x"), &url("http://a.org/y")));
+        assert!(!same_site(&url("http://b.a.org/x"), &url("http://a.org/y")));
+        assert!(!same_site(&url("http://a.org:81/x"), &url("http://a.org/y")));
+    }
+}
