@@ -1,1 +1,5 @@
-//! Whole jobs through the engine over real sockets.
+//! Whole jobs through the engine: a scripted fetcher on a paused clock for the rules, faults for what goes wrong.
+
+mod faults;
+mod rules;
+mod script;

@@ -1,0 +1,160 @@
+//! A backend that fails before or after it has done what it was asked, and a queue whose heartbeat dies.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
+use mailscan_core::engine::{Engine, EngineOptions};
+use mailscan_core::fetch::{FetchContext, FetchError, Fetched, Fetcher};
+use mailscan_core::job::{JobId, JobStatus};
+use mailscan_core::lease::{Claimed, Lease, Settle};
+use mailscan_core::pipeline::{Backends, Pipeline};
+use mailscan_core::queue::{ClaimRequest, Pushed, Queue, QueueLimits, Renewed, Settled, Swept};
+use mailscan_core::task::{Depth, NewTask, Task};
+use mailscan_core::{Error, ErrorKind, Result};
+
+use super::script::{Script, addresses_of, create, expected, in_memory, number, only, pages_job, stored, text};
+
+/// A queue that answers every third call with an outage: by turns before it has done the work, and after.
+#[derive(Debug)]
+struct Flaky {
+    inner: MemoryQueue,
+    calls: AtomicU64,
+    renews_fail: AtomicBool,
+}
+
+impl Flaky {
+    fn new() -> Self {
+        Self {
+            inner: MemoryQueue::new(QueueLimits::default()),
+            calls: AtomicU64::new(0),
+            renews_fail: AtomicBool::new(false),
+        }
+    }
+
+    async fn call<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let outage = || Err(Error::new(ErrorKind::Unavailable, "test", "an outage"));
+        match self.calls.fetch_add(1, Ordering::Relaxed) % 6 {
+            1 => outage(),
+            4 => {
+                work.await?;
+                outage()
+            }
+            _ => work.await,
+        }
+    }
+}
+
+impl Queue for Flaky {
+    async fn push(&self, tasks: &[NewTask]) -> Result<Vec<Pushed>> {
+        self.call(self.inner.push(tasks)).await
+    }
+
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>> {
+        self.call(self.inner.claim(request)).await
+    }
+
+    async fn renew(&self, leases: &[Lease], lease_for: Duration) -> Result<Vec<Renewed>> {
+        if self.renews_fail.load(Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Unavailable, "test", "the heartbeat is lost"));
+        }
+        self.inner.renew(leases, lease_for).await
+    }
+
+    async fn settle(&self, batch: &[Settle]) -> Result<Vec<Settled>> {
+        self.call(self.inner.settle(batch)).await
+    }
+
+    async fn sweep(&self, limit: std::num::NonZeroUsize) -> Result<Swept> {
+        self.call(self.inner.sweep(limit)).await
+    }
+
+    async fn depth(&self, job: JobId) -> Result<Depth> {
+        self.inner.depth(job).await
+    }
+
+    async fn ready(&self) {
+        self.inner.ready().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn outages_before_and_after_the_fact_lose_nothing_and_double_nothing() {
+    let fetcher = Script::new(Duration::from_millis(5), |task| Ok(text(task, addresses_of(number(task)).join(" "))));
+    let pipeline = Arc::new(Backends { queue: Flaky::new(), store: MemoryStore::new(), fetcher });
+    let job = create(&*pipeline, "k", pages_job(300, 1_000_000)).await;
+    let engine = Engine::start(pipeline.clone(), only(job));
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!(last.status, JobStatus::Completed, "{last:?}");
+    assert_eq!(stored(&*pipeline, job).await, expected(300));
+    assert_eq!(last.depth.done, 300);
+}
+
+/// Counts fetches that were dropped before their end.
+#[derive(Debug, Default)]
+struct Stuck {
+    begun: AtomicU64,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Fetcher for Stuck {
+    async fn fetch(&self, _: &Task, _: &FetchContext<'_>) -> Result<Fetched, FetchError> {
+        struct OnDrop(Arc<AtomicU64>);
+        impl Drop for OnDrop {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        let _guard = OnDrop(self.dropped.clone());
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_stops_before_a_lease_that_cannot_be_renewed_runs_out() {
+    let queue = Flaky::new();
+    queue.renews_fail.store(true, Ordering::Relaxed);
+    let pipeline = Arc::new(Backends { queue, store: MemoryStore::new(), fetcher: Stuck::default() });
+    let mut spec = pages_job(3, 10);
+    spec.options.workers = Some(3);
+    let job = create(&*pipeline, "k", spec).await;
+    let mut options = EngineOptions { lease_for: Duration::from_secs(90), ..only(job) };
+    options.budget.time = Duration::from_secs(3_600);
+    let _engine = Engine::start(pipeline.clone(), options);
+    let fetcher = pipeline.fetcher();
+    tokio::time::sleep(Duration::from_secs(75)).await;
+    assert_eq!((fetcher.begun.load(Ordering::Relaxed), fetcher.dropped.load(Ordering::Relaxed)), (3, 0));
+    // Trust ends 10 s before the lease does; the lease itself ends after 90 s.
+    tokio::time::sleep(Duration::from_secs(14)).await;
+    assert_eq!(fetcher.dropped.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_task_keeps_its_lease_by_heartbeats() {
+    let fetcher = Script::new(Duration::from_secs(600), |task| Ok(text(task, addresses_of(number(task)).join(" "))));
+    let pipeline = in_memory(fetcher);
+    let mut spec = pages_job(3, 10_000);
+    spec.options.time_limit = None;
+    let job = create(&*pipeline, "k", spec).await;
+    let mut options = only(job);
+    options.budget.time = Duration::from_secs(3_600);
+    let engine = Engine::start(pipeline.clone(), options);
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!((last.status, last.collected, last.errors), (JobStatus::Completed, 31, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_aborted_engine_gives_its_tasks_back() {
+    let memory = Arc::into_inner(in_memory(Script::new(Duration::ZERO, |task| Ok(text(task, String::new()))))).unwrap();
+    let pipeline =
+        Arc::new(Backends { queue: memory.queue, store: memory.store, fetcher: Stuck::default() });
+    let job = create(&*pipeline, "k", pages_job(20, 10)).await;
+    let mut engine = Engine::start(pipeline.clone(), only(job));
+    let mut progress = engine.watch(job);
+    progress.wait_for(|progress| progress.in_flight == 20).await.unwrap();
+    engine.abort().await.unwrap();
+    let depth = pipeline.queue().depth(job).await.unwrap();
+    assert_eq!((depth.pending, depth.leased), (20, 0));
+}

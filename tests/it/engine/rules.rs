@@ -1,0 +1,286 @@
+//! What the engine owes a job when all goes well, and when sources do not.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::future::join;
+use mailscan_core::engine::{Engine, EngineOptions, JobFilter};
+use mailscan_core::fetch::{FetchError, FetchErrorClass, Fetched};
+use mailscan_core::forecast::Forecast;
+use mailscan_core::job::{JobSource, JobStatus};
+use mailscan_core::pipeline::Pipeline;
+use mailscan_core::queue::Queue;
+use mailscan_core::store::{ErrorClass, ErrorQuery, Store};
+use mailscan_core::task::Work;
+
+use super::script::{
+    Script, addresses_of, create, expected, in_memory, leased, number, only, pages_job, stored, text,
+};
+
+const LATENCY: Duration = Duration::from_millis(20);
+
+fn pages() -> Script {
+    Script::new(LATENCY, |task| Ok(text(task, addresses_of(number(task)).join(" "))))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_ends_with_everything_its_sources_hold() {
+    let pipeline = in_memory(pages());
+    let job = create(&*pipeline, "k", pages_job(40, 10_000)).await;
+    let mut engine = Engine::start(pipeline.clone(), only(job));
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!((last.status, last.collected), (JobStatus::Completed, 401));
+    assert_eq!(last.forecast, Forecast::Exhausted);
+    assert!(last.reason.unwrap().contains("hold no more"));
+    assert_eq!(stored(&*pipeline, job).await, expected(40));
+    assert_eq!((last.depth.done, last.depth.open()), (40, 0));
+    engine.drain().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_target_is_reached_exactly_and_never_passed() {
+    let pipeline = in_memory(pages());
+    let job = create(&*pipeline, "k", pages_job(400, 1_234)).await;
+    let mut engine = Engine::start(pipeline.clone(), only(job));
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!((last.status, last.collected), (JobStatus::Completed, 1_234));
+    assert_eq!(last.eta.eta_seconds, Some(0));
+    engine.drain().await.unwrap();
+    assert_eq!(stored(&*pipeline, job).await.len(), 1_234);
+    assert_eq!(leased(&*pipeline, job).await, 0, "what was not needed went back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_tasks_discover_is_done_too() {
+    // Page n leads to pages 2n + 1 and 2n + 2: a tree that only discovery reaches.
+    let script = Script::new(LATENCY, |task| {
+        let n = number(task);
+        let mut fetched = text(task, addresses_of(n).join(" "));
+        for next in [2 * n + 1, 2 * n + 2].into_iter().filter(|next| *next < 200) {
+            let work = Work::Page { url: format!("http://site.org/{next}") };
+            fetched.discovered.push(mailscan_core::fetch::Discovered { work, step: 1 });
+        }
+        Ok(fetched)
+    });
+    let pipeline = in_memory(script);
+    let spec = mailscan_core::job::JobSpec::new(100_000, vec![JobSource::Url("http://site.org/0".into())]);
+    let job = create(&*pipeline, "k", spec).await;
+    let engine = Engine::start(pipeline.clone(), only(job));
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!(last.depth.done, 200);
+    assert_eq!(stored(&*pipeline, job).await, expected(200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn transient_errors_are_retried_and_recorded() {
+    let script = Script::new(LATENCY, |task| {
+        if task.attempt < 3 {
+            return Err(FetchError::new(FetchErrorClass::Transient, "reset", "the connection was reset"));
+        }
+        Ok(text(task, addresses_of(number(task)).join(" ")))
+    });
+    let pipeline = in_memory(script);
+    let job = create(&*pipeline, "k", pages_job(20, 10_000)).await;
+    let engine = Engine::start(pipeline.clone(), only(job));
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!((last.status, last.collected, last.errors), (JobStatus::Completed, 201, 40));
+    let query = ErrorQuery { limit: 100, job: Some(job), ..ErrorQuery::default() };
+    let errors = pipeline.store().errors(&query).await.unwrap();
+    assert_eq!(errors.len(), 40);
+    assert!(errors.iter().all(|error| error.error.class == ErrorClass::Retried));
+}
+
+#[tokio::test(start_paused = true)]
+async fn blocked_sources_are_never_nothing_found() {
+    let script = Script::new(LATENCY, |task| match number(task) % 2 {
+        0 => Err(FetchError::new(FetchErrorClass::Refused, "robots", "robots.txt refuses it")),
+        _ => Err(FetchError::new(FetchErrorClass::Transient, "http-429", "too many requests").status(429)),
+    });
+    let pipeline = in_memory(script);
+    let job = create(&*pipeline, "k", pages_job(10, 100)).await;
+    let engine = Engine::start(pipeline.clone(), only(job));
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!(last.status, JobStatus::Failed);
+    assert_eq!((last.depth.blocked, last.depth.done), (10, 0));
+    assert!(last.reason.unwrap().contains("10 blocked"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_panics_is_set_aside_and_the_rest_goes_on() {
+    let script = Script::new(LATENCY, |task| {
+        assert!(number(task) != 7, "a defect");
+        Ok(text(task, addresses_of(number(task)).join(" ")))
+    });
+    let pipeline = in_memory(script);
+    let job = create(&*pipeline, "k", pages_job(10, 100_000)).await;
+    let engine = Engine::start(pipeline.clone(), only(job));
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!(last.status, JobStatus::Completed);
+    assert_eq!((last.depth.quarantined, last.depth.done, last.collected), (1, 9, 91));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drained_job_is_paused_and_goes_on_in_another_engine() {
+    let pipeline = in_memory(pages());
+    let mut spec = pages_job(500, 100_000);
+    spec.options.workers = Some(10);
+    spec.options.connections_per_worker = 1;
+    let job = create(&*pipeline, "k", spec).await;
+
+    let mut engine = Engine::start(pipeline.clone(), only(job));
+    let mut progress = engine.watch(job);
+    progress.wait_for(|progress| progress.collected > 500).await.unwrap();
+    engine.drain().await.unwrap();
+    let paused = pipeline.store().job(job).await.unwrap().unwrap();
+    assert_eq!(paused.status, JobStatus::Paused);
+    assert!(paused.collected > 500 && paused.collected < 5_001);
+    assert_eq!(leased(&*pipeline, job).await, 0, "a drained engine holds no lease");
+
+    pipeline.store().transition(job, &[JobStatus::Paused], JobStatus::Queued, None).await.unwrap();
+    let engine = Engine::start(pipeline.clone(), only(job));
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!(last.status, JobStatus::Completed);
+    assert_eq!(stored(&*pipeline, job).await, expected(500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pausing_in_the_store_stops_the_engine_and_cancelling_ends_it() {
+    for (status, done) in [(JobStatus::Paused, false), (JobStatus::Cancelled, true)] {
+        let pipeline = in_memory(pages());
+        let mut spec = pages_job(500, 100_000);
+        spec.options.workers = Some(5);
+        let job = create(&*pipeline, "k", spec).await;
+        let engine = Engine::start(pipeline.clone(), only(job));
+        let mut progress = engine.watch(job);
+        progress.wait_for(|progress| progress.collected > 100).await.unwrap();
+        pipeline.store().transition(job, &[JobStatus::Running], status, Some("by hand")).await.unwrap();
+        let last = engine.finished(job).await.unwrap();
+        assert_eq!((last.status, last.reason.as_deref()), (status, Some("by hand")));
+        let job = pipeline.store().job(job).await.unwrap().unwrap();
+        assert_eq!((job.status, job.finished_at.is_some()), (status, done));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_runs_at_once_than_planned() {
+    let (now, most) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    #[derive(Debug)]
+    struct Counting(Arc<AtomicU64>, Arc<AtomicU64>);
+    impl mailscan_core::fetch::Fetcher for Counting {
+        async fn fetch(
+            &self,
+            task: &mailscan_core::task::Task,
+            _: &mailscan_core::fetch::FetchContext<'_>,
+        ) -> Result<Fetched, FetchError> {
+            let now = self.0.fetch_add(1, Ordering::SeqCst) + 1;
+            self.1.fetch_max(now, Ordering::SeqCst);
+            tokio::time::sleep(LATENCY).await;
+            self.0.fetch_sub(1, Ordering::SeqCst);
+            Ok(text(task, String::new()))
+        }
+    }
+    let memory = in_memory(pages());
+    let memory = Arc::into_inner(memory).unwrap();
+    let fetcher = Counting(now, most.clone());
+    let pipeline = Arc::new(mailscan_core::pipeline::Backends { queue: memory.queue, store: memory.store, fetcher });
+    let mut spec = pages_job(300, 100_000);
+    spec.options.workers = Some(7);
+    spec.options.connections_per_worker = 3;
+    let job = create(&*pipeline, "k", spec).await;
+    let engine = Engine::start(pipeline.clone(), only(job));
+    engine.finished(job).await.unwrap();
+    assert_eq!(most.load(Ordering::SeqCst), 21);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_over_its_time_limit_is_paused_with_its_reason() {
+    let pipeline = in_memory(Script::new(Duration::from_secs(1), |task| Ok(text(task, String::new()))));
+    let mut spec = pages_job(1_000, 10);
+    spec.options.workers = Some(1);
+    spec.options.connections_per_worker = 1;
+    spec.options.time_limit = Some(Duration::from_secs(60));
+    let job = create(&*pipeline, "k", spec).await;
+    let engine = Engine::start(pipeline.clone(), only(job));
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!(last.status, JobStatus::Paused);
+    assert!(last.reason.unwrap().contains("time limit of 1m 0s"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_stalled_host_does_not_starve_the_others() {
+    // 500 pages of a host that never answers in time stand before 100 of others.
+    let finished = Arc::new(Mutex::new(0));
+    let count = finished.clone();
+    let memory = Arc::into_inner(in_memory(pages())).unwrap();
+    #[derive(Debug)]
+    struct Stalling(Arc<Mutex<u64>>);
+    impl mailscan_core::fetch::Fetcher for Stalling {
+        async fn fetch(
+            &self,
+            task: &mailscan_core::task::Task,
+            _: &mailscan_core::fetch::FetchContext<'_>,
+        ) -> Result<Fetched, FetchError> {
+            if task.work.host() == "stalled.org" {
+                tokio::time::sleep(Duration::from_secs(50)).await;
+            } else {
+                tokio::time::sleep(LATENCY).await;
+                *self.0.lock().unwrap() += 1;
+            }
+            Ok(text(task, String::new()))
+        }
+    }
+    let pipeline = Arc::new(mailscan_core::pipeline::Backends {
+        queue: memory.queue,
+        store: memory.store,
+        fetcher: Stalling(count),
+    });
+    let stalled = (0..500).map(|n| JobSource::Url(format!("http://stalled.org/{n}")));
+    let others = (0..100).map(|n| JobSource::Url(format!("http://site{n}.org/{n}")));
+    let mut spec = mailscan_core::job::JobSpec::new(100, stalled.chain(others).collect());
+    spec.options.workers = Some(40);
+    spec.options.connections_per_worker = 1;
+    let job = create(&*pipeline, "k", spec).await;
+    let options = EngineOptions { per_host: 8, ..only(job) };
+    let _engine = Engine::start(pipeline, options);
+    // The first answers of the stalled host come after 50 s; by then all the others are done.
+    tokio::time::sleep(Duration::from_secs(49)).await;
+    assert_eq!(*finished.lock().unwrap(), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_jobs_share_one_pool_by_weight() {
+    let pipeline = in_memory(Script::new(Duration::from_secs(1), |task| Ok(text(task, String::new()))));
+    let job = |weight| {
+        let mut spec = pages_job(2_000, 100_000);
+        spec.options.weight = weight;
+        spec
+    };
+    let light = create(&*pipeline, "light", job(1)).await;
+    let heavy = create(&*pipeline, "heavy", job(3)).await;
+    let options =
+        EngineOptions { jobs: JobFilter::All, max_in_flight: 40, per_host: 1_000, ..EngineOptions::default() };
+    let engine = Engine::start(pipeline.clone(), options);
+    let (mut a, mut b) = (engine.watch(light), engine.watch(heavy));
+    let full = |share: usize| move |progress: &mailscan_core::engine::Progress| progress.in_flight == share;
+    let (a, b) = join(a.wait_for(full(10)), b.wait_for(full(30))).await;
+    assert!(a.is_ok() && b.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_at_work_never_holds_more_than_it_can_run() {
+    let pipeline = in_memory(pages());
+    let mut spec = pages_job(20_000, u64::from(u32::MAX));
+    spec.options.workers = Some(50);
+    spec.options.connections_per_worker = 1;
+    let job = create(&*pipeline, "k", spec).await;
+    let engine = Engine::start(pipeline.clone(), only(job));
+    let mut progress = engine.watch(job);
+    let mut most = 0;
+    while most == 0 || progress.borrow_and_update().depth.done < 2_000 {
+        most = most.max(pipeline.queue().depth(job).await.unwrap().leased);
+        progress.changed().await.unwrap();
+    }
+    // 50 run, a quarter is prefetched, and a batch waits for the committer.
+    assert!(most < 50 + 13 + 512, "{most} leases");
+}
