@@ -1,0 +1,267 @@
+//! The store in memory: vectors in the order of ids, and a set of identities for each job.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::address::Address;
+use crate::clock::{Clock, Timestamp};
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::{Job, JobId, JobStatus, NewJob};
+use crate::lease::NodeId;
+use crate::store::{
+    Created, ErrorGroup, ErrorQuery, ErrorSelection, Inserted, JobQuery, NewWorkerError, NodeBeat, NodeSeen,
+    Resolution, Sighting, Store, Stored, Transition, WorkerError,
+};
+use crate::task::TaskId;
+
+/// A store that lives as long as its process.
+#[derive(Debug)]
+pub struct MemoryStore {
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self { clock: Clock::start(), state: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    jobs: BTreeMap<u64, JobRows>,
+    keys: HashMap<String, JobId>,
+    last_address: u64,
+    nodes: BTreeMap<NodeId, (NodeBeat, Timestamp)>,
+    errors: Vec<WorkerError>,
+    recorded: HashSet<(JobId, TaskId, u64)>,
+}
+
+/// A job and its addresses.
+#[derive(Debug)]
+struct JobRows {
+    job: Job,
+    identities: HashSet<String>,
+    addresses: Vec<Stored>,
+}
+
+impl State {
+    fn job(&mut self, operation: &'static str, id: JobId) -> Result<&mut JobRows> {
+        let missing = || Error::new(ErrorKind::NotFound, operation, format!("there is no job {id}"));
+        self.jobs.get_mut(&id.0).ok_or_else(missing)
+    }
+
+    fn insert(&mut self, sighting: &Sighting, now: Timestamp) -> Result<Inserted> {
+        let id = self.last_address + 1;
+        let rows = self.job("insert", sighting.job)?;
+        let identity = sighting.address.identity();
+        if rows.identities.contains(&identity) {
+            return Ok(Inserted::Known);
+        }
+        if rows.job.collected >= rows.job.spec.target {
+            return Ok(Inserted::OverTarget);
+        }
+        rows.identities.insert(identity);
+        rows.job.collected += 1;
+        rows.addresses.push(Stored {
+            id,
+            address: sighting.address.clone(),
+            source: sighting.source.clone(),
+            offset: sighting.offset,
+            form: sighting.form,
+            found_at: now,
+        });
+        self.last_address = id;
+        Ok(Inserted::New)
+    }
+}
+
+impl Store for MemoryStore {
+    async fn create_job(&self, new: &NewJob) -> Result<Created> {
+        let mut state = self.lock();
+        if let Some(id) = state.keys.get(&new.key) {
+            return Ok(Created::Existing(*id));
+        }
+        let id = JobId(state.jobs.len() as u64 + 1);
+        let job = Job {
+            id,
+            key: new.key.clone(),
+            spec: new.spec.clone(),
+            status: JobStatus::Queued,
+            reason: None,
+            seeded: false,
+            collected: 0,
+            active: Duration::ZERO,
+            created_at: self.clock.now(),
+            started_at: None,
+            finished_at: None,
+        };
+        state.keys.insert(new.key.clone(), id);
+        state.jobs.insert(id.0, JobRows { job, identities: HashSet::new(), addresses: Vec::new() });
+        Ok(Created::New(id))
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<Job>> {
+        Ok(self.lock().jobs.get(&id.0).map(|rows| rows.job.clone()))
+    }
+
+    async fn jobs(&self, query: &JobQuery) -> Result<Vec<Job>> {
+        let wanted = |job: &&Job| query.statuses.is_empty() || query.statuses.contains(&job.status);
+        let state = self.lock();
+        let later = state.jobs.range(query.after.saturating_add(1)..).map(|(_, rows)| &rows.job);
+        Ok(later.filter(wanted).take(query.limit).cloned().collect())
+    }
+
+    async fn transition(
+        &self,
+        id: JobId,
+        from: &[JobStatus],
+        to: JobStatus,
+        reason: Option<&str>,
+    ) -> Result<Transition> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let job = &mut state.job("transition", id)?.job;
+        if job.status == to {
+            return Ok(Transition::Already);
+        }
+        if !from.contains(&job.status) || !job.status.can_become(to) {
+            return Ok(Transition::Refused(job.status));
+        }
+        job.status = to;
+        job.reason = reason.map(str::to_owned);
+        if to == JobStatus::Running {
+            job.started_at.get_or_insert(now);
+        }
+        job.finished_at = to.is_settled().then_some(now);
+        Ok(Transition::Applied)
+    }
+
+    async fn mark_seeded(&self, id: JobId) -> Result<()> {
+        self.lock().job("mark seeded", id)?.job.seeded = true;
+        Ok(())
+    }
+
+    async fn record_active(&self, id: JobId, active: Duration) -> Result<()> {
+        let mut state = self.lock();
+        let job = &mut state.job("record active", id)?.job;
+        job.active = job.active.max(active);
+        Ok(())
+    }
+
+    async fn insert(&self, sightings: &[Sighting]) -> Result<Vec<Inserted>> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        // All jobs are looked up before the first row is written, so that a missing one leaves nothing behind.
+        for sighting in sightings {
+            state.job("insert", sighting.job)?;
+        }
+        sightings.iter().map(|sighting| state.insert(sighting, now)).collect()
+    }
+
+    async fn known(&self, job: JobId, addresses: &[Address]) -> Result<Vec<bool>> {
+        let state = self.lock();
+        let rows = state.jobs.get(&job.0);
+        let known = |address: &Address| rows.is_some_and(|rows| rows.identities.contains(&address.identity()));
+        Ok(addresses.iter().map(known).collect())
+    }
+
+    async fn addresses(&self, job: JobId, after: u64, limit: usize) -> Result<Vec<Stored>> {
+        let state = self.lock();
+        let rows = state.jobs.get(&job.0).map(|rows| rows.addresses.as_slice()).unwrap_or_default();
+        let first = rows.partition_point(|row| row.id <= after);
+        Ok(rows[first..].iter().take(limit).cloned().collect())
+    }
+
+    async fn beat(&self, beat: &NodeBeat) -> Result<()> {
+        let now = self.clock.now();
+        self.lock().nodes.insert(beat.node.clone(), (beat.clone(), now));
+        Ok(())
+    }
+
+    async fn forget(&self, node: &NodeId) -> Result<()> {
+        self.lock().nodes.remove(node);
+        Ok(())
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeSeen>> {
+        let now = self.clock.now();
+        let seen = |(beat, at): &(NodeBeat, Timestamp)| NodeSeen { beat: beat.clone(), silent_for: now.since(*at) };
+        Ok(self.lock().nodes.values().map(seen).collect())
+    }
+
+    async fn record_errors(&self, errors: &[NewWorkerError]) -> Result<()> {
+        let at = self.clock.now();
+        let mut state = self.lock();
+        for error in errors {
+            if state.recorded.insert((error.job, error.task, error.fence)) {
+                let id = state.errors.len() as u64 + 1;
+                state.errors.push(WorkerError { id, error: error.clone(), at, resolved: None });
+            }
+        }
+        Ok(())
+    }
+
+    async fn errors(&self, query: &ErrorQuery) -> Result<Vec<WorkerError>> {
+        let wanted = |row: &&WorkerError| {
+            row.id > query.after
+                && query.job.is_none_or(|job| row.error.job == job)
+                && !(query.open_only && row.resolved.is_some())
+        };
+        Ok(self.lock().errors.iter().filter(wanted).take(query.limit).cloned().collect())
+    }
+
+    async fn error_groups(&self, job: Option<JobId>, limit: usize) -> Result<Vec<ErrorGroup>> {
+        let mut groups = BTreeMap::new();
+        for row in self.lock().errors.iter().filter(|row| job.is_none_or(|job| row.error.job == job)) {
+            let error = &row.error;
+            let key = (error.class.as_str(), error.code.clone(), error.host.clone());
+            let group = groups.entry(key).or_insert_with(|| ErrorGroup {
+                class: error.class,
+                code: error.code.clone(),
+                host: error.host.clone(),
+                count: 0,
+                open: 0,
+                sample: String::new(),
+            });
+            group.count += 1;
+            group.open += u64::from(row.resolved.is_none());
+            group.sample.clone_from(&error.message);
+        }
+        let mut groups: Vec<_> = groups.into_values().collect();
+        // Stable: groups of one size stay in the order of class, code and host.
+        groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+        groups.truncate(limit);
+        Ok(groups)
+    }
+
+    async fn resolve_errors(&self, selection: &ErrorSelection, note: &str) -> Result<u64> {
+        let at = self.clock.now();
+        let mut count = 0;
+        for row in self.lock().errors.iter_mut().filter(|row| row.resolved.is_none() && selects(selection, row)) {
+            row.resolved = Some(Resolution { at, note: note.to_owned() });
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+fn selects(selection: &ErrorSelection, row: &WorkerError) -> bool {
+    let error = &row.error;
+    (selection.ids.is_empty() || selection.ids.contains(&row.id))
+        && selection.job.is_none_or(|job| error.job == job)
+        && selection.code.as_ref().is_none_or(|code| *code == error.code)
+        && selection.host.as_ref().is_none_or(|host| *host == error.host)
+}
