@@ -9,6 +9,10 @@ mod context;
 mod domain;
 mod grammar;
 mod links;
+#[cfg(test)]
+mod naive;
+#[cfg(test)]
+mod properties;
 mod scan;
 #[cfg(test)]
 mod tests;
