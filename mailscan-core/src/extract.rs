@@ -5,6 +5,19 @@
 //! - [`addresses`] finds the e-mail addresses of a document, decoded from whatever they hide behind.
 //! - [`links`] finds the links of an HTML document.
 
+mod context;
+mod domain;
+mod grammar;
+mod links;
+#[cfg(test)]
+mod naive;
+#[cfg(test)]
+mod properties;
+mod scan;
+#[cfg(test)]
+mod tests;
+mod unit;
+
 use std::ops::Range;
 
 use crate::address::Address;
@@ -28,11 +41,13 @@ pub enum Form {
     CharacterReference,
     /// With percent-encoding, such as `ann%40a.org`.
     PercentEncoded,
+    /// With escapes of JSON or JavaScript, such as `ann\u0040a.org`.
+    Escaped,
 }
 
 impl Form {
     /// All forms.
-    pub const ALL: [Self; 3] = [Self::Plain, Self::CharacterReference, Self::PercentEncoded];
+    pub const ALL: [Self; 4] = [Self::Plain, Self::CharacterReference, Self::PercentEncoded, Self::Escaped];
 
     /// A stable short name, for stores and for people.
     pub const fn as_str(self) -> &'static str {
@@ -40,6 +55,7 @@ impl Form {
             Self::Plain => "plain",
             Self::CharacterReference => "character-reference",
             Self::PercentEncoded => "percent-encoded",
+            Self::Escaped => "escaped",
         }
     }
 
@@ -62,12 +78,32 @@ pub struct Finding {
 }
 
 /// Hands every address of `document` to `found`, in the order in which they stand, an address as often as it stands.
+///
+/// Character references, percent-encoding and the escapes of JSON and JavaScript are decoded, in any mixture. In
+/// [`Media::Text`] references count only where one of them is the `@`.
+///
+/// What is an address is decided for running text rather than by the letter of the standards:
+///
+/// - Local parts are dot-atoms with the letters of any script. Signs that glue addresses to their neighbours (such as
+///   `=`, `/` and `*`) border them, unless the address stands directly in angle brackets or after `mailto:`.
+/// - The domain ends in a known public suffix, or in `example`, `test` or `invalid`.
+/// - Credentials in URLs, remotes (`git@host.org:path`), handles (`@ann@host.org`) and names of files (`logo@2x.png`,
+///   anything under `zip` and `mov`, a number under an ending such as `rs` or `md`) are no addresses.
 pub fn addresses(document: &[u8], media: Media, found: impl FnMut(Finding)) {
-    let _ = (document, media, found);
+    scan::scan(document, media, found);
 }
 
 /// Hands every link of the HTML `document` to `found`, absolute by `base` (or the document's own `<base>`), without
 /// fragments; only `http` and `https`, in the order in which they stand.
+///
+/// Links are those of `a`, `area`, `iframe`, `frame`, of `link` to the next, an alternate or the canonical page, and a
+/// refresh. At most [`MAX_LINKS`] come out of a document, and none longer than [`MAX_LINK_LENGTH`] bytes.
 pub fn links(document: &[u8], base: &url::Url, found: impl FnMut(url::Url)) {
-    let _ = (document, base, found);
+    links::scan(document, base, found);
 }
+
+/// The most links that [`links`] gives of one document.
+pub const MAX_LINKS: usize = 10_000;
+
+/// The most bytes of a URL that [`links`] gives.
+pub const MAX_LINK_LENGTH: usize = 2_048;

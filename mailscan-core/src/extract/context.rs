@@ -1,0 +1,49 @@
+//! The context: what looks like an address and stands where no address does.
+//!
+//! Looks at the document around a candidate. Says no to credentials in URLs, remotes of ssh and version control, and
+//! handles; it never changes what the grammar found.
+
+use super::grammar::Around;
+
+/// Names under which version control logs in.
+const REMOTE_USERS: [&[u8]; 6] = [b"git", b"hg", b"svn", b"gitea", b"gitlab", b"forgejo"];
+/// The furthest that the scheme of a URL is looked for before the end of its credentials.
+const LONGEST_CREDENTIALS: usize = 256;
+
+/// Whether the candidate at these bytes is part of something else.
+pub(super) fn is_no_address(around: &Around<'_>, start: usize, end: usize) -> bool {
+    is_credentials(around.document, start) || is_remote(around.document, start, around.at.start, end)
+}
+
+/// Whether `start` is inside the credentials of a URL: `scheme://user:secret@host`. `mailto://` is none, but meant.
+fn is_credentials(document: &[u8], start: usize) -> bool {
+    let before = &document[start.saturating_sub(LONGEST_CREDENTIALS)..start];
+    let inside = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$*+%:&=".contains(byte);
+    let authority = before.iter().rposition(|byte| !inside(byte)).map_or(0, |slash| slash + 1);
+    before[..authority].ends_with(b"://") && !ends_with_ignoring_case(&before[..authority], b"mailto://")
+}
+
+/// Whether the candidate is a remote: `git@github.com:owner/name`, `ann@host.org:/srv`, `ann@host.org:work.git`.
+fn is_remote(document: &[u8], start: usize, at: usize, end: usize) -> bool {
+    let Some(path) = document.get(end..).and_then(|rest| rest.strip_prefix(b":")) else { return false };
+    let stops = |byte: &u8| byte.is_ascii_whitespace() || b"\"'`<>()[]{},;".contains(byte);
+    let path = &path[..path.iter().take(256).take_while(|byte| !stops(byte)).count()];
+    let user = &document[start..at];
+    let known_user = REMOTE_USERS.iter().any(|known| known.eq_ignore_ascii_case(user)) && !path.is_empty();
+    let rooted = path.starts_with(b"/") && !path.starts_with(b"//") || path.starts_with(b"~");
+    known_user || rooted || path.ends_with(b".git")
+}
+
+/// Whether the underscores at `at` close an emphasis, rather than go on a word.
+pub(super) fn is_emphasis_end(around: &Around<'_>, at: usize) -> bool {
+    let mut at = at;
+    while around.document.get(at) == Some(&b'_') {
+        at += 1;
+    }
+    around.unit(at).is_none_or(|unit| !unit.ch.is_alphanumeric())
+}
+
+/// Whether `bytes` end with the lower-case `ending`, in any letter case.
+pub(super) fn ends_with_ignoring_case(bytes: &[u8], ending: &[u8]) -> bool {
+    bytes.len() >= ending.len() && bytes[bytes.len() - ending.len()..].eq_ignore_ascii_case(ending)
+}

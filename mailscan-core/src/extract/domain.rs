@@ -1,0 +1,147 @@
+//! The domain: which of the units after an `@` are one, and whether it can exist.
+//!
+//! Labels are LDH or U-labels (IDNA), at least two, under a suffix of the public suffix list or one of the names that
+//! are kept for documentation (RFC 2606), which audits of examples want to see.
+
+use std::net::Ipv4Addr;
+
+use super::context;
+use super::grammar::Around;
+
+/// A domain that can exist.
+pub(super) struct Domain {
+    /// As written, decoded.
+    pub(super) text: String,
+    /// How many units it takes.
+    pub(super) units: usize,
+    /// The byte after it in the document.
+    pub(super) end: usize,
+}
+
+/// Whether a domain may begin with what this byte begins: a letter, a digit, or an encoded one.
+pub(super) fn may_begin(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte >= 0x80 || matches!(byte, b'&' | b'%' | b'\\')
+}
+
+/// Whether the character may stand in a label.
+pub(super) fn is_label_char(ch: char) -> bool {
+    ch.is_ascii_alphanumeric() || ch == '-' || is_international(ch)
+}
+
+/// Whether the character is a letter, digit or mark beyond ASCII, and no full-width form of an ASCII sign.
+pub(super) fn is_international(ch: char) -> bool {
+    !ch.is_ascii()
+        && (ch.is_alphanumeric()
+            || matches!(ch, '\u{300}'..='\u{36f}' | '\u{900}'..='\u{dff}' | '\u{200c}'..='\u{200d}'))
+        && !matches!(ch, '\u{ff00}'..='\u{ffef}' | '\u{aa}' | '\u{ba}' | '\u{b2}'..='\u{b9}')
+}
+
+/// Whether the character belongs to a script that is written without spaces between words.
+pub(super) fn is_unspaced_script(ch: char) -> bool {
+    matches!(ch, '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{2e80}'..='\u{9fff}'
+        | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+}
+
+/// The domain at the beginning of the right units.
+pub(super) fn find(around: &Around<'_>) -> Option<Domain> {
+    let run = around.right.iter().take_while(|unit| unit.ch == '.' || is_label_char(unit.ch)).count();
+    let after = around.right.get(run).map(|unit| unit.ch);
+    // `a@b.org@c.org` is no address, and neither half of it is.
+    if after == Some('@') {
+        return None;
+    }
+    let units = &around.right[..run];
+    let text: String = units.iter().map(|unit| unit.ch).collect();
+    let length = existing_length(text.get(..well_formed_length(&text))?)?;
+    let count = text[..length].chars().count();
+    if count == run && after == Some('_') && !context::is_emphasis_end(around, units[run - 1].end) {
+        return None;
+    }
+    let end = units.get(count.checked_sub(1)?)?.end;
+    let mut text = text;
+    text.truncate(length);
+    Some(Domain { text, units: count, end })
+}
+
+/// How much of the text is labels parted by single dots, none empty, none with a hyphen at either end.
+fn well_formed_length(text: &str) -> usize {
+    let mut length = 0;
+    for label in text.split('.') {
+        let trimmed = label.trim_end_matches('-');
+        if trimmed.is_empty() || label.starts_with('-') {
+            break;
+        }
+        length += usize::from(length > 0) + trimmed.len();
+        if trimmed.len() < label.len() {
+            break;
+        }
+    }
+    length
+}
+
+/// How much of the well-formed text is a domain that can exist: all of it, or what stands before glued prose.
+fn existing_length(text: &str) -> Option<usize> {
+    if let Some(length) = before_ideographs(text).or_else(|| before_sentence(text)) {
+        return Some(length);
+    }
+    is_known(text).then_some(text.len())
+}
+
+/// The length up to prose in an unspaced script that runs on after an ASCII domain: `ann@a.org请`.
+fn before_ideographs(text: &str) -> Option<usize> {
+    let prose = text.char_indices().find(|(_, ch)| is_unspaced_script(*ch))?.0;
+    let head = &text[..prose];
+    let cut = head.trim_end_matches(['-', '.']);
+    (head.is_ascii() && cut.len() == head.len() && is_known(cut)).then_some(prose)
+}
+
+/// The length up to a sentence that follows without a space: `ann@a.org.Please`.
+fn before_sentence(text: &str) -> Option<usize> {
+    let (head, last) = text.rsplit_once('.')?;
+    let top = head.rsplit('.').next()?;
+    let sentence = last.starts_with(char::is_uppercase) && top.bytes().all(|byte| byte.is_ascii_lowercase());
+    (sentence && is_known(head)).then_some(head.len())
+}
+
+/// Whether the domain has two labels or more, of at most 63 octets, and ends in a suffix in use.
+fn is_known(domain: &str) -> bool {
+    let ascii;
+    let domain =
+        if domain.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte)) {
+            domain
+        } else if domain.is_ascii() {
+            ascii = domain.to_ascii_lowercase();
+            &ascii
+        } else {
+            let Ok(converted) = idna::domain_to_ascii_cow(domain.as_bytes(), idna::AsciiDenyList::STD3) else {
+                return false;
+            };
+            ascii = converted.into_owned();
+            &ascii
+        };
+    let Some((_, top)) = domain.rsplit_once('.') else { return false };
+    let reserved = matches!(top, "example" | "test" | "invalid");
+    let short = domain.len() <= 255 && domain.split('.').all(|label| !label.is_empty() && label.len() <= 63);
+    short && domain.parse::<Ipv4Addr>().is_err() && (reserved || is_public_suffix(domain))
+}
+
+fn is_public_suffix(domain: &str) -> bool {
+    psl::suffix(domain.as_bytes()).is_some_and(|suffix| suffix.is_known())
+}
+
+/// Whether the domain is the rest of a file's name: `logo@2x.png` never gets here, `icon@2x.ai` does.
+///
+/// Some suffixes are both a top-level domain and a file's ending. `zip` and `mov` are rarely anything but files; the
+/// others are countries and companies with real mail, unless what stands before them is a number or a scale (`2x`).
+pub(super) fn is_file_name(domain: &str) -> bool {
+    const ENDINGS: [&str; 22] = [
+        "ai", "app", "bz", "cab", "cc", "gdn", "java", "md", "mk", "ml", "mo", "mov", "pl", "pm", "ps", "py", "rs",
+        "sc", "sh", "so", "st", "zip",
+    ];
+    let Some((rest, top)) = domain.rsplit_once('.') else { return false };
+    let ends_like_file = ENDINGS.iter().any(|ending| top.eq_ignore_ascii_case(ending));
+    let always = top.eq_ignore_ascii_case("zip") || top.eq_ignore_ascii_case("mov");
+    let label = rest.split('.').next().unwrap_or_default();
+    let scale = label.strip_suffix(['x', 'X']).unwrap_or(label);
+    ends_like_file && (always || (!scale.is_empty() && scale.bytes().all(|byte| byte.is_ascii_digit())))
+}

@@ -1,0 +1,167 @@
+//! The grammar: which of the units around an `@` are the local part, and whether the whole is an address.
+//!
+//! Takes a decoded window from the scan and answers with a finding. A local part is a dot-atom (RFC 5322), with the
+//! letters of any script (RFC 6531), less what running text and markup glue on: most of the signs that the standard
+//! allows border addresses far more often than they are in them. They count where the whole context shows an address:
+//! directly in angle brackets, or directly after `mailto:`.
+
+use super::unit::{self, Unit};
+use super::{Finding, Form, context, domain};
+use crate::address::Address;
+
+/// One `@` and the units on both sides of it.
+pub(super) struct Around<'a> {
+    pub(super) document: &'a [u8],
+    pub(super) at: Unit,
+    /// What stands before, from a border on.
+    pub(super) left: &'a [Unit],
+    /// What stands after: domain characters and, unless the document ends, one unit that is none.
+    pub(super) right: &'a [Unit],
+    /// Whether `left` reaches back to a border or to the document's first byte.
+    pub(super) whole: bool,
+    /// Whether character references count.
+    pub(super) references: bool,
+}
+
+impl Around<'_> {
+    /// The unit that begins at the byte `at`.
+    pub(super) fn unit(&self, at: usize) -> Option<Unit> {
+        (at < self.document.len()).then(|| unit::read(self.document, at, self.references))
+    }
+}
+
+/// The address at this `@`.
+pub(super) fn find(around: &Around<'_>) -> Option<Finding> {
+    let domain = domain::find(around)?;
+    let start = local_start(around, domain.end)?;
+    let local = &around.left[start..];
+    if context::is_no_address(around, local[0].start, domain.end) {
+        return None;
+    }
+    let text: String = local.iter().map(|unit| unit.ch).collect();
+    if domain::is_file_name(&domain.text) {
+        return None;
+    }
+    let address = Address::new(&text, &domain.text)?;
+    let units = local.iter().chain(&around.right[..domain.units]);
+    let form = std::iter::once(&around.at).chain(units).map(|unit| unit.form).find(|form| *form != Form::Plain);
+    Some(Finding { address, span: local[0].start..domain.end, form: form.unwrap_or(Form::Plain) })
+}
+
+/// Where in the left units the local part begins, if there is one.
+fn local_start(around: &Around<'_>, domain_end: usize) -> Option<usize> {
+    let left = around.left;
+    let last = left.last()?.ch;
+    let next = around.unit(domain_end).map(|unit| unit.ch);
+    if let Some(start) = shown_start(around, next) {
+        return Some(start);
+    }
+    if !is_word(last) {
+        return None;
+    }
+    let mut start = left.len() - 1;
+    while start > 0 && continues(left, start - 1) {
+        start -= 1;
+    }
+    let before = start.checked_sub(1).map(|before| left[before].ch);
+    if before == Some('@') || (start == 0 && !around.whole) {
+        return None;
+    }
+    start = after_query_sign(around, start, before);
+    start = after_dots(left, start)?;
+    start = after_quote(left, start, next);
+    start = after_ideographs(left, start);
+    while start < left.len() && is_trimmed(left, start, next) {
+        start += 1;
+    }
+    let octets: usize = left[start..].iter().map(|unit| unit.ch.len_utf8()).sum();
+    (start < left.len() && octets <= 64).then_some(start)
+}
+
+/// Where a local part begins that its context shows to be one, with every sign that RFC 5322 allows.
+fn shown_start(around: &Around<'_>, next: Option<char>) -> Option<usize> {
+    let left = around.left;
+    let border = left.first()?;
+    let atoms = &left[1..];
+    let shown = match border.ch {
+        '<' => next == Some('>'),
+        ':' => context::ends_with_ignoring_case(&around.document[..border.end], b"mailto:"),
+        _ => false,
+    };
+    let plus_is_space = around.at.form == Form::PercentEncoded && border.ch != ':';
+    let atom = |index: usize| match left[index].ch {
+        // `mailto://` is a habit of people, not part of the address.
+        '/' => index > 1,
+        '.' => index > 1 && left.get(index + 1).is_some_and(|unit| unit.ch != '.'),
+        // Braces after `mailto:` are a template's.
+        '{' | '}' | '`' => border.ch == '<',
+        ch => "!#$*=^|~".contains(ch) || continues(left, index),
+    };
+    let octets: usize = atoms.iter().map(|unit| unit.ch.len_utf8()).sum();
+    let fits = shown && !plus_is_space && !atoms.is_empty() && octets <= 64;
+    (fits && (1..left.len()).all(atom)).then_some(1)
+}
+
+/// Whether the unit at `index` goes on a local part that holds the unit after it.
+fn continues(left: &[Unit], index: usize) -> bool {
+    let ch = left[index].ch;
+    // A sign inside a name stands between letters; anything else is quoting, concatenation or a query.
+    let between = || {
+        let before = index.checked_sub(1).map(|before| left[before].ch);
+        let after = left.get(index + 1).map(|after| after.ch);
+        before.is_some_and(char::is_alphanumeric) && after.is_some_and(char::is_alphanumeric)
+    };
+    ch == '.' || is_word(ch) || (matches!(ch, '\'' | '&' | '%') && between())
+}
+
+/// A `&` in a query parts its fields, and a `+` beside a percent-encoded `@` is a form's space.
+fn after_query_sign(around: &Around<'_>, start: usize, before: Option<char>) -> usize {
+    let last_of =
+        |sign: char| around.left[start..].iter().rposition(|unit| unit.ch == sign && unit.form == Form::Plain);
+    let in_query = matches!(before, Some('=' | '?'));
+    let form_space = around.at.form == Form::PercentEncoded
+        && !context::ends_with_ignoring_case(&around.document[..around.left[start].start], b"mailto:");
+    let field = if in_query { last_of('&') } else { None };
+    let space = if form_space { last_of('+') } else { None };
+    start + field.max(space).map_or(0, |sign| sign + 1)
+}
+
+/// Three dots or more are an ellipsis before the address; two are a slip in it, and nobody's address.
+fn after_dots(left: &[Unit], start: usize) -> Option<usize> {
+    let Some(second) = left[start..].windows(2).rposition(|pair| pair[0].ch == '.' && pair[1].ch == '.') else {
+        return Some(start);
+    };
+    let dots = left[start..start + second + 2].iter().rev().take_while(|unit| unit.ch == '.').count();
+    let leading = dots == second + 2;
+    (dots > 2 || leading).then_some(start + second + 2)
+}
+
+/// `b'ann@a.org'` is a quoted string: a quote after the domain belongs to the last one before it.
+fn after_quote(left: &[Unit], start: usize, next: Option<char>) -> usize {
+    let quote = left[start..].iter().rposition(|unit| unit.ch == '\'').filter(|_| next == Some('\''));
+    start + quote.map_or(0, |quote| quote + 1)
+}
+
+/// Scripts that are written without spaces run into an address that follows: it begins where ASCII does.
+fn after_ideographs(left: &[Unit], start: usize) -> usize {
+    let ascii_end = left.last().is_some_and(|unit| unit.ch.is_ascii());
+    let prose = left[start..].iter().rposition(|unit| domain::is_unspaced_script(unit.ch)).filter(|_| ascii_end);
+    start + prose.map_or(0, |prose| prose + 1)
+}
+
+/// Whether the unit at `start` is a neighbour that looks like the first sign of the local part.
+fn is_trimmed(left: &[Unit], start: usize, next: Option<char>) -> bool {
+    match left[start].ch {
+        '.' | '-' | '\'' | '&' | '%' => true,
+        // A telephone number keeps its plus; a diff's does not belong to the line.
+        '+' => !left.get(start + 1).is_some_and(|unit| unit.ch.is_ascii_digit()),
+        // Emphasis comes in pairs.
+        '_' => next == Some('_'),
+        _ => false,
+    }
+}
+
+/// Whether a local part can begin and end with this character.
+fn is_word(ch: char) -> bool {
+    ch.is_ascii_alphanumeric() || matches!(ch, '_' | '-' | '+') || domain::is_international(ch)
+}

@@ -1,0 +1,219 @@
+//! Links: what an HTML document refers to that a crawl may follow.
+//!
+//! The tokenizer of `html5gum` reads the document and decodes attributes; this module picks the elements that link to
+//! documents and makes their URLs absolute. Whether a link is followed is the engine's business.
+
+use std::convert::Infallible;
+
+use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
+use html5gum::{Span, Tokenizer};
+use url::Url;
+
+use super::{MAX_LINK_LENGTH, MAX_LINKS};
+
+/// Hands every link of `document` to `found`, absolute and without its fragment.
+pub(super) fn scan(document: &[u8], base: &Url, found: impl FnMut(Url)) {
+    let mut reader = LinkReader { base: base.clone(), own_base: false, tag: Tag::default(), count: 0, found };
+    let mut emitter = CallbackEmitter::new(move |event: CallbackEvent<'_>, _: Span<()>| {
+        reader.read(&event);
+        None::<Infallible>
+    });
+    // The insides of scripts, styles and titles are no markup.
+    emitter.naively_switch_states(true);
+    let Ok(()) = Tokenizer::new_with_emitter(document, emitter).finish();
+}
+
+/// The elements that matter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Element {
+    #[default]
+    Other,
+    Anchor,
+    Link,
+    Frame,
+    Base,
+    Meta,
+}
+
+impl Element {
+    fn named(name: &[u8]) -> Self {
+        match name {
+            b"a" | b"area" => Self::Anchor,
+            b"link" => Self::Link,
+            b"iframe" | b"frame" => Self::Frame,
+            b"base" => Self::Base,
+            b"meta" => Self::Meta,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The start tag being read. A repeated attribute does not count, as in HTML.
+#[derive(Debug, Default)]
+struct Tag {
+    element: Element,
+    attribute: Vec<u8>,
+    target: Option<Vec<u8>>,
+    relation: Option<Vec<u8>>,
+    directive: Option<Vec<u8>>,
+}
+
+impl Tag {
+    fn keep(&mut self, value: &[u8]) {
+        let slot = match (self.element, self.attribute.as_slice()) {
+            (Element::Anchor | Element::Link | Element::Base, b"href") => &mut self.target,
+            (Element::Frame, b"src") | (Element::Meta, b"content") => &mut self.target,
+            (Element::Link, b"rel") => &mut self.relation,
+            (Element::Meta, b"http-equiv") => &mut self.directive,
+            _ => return,
+        };
+        // An over-long value is cut one byte past the limit, which is enough to refuse it later.
+        slot.get_or_insert_with(|| value[..value.len().min(MAX_LINK_LENGTH + 1)].to_vec());
+    }
+
+    /// What the tag links to, as written.
+    fn link(&self) -> Option<&[u8]> {
+        let target = self.target.as_deref()?;
+        match self.element {
+            Element::Anchor | Element::Frame => Some(target),
+            Element::Link => leads_to_documents(self.relation.as_deref()?).then_some(target),
+            Element::Meta if self.directive.as_deref()?.eq_ignore_ascii_case(b"refresh") => refresh_target(target),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a `rel` names a document rather than a style, an icon or a hint.
+fn leads_to_documents(relation: &[u8]) -> bool {
+    let known: [&[u8]; 3] = [b"next", b"alternate", b"canonical"];
+    let mut words = relation.split(u8::is_ascii_whitespace);
+    let style = relation.split(u8::is_ascii_whitespace).any(|word| word.eq_ignore_ascii_case(b"stylesheet"));
+    !style && words.any(|word| known.iter().any(|known| word.eq_ignore_ascii_case(known)))
+}
+
+/// The URL of a refresh: `5; url=next.html`, with or without quotes.
+fn refresh_target(content: &[u8]) -> Option<&[u8]> {
+    let url = content.windows(3).position(|three| three.eq_ignore_ascii_case(b"url"))?;
+    let rest = content[url + 3..].trim_ascii_start().strip_prefix(b"=")?.trim_ascii();
+    let unquoted = match rest.first()? {
+        quote @ (b'"' | b'\'') => rest[1..].split(|byte| byte == quote).next()?,
+        _ => rest,
+    };
+    Some(unquoted)
+}
+
+struct LinkReader<F> {
+    base: Url,
+    own_base: bool,
+    tag: Tag,
+    count: usize,
+    found: F,
+}
+
+impl<F: FnMut(Url)> LinkReader<F> {
+    fn read(&mut self, event: &CallbackEvent<'_>) {
+        match event {
+            CallbackEvent::OpenStartTag { name } => {
+                self.tag = Tag { element: Element::named(name), ..Tag::default() };
+            }
+            CallbackEvent::AttributeName { name } if self.tag.element != Element::Other => {
+                self.tag.attribute.clear();
+                self.tag.attribute.extend_from_slice(&name[..name.len().min(16)]);
+            }
+            CallbackEvent::AttributeValue { value } if self.tag.element != Element::Other => self.tag.keep(value),
+            CallbackEvent::CloseStartTag { .. } => self.close(),
+            _ => {}
+        }
+    }
+
+    fn close(&mut self) {
+        let tag = std::mem::take(&mut self.tag);
+        if tag.element == Element::Base {
+            self.rebase(&tag);
+        } else if let Some(url) = tag.link().and_then(|link| self.resolve(link)) {
+            self.give(url);
+        }
+    }
+
+    /// The first `<base>` with an address counts.
+    fn rebase(&mut self, tag: &Tag) {
+        let Some(base) = tag.target.as_deref().and_then(|target| self.resolve(target)) else { return };
+        if !self.own_base {
+            self.base = base;
+            self.own_base = true;
+        }
+    }
+
+    fn resolve(&self, link: &[u8]) -> Option<Url> {
+        let text = std::str::from_utf8(link).ok().filter(|text| text.len() <= MAX_LINK_LENGTH)?;
+        let mut url = self.base.join(text.trim()).ok()?;
+        url.set_fragment(None);
+        let fit = matches!(url.scheme(), "http" | "https") && url.as_str().len() <= MAX_LINK_LENGTH;
+        (fit && url.has_host()).then_some(url)
+    }
+
+    fn give(&mut self, url: Url) {
+        if self.count < MAX_LINKS {
+            self.count += 1;
+            (self.found)(url);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn links(html: &str) -> Vec<String> {
+        let mut urls = Vec::new();
+        scan(html.as_bytes(), &Url::parse("https://a.org/dir/page.html").unwrap(), |url| urls.push(url.into()));
+        urls
+    }
+
+    #[test]
+    fn every_element_that_links() {
+        let html = r#"<a href="x.html#part">x</a><AREA HREF='/y'><iframe src=z></iframe><frame src="//b.org/f">
+            <link rel="stylesheet" href="s.css"><link rel="alternate stylesheet" href="t.css"><link rel="Next up" href="n">
+            <link rel=canonical href=c><meta http-equiv=Refresh content="5; URL='r.html'">"#;
+        let expected = ["https://a.org/dir/x.html", "https://a.org/y", "https://a.org/dir/z", "https://b.org/f"];
+        assert_eq!(links(html)[..4], expected);
+        assert_eq!(links(html)[4..], ["https://a.org/dir/n", "https://a.org/dir/c", "https://a.org/dir/r.html"]);
+    }
+
+    #[test]
+    fn references_in_attributes_are_decoded() {
+        assert_eq!(links("<a href='?a=1&amp;b=2'>"), ["https://a.org/dir/page.html?a=1&b=2"]);
+        assert_eq!(links("<a href='&#x2f;q'>"), ["https://a.org/q"]);
+    }
+
+    #[test]
+    fn the_first_base_counts() {
+        let html = "<base target=x><base href='https://c.org/d/'><base href='https://e.org/'><a href=f>";
+        assert_eq!(links(html), ["https://c.org/d/f"]);
+    }
+
+    #[test]
+    fn only_the_web_is_followed() {
+        let html =
+            "<a href='mailto:ann@a.org'><a href='javascript:x()'><a href='ftp://a.org/'><a href='http://[bad'><a>";
+        assert_eq!(links(html), Vec::<String>::new());
+    }
+
+    #[test]
+    fn markup_in_scripts_and_comments_is_none() {
+        let html = "<script>'<a href=s>'</script><!-- <a href=c> --><title><a href=t></title><a href=real>";
+        assert_eq!(links(html), ["https://a.org/dir/real"]);
+    }
+
+    #[test]
+    fn a_repeated_attribute_does_not_count() {
+        assert_eq!(links("<a href=first href=second>"), ["https://a.org/dir/first"]);
+    }
+
+    #[test]
+    fn links_are_bounded_in_number_and_length() {
+        let long = format!("<a href='{}'>", "x".repeat(MAX_LINK_LENGTH));
+        assert_eq!(links(&long), Vec::<String>::new());
+        assert_eq!(links(&"<a href=x>".repeat(MAX_LINKS + 5)).len(), MAX_LINKS);
+    }
+}

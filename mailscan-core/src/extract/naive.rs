@@ -1,0 +1,136 @@
+//! The slow reference: the same addresses by the plainest means.
+//!
+//! Decodes the whole document, character by character, and at every `@` tries each length of the local part, the
+//! longest first, against the rules as sentences. It shares with the fast extractor what one unit is, which domains
+//! exist and which contexts are none, and nothing of how windows are cut and local parts are walked.
+
+use super::grammar::Around;
+use super::unit::{self, Unit};
+use super::{Finding, Form, Media, context, domain};
+use crate::address::Address;
+
+/// Every address of `document`, in order.
+pub(super) fn addresses(document: &[u8], media: Media) -> Vec<Finding> {
+    let (with, without) = (decode(document, true), decode(document, false));
+    let mut found = Vec::new();
+    for (index, unit) in with.iter().enumerate().filter(|(_, unit)| unit.ch == '@') {
+        if media == Media::Html || unit.form == Form::CharacterReference {
+            found.extend(at_sign(document, &with, index, true));
+        } else if let Some(index) = without.iter().position(|other| other == unit) {
+            found.extend(at_sign(document, &without, index, false));
+        }
+    }
+    found
+}
+
+fn decode(document: &[u8], references: bool) -> Vec<Unit> {
+    let mut units: Vec<Unit> = Vec::new();
+    while let Some(at) = Some(units.last().map_or(0, |unit| unit.end)).filter(|at| *at < document.len()) {
+        units.push(unit::read(document, at, references));
+    }
+    units
+}
+
+fn at_sign(document: &[u8], units: &[Unit], index: usize, references: bool) -> Option<Finding> {
+    let (left, right) = (&units[..index], &units[index + 1..]);
+    let right = &right[..right.len().min(257)];
+    let around = Around { document, at: units[index], left, right, whole: true, references };
+    let too_long = right.len() == 257 && right.iter().all(|unit| unit.ch == '.' || domain::is_label_char(unit.ch));
+    let domain = domain::find(&around).filter(|_| !too_long)?;
+    let next = around.unit(domain.end).map(|unit| unit.ch);
+    let text: String = left.iter().map(|unit| unit.ch).collect();
+    let start = local_start(&around, &text, next)?;
+    let local = &left[start..];
+    if domain::is_file_name(&domain.text) || context::is_no_address(&around, local[0].start, domain.end) {
+        return None;
+    }
+    let address = Address::new(&local.iter().map(|unit| unit.ch).collect::<String>(), &domain.text)?;
+    let forms = [&units[index..=index], local, &right[..domain.units]].concat();
+    let form = forms.iter().map(|unit| unit.form).find(|form| *form != Form::Plain).unwrap_or(Form::Plain);
+    Some(Finding { address, span: local[0].start..domain.end, form })
+}
+
+/// The index of the unit where the local part begins.
+fn local_start(around: &Around<'_>, text: &str, next: Option<char>) -> Option<usize> {
+    let chars: Vec<char> = text.chars().collect();
+    let raw_mailto = |start: usize| {
+        let before = around.left.get(start).map_or(around.at.start, |unit| unit.start);
+        around.document[..before].to_ascii_lowercase().ends_with(b"mailto:")
+    };
+    let percent = around.at.form == Form::PercentEncoded;
+    // Shown by its context: from directly after a raw border to the `@`.
+    let shown = (0..chars.len()).rev().take_while(|start| shown_char(chars[*start])).last().filter(|start| {
+        let opened = *start > 0 && chars[*start - 1] == '<' && around.left[*start - 1].form == Form::Plain;
+        (opened && next == Some('>') && !percent && is_shown(&chars[*start..], true))
+            || (raw_mailto(*start) && is_shown(&chars[*start..], false))
+    });
+    if let Some(start) = shown.filter(|start| octets(&chars[*start..]) <= 64) {
+        return Some(start);
+    }
+    // The longest run of words, dots and signs between letters.
+    let run = (0..chars.len()).rev().take_while(|at| goes_on(&chars, *at)).last()?;
+    if !word(*chars.last()?) || (run > 0 && chars[run - 1] == '@') {
+        return None;
+    }
+    let field = run > 0 && matches!(chars[run - 1], '=' | '?');
+    let plain = |at: usize, sign: char| chars[at] == sign && around.left[at].form == Form::Plain;
+    let mut start = run;
+    for at in run..chars.len() {
+        if (field && plain(at, '&')) || (percent && !raw_mailto(run) && plain(at, '+')) {
+            start = at + 1;
+        }
+    }
+    let rest: String = chars[start..].iter().collect();
+    if let Some((before, _)) = rest.rsplit_once("..") {
+        // The last two dots of any row of them.
+        if !before.ends_with('.') && !before.is_empty() {
+            return None;
+        }
+        start += before.chars().count() + 2;
+    }
+    let cuts = |at: &usize| {
+        let glued_script = domain::is_unspaced_script(chars[*at]) && chars[chars.len() - 1].is_ascii();
+        glued_script || (chars[*at] == '\'' && next == Some('\''))
+    };
+    start = (start..chars.len()).rev().find(cuts).map_or(start, |at| at + 1);
+    while start < chars.len() {
+        let digit_follows = chars.get(start + 1).is_some_and(char::is_ascii_digit);
+        let trimmed = matches!(chars[start], '.' | '-' | '\'' | '&' | '%')
+            || (chars[start] == '+' && !digit_follows)
+            || (chars[start] == '_' && next == Some('_'));
+        if !trimmed {
+            break;
+        }
+        start += 1;
+    }
+    (start < chars.len() && octets(&chars[start..]) <= 64).then_some(start)
+}
+
+fn octets(chars: &[char]) -> usize {
+    chars.iter().map(|ch| ch.len_utf8()).sum()
+}
+
+fn word(ch: char) -> bool {
+    ch.is_ascii_alphanumeric() || "_-+".contains(ch) || domain::is_international(ch)
+}
+
+fn goes_on(chars: &[char], at: usize) -> bool {
+    let letter = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(|ch| ch.is_alphanumeric());
+    let between = letter(at.checked_sub(1)) && letter(Some(at + 1));
+    chars[at] == '.' || word(chars[at]) || ("'&%".contains(chars[at]) && between)
+}
+
+fn shown_char(ch: char) -> bool {
+    word(ch) || ".!#$%&'*/=^`{|}~".contains(ch)
+}
+
+fn is_shown(chars: &[char], in_brackets: bool) -> bool {
+    let text: String = chars.iter().collect();
+    let signs = chars.iter().enumerate().all(|(at, ch)| match ch {
+        '\'' | '&' | '%' => goes_on(chars, at),
+        '{' | '}' | '`' => in_brackets,
+        _ => true,
+    });
+    let dots = !text.contains("..") && !text.starts_with(['.', '/']) && !text.ends_with('.');
+    !text.is_empty() && dots && signs
+}

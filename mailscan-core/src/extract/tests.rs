@@ -1,0 +1,192 @@
+//! What comes out of what: tables of texts by theme. `~` in front of a case reads it as HTML.
+
+use super::{Form, Media, addresses};
+
+fn found(text: &str) -> Vec<(String, String, Form)> {
+    let (media, text) = text.strip_prefix('~').map_or((Media::Text, text), |html| (Media::Html, html));
+    let mut found = Vec::new();
+    addresses(text.as_bytes(), media, |finding| {
+        found.push((finding.address.as_str().to_owned(), text[finding.span].to_owned(), finding.form));
+    });
+    found
+}
+
+/// Every text must give exactly these addresses, parted by spaces, in this order.
+fn check(cases: &[(&str, &str)]) {
+    let mut wrong = Vec::new();
+    for (text, expected) in cases {
+        let got: Vec<String> = found(text).into_iter().map(|(address, ..)| address).collect();
+        if got.join(" ") != *expected {
+            wrong.push(format!("{text:?}: expected `{expected}`, found `{}`", got.join(" ")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn plain_addresses_and_their_neighbours() {
+    check(&[
+        ("ann@a.org", "ann@a.org"),
+        ("Write to ann@a.org.", "ann@a.org"),
+        ("Write to ann@a.org, bob@b.org; cy@c.org!", "ann@a.org bob@b.org cy@c.org"),
+        ("<ann@a.org>", "ann@a.org"),
+        (
+            "\"ann@a.org\",'bob@b.org',(cy@c.org)[dan@d.org]{eve@e.org}",
+            "ann@a.org bob@b.org cy@c.org dan@d.org eve@e.org",
+        ),
+        ("ann@a.org\r\nbob@b.org\tcy@c.org|dan@d.org", "ann@a.org bob@b.org cy@c.org dan@d.org"),
+        ("first.last+tag@sub.a-b.co.uk", "first.last+tag@sub.a-b.co.uk"),
+        ("Ann.O'Neil@A.ORG", "Ann.O'Neil@a.org"),
+        (
+            "192.168.1.1@gmail.com 1@a.org _x@a.org +491234@sms.de",
+            "192.168.1.1@gmail.com 1@a.org _x@a.org +491234@sms.de",
+        ),
+        ("R&D@a.org", "R&D@a.org"),
+        ("mailto:ann@a.org?subject=x", "ann@a.org"),
+        ("MAILTO:ANN@A.ORG", "ANN@a.org"),
+        ("email=ann@a.org&x=1", "ann@a.org"),
+        ("?a=1&ann@a.org", "ann@a.org"),
+        ("path/ann@a.org/x", "ann@a.org"),
+        ("ann@a.org--", "ann@a.org"),
+        ("...ann@a.org...", "ann@a.org"),
+        ("see...ann@a.org", "ann@a.org"),
+        ("-ann@a.org", "ann@a.org"),
+        ("ann@a.org.Please", "ann@a.org"),
+        ("ann@a.org:secret ann@a.org: yes", "ann@a.org ann@a.org"),
+        ("ann@Mail.A.Org", "ann@mail.a.org"),
+        ("ann@mail.example", "ann@mail.example"),
+        ("//ann@a.org", "ann@a.org"),
+    ]);
+}
+
+#[test]
+fn quoting_markup_and_code() {
+    check(&[
+        ("*ann@a.org* _bob@b.org_ **cy@c.org** `dan@d.org`", "ann@a.org bob@b.org cy@c.org dan@d.org"),
+        ("b'ann@a.org'", "ann@a.org"),
+        ("'mailto:'+'ann@a.org'", "ann@a.org"),
+        ("''ann@a.org''", "ann@a.org"),
+        ("mailto:${user}@a.org", ""),
+        ("[ann@a.org](mailto:ann@a.org)", "ann@a.org ann@a.org"),
+        ("~<a href=mailto:ann@a.org>ann@a.org</a>", "ann@a.org ann@a.org"),
+        ("~<!-- ann@a.org --><b>bob@b.org</b>", "ann@a.org bob@b.org"),
+        ("<customer/department=shipping@a.org>", "customer/department=shipping@a.org"),
+        ("mailto:!def!xyz%abc@a.org", "!def!xyz%abc@a.org"),
+        ("key=customer/department=shipping@a.org", "shipping@a.org"),
+    ]);
+}
+
+#[test]
+fn character_references() {
+    let all: String = "ann@a.org".chars().map(|ch| format!("&#{};", u32::from(ch))).collect();
+    let hexadecimal: String = "ann@a.org".chars().map(|ch| format!("&#x{:X};", u32::from(ch))).collect();
+    check(&[
+        ("~ann&#64;a.org", "ann@a.org"),
+        ("~ann&#064a.org", "ann@a.org"),
+        ("~ann&#x40;a&#46;org", "ann@a.org"),
+        ("~ann&commat;a&period;org", "ann@a.org"),
+        (&format!("~{all}"), "ann@a.org"),
+        (&format!("~mailto:{hexadecimal}?x"), "ann@a.org"),
+        (&format!("~{}", all.replace(';', "")), "ann@a.org"),
+        ("~&lt;ann@a.org&gt;", "ann@a.org"),
+        ("~&nbsp;ann@a.org&nbsp;", "ann@a.org"),
+        ("~&quot;ann@a.org&quot;", "ann@a.org"),
+        ("~r&amp;d@a.org", "r&d@a.org"),
+        ("~j&uuml;rgen@b&uuml;cher.de", "jürgen@xn--bcher-kva.de"),
+        ("ann&#64;a.org", "ann@a.org"),
+        ("&lt;ann@a.org&gt;", "ann@a.org"),
+    ]);
+}
+
+#[test]
+fn percent_encoding() {
+    check(&[
+        ("mailto:ann%40a.org", "ann@a.org"),
+        ("q=%22ann%40a.org%22", "ann@a.org"),
+        ("%22ann@a.org", "ann@a.org"),
+        ("%20ann@a.org", "ann@a.org"),
+        ("mailto:x%3Cann%40a.org%3E", "ann@a.org"),
+        ("to=ann%2Btag%40a.org", "ann+tag@a.org"),
+        ("mailto:ann+tag%40a.org", "ann+tag@a.org"),
+        ("?q=contact+ann%40a.org", "ann@a.org"),
+        ("j%C3%BCrgen%40a.org", "jürgen@a.org"),
+        ("mailto:ann@a.org?cc=bob%40b.org,cy%40c.org%2Cdan@d.org", "ann@a.org bob@b.org cy@c.org dan@d.org"),
+    ]);
+}
+
+#[test]
+fn escapes_of_json_and_javascript() {
+    check(&[
+        (r#"{"m":"\nann@a.org\r\nbob@b.org"}"#, "ann@a.org bob@b.org"),
+        (r#""\"ann@a.org\"""#, "ann@a.org"),
+        (r"\u003cann@a.org\u003e", "ann@a.org"),
+        (r"ann\u0040a.org", "ann@a.org"),
+        (r"ann\x40a.org", "ann@a.org"),
+        (r"\\nann@a.org\\n", "ann@a.org"),
+        (r"\tann@a.org", "ann@a.org"),
+        (r"https:\/\/x.org\/ann@a.org\/", "ann@a.org"),
+    ]);
+}
+
+#[test]
+fn international_addresses() {
+    check(&[
+        ("jürgen@bücher.de", "jürgen@xn--bcher-kva.de"),
+        ("用户@例子.中国", "用户@xn--fsqu00a.xn--fiqs8s"),
+        ("почта@пример.рф", "почта@xn--e1afmkfd.xn--p1ai"),
+        ("联系ann@a.org请", "ann@a.org"),
+        ("｜test@google.com｜bar", "test@google.com"),
+        ("「ann@a.org」。", "ann@a.org"),
+        ("ann@xn--bcher-kva.de", "ann@xn--bcher-kva.de"),
+    ]);
+}
+
+#[test]
+fn what_is_no_address() {
+    check(&[
+        ("logo@2x.png logo-579@2x.png icon@3x.webp icon@2x.ai icon@3x.md a@1.5x.mov backup@home.zip", ""),
+        ("https://user@host.org/ https://user:secret@host.org:80/ ssh://git@host.org/x", ""),
+        ("git@github.com:owner/name.git ann@host.org:/srv ann@host.org:~x", ""),
+        ("lodash@4.17.21 @scope/pkg@1.2.3 jquery@3.6.0.min.js module@2.rs", ""),
+        ("@media @ann@mastodon.social ann@localhost ann@a.nosuchtld ann@1.2.3.4", ""),
+        ("ann@a.org@b.org ann@a.org@", ""),
+        ("ann@-a.org ann@a-.org ann@a..org ann.@a.org ann@.org ann@ @a.org", ""),
+        ("john..doe@a.org \"quoted\"@a.org", ""),
+        ("ann@a.org_x ann@a_b.org", ""),
+        ("test.example@http://vk.com https://www.google.ru/maps/@59.9,30.3,15z", ""),
+        ("pixel-1-web-@host", ""),
+    ]);
+}
+
+#[test]
+fn endings_that_are_countries_too() {
+    check(&[
+        ("ann@a.rs ann@firma.pl ann@x.md ann@a.sh", "ann@a.rs ann@firma.pl ann@x.md ann@a.sh"),
+        ("mailto://ann@a.org", "ann@a.org"),
+    ]);
+}
+
+#[test]
+fn lengths_of_rfc_5321() {
+    let (fits, long) = ("a".repeat(64), "a".repeat(65));
+    let domain = format!("{}.org", "d".repeat(63));
+    check(&[
+        (&format!("{fits}@a.org"), &format!("{fits}@a.org")),
+        (&format!("{long}@a.org"), ""),
+        (&format!("a@{domain}"), &format!("a@{domain}")),
+        (&format!("a@d{domain}"), ""),
+        (&format!("a@{}org", "dd.".repeat(90)), ""),
+    ]);
+}
+
+#[test]
+fn spans_cover_what_was_written() {
+    let one = |text: &str| found(text).remove(0);
+    assert_eq!(
+        one("~x &#97;nn&#64;a.org."),
+        ("ann@a.org".into(), "&#97;nn&#64;a.org".into(), Form::CharacterReference)
+    );
+    assert_eq!(one("=ann%40a.org%20"), ("ann@a.org".into(), "ann%40a.org".into(), Form::PercentEncoded));
+    assert_eq!(one(r"\nann\u0040a.org\n"), ("ann@a.org".into(), r"ann\u0040a.org".into(), Form::Escaped));
+    assert_eq!(one("联系ann@a.org请"), ("ann@a.org".into(), "ann@a.org".into(), Form::Plain));
+}

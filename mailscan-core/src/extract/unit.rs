@@ -1,0 +1,191 @@
+//! Units: the decoded characters of a document, each with the bytes it was written as.
+//!
+//! Takes the document's bytes at one position and answers what stands there: a character as it is, a character
+//! reference, a percent-encoded character, or a JSON or JavaScript escape. Whether a unit belongs to an address is the
+//! grammar's business.
+
+use super::Form;
+
+/// The longest a unit that matters inside an address is in its source.
+pub(super) const LONGEST: usize = 12;
+
+/// One decoded character and where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unit {
+    /// The character; [`BORDER`] for anything that is none, such as a byte of no UTF-8.
+    pub(super) ch: char,
+    /// Its first byte in the document.
+    pub(super) start: usize,
+    /// The byte after its last.
+    pub(super) end: usize,
+    /// How it was written.
+    pub(super) form: Form,
+}
+
+/// What stands for bytes that are no character: it can be part of no address.
+pub(super) const BORDER: char = '\0';
+
+/// Reads the unit at `at`, which must be inside the document. References count only where `references` is set.
+pub(super) fn read(document: &[u8], at: usize, references: bool) -> Unit {
+    let rest = &document[at..];
+    let decoded = match rest[0] {
+        b'&' if references => reference(rest).map(|(ch, length)| (ch, length, Form::CharacterReference)),
+        b'%' => percent(rest).map(|(ch, length)| (ch, length, Form::PercentEncoded)),
+        b'\\' => escape(rest).map(|(ch, length)| (ch, length, Form::Escaped)),
+        _ => None,
+    };
+    let (ch, length, form) = decoded.unwrap_or_else(|| {
+        let (ch, length) = raw(rest);
+        (ch, length, Form::Plain)
+    });
+    Unit { ch, start: at, end: at + length, form }
+}
+
+/// The first character of `bytes` as it is; a byte of no UTF-8 is a border of one byte.
+fn raw(bytes: &[u8]) -> (char, usize) {
+    let first = bytes[0];
+    if first.is_ascii() {
+        return (char::from(first), 1);
+    }
+    let length = match first {
+        0xC2..=0xDF => 2,
+        0xE0..=0xEF => 3,
+        0xF0..=0xF4 => 4,
+        _ => return (BORDER, 1),
+    };
+    let text = bytes.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok());
+    text.and_then(|text| text.chars().next()).map_or((BORDER, 1), |ch| (ch, length))
+}
+
+/// The character reference that `bytes` begins with: numeric with or without its semicolon, or named with it.
+///
+/// Of the names that HTML lets stand without a semicolon, only those that border addresses in practice count.
+fn reference(bytes: &[u8]) -> Option<(char, usize)> {
+    match bytes.get(1)? {
+        b'#' => numeric_reference(bytes),
+        b'a'..=b'z' | b'A'..=b'Z' => named_reference(bytes),
+        _ => None,
+    }
+}
+
+fn numeric_reference(bytes: &[u8]) -> Option<(char, usize)> {
+    let (start, radix) = if matches!(bytes.get(2), Some(b'x' | b'X')) { (3, 16) } else { (2, 10) };
+    let digits = bytes[start..].iter().take(LONGEST).take_while(|byte| char::from(**byte).is_digit(radix)).count();
+    if digits == 0 || digits > 8 {
+        return None;
+    }
+    let text = std::str::from_utf8(&bytes[start..start + digits]).ok()?;
+    let ch = u32::from_str_radix(text, radix).ok().and_then(char::from_u32).unwrap_or(BORDER);
+    let end = start + digits;
+    Some((ch, end + usize::from(bytes.get(end) == Some(&b';'))))
+}
+
+fn named_reference(bytes: &[u8]) -> Option<(char, usize)> {
+    /// The longest name is `CounterClockwiseContourIntegral`.
+    const LONGEST_NAME: usize = 31;
+    let length = bytes[1..].iter().take(LONGEST_NAME + 1).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let name = &bytes[1..=length];
+    if bytes.get(length + 1) == Some(&b';') {
+        let found = html_escape::NAMED_ENTITIES.binary_search_by(|(known, _)| known.cmp(&name)).ok()?;
+        let mut chars = html_escape::NAMED_ENTITIES[found].1.chars();
+        // A name that stands for two characters stands for no part of an address.
+        let ch = chars.next().filter(|_| chars.next().is_none()).unwrap_or(BORDER);
+        return Some((ch, length + 2));
+    }
+    let bare: [(&[u8], char); 4] = [(b"lt", '<'), (b"gt", '>'), (b"quot", '"'), (b"nbsp", '\u{a0}')];
+    bare.into_iter().find(|(known, _)| name.starts_with(known)).map(|(known, ch)| (ch, known.len() + 1))
+}
+
+/// The percent-encoded character that `bytes` begins with, of one byte or of several that are UTF-8 together.
+fn percent(bytes: &[u8]) -> Option<(char, usize)> {
+    let mut decoded = [0; 4];
+    for count in 0..4 {
+        let triplet = bytes.get(count * 3..count * 3 + 3)?;
+        if triplet[0] != b'%' {
+            return None;
+        }
+        decoded[count] = u8::try_from(hex(&triplet[1..])?).ok()?;
+        if let Ok(text) = std::str::from_utf8(&decoded[..=count]) {
+            return text.chars().next().map(|ch| (ch, count * 3 + 3));
+        }
+    }
+    None
+}
+
+/// The JSON or JavaScript escape that `bytes` begins with.
+///
+/// A doubled backslash is read as two, so that `\\n`, JSON inside JSON, ends in the same line feed as `\n`.
+fn escape(bytes: &[u8]) -> Option<(char, usize)> {
+    Some(match bytes.get(1)? {
+        b'u' => (char::from_u32(hex(bytes.get(2..6)?)?).unwrap_or(BORDER), 6),
+        b'x' => (char::from_u32(hex(bytes.get(2..4)?)?).unwrap_or(BORDER), 4),
+        b'n' => ('\n', 2),
+        b'r' => ('\r', 2),
+        b't' => ('\t', 2),
+        quoted @ (b'"' | b'\'' | b'/' | b'`') => (char::from(*quoted), 2),
+        _ => return None,
+    })
+}
+
+fn hex(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |value, digit| Some(value << 4 | char::from(*digit).to_digit(16)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(text: &str) -> (char, usize) {
+        let unit = read(text.as_bytes(), 0, true);
+        (unit.ch, unit.end)
+    }
+
+    #[test]
+    fn every_legal_spelling_of_the_at_sign() {
+        let spellings = [
+            "&#64;",
+            "&#64",
+            "&#064;",
+            "&#00000064;",
+            "&#064",
+            "&#x40;",
+            "&#X40;",
+            "&#x40",
+            "&#x0040;",
+            "&commat;",
+            "%40",
+            "\\u0040",
+            "\\x40",
+            "@",
+        ];
+        for spelling in spellings {
+            assert_eq!(decoded(spelling), ('@', spelling.len()), "{spelling}");
+            assert_eq!(decoded(&format!("{spelling}z.org")), ('@', spelling.len()), "{spelling} before text");
+        }
+    }
+
+    #[test]
+    fn characters_of_several_bytes() {
+        assert_eq!(decoded("%C3%BCx"), ('ü', 6));
+        assert_eq!(decoded("üx"), ('ü', 2));
+        assert_eq!(decoded("&uuml;x"), ('ü', 6));
+        assert_eq!(read(b"\xffx", 0, true).ch, BORDER);
+        assert_eq!(read(b"\xe4\xb8", 0, true).end, 1);
+    }
+
+    #[test]
+    fn what_is_no_code_stands_as_it_is() {
+        for text in
+            ["&", "&;", "&#;", "&#x;", "&#xg", "&unknown;", "&commat", "%", "%4", "%zz", "%de", "\\", "\\u00", "\\q"]
+        {
+            assert_eq!(decoded(text).1, 1, "{text}");
+        }
+        assert_eq!(read(b"&#64;", 0, false).ch, '&', "references do not count in plain text");
+    }
+
+    #[test]
+    fn borders_without_their_semicolon() {
+        assert_eq!(decoded("&ltann"), ('<', 3));
+        assert_eq!(decoded("&nbspann"), ('\u{a0}', 5));
+    }
+}

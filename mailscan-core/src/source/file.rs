@@ -1,0 +1,174 @@
+//! Local files: a path becomes documents, a folder becomes tasks, a list of URLs becomes page tasks.
+//!
+//! Takes [`Work::Path`] and [`Work::List`] from the engine and reads the local file system on tokio's blocking threads.
+//! Small files come whole, larger and compressed ones as a stream of [`Pieces`], so that a file of any length is read
+//! in constant memory. Nothing is written, and links to folders are not followed.
+
+mod decode;
+mod folder;
+mod list;
+mod pieces;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+pub use self::pieces::{Piece, Pieces};
+use crate::fetch::{Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched};
+use crate::task::{Task, Work};
+
+/// Up to this size a file is one document.
+const WHOLE: u64 = 1 << 20;
+/// How many bytes of a list one task reads.
+const LIST_PART: usize = 256 << 10;
+/// How many URLs one task takes from a list.
+const LIST_URLS: usize = 1_000;
+
+/// The fetcher of local files.
+///
+/// - A folder gives a [`Work::Path`] for each of its files and folders, in the order of their names. Links to folders
+///   and special files (sockets, devices, pipes) are left out. Its entries are held in memory at once, as one list of
+///   paths. A name that is not UTF-8 cannot be a task: it comes as an error in the folder's documents, beside the
+///   tasks for the other names, so that it is not lost in silence.
+/// - A file of up to 1 MiB that is not compressed gives one document, any other a stream. A stream has no bound but
+///   the file's end: the budget's size bounds one document, and a piece is far smaller.
+/// - A list gives a [`Work::Page`] for each of its URLs, up to 1,000 at a time, and itself again from where it
+///   stopped. Lines that are empty or begin with `#` do not count; a line that is no URL is logged and skipped.
+#[derive(Clone, Debug, Default)]
+pub struct FileSource {
+    _private: (),
+}
+
+impl FileSource {
+    /// A fetcher of local files.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Carries out a task that is a [`Work::Path`] or a [`Work::List`].
+    ///
+    /// # Errors
+    /// [`FetchErrorClass::Permanent`] for what is not there, cannot be read or is no local work;
+    /// [`FetchErrorClass::Transient`] when the system itself could not read.
+    pub async fn fetch(&self, task: &Task, context: &FetchContext<'_>) -> Result<Fetched, FetchError> {
+        let work = async {
+            match &task.work {
+                Work::Path { path } => open(path.clone()).await,
+                Work::List { path, offset } => read_list(path.clone(), *offset).await,
+                other => Err(not_local(other)),
+            }
+        };
+        tokio::time::timeout(context.budget.time, work).await.unwrap_or_else(|_| Err(too_slow(&task.work)))
+    }
+}
+
+fn too_slow(work: &Work) -> FetchError {
+    let message = format!("`{}` did not open in time: see whether its disk or server answers", work.label());
+    FetchError::new(FetchErrorClass::Transient, "file-slow", message)
+}
+
+fn not_local(work: &Work) -> FetchError {
+    FetchError::new(FetchErrorClass::Permanent, "not-local", format!("{} is no local work", work.kind()))
+}
+
+async fn read_list(path: String, offset: u64) -> Result<Fetched, FetchError> {
+    let discovered = blocking(move || list::read(&path, offset)).await?;
+    Ok(Fetched { documents: Documents::None, discovered })
+}
+
+async fn open(path: String) -> Result<Fetched, FetchError> {
+    match blocking(move || Opened::at(&path)).await? {
+        Opened::Folder(fetched) => Ok(fetched),
+        Opened::Whole(None) => Ok(Fetched::default()),
+        Opened::Whole(Some(document)) => Ok(Fetched { documents: Documents::One(document), discovered: Vec::new() }),
+        Opened::Long(pieces, name) => {
+            Ok(Fetched { documents: Documents::Stream(stream(pieces, name)), discovered: Vec::new() })
+        }
+    }
+}
+
+/// What a path turned out to be.
+enum Opened {
+    Folder(Fetched),
+    Whole(Option<Document>),
+    Long(Pieces, Arc<str>),
+}
+
+impl Opened {
+    fn at(path: &str) -> Result<Self, FetchError> {
+        let failed = |error: std::io::Error| io_error(path, &error);
+        let kind = std::fs::metadata(path).map_err(failed)?;
+        if kind.is_dir() {
+            return folder::list(path).map(Self::Folder);
+        }
+        if !kind.is_file() {
+            return Err(FetchError::new(
+                FetchErrorClass::Permanent,
+                "file-special",
+                format!("`{path}` is neither a file nor a folder: give one of these"),
+            ));
+        }
+        let name: Arc<str> = path.into();
+        let mut pieces = Pieces::open(Path::new(path)).map_err(failed)?;
+        if pieces.is_compressed() || kind.len() > WHOLE {
+            return Ok(Self::Long(pieces, name));
+        }
+        // A file may have grown since; what is more than one piece long is a stream after all.
+        match pieces.next_piece().map_err(failed)? {
+            Some((piece, true)) => Ok(Self::Whole(Some(document(piece, &name)))),
+            Some((_, false)) => Ok(Self::Long(Pieces::open(Path::new(path)).map_err(failed)?, name)),
+            None => Ok(Self::Whole(None)),
+        }
+    }
+}
+
+fn document(piece: Piece, source: &Arc<str>) -> Document {
+    Document {
+        source: Arc::clone(source),
+        base: None,
+        media: piece.media,
+        body: Bytes::from(piece.bytes),
+        offset: piece.offset,
+        truncated: false,
+    }
+}
+
+/// Reads on a blocking thread for as long as somebody receives.
+fn stream(pieces: Pieces, source: Arc<str>) -> mpsc::Receiver<Result<Document, FetchError>> {
+    // One piece being searched, one waiting, one being read.
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::task::spawn_blocking(move || {
+        for piece in pieces {
+            let piece = piece.map(|piece| document(piece, &source)).map_err(|error| io_error(&source, &error));
+            let failed = piece.is_err();
+            if sender.blocking_send(piece).is_err() || failed {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, FetchError> + Send + 'static,
+) -> Result<T, FetchError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        Err(FetchError::new(FetchErrorClass::Transient, "file-reader", format!("the reader stopped: {error}")))
+    })
+}
+
+/// An error of the system, classed by whether the same call may succeed later.
+fn io_error(path: &str, error: &std::io::Error) -> FetchError {
+    use std::io::ErrorKind;
+    let (class, code) = match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => (FetchErrorClass::Permanent, "file-not-found"),
+        ErrorKind::PermissionDenied => (FetchErrorClass::Permanent, "file-permission"),
+        ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::UnexpectedEof => {
+            (FetchErrorClass::Permanent, "file-damaged")
+        }
+        _ => (FetchErrorClass::Transient, "file-io"),
+    };
+    FetchError::new(class, code, format!("cannot read `{path}`: {error}"))
+}

@@ -1,0 +1,48 @@
+//! A folder: its files and folders, as tasks.
+
+use std::fs::DirEntry;
+
+use tokio::sync::mpsc;
+
+use super::io_error;
+use crate::fetch::{Discovered, Documents, FetchError, FetchErrorClass, Fetched};
+use crate::task::Work;
+
+/// The entries of the folder at `path`, by name; names that cannot be tasks as an error beside them.
+pub(super) fn list(path: &str) -> Result<Fetched, FetchError> {
+    let failed = |error: std::io::Error| io_error(path, &error);
+    let mut paths = Vec::new();
+    let mut unnamed = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if !is_readable(&entry) {
+            continue;
+        }
+        match entry.path().into_os_string().into_string() {
+            Ok(path) => paths.push(path),
+            Err(name) => unnamed.push(name),
+        }
+    }
+    paths.sort_unstable();
+    let discovered = paths.into_iter().map(|path| Discovered { work: Work::Path { path }, step: 0 }).collect();
+    let documents = unnamed.first().map_or(Documents::None, |first| report(first, unnamed.len()));
+    Ok(Fetched { documents, discovered })
+}
+
+/// Whether the entry is a file, a folder, or a link to a file.
+fn is_readable(entry: &DirEntry) -> bool {
+    let Ok(kind) = entry.file_type() else { return false };
+    if kind.is_symlink() {
+        return std::fs::metadata(entry.path()).is_ok_and(|target| target.is_file());
+    }
+    kind.is_file() || kind.is_dir()
+}
+
+/// A stream that holds nothing but the error.
+fn report(first: &std::ffi::OsStr, count: usize) -> Documents {
+    let (sender, receiver) = mpsc::channel(1);
+    let message = format!("{count} names here are not UTF-8, the first `{}`: rename them", first.display());
+    // The channel is empty and its receiver alive.
+    let _ = sender.try_send(Err(FetchError::new(FetchErrorClass::Permanent, "file-name", message)));
+    Documents::Stream(receiver)
+}

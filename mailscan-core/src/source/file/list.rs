@@ -1,0 +1,127 @@
+//! A list: a file with one URL a line, read in parts.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
+use super::{LIST_PART, LIST_URLS, io_error};
+use crate::fetch::{Discovered, FetchError};
+use crate::job::parse_page_url;
+use crate::task::Work;
+
+/// The pages that the list at `path` names from `offset` on, and where to go on if that is not all.
+pub(super) fn read(path: &str, offset: u64) -> Result<Vec<Discovered>, FetchError> {
+    let failed = |error: std::io::Error| io_error(path, &error);
+    let mut file = File::open(path).map_err(failed)?;
+    file.seek(SeekFrom::Start(offset)).map_err(failed)?;
+    let mut part = Vec::new();
+    file.by_ref().take(LIST_PART as u64).read_to_end(&mut part).map_err(failed)?;
+    let ended = part.len() < LIST_PART;
+    let mut discovered = Vec::new();
+    let mut read = 0;
+    while read < part.len() && discovered.len() < LIST_URLS {
+        let Some(line) = line(&part[read..], ended) else { break };
+        if let Some(work) = page(path, offset + read as u64, line) {
+            discovered.push(Discovered { work, step: 0 });
+        }
+        read += line.len();
+    }
+    if read == 0 && !part.is_empty() {
+        tracing::warn!(path, offset, "skipped a line of a list that is too long");
+        read = part.len() + rest_of_line(&mut file).map_err(failed)?;
+    }
+    if read < part.len() || !ended {
+        discovered
+            .push(Discovered { work: Work::List { path: path.to_owned(), offset: offset + read as u64 }, step: 0 });
+    }
+    Ok(discovered)
+}
+
+/// The first line with its end, if it is all there.
+fn line(text: &[u8], ended: bool) -> Option<&[u8]> {
+    match memchr::memchr(b'\n', text) {
+        Some(end) => Some(&text[..=end]),
+        None => ended.then_some(text),
+    }
+}
+
+/// The page that a line names. A line that names none is logged with its place, for its author to mend.
+fn page(path: &str, offset: u64, line: &[u8]) -> Option<Work> {
+    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii();
+    if line.is_empty() || line.starts_with(b"#") {
+        return None;
+    }
+    let text = String::from_utf8_lossy(line);
+    match parse_page_url(&text) {
+        Ok(url) => Some(Work::Page { url: url.into() }),
+        Err(error) => {
+            tracing::warn!(path, offset, %error, "skipped a line of a list");
+            None
+        }
+    }
+}
+
+/// How many bytes there are up to the end of the line, read in constant memory.
+fn rest_of_line(file: &mut File) -> std::io::Result<usize> {
+    let mut buffer = vec![0; LIST_PART];
+    let mut length = 0;
+    loop {
+        let count = file.read(&mut buffer)?;
+        if let Some(end) = memchr::memchr(b'\n', &buffer[..count]) {
+            return Ok(length + end + 1);
+        }
+        length += count;
+        if count == 0 {
+            return Ok(length);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All pages of a list, part after part, and in how many parts they came.
+    fn pages(content: &[u8]) -> (Vec<String>, usize) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), content).unwrap();
+        let path = file.path().to_str().unwrap();
+        let (mut pages, mut parts, mut next) = (Vec::new(), 0, Some(0));
+        while let Some(offset) = next.take() {
+            parts += 1;
+            for found in read(path, offset).unwrap() {
+                match found.work {
+                    Work::Page { url } => pages.push(url),
+                    Work::List { offset: more, .. } => {
+                        assert!(more > offset, "a list must get on");
+                        next = Some(more);
+                    }
+                    other => panic!("unexpected {other:?}"),
+                }
+            }
+        }
+        (pages, parts)
+    }
+
+    #[test]
+    fn lines_that_are_no_urls_lose_nothing_else() {
+        let list = b"\xef\xbb\xbfhttps://a.org/\r\n# comment\n\n  http://b.org/x#y \nnonsense\nftp://c.org/\n\xff\nhttps://d.org";
+        assert_eq!(pages(list), (vec!["https://a.org/".into(), "http://b.org/x".into(), "https://d.org/".into()], 1));
+        assert_eq!(pages(b""), (vec![], 1));
+    }
+
+    #[test]
+    fn long_lists_come_in_parts() {
+        let list: String = (0..2_500).map(|number| format!("https://a.org/{number}\n")).collect();
+        let (pages, parts) = pages(list.as_bytes());
+        assert_eq!(parts, 3);
+        assert_eq!(pages.join("\n") + "\n", list);
+    }
+
+    #[test]
+    fn an_endless_line_is_skipped() {
+        let mut list = b"https://a.org/\n".to_vec();
+        list.extend(vec![b'x'; 3 * LIST_PART]);
+        list.extend(b"\nhttps://b.org/\n");
+        assert_eq!(pages(&list).0, ["https://a.org/", "https://b.org/"]);
+    }
+}
