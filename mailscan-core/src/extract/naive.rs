@@ -88,12 +88,11 @@ fn local_start(around: &Around<'_>, text: &str, next: Option<char>) -> Option<us
         }
         start += before.chars().count() + 2;
     }
-    for at in start..chars.len() {
-        let glued_script = domain::is_unspaced_script(chars[at]) && chars[chars.len() - 1].is_ascii();
-        if glued_script || (chars[at] == '\'' && next == Some('\'')) {
-            start = at + 1;
-        }
-    }
+    let cuts = |at: &usize| {
+        let glued_script = domain::is_unspaced_script(chars[*at]) && chars[chars.len() - 1].is_ascii();
+        glued_script || (chars[*at] == '\'' && next == Some('\''))
+    };
+    start = (start..chars.len()).rev().find(cuts).map_or(start, |at| at + 1);
     while start < chars.len() {
         let digit_follows = chars.get(start + 1).is_some_and(char::is_ascii_digit);
         let trimmed = matches!(chars[start], '.' | '-' | '\'' | '&' | '%')

@@ -172,7 +172,10 @@ impl Tasks {
         let mut chosen = Vec::new();
         for ((_, (_, id)), share) in candidates {
             let again = chosen.contains(&TaskId(id));
-            if !again && chosen.len() < request.suspects && taken.take(share, &self.entries[id as usize - 1].host, 1) == 1 {
+            if !again
+                && chosen.len() < request.suspects
+                && taken.take(share, &self.entries[id as usize - 1].host, 1) == 1
+            {
                 chosen.push(TaskId(id));
             }
         }

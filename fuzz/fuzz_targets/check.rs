@@ -1,0 +1,20 @@
+//! What holds for the addresses of any bytes; shared by the targets of both media.
+
+use mailscan_core::Address;
+use mailscan_core::extract::{Form, Media, addresses};
+
+/// Extracts, and checks that spans are in bounds and in order and that addresses read back.
+pub fn check(document: &[u8], media: Media) {
+    let mut last = 0;
+    addresses(document, media, |finding| {
+        let (span, address) = (&finding.span, &finding.address);
+        assert!(last <= span.start && span.start < span.end && span.end <= document.len(), "{span:?} after {last}");
+        last = span.end;
+        assert_eq!(Address::parse(address.as_str()).as_ref(), Some(address));
+        assert!(address.local().len() <= 64 && address.domain().contains('.'));
+        if finding.form == Form::Plain {
+            let at = document[finding.span.clone()].iter().rposition(|byte| *byte == b'@').expect("a plain @");
+            assert_eq!(&document[span.start..span.start + at], address.local().as_bytes());
+        }
+    });
+}

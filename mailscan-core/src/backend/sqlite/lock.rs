@@ -1,0 +1,63 @@
+//! The right to run workers on a file: one process at a time.
+//!
+//! The operating system holds the lock on a file beside the database and drops it when its process dies, so whoever
+//! gets it knows that every lease and every process noted in the database is of the past.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::PathBuf;
+
+use super::Sqlite;
+use super::failure::Failure;
+use crate::error::{Error, ErrorKind, Result};
+
+const OPERATION: &str = "lock database";
+
+/// The right to run workers on a database; given back when dropped.
+#[derive(Debug)]
+pub struct WorkerLock {
+    /// The lock lasts as long as the file is open.
+    _file: File,
+}
+
+impl Sqlite {
+    /// Takes the right to run workers on this database.
+    ///
+    /// Whoever had it before is dead, so all leases end at once (the next sweeps return their tasks) and all processes
+    /// are forgotten.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when another process has it.
+    pub async fn try_lock_workers(&self) -> Result<WorkerLock> {
+        let lock = WorkerLock { _file: self.lock_file()? };
+        self.write(OPERATION, |session| {
+            session.connection.prepare_cached(sql!("task_expire_all"))?.execute([])?;
+            session.connection.prepare_cached(sql!("node_forget_all"))?.execute([])?;
+            Ok::<_, Failure>(())
+        })
+        .await?;
+        self.shared.hint.give();
+        Ok(lock)
+    }
+
+    fn lock_file(&self) -> Result<File> {
+        let mut name = self.shared.path.clone().into_os_string();
+        name.push("-lock");
+        let path = PathBuf::from(name);
+        let failed = |error: std::io::Error| {
+            let message = format!("{}: {error}", path.display());
+            Error::new(ErrorKind::Unavailable, OPERATION, message).with_source(error)
+        };
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+            Err(TryLockError::WouldBlock) => {
+                let message = format!(
+                    "another mailscan process works on {}: hand it the job with --detach, or wait for it to end",
+                    self.shared.path.display()
+                );
+                Err(Error::new(ErrorKind::Conflict, OPERATION, message))
+            }
+        }
+    }
+}

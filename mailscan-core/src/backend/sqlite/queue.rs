@@ -1,0 +1,257 @@
+//! The queue in SQLite: pushes, renewals, settlements and sweeps. Claims are in `claim.rs`.
+//!
+//! Each call is one operation of the writer. The counts of a job move in the same transaction as its tasks.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::convert::{bits, claimed, int, limit, uint};
+use super::failure::Failure;
+use super::writer::Session;
+use super::{Sqlite, claim};
+use crate::backend::ready::{State, due_at};
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::job::JobId;
+use crate::lease::{Claimed, Lease, Settle, Verdict};
+use crate::queue::{ClaimRequest, Depth, Pushed, Queue, QueueLimits, Renewed, Settled, Swept};
+use crate::task::{NewTask, TaskId};
+
+/// How the counts of jobs move during one operation.
+#[derive(Debug, Default)]
+pub(super) struct Moves(HashMap<JobId, [i64; State::COUNT]>);
+
+impl Moves {
+    /// Tasks of a job that went from one state (or from nowhere) to another.
+    pub(super) fn note(&mut self, job: JobId, from: Option<State>, to: usize, tasks: i64) {
+        let counts = self.0.entry(job).or_default();
+        if let Some(from) = from {
+            counts[from as usize] -= tasks;
+        }
+        if let Some(count) = counts.get_mut(to) {
+            *count += tasks;
+        }
+    }
+
+    /// Writes them.
+    pub(super) fn write(self, connection: &Connection) -> Result<(), Failure> {
+        let mut add = connection.prepare_cached(sql!("count_add"))?;
+        for (job, [pending, suspect, delayed, leased, done, blocked, failed, quarantined]) in self.0 {
+            let job = int(job.0);
+            add.execute(params![job, pending, suspect, delayed, leased, done, blocked, failed, quarantined])?;
+        }
+        Ok(())
+    }
+}
+
+fn counts(connection: &Connection, job: JobId) -> Result<[u64; State::COUNT], Failure> {
+    let mut get = connection.prepare_cached(sql!("count_get"))?;
+    let read = |row: &rusqlite::Row<'_>| {
+        let mut counts = [0; State::COUNT];
+        for (column, count) in counts.iter_mut().enumerate() {
+            *count = uint(row, column)?;
+        }
+        Ok(counts)
+    };
+    Ok(get.query_row([int(job.0)], read).optional()?.unwrap_or_default())
+}
+
+/// What a push needs for one task.
+struct Push<'a> {
+    new: &'a NewTask,
+    kind: &'static str,
+    locator: String,
+    fingerprint: i64,
+}
+
+impl Push<'_> {
+    /// Writes the task at a probe; `None` when that is taken.
+    fn insert(&self, session: &mut Session<'_>, probe: i64, now: Timestamp) -> Result<Option<TaskId>, Failure> {
+        let due = int(session.memory.order.next(now));
+        let (job, host) = (int(self.new.job.0), self.new.work.host());
+        let mut insert = session.connection.prepare_cached(sql!("task_insert"))?;
+        let changed = insert.execute(params![
+            job,
+            self.fingerprint,
+            probe,
+            self.kind,
+            self.locator,
+            host,
+            self.new.depth,
+            due
+        ])?;
+        Ok((changed == 1).then(|| TaskId(session.connection.last_insert_rowid().cast_unsigned())))
+    }
+
+    /// The task of the same work, or the first free probe.
+    fn find(&self, connection: &Connection) -> Result<Result<TaskId, i64>, Failure> {
+        let mut same = connection.prepare_cached(sql!("task_same_fingerprint"))?;
+        let mut rows = same.query(params![int(self.new.job.0), self.fingerprint])?;
+        let mut free = 0;
+        while let Some(row) = rows.next()? {
+            let text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str()?);
+            if text(2)? == self.kind && text(3)? == self.locator {
+                return Ok(Ok(TaskId(uint(row, 0)?)));
+            }
+            free = row.get::<_, i64>(1)? + 1;
+        }
+        Ok(Err(free))
+    }
+}
+
+fn push(session: &mut Session<'_>, tasks: &[NewTask], mask: u64, now: Timestamp) -> Result<Vec<Pushed>, Failure> {
+    let mut totals = HashMap::new();
+    let mut moves = Moves::default();
+    let mut pushed = Vec::with_capacity(tasks.len());
+    for new in tasks {
+        let fingerprint = bits(new.work.fingerprint() & mask);
+        let push = Push { new, kind: new.work.kind(), locator: new.work.locator(), fingerprint };
+        let total = match totals.get_mut(&new.job) {
+            Some(total) => total,
+            None => totals.entry(new.job).or_insert(counts(session.connection, new.job)?.iter().sum::<u64>()),
+        };
+        let over = new.limit.is_some_and(|limit| *total >= limit);
+        let mut id = if over { None } else { push.insert(session, 0, now)? };
+        if id.is_none() {
+            match push.find(session.connection)? {
+                Ok(id) => {
+                    pushed.push(Pushed::Duplicate(id));
+                    continue;
+                }
+                Err(free) if !over => id = push.insert(session, free, now)?,
+                Err(_) => {}
+            }
+        }
+        pushed.push(id.map_or(Pushed::OverLimit, Pushed::New));
+        if id.is_some() {
+            *total += 1;
+            moves.note(new.job, None, State::Pending as usize, 1);
+        }
+    }
+    moves.write(session.connection)?;
+    Ok(pushed)
+}
+
+fn renew(session: &mut Session<'_>, leases: &[Lease], end: u64) -> Result<Vec<Renewed>, Failure> {
+    let mut renew = session.connection.prepare_cached(sql!("task_renew"))?;
+    let mut one = |lease: &Lease| {
+        let changed = renew.execute(params![int(lease.task.0), int(lease.job.0), int(lease.fence), int(end)])?;
+        Ok(if changed == 1 { Renewed::Held } else { Renewed::Lost })
+    };
+    leases.iter().map(&mut one).collect()
+}
+
+fn settle(
+    session: &mut Session<'_>,
+    batch: &[Settle],
+    limits: QueueLimits,
+    now: Timestamp,
+) -> Result<Vec<Settled>, Failure> {
+    let mut moves = Moves::default();
+    let mut write = session.connection.prepare_cached(sql!("task_settle"))?;
+    let mut look = session.connection.prepare_cached(sql!("task_was_settled"))?;
+    let mut settled = Vec::with_capacity(batch.len());
+    for Settle { lease, verdict } in batch {
+        let (task, job, fence) = (int(lease.task.0), int(lease.job.0), int(lease.fence));
+        let state = State::after(verdict, State::Pending) as i64;
+        let due = match verdict {
+            Verdict::Retry { after } | Verdict::Release { after } if !after.is_zero() => due_at(now.after(*after)),
+            _ => session.memory.order.next(now),
+        };
+        let retries = i64::from(matches!(verdict, Verdict::Retry { .. }));
+        let error = if let Verdict::Failed { message, .. } = verdict { Some(message) } else { None };
+        let values = params![task, job, fence, state, limits.suspect_after, int(due), retries, error];
+        let applied: Option<usize> =
+            write.query_row(values, |row| row.get::<_, u32>(0)).optional()?.map(|s| s as usize);
+        settled.push(if let Some(state) = applied {
+            moves.note(lease.job, Some(State::Leased), state, 1);
+            Settled::Applied
+        } else if look.query_row(params![task, job, fence], |row| row.get::<_, i64>(0))? == 1 {
+            Settled::Repeated
+        } else {
+            Settled::Lost
+        });
+    }
+    moves.write(session.connection)?;
+    Ok(settled)
+}
+
+fn sweep(session: &mut Session<'_>, most: usize, limits: QueueLimits, now: Timestamp) -> Result<Swept, Failure> {
+    let mut moves = Moves::default();
+    let mut swept = Swept::default();
+    let mut expired = session.connection.prepare_cached(sql!("task_expired"))?;
+    let ids: Vec<i64> = expired
+        .query_map(params![int(due_at(now)), limit(most)], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut sweep = session.connection.prepare_cached(sql!("task_sweep"))?;
+    for id in ids {
+        let due = int(session.memory.order.next(now));
+        let mut rows = sweep.query(params![id, due, limits.suspect_after, limits.quarantine_after])?;
+        let Some(row) = rows.next()? else { continue };
+        let Claimed { task, .. } = claimed(row)?;
+        let state = row.get::<_, u32>(8)? as usize;
+        moves.note(task.job, Some(State::Leased), state, 1);
+        if state == State::Quarantined as usize {
+            swept.quarantined.push(task);
+        } else {
+            swept.returned += 1;
+        }
+    }
+    moves.write(session.connection)?;
+    Ok(swept)
+}
+
+impl Queue for Sqlite {
+    async fn push(&self, tasks: &[NewTask]) -> Result<Vec<Pushed>> {
+        if tasks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (tasks, mask, now) = (tasks.to_vec(), self.shared.fingerprint_mask, self.shared.clock.now());
+        let pushed = self.write("push", move |session| push(session, &tasks, mask, now)).await?;
+        self.shared.hint.give();
+        Ok(pushed)
+    }
+
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>> {
+        let (request, limits, now) = (request.clone(), self.shared.limits, self.shared.clock.now());
+        self.write("claim", move |session| claim::claim(session, &request, limits, now)).await
+    }
+
+    async fn renew(&self, leases: &[Lease], lease_for: Duration) -> Result<Vec<Renewed>> {
+        if leases.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (leases, end) = (leases.to_vec(), due_at(self.shared.clock.now().after(lease_for)));
+        self.write("renew", move |session| renew(session, &leases, end)).await
+    }
+
+    async fn settle(&self, batch: &[Settle]) -> Result<Vec<Settled>> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (batch, limits, now) = (batch.to_vec(), self.shared.limits, self.shared.clock.now());
+        let settled = self.write("settle", move |session| settle(session, &batch, limits, now)).await?;
+        self.shared.hint.give();
+        Ok(settled)
+    }
+
+    async fn sweep(&self, limit: NonZeroUsize) -> Result<Swept> {
+        let (limits, now) = (self.shared.limits, self.shared.clock.now());
+        let swept = self.write("sweep", move |session| sweep(session, limit.get(), limits, now)).await?;
+        if swept.returned > 0 {
+            self.shared.hint.give();
+        }
+        Ok(swept)
+    }
+
+    async fn depth(&self, job: JobId) -> Result<Depth> {
+        self.read("depth", move |connection| Ok(State::depth(&counts(connection, job)?))).await
+    }
+
+    async fn ready(&self) {
+        self.shared.hint.wait().await;
+    }
+}

@@ -1,0 +1,93 @@
+//! What the file must look like: recognising it, creating it, bringing it up to date.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::failure::sql_error;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Marks the file as mailscan's: `mscn`.
+const APPLICATION_ID: i32 = 0x6d73_636e;
+/// The steps from an empty file to the schema of this version; the number of steps done is the schema's version.
+const MIGRATIONS: [&str; 2] = [sql!("migrations/0001_base"), sql!("migrations/0002_open_errors")];
+/// How long a statement waits for another process's transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many prepared statements a connection keeps; more than there are queries.
+const STATEMENTS: usize = 64;
+const OPERATION: &str = "open database";
+
+/// Opens the file for writing, with the schema of this version.
+pub(super) fn open(path: &Path) -> Result<Connection> {
+    let mut connection = connect(path)?;
+    let named = |error: &rusqlite::Error| named(path, error);
+    recognise(path, &connection)?;
+    // Only now: a file of another program must be left as it is.
+    let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(|e| named(&e))?;
+    if mode != "wal" {
+        connection.pragma_update(None, "journal_mode", "wal").map_err(|e| named(&e))?;
+    }
+    for (name, value) in [("cache_size", -16_384), ("wal_autocheckpoint", 20_000)] {
+        connection.pragma_update(None, name, value).map_err(|e| named(&e))?;
+    }
+    migrate(path, &mut connection)?;
+    Ok(connection)
+}
+
+/// Opens the file as it is.
+pub(super) fn connect(path: &Path) -> Result<Connection> {
+    let open = || {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "synchronous", "normal")?;
+        connection.pragma_update(None, "temp_store", "memory")?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(connection)
+    };
+    open().map_err(|error| named(path, &error))
+}
+
+fn named(path: &Path, error: &rusqlite::Error) -> Error {
+    let error = sql_error(OPERATION, error);
+    Error::new(error.kind(), OPERATION, format!("{}: {}", path.display(), error.message()))
+}
+
+/// Refuses what is not mailscan's, or is of a newer mailscan.
+fn recognise(path: &Path, connection: &Connection) -> Result<()> {
+    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|e| named(path, &e));
+    let application = number("PRAGMA application_id")?;
+    let version = number("PRAGMA user_version")?;
+    if application != i64::from(APPLICATION_ID) {
+        let empty = application == 0 && version == 0 && number("SELECT count(*) FROM sqlite_schema")? == 0;
+        let message = || format!("{} is the SQLite file of another program: name another file", path.display());
+        return if empty { Ok(()) } else { Err(Error::new(ErrorKind::NotADatabase, OPERATION, message())) };
+    }
+    let known = MIGRATIONS.len();
+    if usize::try_from(version).map_or(true, |version| version > known) {
+        let message = format!(
+            "{} has schema {version} and this mailscan knows up to {known}: use the newer mailscan that wrote it",
+            path.display()
+        );
+        return Err(Error::new(ErrorKind::SchemaTooNew, OPERATION, message));
+    }
+    Ok(())
+}
+
+/// Takes the steps that the file lacks, all or none.
+fn migrate(path: &Path, connection: &mut Connection) -> Result<()> {
+    let mut step = || {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Another process may have been faster, so the version is read under the lock.
+        let version: usize = transaction.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))? as usize;
+        for migration in MIGRATIONS.iter().skip(version) {
+            transaction.execute_batch(migration)?;
+        }
+        if version < MIGRATIONS.len() {
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", MIGRATIONS.len() as u32)?;
+        }
+        transaction.commit()
+    };
+    step().map_err(|error| named(path, &error))
+}

@@ -1,0 +1,142 @@
+//! How the specification of a job and the state of workers are written down: JSON, with a default for every field that
+//! an older version did not write.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::failure::Failure;
+use crate::error::ErrorKind;
+use crate::job::{Crawl, JobId, JobOptions, JobSource, JobSpec};
+use crate::store::WorkerState;
+
+#[derive(Serialize, Deserialize)]
+struct SpecJson {
+    target: u64,
+    sources: Vec<SourceJson>,
+    #[serde(default)]
+    options: OptionsJson,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SourceJson {
+    Url(String),
+    UrlList(String),
+    Search(String),
+    Path(String),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+struct OptionsJson {
+    crawl_depth: Option<u32>,
+    max_tasks: Option<u64>,
+    workers: Option<u32>,
+    connections_per_worker: u32,
+    rate_limit_us: u64,
+    time_limit_ms: Option<u64>,
+    weight: u32,
+    max_attempts: u32,
+    search_endpoint: Option<String>,
+}
+
+impl Default for OptionsJson {
+    fn default() -> Self {
+        Self::from(&JobOptions::default())
+    }
+}
+
+impl From<&JobOptions> for OptionsJson {
+    fn from(options: &JobOptions) -> Self {
+        let number = |value: u128| u64::try_from(value).unwrap_or(u64::MAX);
+        Self {
+            crawl_depth: options.crawl.map(|crawl| crawl.max_depth),
+            max_tasks: options.max_tasks,
+            workers: options.workers,
+            connections_per_worker: options.connections_per_worker,
+            rate_limit_us: number(options.rate_limit.as_micros()),
+            time_limit_ms: options.time_limit.map(|limit| number(limit.as_millis())),
+            weight: options.weight,
+            max_attempts: options.max_attempts,
+            search_endpoint: options.search_endpoint.clone(),
+        }
+    }
+}
+
+impl From<OptionsJson> for JobOptions {
+    fn from(json: OptionsJson) -> Self {
+        Self {
+            crawl: json.crawl_depth.map(|max_depth| Crawl { max_depth }),
+            max_tasks: json.max_tasks,
+            workers: json.workers,
+            connections_per_worker: json.connections_per_worker,
+            rate_limit: Duration::from_micros(json.rate_limit_us),
+            time_limit: json.time_limit_ms.map(Duration::from_millis),
+            weight: json.weight,
+            max_attempts: json.max_attempts,
+            search_endpoint: json.search_endpoint,
+        }
+    }
+}
+
+/// The specification as JSON.
+pub(super) fn encode(spec: &JobSpec) -> Result<String, Failure> {
+    let source = |source: &JobSource| match source {
+        JobSource::Url(text) => SourceJson::Url(text.clone()),
+        JobSource::UrlList(text) => SourceJson::UrlList(text.clone()),
+        JobSource::Search(text) => SourceJson::Search(text.clone()),
+        JobSource::Path(text) => SourceJson::Path(text.clone()),
+    };
+    let sources = spec.sources.iter().map(source).collect();
+    json(&SpecJson { target: spec.target, sources, options: OptionsJson::from(&spec.options) })
+}
+
+/// The specification that [`encode`] wrote, by this version or an older one.
+pub(super) fn decode(text: &str) -> Result<JobSpec, Failure> {
+    let spec: SpecJson = serde_json::from_str(text).map_err(|_| Failure::corrupt("job specification", text))?;
+    let source = |source| match source {
+        SourceJson::Url(text) => JobSource::Url(text),
+        SourceJson::UrlList(text) => JobSource::UrlList(text),
+        SourceJson::Search(text) => JobSource::Search(text),
+        SourceJson::Path(text) => JobSource::Path(text),
+    };
+    let sources = spec.sources.into_iter().map(source).collect();
+    Ok(JobSpec { target: spec.target, sources, options: spec.options.into() })
+}
+
+/// A worker as an array: number, fetches in flight, job, task.
+type WorkerJson = (u32, u32, Option<u64>, Option<String>);
+
+/// The workers of a process as JSON.
+pub(super) fn encode_workers(workers: &[WorkerState]) -> Result<String, Failure> {
+    let worker = |w: &WorkerState| (w.worker, w.in_flight, w.job.map(|job| job.0), w.task.clone());
+    json(&workers.iter().map(worker).collect::<Vec<WorkerJson>>())
+}
+
+/// The workers that [`encode_workers`] wrote.
+pub(super) fn decode_workers(text: &str) -> Result<Vec<WorkerState>, Failure> {
+    let workers: Vec<WorkerJson> = serde_json::from_str(text).map_err(|_| Failure::corrupt("list of workers", text))?;
+    let worker =
+        |(worker, in_flight, job, task): WorkerJson| WorkerState { worker, in_flight, job: job.map(JobId), task };
+    Ok(workers.into_iter().map(worker).collect())
+}
+
+/// A value as JSON.
+pub(super) fn json(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string(value).map_err(|error| Failure::Own(ErrorKind::Internal, error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_older_version_left_out_gets_its_default() {
+        let spec =
+            decode(r#"{"target": 5, "sources": [{"url": "https://a.org/"}], "options": {"weight": 3}}"#).unwrap();
+        let expected = JobOptions { weight: 3, ..JobOptions::default() };
+        assert_eq!(spec.options, expected);
+        assert_eq!(spec.sources, [JobSource::Url("https://a.org/".into())]);
+    }
+}

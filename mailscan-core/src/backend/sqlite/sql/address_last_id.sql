@@ -1,0 +1,2 @@
+-- The largest id given so far.
+SELECT coalesce(max(id), 0) FROM address

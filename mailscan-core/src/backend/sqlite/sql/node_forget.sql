@@ -1,0 +1,2 @@
+-- Forgets a process.
+DELETE FROM node WHERE node = ?1

@@ -1,0 +1,2 @@
+-- Forgets all processes.
+DELETE FROM node

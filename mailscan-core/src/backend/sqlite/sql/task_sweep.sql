@@ -1,0 +1,8 @@
+-- Takes an expired lease back: its holder has lost it, and a crash is counted.
+UPDATE task
+SET fence = fence + 1,
+    crashes = crashes + 1,
+    due = ?2,
+    state = CASE WHEN crashes + 1 >= ?4 THEN 7 WHEN crashes + 1 >= ?3 THEN 1 ELSE 0 END
+WHERE id = ?1
+RETURNING id, job, kind, locator, depth, fence, retries, crashes, state

@@ -1,0 +1,307 @@
+//! The store in SQLite: jobs, processes and errors. The set union of addresses is in `addresses.rs`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::convert::{int, limit, maybe_time, millis, small, time, uint};
+use super::failure::Failure;
+use super::writer::Session;
+use super::{Sqlite, addresses, spec};
+use crate::address::Address;
+use crate::clock::Timestamp;
+use crate::error::{ErrorKind, Result};
+use crate::extract::Form;
+use crate::job::{Job, JobId, JobStatus, NewJob};
+use crate::lease::NodeId;
+use crate::store::{
+    Created, ErrorClass, ErrorGroup, ErrorQuery, ErrorSelection, Inserted, JobQuery, NewWorkerError, NodeBeat,
+    NodeSeen, Resolution, Sighting, Store, Stored, Transition, WorkerError,
+};
+use crate::task::TaskId;
+
+fn missing(id: JobId) -> Failure {
+    Failure::Own(ErrorKind::NotFound, format!("there is no job {id}"))
+}
+
+/// Rows of a query, each made into something.
+fn list<T>(
+    connection: &Connection,
+    sql: &str,
+    values: impl rusqlite::Params,
+    make: impl Fn(&Row<'_>) -> Result<T, Failure>,
+) -> Result<Vec<T>, Failure> {
+    let mut select = connection.prepare_cached(sql)?;
+    let mut rows = select.query(values)?;
+    let mut made = Vec::new();
+    while let Some(row) = rows.next()? {
+        made.push(make(row)?);
+    }
+    Ok(made)
+}
+
+/// A name read back, by the function that knows all names.
+fn named<T>(row: &Row<'_>, column: usize, what: &str, parse: fn(&str) -> Option<T>) -> Result<T, Failure> {
+    let name = row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?;
+    parse(name).ok_or_else(|| Failure::corrupt(what, name))
+}
+
+fn create_job(session: &mut Session<'_>, new: &NewJob, now: Timestamp) -> Result<Created, Failure> {
+    let mut insert = session.connection.prepare_cached(sql!("job_insert"))?;
+    let (spec, target) = (spec::encode(&new.spec)?, int(new.spec.target));
+    if insert.execute(params![new.key, spec, target, int(now.0)])? == 1 {
+        return Ok(Created::New(JobId(session.connection.last_insert_rowid().cast_unsigned())));
+    }
+    let mut by_key = session.connection.prepare_cached(sql!("job_by_key"))?;
+    Ok(Created::Existing(JobId(by_key.query_row([&new.key], |row| uint(row, 0))?)))
+}
+
+fn jobs(connection: &Connection, query: &JobQuery) -> Result<Vec<Job>, Failure> {
+    let statuses: Vec<_> = query.statuses.iter().map(|status| status.as_str()).collect();
+    let values = params![int(query.after), spec::json(&statuses)?, limit(query.limit)];
+    list(connection, sql!("job_list"), values, |row| {
+        Ok(Job {
+            id: JobId(uint(row, 0)?),
+            key: row.get(1)?,
+            spec: spec::decode(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?)?,
+            status: named(row, 3, "job state", JobStatus::parse)?,
+            reason: row.get(4)?,
+            seeded: row.get(5)?,
+            collected: uint(row, 6)?,
+            active: Duration::from_millis(uint(row, 7)?),
+            created_at: time(row, 8)?,
+            started_at: maybe_time(row, 9)?,
+            finished_at: maybe_time(row, 10)?,
+        })
+    })
+}
+
+fn transition(
+    session: &mut Session<'_>,
+    id: JobId,
+    from: &[JobStatus],
+    to: JobStatus,
+    reason: Option<&str>,
+    now: Timestamp,
+) -> Result<Transition, Failure> {
+    let mut select = session.connection.prepare_cached(sql!("job_status"))?;
+    let status: String = select.query_row([int(id.0)], |row| row.get(0)).optional()?.ok_or_else(|| missing(id))?;
+    let status = JobStatus::parse(&status).ok_or_else(|| Failure::corrupt("job state", &status))?;
+    if status == to {
+        return Ok(Transition::Already);
+    }
+    if !from.contains(&status) || !status.can_become(to) {
+        return Ok(Transition::Refused(status));
+    }
+    let mut update = session.connection.prepare_cached(sql!("job_transition"))?;
+    let runs = to == JobStatus::Running;
+    update.execute(params![int(id.0), to.as_str(), reason, int(now.0), runs, to.is_settled()])?;
+    Ok(Transition::Applied)
+}
+
+fn stored(connection: &Connection, job: JobId, after: u64, most: usize) -> Result<Vec<Stored>, Failure> {
+    // Neighbours mostly share their source, so they share its name in memory as well.
+    let last: std::cell::RefCell<Arc<str>> = std::cell::RefCell::new(Arc::from(""));
+    list(connection, sql!("address_list"), params![int(job.0), int(after), limit(most)], |row| {
+        let name = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
+        if **last.borrow() != *name {
+            *last.borrow_mut() = Arc::from(name);
+        }
+        Ok(Stored {
+            id: uint(row, 0)?,
+            address: addresses::parse(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
+            source: last.borrow().clone(),
+            offset: uint(row, 3)?,
+            form: named(row, 4, "form", Form::parse)?,
+            found_at: time(row, 5)?,
+        })
+    })
+}
+
+fn record_errors(session: &mut Session<'_>, errors: &[NewWorkerError], now: Timestamp) -> Result<(), Failure> {
+    let mut insert = session.connection.prepare_cached(sql!("error_insert"))?;
+    for error in errors {
+        insert.execute(params![
+            int(error.job.0),
+            int(error.task.0),
+            int(error.fence),
+            error.node.0,
+            error.class.as_str(),
+            error.code,
+            error.host,
+            error.label,
+            error.message,
+            int(now.0)
+        ])?;
+    }
+    Ok(())
+}
+
+fn worker_error(row: &Row<'_>) -> Result<WorkerError, Failure> {
+    let note: Option<String> = row.get(12)?;
+    let resolved = maybe_time(row, 11)?.map(|at| Resolution { at, note: note.unwrap_or_default() });
+    let error = NewWorkerError {
+        job: JobId(uint(row, 1)?),
+        task: TaskId(uint(row, 2)?),
+        fence: uint(row, 3)?,
+        node: NodeId(row.get(4)?),
+        class: named(row, 5, "error class", ErrorClass::parse)?,
+        code: row.get(6)?,
+        host: row.get(7)?,
+        label: row.get(8)?,
+        message: row.get(9)?,
+    };
+    Ok(WorkerError { id: uint(row, 0)?, error, at: time(row, 10)?, resolved })
+}
+
+fn errors(connection: &Connection, query: &ErrorQuery) -> Result<Vec<WorkerError>, Failure> {
+    let (after, most) = (int(query.after), limit(query.limit));
+    match query.job {
+        Some(job) if query.open_only => {
+            list(connection, sql!("error_list_open"), params![after, int(job.0), most], worker_error)
+        }
+        job => {
+            let job = job.map(|job| int(job.0));
+            list(connection, sql!("error_list"), params![after, job, query.open_only, most], worker_error)
+        }
+    }
+}
+
+fn error_groups(connection: &Connection, job: Option<JobId>, most: usize) -> Result<Vec<ErrorGroup>, Failure> {
+    list(connection, sql!("error_groups"), params![job.map(|job| int(job.0)), limit(most)], |row| {
+        Ok(ErrorGroup {
+            class: named(row, 0, "error class", ErrorClass::parse)?,
+            code: row.get(1)?,
+            host: row.get(2)?,
+            count: uint(row, 3)?,
+            open: uint(row, 4)?,
+            sample: row.get(5)?,
+        })
+    })
+}
+
+fn nodes(connection: &Connection, now: Timestamp) -> Result<Vec<NodeSeen>, Failure> {
+    list(connection, sql!("node_list"), [], |row| {
+        let beat = NodeBeat {
+            node: NodeId(row.get(0)?),
+            host: row.get(1)?,
+            pid: small(row, 2)?,
+            workers: spec::decode_workers(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?,
+        };
+        Ok(NodeSeen { beat, silent_for: now.since(time(row, 4)?) })
+    })
+}
+
+impl Store for Sqlite {
+    async fn create_job(&self, job: &NewJob) -> Result<Created> {
+        let (job, now) = (job.clone(), self.shared.clock.now());
+        self.write("create job", move |session| create_job(session, &job, now)).await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<Job>> {
+        let Some(after) = id.0.checked_sub(1) else { return Ok(None) };
+        let query = JobQuery { after, limit: 1, statuses: Vec::new() };
+        let jobs = self.read("job", move |connection| jobs(connection, &query)).await?;
+        Ok(jobs.into_iter().find(|job| job.id == id))
+    }
+
+    async fn jobs(&self, query: &JobQuery) -> Result<Vec<Job>> {
+        let query = query.clone();
+        self.read("jobs", move |connection| jobs(connection, &query)).await
+    }
+
+    async fn transition(
+        &self,
+        id: JobId,
+        from: &[JobStatus],
+        to: JobStatus,
+        reason: Option<&str>,
+    ) -> Result<Transition> {
+        let (from, reason, now) = (from.to_vec(), reason.map(str::to_owned), self.shared.clock.now());
+        self.write("transition", move |session| transition(session, id, &from, to, reason.as_deref(), now)).await
+    }
+
+    async fn mark_seeded(&self, id: JobId) -> Result<()> {
+        self.write("mark seeded", move |session| {
+            let changed = session.connection.prepare_cached(sql!("job_mark_seeded"))?.execute([int(id.0)])?;
+            if changed == 1 { Ok(()) } else { Err(missing(id)) }
+        })
+        .await
+    }
+
+    async fn record_active(&self, id: JobId, active: Duration) -> Result<()> {
+        self.write("record active", move |session| {
+            let mut update = session.connection.prepare_cached(sql!("job_record_active"))?;
+            let changed = update.execute(params![int(id.0), millis(active)])?;
+            if changed == 1 { Ok(()) } else { Err(missing(id)) }
+        })
+        .await
+    }
+
+    async fn insert(&self, sightings: &[Sighting]) -> Result<Vec<Inserted>> {
+        if sightings.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (sightings, mask, now) = (sightings.to_vec(), self.shared.fingerprint_mask, self.shared.clock.now());
+        self.write("insert", move |session| addresses::insert(session, &sightings, mask, now)).await
+    }
+
+    async fn known(&self, job: JobId, addresses: &[Address]) -> Result<Vec<bool>> {
+        let (addresses, mask) = (addresses.to_vec(), self.shared.fingerprint_mask);
+        self.read("known", move |connection| addresses::known(connection, job, &addresses, mask)).await
+    }
+
+    async fn addresses(&self, job: JobId, after: u64, limit: usize) -> Result<Vec<Stored>> {
+        self.read("addresses", move |connection| stored(connection, job, after, limit)).await
+    }
+
+    async fn beat(&self, beat: &NodeBeat) -> Result<()> {
+        let (beat, now) = (beat.clone(), self.shared.clock.now());
+        self.write("beat", move |session| {
+            let workers = spec::encode_workers(&beat.workers)?;
+            let mut replace = session.connection.prepare_cached(sql!("node_beat"))?;
+            replace.execute(params![beat.node.0, beat.host, beat.pid, workers, int(now.0)])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn forget(&self, node: &NodeId) -> Result<()> {
+        let node = node.clone();
+        self.write("forget", move |session| {
+            session.connection.prepare_cached(sql!("node_forget"))?.execute([node.0])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeSeen>> {
+        let now = self.shared.clock.now();
+        self.read("nodes", move |connection| nodes(connection, now)).await
+    }
+
+    async fn record_errors(&self, errors: &[NewWorkerError]) -> Result<()> {
+        let (errors, now) = (errors.to_vec(), self.shared.clock.now());
+        self.write("record errors", move |session| record_errors(session, &errors, now)).await
+    }
+
+    async fn errors(&self, query: &ErrorQuery) -> Result<Vec<WorkerError>> {
+        let query = query.clone();
+        self.read("errors", move |connection| errors(connection, &query)).await
+    }
+
+    async fn error_groups(&self, job: Option<JobId>, limit: usize) -> Result<Vec<ErrorGroup>> {
+        self.read("error groups", move |connection| error_groups(connection, job, limit)).await
+    }
+
+    async fn resolve_errors(&self, selection: &ErrorSelection, note: &str) -> Result<u64> {
+        let (selection, note, now) = (selection.clone(), note.to_owned(), self.shared.clock.now());
+        self.write("resolve errors", move |session| {
+            let (ids, job) = (spec::json(&selection.ids)?, selection.job.map(|job| int(job.0)));
+            let mut resolve = session.connection.prepare_cached(sql!("error_resolve"))?;
+            Ok(resolve.execute(params![int(now.0), note, ids, job, selection.code, selection.host])? as u64)
+        })
+        .await
+    }
+}
