@@ -1,0 +1,390 @@
+//! What can be typed. Nothing here is acted on; [`crate::config`] makes sense of it.
+
+mod values;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+pub(crate) use values::{count, page_url, seconds, share};
+
+/// Collects every e-mail address that a set of sources exposes.
+#[derive(Debug, Parser)]
+#[command(name = "mailscan", version, propagate_version = true, max_term_width = 110)]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 done with errors to look at, 130 stopped and resumable.
+
+Example:
+  mailscan demo
+  mailscan run --url https://example.org/ --crawl --target 200")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Say how many workers a job would get and how long it should take
+    #[command(after_help = "Example:\n  mailscan plan 1000000 --json")]
+    Plan(Plan),
+    /// Print the addresses in files, folders and standard input
+    #[command(after_help = "Example:\n  mailscan scan ./site backup.sql.gz --format csv > found.csv")]
+    Scan(Scan),
+    /// Run a durable job until its target is reached
+    #[command(after_help = "Example:
+  mailscan run --url https://example.org/ --crawl --depth 3 --target 200 --contact https://example.org/bot
+  mailscan run --search \"site:example.org contact\" --search-endpoint https://searx.example.org --target 1000
+  mailscan run --resume")]
+    Run(Box<Run>),
+    /// List, show, pause, resume, cancel and export jobs
+    #[command(subcommand, after_help = "Example:\n  mailscan job export 1 --format csv --output found.csv")]
+    Job(Job),
+    /// Show what went wrong, grouped, or resolve it
+    #[command(args_conflicts_with_subcommands = true)]
+    #[command(after_help = "Example:\n  mailscan errors 1\n  mailscan errors resolve --job 1 --code http-404 --note gone")]
+    Errors(Errors),
+    /// Run the main job against a simulated web on this machine, and check the result
+    #[command(after_help = "Example:\n  mailscan demo --emails 20000")]
+    Demo(Demo),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  mailscan completions bash > ~/.local/share/bash-completion/completions/mailscan")]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Serve a simulated search API and web until standard input ends
+    #[command(hide = true)]
+    Simulate(Simulate),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Plan {
+    /// How many e-mails are to be collected
+    #[arg(value_parser = count)]
+    pub(crate) emails: u64,
+    /// The most workers of a job
+    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    pub(crate) max_workers: u32,
+    /// Workers for every 1,000 e-mails
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(crate) workers_per_1000: u32,
+    /// Seconds between two API calls of one worker
+    #[arg(long, default_value = "0.1", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) rate_limit: Duration,
+    /// Seconds to fetch the pages of one call
+    #[arg(long, default_value = "2", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) deep_scrape: Duration,
+    /// E-mails that one API call yields
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub(crate) emails_per_call: u32,
+    /// Answer in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How `scan` writes addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScanFormat {
+    /// One address a line
+    Text,
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated, with a header
+    Csv,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Scan {
+    /// Files and folders; `-` or nothing is standard input
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// How to write the addresses
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: ScanFormat,
+    /// Sort the addresses instead of keeping the order in which they stand
+    #[arg(long)]
+    pub(crate) sort: bool,
+    /// Leave out what .gitignore files name
+    #[arg(long)]
+    pub(crate) gitignore: bool,
+    /// Print no summary
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Database {
+    /// The database file
+    #[arg(long, default_value = "mailscan.db", value_name = "FILE")]
+    pub(crate) db: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Run {
+    /// A page to read
+    #[arg(long, value_name = "URL", value_parser = page_url)]
+    pub(crate) url: Vec<String>,
+    /// A file with one URL a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) urls: Vec<PathBuf>,
+    /// What to search for
+    #[arg(long, value_name = "QUERY", requires = "search_endpoint")]
+    pub(crate) search: Vec<String>,
+    /// The search endpoint: the base URL of a SearXNG, or a JSON file that describes one
+    #[arg(long, value_name = "FILE|URL")]
+    pub(crate) search_endpoint: Option<String>,
+    /// How many calls of one search run side by side
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) search_lanes: u32,
+    /// A local file or folder to read
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Vec<PathBuf>,
+    /// Follow links within the hosts of the pages given
+    #[arg(long)]
+    pub(crate) crawl: bool,
+    /// How many links away from the pages given to go
+    #[arg(long, value_name = "N", requires = "crawl", default_value_t = 5)]
+    pub(crate) depth: u32,
+    /// The most pages, calls and files to read
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub(crate) max_pages: Option<u64>,
+    /// How many addresses to collect
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub(crate) target: Option<u64>,
+    #[command(flatten)]
+    pub(crate) database: Database,
+    /// Workers instead of the planned number
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<u32>,
+    /// Connections that one worker keeps busy
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) connections: u32,
+    /// Seconds between two requests to one host, and between two calls of a search by one worker
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "0.1")]
+    pub(crate) rate_limit: Duration,
+    /// The most requests to one host at a time
+    #[arg(long, value_name = "N")]
+    pub(crate) per_host: Option<u32>,
+    /// A page or address at which the owner of a site can reach you; sent with every request
+    #[arg(long, value_name = "URL")]
+    pub(crate) contact: Option<String>,
+    /// Seconds after which the job is paused; 0 for never
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "600")]
+    pub(crate) time_limit: Duration,
+    /// Answer in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Go on with an unfinished job: this one, or the newest
+    #[arg(long, value_name = "ID", num_args = 0..=1, conflicts_with_all = SOURCES)]
+    pub(crate) resume: Option<Option<u64>>,
+    /// Only put the job into the database and leave it to running workers
+    #[arg(long)]
+    pub(crate) detach: bool,
+}
+
+const SOURCES: [&str; 6] = ["url", "urls", "search", "path", "target", "detach"];
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Job {
+    /// List all jobs
+    #[command(after_help = "Example:\n  mailscan job list --json")]
+    List {
+        #[command(flatten)]
+        database: Database,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one job
+    #[command(after_help = "Example:\n  mailscan job show 1")]
+    Show {
+        /// The job
+        id: u64,
+        #[command(flatten)]
+        database: Database,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Pause a job; what it has is kept
+    #[command(after_help = "Example:\n  mailscan job pause 1")]
+    Pause(JobChange),
+    /// Let a paused or failed job go on where workers run
+    #[command(after_help = "Example:\n  mailscan job resume 1")]
+    Resume(JobChange),
+    /// End a job for good; what it has is kept
+    #[command(after_help = "Example:\n  mailscan job cancel 1")]
+    Cancel(JobChange),
+    /// Write the addresses of a job
+    #[command(after_help = "Example:\n  mailscan job export 1 --format jsonl --output found.jsonl")]
+    Export {
+        /// The job
+        id: u64,
+        /// How to write them
+        #[arg(long, value_enum, default_value = "csv")]
+        format: ExportFormat,
+        /// Where to, instead of standard output
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        #[command(flatten)]
+        database: Database,
+    },
+}
+
+/// How `job export` writes addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Comma-separated, with a header
+    Csv,
+    /// One JSON object a line
+    Jsonl,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct JobChange {
+    /// The job
+    pub(crate) id: u64,
+    #[command(flatten)]
+    pub(crate) database: Database,
+    /// Why, for whoever looks at the job later
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Errors {
+    #[command(subcommand)]
+    pub(crate) action: Option<ErrorsAction>,
+    /// Only those of this job
+    pub(crate) id: Option<u64>,
+    /// Every error instead of groups
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Resolved ones too
+    #[arg(long, requires = "list")]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) database: Database,
+    /// Answer in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ErrorsAction {
+    /// Mark open errors as resolved; what is given must all match
+    #[command(after_help = "Example:\n  mailscan errors resolve --host example.org --note \"the site has moved\"")]
+    Resolve {
+        /// Of this job
+        #[arg(long, value_name = "ID")]
+        job: Option<u64>,
+        /// With this code
+        #[arg(long)]
+        code: Option<String>,
+        /// At this host
+        #[arg(long)]
+        host: Option<String>,
+        /// With this number
+        #[arg(long, value_name = "N")]
+        id: Vec<u64>,
+        /// What was done about them
+        #[arg(long, value_name = "TEXT")]
+        note: String,
+        #[command(flatten)]
+        database: Database,
+    },
+}
+
+/// What a simulated web is like.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Simulated {
+    /// How many different addresses it holds
+    #[arg(long, default_value_t = 10_000, value_parser = count, value_name = "N")]
+    pub(crate) emails: u64,
+    /// Seconds that a search call takes
+    #[arg(long, default_value = "0.1", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) call_delay: Duration,
+    /// Seconds that a page takes
+    #[arg(long, default_value = "2", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) page_delay: Duration,
+    /// The median size of a page
+    #[arg(long, default_value_t = 20_000, value_name = "BYTES")]
+    pub(crate) page_bytes: usize,
+    /// Pages that one search call lists
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) pages_per_call: u32,
+    /// The share of mentions that repeat an earlier address
+    #[arg(long, default_value = "0.1", value_parser = share, value_name = "SHARE")]
+    pub(crate) duplicates: f64,
+    /// The share of calls and pages that fail at first
+    #[arg(long, default_value = "0", value_parser = share, value_name = "SHARE")]
+    pub(crate) failures: f64,
+    /// What the content is derived from
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Demo {
+    #[command(flatten)]
+    pub(crate) simulated: Simulated,
+    /// Workers instead of the planned number
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<u32>,
+    /// Connections that one worker keeps busy
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) connections: u32,
+    /// Keep the database in this file instead of a temporary one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) db: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Simulate {
+    #[command(flatten)]
+    pub(crate) simulated: Simulated,
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_command_shows_an_example() {
+        Args::command().debug_assert();
+        for command in Args::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.starts_with("Example:"), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn resume_takes_a_job_or_none() {
+        let resume = |words: &[&str]| match Args::try_parse_from(words).unwrap().command {
+            Command::Run(run) => run.resume,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(resume(&["mailscan", "run", "--resume"]), Some(None));
+        assert_eq!(resume(&["mailscan", "run", "--resume", "7"]), Some(Some(7)));
+        assert_eq!(resume(&["mailscan", "run", "--url", "https://a.org/"]), None);
+    }
+
+    #[test]
+    fn errors_takes_a_job_or_an_action() {
+        let errors = |words: &[&str]| match Args::try_parse_from(words).unwrap().command {
+            Command::Errors(errors) => errors,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(errors(&["mailscan", "errors", "7", "--list"]).id, Some(7));
+        assert!(errors(&["mailscan", "errors", "resolve", "--code", "http-404", "--note", "gone"]).action.is_some());
+    }
+}

@@ -1,0 +1,56 @@
+//! Values that can be typed: each parser takes a text and says what is wrong with it.
+
+use std::time::Duration;
+
+/// A whole number, with `_` or `,` between its digits where that helps to read it.
+pub(crate) fn count(text: &str) -> Result<u64, String> {
+    let digits: String = text.chars().filter(|c| !matches!(c, '_' | ',')).collect();
+    digits.parse().map_err(|_| format!("give a whole number from 0 to {}", u64::MAX))
+}
+
+/// A number of seconds.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let wrong = || "give seconds as a number such as 2 or 0.1".to_owned();
+    let number: f64 = text.strip_suffix('s').unwrap_or(text).parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(number).map_err(|_| wrong())
+}
+
+/// A part of the whole.
+pub(crate) fn share(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "give a share such as 0.1".to_owned())?;
+    if (0.0..=1.0).contains(&number) { Ok(number) } else { Err("give a share from 0 to 1".to_owned()) }
+}
+
+/// The URL of a page.
+pub(crate) fn page_url(text: &str) -> Result<String, String> {
+    mailscan_core::job::parse_page_url(text).map(Into::into).map_err(|error| error.message().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_may_be_grouped() {
+        assert_eq!(count("1_000_000"), Ok(1_000_000));
+        assert_eq!(count("1,000"), Ok(1_000));
+        assert!(count("-1").is_err() && count("").is_err() && count("1e6").is_err());
+    }
+
+    #[test]
+    fn seconds_are_positive_and_finite() {
+        assert_eq!(seconds("0.1"), Ok(Duration::from_millis(100)));
+        assert_eq!(seconds("2s"), Ok(Duration::from_secs(2)));
+        for wrong in ["-1", "nan", "inf", "1e40", "soon", ""] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn shares_and_urls() {
+        assert_eq!(share("0.5"), Ok(0.5));
+        assert!(share("1.1").is_err() && share("nan").is_err());
+        assert_eq!(page_url("https://A.org").as_deref(), Ok("https://a.org/"));
+        assert!(page_url("a.org").unwrap_err().contains("https://"));
+    }
+}

@@ -1,0 +1,88 @@
+//! `scan`: the addresses of files, folders and standard input, each once.
+//!
+//! Files are listed ([`inputs`]), searched on all cores ([`search`]) and written in their order ([`output`]), so that
+//! the same input gives the same output however many threads there are.
+
+mod inputs;
+mod output;
+mod search;
+
+use std::collections::HashSet;
+
+use crate::args;
+use crate::exit::{Exit, Result};
+use crate::render::{bytes, counted, escape};
+use output::Output;
+use search::{Found, Searched};
+
+/// How many unreadable files are named; the rest is only counted.
+const NAMED: u64 = 50;
+
+/// What a scan has seen.
+#[derive(Debug, Default)]
+struct Summary {
+    files: u64,
+    bytes: u64,
+    addresses: u64,
+    unreadable: u64,
+}
+
+pub(crate) fn run(typed: &args::Scan) -> Result<Exit> {
+    let mut summary = Summary::default();
+    let (inputs, broken) = inputs::list(&typed.paths, typed.gitignore);
+    for reason in &broken {
+        summary.unreadable(reason);
+    }
+    let mut output = Output::new(typed.format, typed.sort)?;
+    // Addresses come in their order from one file at a time, so the first mention is the same in every run.
+    let mut seen = HashSet::new();
+    search::all(&inputs, |searched| {
+        summary.count(&searched);
+        for found in searched.found {
+            if seen.insert(found.address.identity()) {
+                summary.addresses += 1;
+                output.write(&searched.source, found)?;
+            }
+        }
+        Ok(())
+    })?;
+    output.finish()?;
+    if !typed.quiet {
+        eprintln!("{}", summary.line());
+    }
+    Ok(match (summary.unreadable, summary.files) {
+        (0, _) => Exit::Done,
+        (_, 0) => Exit::Failed,
+        _ => Exit::DoneWithErrors,
+    })
+}
+
+impl Summary {
+    fn count(&mut self, searched: &Searched) {
+        self.bytes += searched.bytes;
+        match &searched.error {
+            None => self.files += 1,
+            Some(reason) => self.unreadable(reason),
+        }
+    }
+
+    fn unreadable(&mut self, reason: &str) {
+        self.unreadable += 1;
+        if self.unreadable <= NAMED {
+            eprintln!("error: {}", escape(reason));
+        }
+    }
+
+    fn line(&self) -> String {
+        let mut line = format!(
+            "{} in {} ({})",
+            counted(self.addresses, "address", "addresses"),
+            counted(self.files, "file", "files"),
+            bytes(self.bytes)
+        );
+        if self.unreadable > 0 {
+            line.push_str(&format!("; {} could not be read", counted(self.unreadable, "file", "files")));
+        }
+        line
+    }
+}

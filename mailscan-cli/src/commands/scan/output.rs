@@ -1,0 +1,94 @@
+//! The results of a scan, in the format asked for.
+
+use std::io::{self, BufWriter, StdoutLock, Write};
+
+use mailscan_core::address::Address;
+use serde::Serialize;
+
+use super::Found;
+use crate::args::ScanFormat;
+use crate::exit::Result;
+use crate::render::csv_cell;
+
+/// One address as JSON and CSV write it.
+#[derive(Serialize)]
+struct Row<'a> {
+    email: &'a str,
+    source: &'a str,
+    offset: u64,
+    form: &'a str,
+}
+
+/// Where results go.
+pub(super) struct Output {
+    writer: Writer,
+    /// The results so far, when they are to be sorted.
+    kept: Option<Vec<(String, String, Found)>>,
+}
+
+enum Writer {
+    Text(BufWriter<StdoutLock<'static>>),
+    Jsonl(BufWriter<StdoutLock<'static>>),
+    Csv(Box<csv::Writer<StdoutLock<'static>>>),
+}
+
+impl Output {
+    pub(super) fn new(format: ScanFormat, sort: bool) -> Result<Self> {
+        let out = io::stdout().lock();
+        let writer = match format {
+            ScanFormat::Text => Writer::Text(BufWriter::with_capacity(1 << 16, out)),
+            ScanFormat::Jsonl => Writer::Jsonl(BufWriter::with_capacity(1 << 16, out)),
+            ScanFormat::Csv => {
+                let mut writer = csv::Writer::from_writer(out);
+                writer.write_record(["email", "source", "offset", "form"])?;
+                Writer::Csv(Box::new(writer))
+            }
+        };
+        Ok(Self { writer, kept: sort.then(Vec::new) })
+    }
+
+    pub(super) fn write(&mut self, source: &str, found: Found) -> Result<()> {
+        if let Some(kept) = &mut self.kept {
+            kept.push((found.address.identity(), source.to_owned(), found));
+            return Ok(());
+        }
+        self.writer.write(source, &found)
+    }
+
+    /// Writes what was kept back, and all that is still in memory.
+    pub(super) fn finish(mut self) -> Result<()> {
+        let mut kept = self.kept.take().unwrap_or_default();
+        kept.sort_by(|a, b| a.0.cmp(&b.0));
+        for (_, source, found) in &kept {
+            self.writer.write(source, found)?;
+        }
+        self.writer.flush()
+    }
+}
+
+impl Writer {
+    fn write(&mut self, source: &str, found: &Found) -> Result<()> {
+        let Found { address, offset, form } = found;
+        let row = Row { email: Address::as_str(address), source, offset: *offset, form: form.as_str() };
+        match self {
+            Self::Text(out) => writeln!(out, "{}", row.email)?,
+            Self::Jsonl(out) => {
+                serde_json::to_writer(&mut *out, &row)?;
+                out.write_all(b"\n")?;
+            }
+            Self::Csv(out) => {
+                let (email, source) = (csv_cell::safe(row.email), csv_cell::safe(source));
+                out.write_record([&*email, &*source, &row.offset.to_string(), row.form])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        match self {
+            Self::Text(out) | Self::Jsonl(out) => out.flush()?,
+            Self::Csv(out) => out.flush()?,
+        }
+        Ok(())
+    }
+}
