@@ -18,7 +18,9 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::job::JobId;
 use crate::lease::{Claimed, Lease, NodeId, Settle};
-use crate::task::{Depth, NewTask, Task, TaskId};
+use crate::task::{NewTask, Task, TaskId};
+
+pub use crate::task::Depth;
 
 /// A durable queue of tasks. See the module's documentation for what is common to all methods.
 pub trait Queue: Debug + Send + Sync + 'static {

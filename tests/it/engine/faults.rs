@@ -148,8 +148,7 @@ async fn a_long_task_keeps_its_lease_by_heartbeats() {
 #[tokio::test(start_paused = true)]
 async fn an_aborted_engine_gives_its_tasks_back() {
     let memory = Arc::into_inner(in_memory(Script::new(Duration::ZERO, |task| Ok(text(task, String::new()))))).unwrap();
-    let pipeline =
-        Arc::new(Backends { queue: memory.queue, store: memory.store, fetcher: Stuck::default() });
+    let pipeline = Arc::new(Backends { queue: memory.queue, store: memory.store, fetcher: Stuck::default() });
     let job = create(&*pipeline, "k", pages_job(20, 10)).await;
     let mut engine = Engine::start(pipeline.clone(), only(job));
     let mut progress = engine.watch(job);

@@ -14,9 +14,7 @@ use mailscan_core::queue::Queue;
 use mailscan_core::store::{ErrorClass, ErrorQuery, Store};
 use mailscan_core::task::Work;
 
-use super::script::{
-    Script, addresses_of, create, expected, in_memory, leased, number, only, pages_job, stored, text,
-};
+use super::script::{Script, addresses_of, create, expected, in_memory, leased, number, only, pages_job, stored, text};
 
 const LATENCY: Duration = Duration::from_millis(20);
 
@@ -150,6 +148,7 @@ async fn pausing_in_the_store_stops_the_engine_and_cancelling_ends_it() {
         let pipeline = in_memory(pages());
         let mut spec = pages_job(500, 100_000);
         spec.options.workers = Some(5);
+        spec.options.connections_per_worker = 1;
         let job = create(&*pipeline, "k", spec).await;
         let engine = Engine::start(pipeline.clone(), only(job));
         let mut progress = engine.watch(job);

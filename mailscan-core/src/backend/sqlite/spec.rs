@@ -39,6 +39,7 @@ struct OptionsJson {
     weight: u32,
     max_attempts: u32,
     search_endpoint: Option<String>,
+    search_lanes: u32,
 }
 
 impl Default for OptionsJson {
@@ -60,6 +61,7 @@ impl From<&JobOptions> for OptionsJson {
             weight: options.weight,
             max_attempts: options.max_attempts,
             search_endpoint: options.search_endpoint.clone(),
+            search_lanes: options.search_lanes,
         }
     }
 }
@@ -76,6 +78,7 @@ impl From<OptionsJson> for JobOptions {
             weight: json.weight,
             max_attempts: json.max_attempts,
             search_endpoint: json.search_endpoint,
+            search_lanes: json.search_lanes,
         }
     }
 }
