@@ -1,5 +1,7 @@
 //! The integration tests of mailscan, one binary.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop here")]
+
 // Every contract line, on every backend; random operations against a naive model; old, newer and foreign databases.
 mod backends;
 // The command line as a user meets it: output, errors, exit codes.

@@ -5,7 +5,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -17,7 +17,6 @@ use super::committer::Finished;
 use super::dispatcher::Assigned;
 use super::shared::Shared;
 use crate::fetch::{Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher};
-use crate::job::JobId;
 use crate::lease::{Lease, Settle, Verdict};
 use crate::pipeline::{Pipeline, TaskOutcome};
 use crate::store::WorkerState;
@@ -38,7 +37,14 @@ pub(super) struct WorkerTable(Mutex<Vec<Arc<Activity>>>);
 #[derive(Debug)]
 pub(super) struct Activity {
     number: u32,
-    doing: Mutex<(u32, Option<(JobId, Arc<Task>)>)>,
+    doing: Mutex<Doing>,
+}
+
+#[derive(Debug, Default)]
+struct Doing {
+    in_flight: u32,
+    /// The task that was begun last.
+    last: Option<Arc<Task>>,
 }
 
 impl WorkerTable {
@@ -59,24 +65,32 @@ impl WorkerTable {
 }
 
 impl Activity {
+    fn doing(&self) -> MutexGuard<'_, Doing> {
+        self.doing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn begin(&self, task: &Arc<Task>) {
-        let mut doing = self.doing.lock().unwrap_or_else(PoisonError::into_inner);
-        *doing = (doing.0 + 1, Some((task.job, task.clone())));
+        let mut doing = self.doing();
+        doing.in_flight += 1;
+        doing.last = Some(task.clone());
     }
 
     fn end(&self) {
-        let mut doing = self.doing.lock().unwrap_or_else(PoisonError::into_inner);
-        doing.0 -= 1;
+        let mut doing = self.doing();
+        doing.in_flight -= 1;
+        if doing.in_flight == 0 {
+            doing.last = None;
+        }
     }
 
     fn state(&self) -> WorkerState {
-        let doing = self.doing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (in_flight, last) = (doing.0, doing.1.as_ref().filter(|_| doing.0 > 0));
+        let doing = self.doing();
+        let last = doing.last.as_ref();
         WorkerState {
             worker: self.number,
-            in_flight,
-            job: last.map(|(job, _)| *job),
-            task: last.map(|(_, task)| task.work.label()),
+            in_flight: doing.in_flight,
+            job: last.map(|task| task.job),
+            task: last.map(|task| task.work.label()),
         }
     }
 }

@@ -17,7 +17,7 @@ use mailscan_core::task::{Task, Work};
 type Answer = dyn Fn(&Task) -> Result<Fetched, FetchError> + Send + Sync;
 
 /// Answers every task from a closure, after a latency.
-pub struct Script {
+pub(super) struct Script {
     answer: Box<Answer>,
     latency: Duration,
 }
@@ -29,7 +29,7 @@ impl fmt::Debug for Script {
 }
 
 impl Script {
-    pub fn new(
+    pub(super) fn new(
         latency: Duration,
         answer: impl Fn(&Task) -> Result<Fetched, FetchError> + Send + Sync + 'static,
     ) -> Self {
@@ -44,15 +44,15 @@ impl Fetcher for Script {
     }
 }
 
-pub type InMemory = Backends<MemoryQueue, MemoryStore, Script>;
+pub(super) type InMemory = Backends<MemoryQueue, MemoryStore, Script>;
 
-pub fn in_memory(script: Script) -> Arc<InMemory> {
+pub(super) fn in_memory(script: Script) -> Arc<InMemory> {
     let (queue, store) = (MemoryQueue::new(QueueLimits::default()), MemoryStore::new());
     Arc::new(Backends { queue, store, fetcher: script })
 }
 
 /// A document with this text.
-pub fn text(task: &Task, text: String) -> Fetched {
+pub(super) fn text(task: &Task, text: String) -> Fetched {
     let document = Document {
         source: task.work.label().into(),
         base: None,
@@ -65,7 +65,7 @@ pub fn text(task: &Task, text: String) -> Fetched {
 }
 
 /// The number at the end of a page's URL.
-pub fn number(task: &Task) -> u64 {
+pub(super) fn number(task: &Task) -> u64 {
     match &task.work {
         Work::Page { url } => url.rsplit('/').next().unwrap().parse().unwrap(),
         other => panic!("not a page: {other:?}"),
@@ -73,27 +73,27 @@ pub fn number(task: &Task) -> u64 {
 }
 
 /// The addresses of page `number`: ten of its own, and one that stands on every page.
-pub fn addresses_of(number: u64) -> Vec<String> {
+pub(super) fn addresses_of(number: u64) -> Vec<String> {
     let own = (0..10).map(|i| format!("user{i}.of{number}@host{}.org", number % 7));
     own.chain(["everywhere@host.org".to_owned()]).collect()
 }
 
 /// A job for pages 0 to `pages` of one host each.
-pub fn pages_job(pages: u64, target: u64) -> JobSpec {
+pub(super) fn pages_job(pages: u64, target: u64) -> JobSpec {
     let url = |n| JobSource::Url(format!("http://site{}.org/{n}", n % 5));
     JobSpec::new(target, (0..pages).map(url).collect())
 }
 
-pub async fn create<P: Pipeline>(pipeline: &P, key: &str, spec: JobSpec) -> JobId {
+pub(super) async fn create<P: Pipeline>(pipeline: &P, key: &str, spec: JobSpec) -> JobId {
     pipeline.store().create_job(&NewJob { key: key.to_owned(), spec }).await.unwrap().id()
 }
 
-pub fn only(job: JobId) -> EngineOptions {
+pub(super) fn only(job: JobId) -> EngineOptions {
     EngineOptions { jobs: JobFilter::Only(job), ..EngineOptions::default() }
 }
 
 /// The stored addresses of a job, sorted; checks that the job's count is their number.
-pub async fn stored<P: Pipeline>(pipeline: &P, job: JobId) -> Vec<String> {
+pub(super) async fn stored<P: Pipeline>(pipeline: &P, job: JobId) -> Vec<String> {
     let rows = pipeline.store().addresses(job, 0, usize::MAX >> 1).await.unwrap();
     let collected = pipeline.store().job(job).await.unwrap().unwrap().collected;
     assert_eq!(collected, rows.len() as u64, "the count is not the number of rows");
@@ -103,7 +103,7 @@ pub async fn stored<P: Pipeline>(pipeline: &P, job: JobId) -> Vec<String> {
 }
 
 /// Everything that pages 0 to `pages` hold, sorted.
-pub fn expected(pages: u64) -> Vec<String> {
+pub(super) fn expected(pages: u64) -> Vec<String> {
     let mut all: Vec<_> = (0..pages).flat_map(addresses_of).collect();
     all.sort();
     all.dedup();
@@ -111,6 +111,6 @@ pub fn expected(pages: u64) -> Vec<String> {
 }
 
 /// The tasks of a job that are neither settled nor ready.
-pub async fn leased<P: Pipeline>(pipeline: &P, job: JobId) -> u64 {
+pub(super) async fn leased<P: Pipeline>(pipeline: &P, job: JobId) -> u64 {
     pipeline.queue().depth(job).await.unwrap().leased
 }
