@@ -1,12 +1,16 @@
 //! The commands, a file each.
 
+mod errors;
+mod job;
 mod plan;
 mod scan;
+mod simulate;
 
 use clap::CommandFactory;
 
 use crate::args::{Args, Command};
 use crate::exit::{Exit, Result};
+use crate::wire::block_on;
 
 /// Carries out a command.
 pub(crate) fn carry_out(command: Command) -> Result<Exit> {
@@ -19,6 +23,9 @@ pub(crate) fn carry_out(command: Command) -> Result<Exit> {
             std::io::Write::write_all(&mut std::io::stdout(), &script)?;
             Ok(Exit::Done)
         }
+        Command::Job(job) => block_on(job::run(&job)),
+        Command::Errors(errors) => block_on(errors::run(&errors)),
+        Command::Simulate(simulate) => block_on(simulate::run(&simulate)),
         other => Err(crate::exit::Failure::Failed(format!("{other:?}"))),
     }
 }

@@ -1,6 +1,7 @@
 //! What was typed, made sense of: settings that are known to be valid.
 
 use mailscan_core::limits::Limits;
+use mailscan_core::simulate::SimulationOptions;
 
 use crate::args;
 use crate::exit::Result;
@@ -17,4 +18,20 @@ pub(crate) fn limits(plan: &args::Plan) -> Result<Limits> {
     };
     limits.validate()?;
     Ok(limits)
+}
+
+/// What the simulated web is like.
+pub(crate) fn simulation(typed: &args::Simulated) -> SimulationOptions {
+    SimulationOptions {
+        seed: typed.seed,
+        emails: typed.emails,
+        emails_per_call: Limits::default().emails_per_call,
+        pages_per_call: typed.pages_per_call,
+        call_delay: typed.call_delay,
+        page_delay: typed.page_delay,
+        page_bytes: typed.page_bytes,
+        duplicate_share: typed.duplicates,
+        failure_share: typed.failures,
+        ..SimulationOptions::default()
+    }
 }

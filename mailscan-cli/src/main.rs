@@ -9,6 +9,8 @@ mod commands;
 mod config;
 mod exit;
 mod render;
+mod usage;
+mod wire;
 
 use std::process::ExitCode;
 

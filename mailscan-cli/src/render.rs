@@ -1,6 +1,7 @@
 //! How things are said: on a terminal, in lines, in CSV and in JSON.
 
 pub(crate) mod csv_cell;
+pub(crate) mod job;
 pub(crate) mod table;
 pub(crate) mod time;
 

@@ -1,0 +1,150 @@
+//! `errors`: what went wrong, in groups or one by one, and the note that resolves it.
+
+use std::io::Write;
+
+use mailscan_core::job::JobId;
+use mailscan_core::store::{ErrorGroup, ErrorQuery, ErrorSelection, Store, WorkerError};
+use serde::Serialize;
+
+use crate::args::{self, ErrorsAction};
+use crate::exit::{Exit, Failure, Result};
+use crate::render::table::aligned;
+use crate::render::time::rfc3339;
+use crate::render::{counted, escape, grouped};
+use crate::wire;
+
+/// The most groups that are shown.
+const GROUPS: usize = 1_000;
+/// How many errors one look at the store brings.
+const PAGE: usize = 1_000;
+
+#[derive(Serialize)]
+struct GroupJson<'a> {
+    class: &'a str,
+    code: &'a str,
+    host: &'a str,
+    count: u64,
+    open: u64,
+    sample: &'a str,
+}
+
+#[derive(Serialize)]
+struct ErrorJson<'a> {
+    id: u64,
+    job_id: u64,
+    class: &'a str,
+    code: &'a str,
+    host: &'a str,
+    task: &'a str,
+    message: &'a str,
+    at: String,
+    resolved_at: Option<String>,
+    note: Option<&'a str>,
+}
+
+pub(crate) async fn run(typed: &args::Errors) -> Result<Exit> {
+    if let Some(ErrorsAction::Resolve { job, code, host, id, note, database }) = &typed.action {
+        let selection =
+            ErrorSelection { ids: id.clone(), job: job.map(JobId), code: code.clone(), host: host.clone() };
+        return resolve(&wire::open(&database.db).await?, &selection, note).await;
+    }
+    let store = wire::open(&typed.database.db).await?;
+    let job = typed.id.map(JobId);
+    if let Some(id) = job {
+        super::job::find(&store, id).await?;
+    }
+    if typed.list { list(&store, job, !typed.all, typed.json).await } else { groups(&store, job, typed.json).await }
+}
+
+async fn resolve(store: &impl Store, selection: &ErrorSelection, note: &str) -> Result<Exit> {
+    if *selection == ErrorSelection::default() {
+        let message = "name the errors to resolve by --job, --code, --host or --id";
+        return Err(Failure::Usage(message.to_owned()));
+    }
+    let resolved = store.resolve_errors(selection, note).await?;
+    eprintln!("{} resolved", counted(resolved, "error", "errors"));
+    Ok(Exit::Done)
+}
+
+async fn groups(store: &impl Store, job: Option<JobId>, json: bool) -> Result<Exit> {
+    let groups = store.error_groups(job, GROUPS).await?;
+    let mut out = std::io::stdout().lock();
+    if json {
+        let all: Vec<_> = groups.iter().map(group_json).collect();
+        serde_json::to_writer(&mut out, &all)?;
+        writeln!(out)?;
+    } else if groups.is_empty() {
+        eprintln!("no errors");
+    } else {
+        let rows: Vec<_> = groups.iter().map(group_row).collect();
+        write!(out, "{}", aligned(["CLASS", "CODE", "HOST", "COUNT", "OPEN", "NEWEST"], &rows))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn group_json(group: &ErrorGroup) -> GroupJson<'_> {
+    let ErrorGroup { class, code, host, count, open, sample } = group;
+    GroupJson { class: class.as_str(), code, host, count: *count, open: *open, sample }
+}
+
+fn group_row(group: &ErrorGroup) -> [String; 6] {
+    [
+        group.class.as_str().to_owned(),
+        escape(&group.code),
+        escape(&group.host),
+        grouped(group.count),
+        grouped(group.open),
+        escape(&group.sample),
+    ]
+}
+
+async fn list(store: &impl Store, job: Option<JobId>, open_only: bool, json: bool) -> Result<Exit> {
+    let mut query = ErrorQuery { after: 0, limit: PAGE, job, open_only };
+    let mut out = std::io::stdout().lock();
+    loop {
+        let page = store.errors(&query).await?;
+        let Some(last) = page.last() else { break };
+        query.after = last.id;
+        for error in &page {
+            if json {
+                serde_json::to_writer(&mut out, &error_json(error))?;
+                writeln!(out)?;
+            } else {
+                writeln!(out, "{}", line(error))?;
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn error_json(recorded: &WorkerError) -> ErrorJson<'_> {
+    let error = &recorded.error;
+    ErrorJson {
+        id: recorded.id,
+        job_id: error.job.0,
+        class: error.class.as_str(),
+        code: &error.code,
+        host: &error.host,
+        task: &error.label,
+        message: &error.message,
+        at: rfc3339(recorded.at),
+        resolved_at: recorded.resolved.as_ref().map(|resolution| rfc3339(resolution.at)),
+        note: recorded.resolved.as_ref().map(|resolution| resolution.note.as_str()),
+    }
+}
+
+fn line(recorded: &WorkerError) -> String {
+    let error = &recorded.error;
+    let note = recorded.resolved.as_ref().map(|resolution| format!(" (resolved: {})", resolution.note));
+    escape(&format!(
+        "{} {} job {} {} {}: {}: {}{}",
+        recorded.id,
+        rfc3339(recorded.at),
+        error.job,
+        error.class.as_str(),
+        error.code,
+        error.label,
+        error.message,
+        note.unwrap_or_default()
+    ))
+}

@@ -1,0 +1,90 @@
+//! `job`: list, show, pause, resume, cancel and export the jobs of a database.
+
+mod export;
+
+use std::io::Write;
+
+use mailscan_core::job::{Job, JobId, JobStatus};
+use mailscan_core::queue::Queue;
+use mailscan_core::store::{JobQuery, Store, Transition};
+
+use crate::args;
+use crate::exit::{Exit, Failure, Result};
+use crate::render::job::{self as render, JobJson};
+use crate::wire;
+
+/// How many jobs one look at the store brings.
+const PAGE: usize = 1_000;
+
+pub(crate) async fn run(typed: &args::Job) -> Result<Exit> {
+    use JobStatus::{Cancelled, Failed, Paused, Queued, Running};
+    match typed {
+        args::Job::List { database, json } => list(&wire::open(&database.db).await?, *json).await,
+        args::Job::Show { id, database, json } => show(&wire::open(&database.db).await?, JobId(*id), *json).await,
+        args::Job::Pause(typed) => change(typed, &[Queued, Running], Paused).await,
+        args::Job::Resume(typed) => change(typed, &[Paused, Failed], Queued).await,
+        args::Job::Cancel(typed) => change(typed, &[Queued, Running, Paused, Failed], Cancelled).await,
+        args::Job::Export { id, format, output, database } => {
+            export::run(&wire::open(&database.db).await?, JobId(*id), *format, output.as_deref()).await
+        }
+    }
+}
+
+/// The job, or a line that says that there is none.
+pub(crate) async fn find(store: &impl Store, id: JobId) -> Result<Job> {
+    let missing = || Failure::Failed(format!("there is no job {id}: `mailscan job list` shows all"));
+    store.job(id).await?.ok_or_else(missing)
+}
+
+async fn list(store: &impl Store, json: bool) -> Result<Exit> {
+    let mut jobs = Vec::new();
+    loop {
+        let after = jobs.last().map_or(0, |job: &Job| job.id.0);
+        let page = store.jobs(&JobQuery { after, limit: PAGE, statuses: Vec::new() }).await?;
+        if page.is_empty() {
+            break;
+        }
+        jobs.extend(page);
+    }
+    let mut out = std::io::stdout().lock();
+    if json {
+        let all: Vec<_> = jobs.iter().map(|job| JobJson::new(job, None)).collect();
+        serde_json::to_writer(&mut out, &all)?;
+        writeln!(out)?;
+    } else if jobs.is_empty() {
+        eprintln!("no jobs: `mailscan run` makes one");
+    } else {
+        write!(out, "{}", render::list(&jobs))?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn show(database: &(impl Store + Queue), id: JobId, json: bool) -> Result<Exit> {
+    let job = find(database, id).await?;
+    let depth = database.depth(id).await?;
+    let mut out = std::io::stdout().lock();
+    if json {
+        serde_json::to_writer(&mut out, &JobJson::new(&job, Some(&depth)))?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{}", render::show(&job, &depth))?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn change(typed: &args::JobChange, from: &[JobStatus], to: JobStatus) -> Result<Exit> {
+    let store = wire::open(&typed.database.db).await?;
+    let id = JobId(typed.id);
+    find(&store, id).await?;
+    match store.transition(id, from, to, typed.reason.as_deref()).await? {
+        Transition::Applied if to == JobStatus::Queued => {
+            eprintln!("job {id} is queued: `mailscan run --resume {id}` works on it here");
+        }
+        Transition::Applied => eprintln!("job {id} is {to}"),
+        Transition::Already => eprintln!("job {id} was {to} before"),
+        Transition::Refused(status) => {
+            return Err(Failure::Failed(format!("job {id} is {status}: it cannot become {to}")));
+        }
+    }
+    Ok(Exit::Done)
+}
