@@ -1,5 +1,8 @@
 //! The backends against the contracts, and the SQLite file against what else a file may be.
 
+// A failed unwrap is a failed test.
+#![allow(clippy::unwrap_used)]
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
