@@ -76,3 +76,26 @@ async fn colliding_fingerprints_lose_no_task() {
     assert_eq!(queue.depth(JobId(1)).await.unwrap().pending, 200);
     assert_eq!(queue.push(&[task(200)]).await.unwrap(), [Pushed::OverLimit]);
 }
+
+#[tokio::test]
+async fn a_full_disk_is_said_so_and_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = Sqlite::open(folder.path().join("db"), SqliteOptions::default()).unwrap();
+    // SQLite answers a file that may not grow as it answers a full disk.
+    let allow = async |pages: i64| {
+        let set = move |session: &mut super::writer::Session<'_>| {
+            Ok(session.connection.pragma_update(None, "max_page_count", pages)?)
+        };
+        queue.write("allow", set).await.unwrap();
+    };
+    let task = |n| NewTask { job: JobId(1), work: Work::Path { path: format!("{n:0>200}") }, depth: 0, limit: None };
+    let tasks: Vec<_> = (0..2_000).map(task).collect();
+    allow(60).await;
+    let error = queue.push(&tasks).await.unwrap_err();
+    assert_eq!(error.kind(), crate::ErrorKind::Full);
+    assert!(error.is_transient());
+    assert_eq!(queue.depth(JobId(1)).await.unwrap().total(), 0);
+    allow(i64::from(u32::MAX >> 1)).await;
+    assert_eq!(queue.push(&tasks).await.unwrap().len(), 2_000);
+    assert_eq!(queue.depth(JobId(1)).await.unwrap().pending, 2_000);
+}

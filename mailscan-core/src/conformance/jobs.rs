@@ -1,0 +1,165 @@
+//! The lines of [`Store`] about jobs.
+
+use super::*;
+use crate::ErrorKind;
+use crate::job::{Crawl, Job, JobOptions, JobSource, JobSpec, JobStatus, NewJob};
+use crate::store::{Created, JobQuery, Transition};
+
+/// An empty store.
+pub(super) async fn store<H: Harness>(harness: &H) -> H::Store {
+    harness.open(QueueLimits::default()).await.1
+}
+
+/// Creates a job under a key.
+pub(super) async fn create(store: &impl Store, key: &str, target: u64) -> JobId {
+    let spec = JobSpec::new(target, vec![JobSource::Url("https://a.org/".to_owned())]);
+    store.create_job(&NewJob { key: key.to_owned(), spec }).await.unwrap().id()
+}
+
+/// A job that must exist.
+pub(super) async fn get(store: &impl Store, id: JobId) -> Job {
+    store.job(id).await.unwrap().unwrap()
+}
+
+async fn go(store: &impl Store, id: JobId, from: &[JobStatus], to: JobStatus) -> Transition {
+    store.transition(id, from, to, None).await.unwrap()
+}
+
+/// A new job is queued, unseeded, and holds what was asked for.
+pub async fn a_new_job_is_queued_and_unseeded<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let sources = vec![
+        JobSource::Url("https://a.org/ü".to_owned()),
+        JobSource::UrlList("urls.txt".to_owned()),
+        JobSource::Search("a \"b\"".to_owned()),
+        JobSource::Path("/srv".to_owned()),
+    ];
+    let options = JobOptions {
+        crawl: Some(Crawl { max_depth: 4 }),
+        max_tasks: Some(9_999),
+        workers: Some(12),
+        connections_per_worker: 7,
+        rate_limit: Duration::from_micros(1_500),
+        time_limit: None,
+        weight: 3,
+        max_attempts: 5,
+        search_endpoint: Some("{}".to_owned()),
+    };
+    let spec = JobSpec { target: 77, sources, options };
+    let created = store.create_job(&NewJob { key: "k".to_owned(), spec: spec.clone() }).await.unwrap();
+    let Created::New(id) = created else { panic!("{created:?}") };
+    let job = get(&store, id).await;
+    assert_eq!((job.id, job.key.as_str(), &job.spec), (id, "k", &spec));
+    assert_eq!((job.status, job.seeded, job.collected, job.active), (JobStatus::Queued, false, 0, Duration::ZERO));
+    assert_eq!((job.reason, job.started_at, job.finished_at), (None, None, None));
+}
+
+/// The same key again answers the first job and changes nothing.
+pub async fn the_same_key_is_the_same_job<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let id = create(&store, "k", 5).await;
+    let spec = JobSpec::new(9, vec![JobSource::Path("/".to_owned())]);
+    let again = store.create_job(&NewJob { key: "k".to_owned(), spec }).await.unwrap();
+    assert_eq!(again, Created::Existing(id));
+    assert_eq!(get(&store, id).await.spec.target, 5);
+    assert_ne!(create(&store, "l", 5).await, id);
+}
+
+/// An unknown job is none; changing it is not found.
+pub async fn an_unknown_job_is_not_found<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    assert_eq!(store.job(JobId(0)).await.unwrap(), None);
+    assert_eq!(store.job(JobId(5)).await.unwrap(), None);
+    let error = store.transition(JobId(5), &[JobStatus::Queued], JobStatus::Running, None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+/// Jobs are listed by key, in rising order, by state.
+pub async fn jobs_are_listed_by_id_and_state<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let mut all = Vec::new();
+    for key in ["a", "b", "c", "d"] {
+        all.push(create(&store, key, 1).await);
+    }
+    go(&store, all[1], &[JobStatus::Queued], JobStatus::Paused).await;
+    let list = async |after, limit, statuses| {
+        let jobs = store.jobs(&JobQuery { after, limit, statuses }).await.unwrap();
+        jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
+    };
+    assert_eq!(list(0, 99, vec![]).await, all);
+    assert_eq!(list(all[0].0, 2, vec![]).await, all[1..3]);
+    assert_eq!(list(0, 99, vec![JobStatus::Paused, JobStatus::Running]).await, all[1..2]);
+    assert_eq!(list(0, 2, vec![JobStatus::Queued]).await, [all[0], all[2]]);
+}
+
+/// A transition happens only from the states given.
+pub async fn a_transition_compares_and_sets<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let id = create(&store, "k", 1).await;
+    let refused = go(&store, id, &[JobStatus::Paused, JobStatus::Failed], JobStatus::Running).await;
+    assert_eq!(refused, Transition::Refused(JobStatus::Queued));
+    assert_eq!(go(&store, id, &[], JobStatus::Running).await, Transition::Refused(JobStatus::Queued));
+    let from = [JobStatus::Paused, JobStatus::Queued];
+    assert_eq!(go(&store, id, &from, JobStatus::Running).await, Transition::Applied);
+    assert_eq!(get(&store, id).await.status, JobStatus::Running);
+}
+
+/// A transition that the table of states forbids is refused from everywhere.
+pub async fn the_table_of_states_holds<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let id = create(&store, "k", 1).await;
+    let refused = go(&store, id, &JobStatus::ALL, JobStatus::Completed).await;
+    assert_eq!(refused, Transition::Refused(JobStatus::Queued));
+    go(&store, id, &JobStatus::ALL, JobStatus::Cancelled).await;
+    for to in JobStatus::ALL.into_iter().filter(|to| *to != JobStatus::Cancelled) {
+        assert_eq!(go(&store, id, &JobStatus::ALL, to).await, Transition::Refused(JobStatus::Cancelled));
+    }
+}
+
+/// A job already there answers so and keeps its reason.
+pub async fn a_repeated_transition_keeps_the_reason<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let id = create(&store, "k", 1).await;
+    let from = [JobStatus::Queued];
+    store.transition(id, &from, JobStatus::Paused, Some("lunch")).await.unwrap();
+    let again = store.transition(id, &from, JobStatus::Paused, Some("tea")).await.unwrap();
+    assert_eq!(again, Transition::Already);
+    assert_eq!(get(&store, id).await.reason.as_deref(), Some("lunch"));
+    go(&store, id, &[JobStatus::Paused], JobStatus::Running).await;
+    assert_eq!(get(&store, id).await.reason, None);
+}
+
+/// The first change to running sets the start; settled states set the end and the others clear it.
+pub async fn start_and_end_are_noted<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let id = create(&store, "k", 1).await;
+    let created = get(&store, id).await.created_at;
+    let mut times = Vec::new();
+    for to in [JobStatus::Running, JobStatus::Failed, JobStatus::Running, JobStatus::Completed] {
+        harness.advance(Duration::from_secs(10)).await;
+        assert_eq!(go(&store, id, &JobStatus::ALL, to).await, Transition::Applied);
+        let job = get(&store, id).await;
+        let seconds = |at: crate::clock::Timestamp| at.since(created).as_secs();
+        times.push((job.started_at.map(seconds), job.finished_at.map(seconds)));
+    }
+    assert_eq!(times, [(Some(10), None), (Some(10), Some(20)), (Some(10), None), (Some(10), Some(40))]);
+}
+
+/// The seeding of a job is noted, and noting it again is safe.
+pub async fn seeding_is_noted<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let id = create(&store, "k", 1).await;
+    store.mark_seeded(id).await.unwrap();
+    store.mark_seeded(id).await.unwrap();
+    assert!(get(&store, id).await.seeded);
+}
+
+/// The time at work rises only.
+pub async fn the_time_at_work_only_rises<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let id = create(&store, "k", 1).await;
+    for (record, expected) in [(5, 5), (3, 5), (8, 8)] {
+        store.record_active(id, Duration::from_secs(record)).await.unwrap();
+        assert_eq!(get(&store, id).await.active, Duration::from_secs(expected));
+    }
+}

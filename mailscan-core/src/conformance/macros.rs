@@ -1,0 +1,112 @@
+//! One test of every case. A case that is added to a module is added here.
+
+/// Makes the tests of the conformance suite for a backend: one of every case, and the ones against the model.
+///
+/// Takes an expression that makes a [`Harness`](crate::conformance::Harness); it is evaluated anew for every test.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($harness:expr) => {
+        $crate::conformance_tests! { @cases $harness;
+            push: pushed_tasks_can_be_claimed_at_once
+                work_of_every_kind_comes_back_as_pushed
+                work_in_one_batch_twice_is_one_task
+                duplicates_name_the_first_task_in_any_state
+                jobs_do_not_share_tasks
+                tasks_beyond_the_limit_are_not_kept
+                duplicates_are_duplicates_beyond_the_limit
+                done_tasks_count_against_the_limit
+                empty_batches_have_empty_answers
+                depth_without_tasks_is_zero
+                depth_counts_every_state
+                depth_counts_suspects_as_pending
+                a_push_wakes_who_waits
+                a_hint_outlives_a_dropped_wait
+                returned_tasks_give_the_hint;
+            claim: a_claimed_task_is_not_claimed_again
+                the_lease_names_its_task
+                the_fence_rises_with_every_claim
+                shares_limit_each_job
+                other_jobs_are_left_alone
+                one_host_yields_at_most_per_host
+                busy_hosts_yield_nothing
+                hosts_take_turns_between_calls
+                tasks_of_a_host_come_in_order
+                a_released_task_comes_after_those_that_waited
+                a_delayed_task_keeps_its_place_in_time
+                delayed_tasks_wait_for_their_time
+                expired_leases_are_not_ready
+                suspects_come_only_as_asked_for
+                suspects_with_the_fewest_crashes_come_first
+                suspects_obey_the_limits_of_all
+                a_small_claim_finds_one_of_many;
+            renew: a_renewed_lease_holds_from_now
+                an_expired_lease_is_renewed_before_the_sweep
+                a_swept_lease_is_lost
+                a_settled_lease_cannot_be_renewed
+                foreign_leases_are_lost_in_order;
+            settle: done_is_done
+                the_same_settlement_again_is_repeated
+                a_settlement_twice_in_a_batch_is_applied_once
+                a_swept_lease_settles_nothing
+                a_stale_fence_settles_nothing
+                a_foreign_lease_settles_nothing
+                an_unclaimed_task_cannot_be_settled
+                an_expired_lease_settles_before_the_sweep
+                a_retry_uses_an_attempt_and_a_release_none
+                without_delay_a_task_is_ready_at_once
+                a_failed_task_stays_failed;
+            sweep: live_leases_are_not_swept
+                a_sweep_counts_a_crash_and_no_attempt
+                a_sweep_keeps_to_its_limit
+                too_many_crashes_end_in_quarantine
+                a_delayed_suspect_stays_a_suspect
+                a_sweep_serves_all_jobs;
+            jobs: a_new_job_is_queued_and_unseeded
+                the_same_key_is_the_same_job
+                an_unknown_job_is_not_found
+                jobs_are_listed_by_id_and_state
+                a_transition_compares_and_sets
+                the_table_of_states_holds
+                a_repeated_transition_keeps_the_reason
+                start_and_end_are_noted
+                seeding_is_noted
+                the_time_at_work_only_rises;
+            addresses: an_address_is_new_once
+                letter_case_makes_no_new_address
+                the_first_sighting_is_kept
+                jobs_do_not_share_addresses
+                the_target_is_never_passed
+                a_known_address_is_known_over_the_target
+                a_missing_job_keeps_nothing_of_the_batch
+                collected_is_the_number_of_rows
+                known_answers_in_order
+                addresses_are_listed_as_first_seen;
+            records: a_beat_replaces_the_one_before
+                silence_is_measured_from_the_last_beat
+                a_forgotten_process_is_gone
+                an_error_comes_back_as_recorded
+                an_error_of_one_delivery_is_recorded_once
+                errors_are_listed_by_key_job_and_state
+                errors_are_grouped
+                errors_are_resolved_by_selection;
+        }
+
+        #[test]
+        fn the_queue_agrees_with_the_model() {
+            $crate::conformance::model::queue_agrees(|| $harness);
+        }
+
+        #[test]
+        fn the_store_agrees_with_the_model() {
+            $crate::conformance::model::store_agrees(|| $harness);
+        }
+    };
+    (@cases $harness:expr; $($module:ident: $($case:ident)*;)*) => {
+        $($(
+            #[tokio::test(start_paused = true)]
+            async fn $case() {
+                $crate::conformance::$module::$case(&$harness).await;
+            }
+        )*)*
+    };
+}

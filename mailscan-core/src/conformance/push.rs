@@ -1,0 +1,173 @@
+//! The lines of [`Queue::push`], [`Queue::depth`] and [`Queue::ready`].
+
+use futures::FutureExt;
+
+use super::*;
+use crate::queue::Depth;
+
+/// Pushed tasks can be claimed at once.
+pub async fn pushed_tasks_can_be_claimed_at_once<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    let pushed = push_new(&queue, &pages("a.org", 3)).await;
+    assert_same(ids(&take(&queue, 9).await), pushed);
+}
+
+/// What was pushed is what is delivered: work of every kind, job and depth.
+pub async fn work_of_every_kind_comes_back_as_pushed<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    let works = [
+        Work::Page { url: "https://a.org/?q=ü%20'\"".to_owned() },
+        Work::Page { url: "no url at all".to_owned() },
+        Work::Search { query: "a b\nc".to_owned(), page: 3, stride: 7 },
+        Work::Path { path: "/tmp/ä b".to_owned() },
+        Work::List { path: "list.txt".to_owned(), offset: 1 << 40 },
+    ];
+    let task = |(depth, work): (u32, &Work)| NewTask { job: JOB, work: work.clone(), depth, limit: None };
+    let tasks: Vec<_> = (5..).zip(&works).map(task).collect();
+    let pushed = push_new(&queue, &tasks).await;
+    let claimed = take(&queue, 9).await;
+    assert_eq!(claimed.len(), tasks.len());
+    for (id, new) in pushed.into_iter().zip(tasks) {
+        let task = &claimed.iter().find(|claimed| claimed.task.id == id).unwrap().task;
+        assert_eq!((task.job, &task.work, task.depth), (new.job, &new.work, new.depth));
+        assert_eq!((task.attempt, task.crashes), (1, 0));
+    }
+}
+
+/// A job holds each work once, also within one batch; results match the input's order and length.
+pub async fn work_in_one_batch_twice_is_one_task<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    let batch = [page("a.org", 1), page("a.org", 2), page("a.org", 1), page("a.org", 2)];
+    let pushed = queue.push(&batch).await.unwrap();
+    let [Pushed::New(one), Pushed::New(two), again @ ..] = pushed.as_slice() else { panic!("{pushed:?}") };
+    assert_ne!(one, two);
+    assert_eq!(again, [Pushed::Duplicate(*one), Pushed::Duplicate(*two)]);
+    assert_eq!(queue.depth(JOB).await.unwrap().total(), 2);
+}
+
+/// Pushing work again answers the first one's id, whatever state that is in.
+pub async fn duplicates_name_the_first_task_in_any_state<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    let tasks = pages("a.org", 5);
+    let pushed = push_new(&queue, &tasks).await;
+    let claimed = take(&queue, 4).await;
+    let verdicts = [Verdict::Done, retry(LEASE), failed(FailureClass::Permanent)];
+    let batch: Vec<_> = claimed.iter().map(|claimed| claimed.lease).zip(verdicts).collect();
+    settle_all(&queue, &batch).await;
+    let expected: Vec<_> = pushed.into_iter().map(Pushed::Duplicate).collect();
+    assert_eq!(queue.push(&tasks).await.unwrap(), expected);
+}
+
+/// The same work in two jobs is two tasks.
+pub async fn jobs_do_not_share_tasks<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    let other = NewTask { job: JobId(2), ..page("a.org", 1) };
+    let pushed = push_new(&queue, &[page("a.org", 1), other]).await;
+    assert_ne!(pushed[0], pushed[1]);
+}
+
+/// A task beyond the limit is answered so and not kept; the limit counts each job by itself.
+pub async fn tasks_beyond_the_limit_are_not_kept<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    let limited = |n| NewTask { limit: Some(2), ..page("a.org", n) };
+    let other = NewTask { job: JobId(2), ..limited(9) };
+    let pushed = queue.push(&[limited(0), limited(1), limited(2), other]).await.unwrap();
+    assert!(matches!(pushed.as_slice(), [Pushed::New(_), Pushed::New(_), Pushed::OverLimit, Pushed::New(_)]));
+    assert_eq!(queue.push(&[limited(3)]).await.unwrap(), [Pushed::OverLimit]);
+    assert_eq!(queue.depth(JOB).await.unwrap().total(), 2);
+}
+
+/// A duplicate is answered as such even beyond the limit.
+pub async fn duplicates_are_duplicates_beyond_the_limit<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    let limited = |n| NewTask { limit: Some(1), ..page("a.org", n) };
+    let id = push_new(&queue, &[limited(0)]).await[0];
+    assert_eq!(queue.push(&[limited(1), limited(0)]).await.unwrap(), [Pushed::OverLimit, Pushed::Duplicate(id)]);
+}
+
+/// The limit counts the tasks that the job ever had.
+pub async fn done_tasks_count_against_the_limit<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    let limited = |n| NewTask { limit: Some(1), ..page("a.org", n) };
+    push_new(&queue, &[limited(0)]).await;
+    settle_one(&queue, take_one(&queue).await.lease, Verdict::Done).await;
+    assert_eq!(queue.push(&[limited(1)]).await.unwrap(), [Pushed::OverLimit]);
+}
+
+/// Results match the input's length, also when there is none.
+pub async fn empty_batches_have_empty_answers<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    assert!(queue.push(&[]).await.unwrap().is_empty());
+    assert!(take(&queue, 5).await.is_empty());
+    assert!(queue.renew(&[], LEASE).await.unwrap().is_empty());
+    assert!(queue.settle(&[]).await.unwrap().is_empty());
+    assert_eq!(queue.sweep(MANY).await.unwrap(), Swept::default());
+}
+
+/// A job without tasks has a depth of zeros.
+pub async fn depth_without_tasks_is_zero<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    push_new(&queue, &[page("a.org", 1)]).await;
+    assert_eq!(queue.depth(JobId(77)).await.unwrap(), Depth::default());
+}
+
+/// The depth counts each task in the state it is in.
+pub async fn depth_counts_every_state<H: Harness>(harness: &H) {
+    let limits = QueueLimits { suspect_after: 1, quarantine_after: 1 };
+    let (queue, _) = harness.open(limits).await;
+    push_new(&queue, &[page("crash.org", 0)]).await;
+    take_one(&queue).await;
+    crash(harness, &queue).await;
+    push_new(&queue, &pages("a.org", 9)).await;
+    let claimed = take(&queue, 7).await;
+    let verdicts = [
+        Verdict::Done,
+        retry(LEASE),
+        release(LEASE),
+        failed(FailureClass::Blocked),
+        failed(FailureClass::Permanent),
+        failed(FailureClass::Exhausted),
+    ];
+    let batch: Vec<_> = claimed.iter().map(|claimed| claimed.lease).zip(verdicts).collect();
+    settle_all(&queue, &batch).await;
+    let expected = Depth { pending: 2, delayed: 2, leased: 1, done: 1, blocked: 1, failed: 2, quarantined: 1 };
+    assert_eq!(queue.depth(JOB).await.unwrap(), expected);
+}
+
+/// Suspects are ready, so they count as pending.
+pub async fn depth_counts_suspects_as_pending<H: Harness>(harness: &H) {
+    let (queue, _) = harness.open(QueueLimits { suspect_after: 1, quarantine_after: 9 }).await;
+    push_new(&queue, &pages("a.org", 2)).await;
+    take_one(&queue).await;
+    crash(harness, &queue).await;
+    assert_eq!(queue.depth(JOB).await.unwrap(), Depth { pending: 2, ..Depth::default() });
+}
+
+/// A push gives the hint to whoever waits.
+pub async fn a_push_wakes_who_waits<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    let ready = queue.ready();
+    let push = async { push_new(&queue, &[page("a.org", 1)]).await };
+    futures::join!(ready, push);
+    assert_eq!(take(&queue, 1).await.len(), 1);
+}
+
+/// A hint that nobody waited for is not lost, nor is one whose waiting future was dropped.
+pub async fn a_hint_outlives_a_dropped_wait<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    assert!(queue.ready().now_or_never().is_none(), "nothing has happened yet");
+    push_new(&queue, &[page("a.org", 1)]).await;
+    queue.ready().await;
+}
+
+/// A task given back gives the hint, and so does one taken back.
+pub async fn returned_tasks_give_the_hint<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    push_new(&queue, &[page("a.org", 1)]).await;
+    queue.ready().await;
+    settle_one(&queue, take_one(&queue).await.lease, release(Duration::ZERO)).await;
+    queue.ready().await;
+    take_one(&queue).await;
+    crash(harness, &queue).await;
+    queue.ready().await;
+}

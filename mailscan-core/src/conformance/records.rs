@@ -1,0 +1,141 @@
+//! The lines of [`Store`] about processes and their errors.
+
+use super::jobs::store;
+use super::*;
+use crate::store::{ErrorClass, ErrorQuery, ErrorSelection, NewWorkerError, NodeBeat, WorkerState};
+
+fn beat(name: &str, in_flight: u32) -> NodeBeat {
+    let worker =
+        |worker, job, task: Option<&str>| WorkerState { worker, in_flight, job, task: task.map(str::to_owned) };
+    let workers = vec![worker(0, Some(JOB), Some("https://a.org/\"ü\"")), worker(1, None, None)];
+    NodeBeat { node: NodeId(name.to_owned()), host: "machine".to_owned(), pid: 7, workers }
+}
+
+fn error(task: u64, code: &str, host: &str) -> NewWorkerError {
+    NewWorkerError {
+        job: JOB,
+        task: TaskId(task),
+        fence: 1,
+        node: NodeId("node".to_owned()),
+        class: ErrorClass::Failed(FailureClass::Permanent),
+        code: code.to_owned(),
+        host: host.to_owned(),
+        label: format!("https://{host}/{task}"),
+        message: format!("message {task}"),
+    }
+}
+
+fn all() -> ErrorQuery {
+    ErrorQuery { limit: usize::MAX, ..ErrorQuery::default() }
+}
+
+async fn tasks(store: &impl Store, query: &ErrorQuery) -> Vec<u64> {
+    store.errors(query).await.unwrap().into_iter().map(|row| row.error.task.0).collect()
+}
+
+/// A beat replaces what the process said before.
+pub async fn a_beat_replaces_the_one_before<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    for beat in [beat("a", 1), beat("b", 2), beat("a", 3)] {
+        store.beat(&beat).await.unwrap();
+    }
+    let mut beats: Vec<_> = store.nodes().await.unwrap().into_iter().map(|seen| seen.beat).collect();
+    beats.sort_by(|left, right| left.node.cmp(&right.node));
+    assert_eq!(beats, [beat("a", 3), beat("b", 2)]);
+}
+
+/// The silence of a process is measured from its last beat.
+pub async fn silence_is_measured_from_the_last_beat<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    for silent in [30, 400] {
+        store.beat(&beat("a", 0)).await.unwrap();
+        harness.advance(Duration::from_secs(silent)).await;
+        assert_eq!(store.nodes().await.unwrap()[0].silent_for.as_secs(), silent);
+    }
+}
+
+/// A forgotten process is gone; forgetting it again is safe.
+pub async fn a_forgotten_process_is_gone<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    store.beat(&beat("a", 0)).await.unwrap();
+    store.beat(&beat("b", 0)).await.unwrap();
+    for _ in 0..2 {
+        store.forget(&NodeId("a".to_owned())).await.unwrap();
+    }
+    let nodes = store.nodes().await.unwrap();
+    assert_eq!(nodes.iter().map(|seen| seen.beat.node.0.as_str()).collect::<Vec<_>>(), ["b"]);
+}
+
+/// An error comes back as it was recorded, open.
+pub async fn an_error_comes_back_as_recorded<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let classes = FailureClass::ALL.map(ErrorClass::Failed).into_iter().chain([ErrorClass::Retried]);
+    let errors: Vec<_> = (1..).zip(classes).map(|(n, class)| NewWorkerError { class, ..error(n, "c", "h") }).collect();
+    store.record_errors(&errors).await.unwrap();
+    let rows = store.errors(&all()).await.unwrap();
+    assert!(rows.iter().all(|row| row.resolved.is_none()));
+    assert_eq!(rows.into_iter().map(|row| row.error).collect::<Vec<_>>(), errors);
+}
+
+/// The same job, task and fence again changes nothing; another fence is another error.
+pub async fn an_error_of_one_delivery_is_recorded_once<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let first = error(1, "first", "h");
+    let same = NewWorkerError { code: "again".to_owned(), ..first.clone() };
+    let next = NewWorkerError { fence: 2, ..first.clone() };
+    store.record_errors(&[first.clone(), same.clone()]).await.unwrap();
+    store.record_errors(&[same, next.clone()]).await.unwrap();
+    let rows = store.errors(&all()).await.unwrap();
+    assert_eq!(rows.into_iter().map(|row| row.error).collect::<Vec<_>>(), [first, next]);
+}
+
+/// Errors are listed by key, by job, and open ones only when asked so.
+pub async fn errors_are_listed_by_key_job_and_state<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let other = NewWorkerError { job: JobId(2), ..error(9, "c", "h") };
+    store.record_errors(&[error(1, "c", "h"), error(2, "c", "h"), other, error(3, "c", "h")]).await.unwrap();
+    let rows = store.errors(&all()).await.unwrap();
+    assert!(rows.windows(2).all(|pair| pair[0].id < pair[1].id));
+    assert_eq!(tasks(&store, &ErrorQuery { after: rows[0].id, limit: 2, ..all() }).await, [2, 9]);
+    assert_eq!(tasks(&store, &ErrorQuery { job: Some(JOB), ..all() }).await, [1, 2, 3]);
+    store.resolve_errors(&ErrorSelection { ids: vec![rows[1].id], ..Default::default() }, "x").await.unwrap();
+    assert_eq!(tasks(&store, &ErrorQuery { open_only: true, ..all() }).await, [1, 9, 3]);
+    assert_eq!(tasks(&store, &ErrorQuery { open_only: true, job: Some(JOB), limit: 1, after: 0 }).await, [1]);
+}
+
+/// Groups count by class, code and host, the most frequent first, with the newest message.
+pub async fn errors_are_grouped<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let other = NewWorkerError { job: JobId(2), ..error(9, "b", "h") };
+    let errors = [error(1, "a", "h"), error(2, "b", "h"), error(3, "b", "h"), error(4, "b", "g"), other];
+    store.record_errors(&errors).await.unwrap();
+    store.resolve_errors(&ErrorSelection { host: Some("g".to_owned()), ..Default::default() }, "x").await.unwrap();
+    let groups = store.error_groups(None, 99).await.unwrap();
+    let summary: Vec<_> = groups.iter().map(|g| (g.code.as_str(), g.host.as_str(), g.count, g.open)).collect();
+    assert_eq!(summary[0], ("b", "h", 3, 3));
+    assert_same(summary[1..].to_vec(), vec![("a", "h", 1, 1), ("b", "g", 1, 0)]);
+    assert_eq!(groups[0].sample, "message 9");
+    let of_job = store.error_groups(Some(JOB), 1).await.unwrap();
+    assert_eq!((of_job.len(), of_job[0].count, of_job[0].sample.as_str()), (1, 2, "message 3"));
+}
+
+/// The open errors that match every field given are resolved, counted, and keep their note.
+pub async fn errors_are_resolved_by_selection<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let errors = [error(1, "a", "h"), error(2, "b", "h"), error(3, "b", "g"), error(4, "b", "h")];
+    store.record_errors(&errors).await.unwrap();
+    let by = |code: &str, host: &str| ErrorSelection {
+        job: Some(JOB),
+        code: Some(code.to_owned()),
+        host: Some(host.to_owned()),
+        ids: Vec::new(),
+    };
+    assert_eq!(store.resolve_errors(&by("b", "h"), "first").await.unwrap(), 2);
+    assert_eq!(store.resolve_errors(&by("b", "h"), "second").await.unwrap(), 0);
+    let elsewhere = ErrorSelection { job: Some(JobId(2)), ..Default::default() };
+    assert_eq!(store.resolve_errors(&elsewhere, "none").await.unwrap(), 0);
+    assert_eq!(store.resolve_errors(&ErrorSelection::default(), "rest").await.unwrap(), 2);
+    let rows = store.errors(&all()).await.unwrap();
+    let notes: Vec<_> = rows.into_iter().map(|row| row.resolved.unwrap().note).collect();
+    assert_eq!(notes, ["rest", "first", "rest", "first"]);
+}

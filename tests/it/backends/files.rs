@@ -1,0 +1,206 @@
+//! The SQLite file: older, newer, foreign, broken, shared.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use mailscan_core::ErrorKind;
+use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
+use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob};
+use mailscan_core::lease::NodeId;
+use mailscan_core::queue::{ClaimRequest, Queue, Share};
+use mailscan_core::store::{NodeBeat, Store, Transition};
+use mailscan_core::task::{NewTask, Work};
+use rusqlite::Connection;
+
+fn folder() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jobs.db");
+    (folder, path)
+}
+
+fn open(path: &Path) -> Sqlite {
+    Sqlite::open(path, SqliteOptions::default()).unwrap()
+}
+
+/// The kind and the line of a refusal.
+fn refusal(path: &Path) -> (ErrorKind, String) {
+    let error = Sqlite::open(path, SqliteOptions::default()).unwrap_err();
+    let line = error.to_string();
+    assert!(line.contains("jobs.db"), "names the file: {line}");
+    assert!(!line.contains('\n'), "one line: {line}");
+    (error.kind(), line)
+}
+
+fn job(key: &str) -> NewJob {
+    NewJob { key: key.to_owned(), spec: JobSpec::new(5, vec![JobSource::Url("https://a.org/".to_owned())]) }
+}
+
+fn page(n: usize) -> NewTask {
+    NewTask { job: JobId(1), work: Work::Page { url: format!("https://a.org/{n}") }, depth: 0, limit: None }
+}
+
+fn claim(limit: usize) -> ClaimRequest {
+    ClaimRequest {
+        node: NodeId("n".to_owned()),
+        shares: vec![Share { job: JobId(1), limit }],
+        per_host: usize::MAX,
+        busy_hosts: Vec::new(),
+        suspects: usize::MAX,
+        lease_for: Duration::from_secs(90),
+    }
+}
+
+fn version(path: &Path) -> u32 {
+    Connection::open(path).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_after_reopening() {
+    let (_folder, path) = folder();
+    let database = open(&path);
+    let id = database.create_job(&job("k")).await.unwrap().id();
+    database.push(&[page(1), page(2)]).await.unwrap();
+    assert_eq!(database.claim(&claim(1)).await.unwrap().len(), 1);
+    drop(database);
+    let database = open(&path);
+    assert_eq!(database.job(id).await.unwrap().unwrap().key, "k");
+    let depth = database.depth(JobId(1)).await.unwrap();
+    assert_eq!((depth.pending, depth.leased), (1, 1));
+}
+
+#[tokio::test]
+async fn an_older_schema_is_migrated_with_its_data() {
+    let (_folder, path) = folder();
+    let latest = {
+        let database = open(&path);
+        database.create_job(&job("old")).await.unwrap();
+        drop(database);
+        version(&path)
+    };
+    // What the second step added is taken away, which leaves a file as the first version wrote it.
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch("DROP INDEX worker_error_open; PRAGMA user_version = 1;").unwrap();
+    drop(connection);
+    let database = open(&path);
+    assert_eq!(database.job(JobId(1)).await.unwrap().unwrap().key, "old");
+    drop(database);
+    assert!(latest > 1);
+    assert_eq!(version(&path), latest);
+    let connection = Connection::open(&path).unwrap();
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'worker_error_open'";
+    assert_eq!(connection.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap(), 1);
+}
+
+#[test]
+fn a_newer_schema_is_refused_and_left_alone() {
+    let (_folder, path) = folder();
+    drop(open(&path));
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 999).unwrap();
+    let (kind, line) = refusal(&path);
+    assert_eq!(kind, ErrorKind::SchemaTooNew);
+    assert!(line.contains("999") && line.contains("newer"), "{line}");
+    assert_eq!(version(&path), 999);
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_and_left_alone() {
+    let (_folder, path) = folder();
+    for text in ["hello".to_owned(), "<html>".repeat(5_000)] {
+        std::fs::write(&path, &text).unwrap();
+        assert_eq!(refusal(&path).0, ErrorKind::NotADatabase);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    }
+}
+
+#[test]
+fn the_sqlite_file_of_another_program_is_refused_and_left_alone() {
+    let (_folder, path) = folder();
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE bookmark (url TEXT)").unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let (kind, line) = refusal(&path);
+    assert_eq!(kind, ErrorKind::NotADatabase);
+    assert!(line.contains("another program"), "{line}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn an_empty_file_becomes_a_database() {
+    let (_folder, path) = folder();
+    std::fs::write(&path, "").unwrap();
+    drop(open(&path));
+    assert!(version(&path) > 0);
+}
+
+#[test]
+fn a_missing_folder_is_named() {
+    let (folder, _) = folder();
+    let (kind, line) = refusal(&folder.path().join("nowhere/jobs.db"));
+    assert_eq!(kind, ErrorKind::Unavailable);
+    assert!(line.contains("nowhere"), "{line}");
+}
+
+#[tokio::test]
+async fn two_handles_see_each_others_work() {
+    let (_folder, path) = folder();
+    let (one, two) = (open(&path), open(&path));
+    let id = one.create_job(&job("k")).await.unwrap().id();
+    one.transition(id, &[JobStatus::Queued], JobStatus::Running, None).await.unwrap();
+    let paused = two.transition(id, &[JobStatus::Running], JobStatus::Paused, Some("lunch")).await.unwrap();
+    assert_eq!(paused, Transition::Applied);
+    assert_eq!(one.job(id).await.unwrap().unwrap().reason.as_deref(), Some("lunch"));
+    let pushes = (0..200).map(|n| {
+        let handle = if n % 2 == 0 { &one } else { &two };
+        async move { handle.push(&[page(n / 2)]).await.unwrap() }
+    });
+    futures::future::join_all(pushes).await;
+    assert_eq!(two.depth(JobId(1)).await.unwrap().pending, 100);
+    let request = claim(60);
+    let (some, others) = futures::join!(one.claim(&request), two.claim(&request));
+    assert_eq!(some.unwrap().len() + others.unwrap().len(), 100);
+}
+
+#[tokio::test]
+async fn a_write_goes_on_when_its_caller_is_gone() {
+    let (_folder, path) = folder();
+    let database = open(&path);
+    let pushed = [page(1)];
+    {
+        let mut push = std::pin::pin!(database.push(&pushed));
+        // One poll hands the tasks to the writer.
+        let _ = futures::poll!(push.as_mut());
+    }
+    // The writer keeps the order in which it was called, so the answer to this one comes after the other's commit.
+    database.push(&[page(2)]).await.unwrap();
+    assert_eq!(database.depth(JobId(1)).await.unwrap().pending, 2);
+}
+
+#[tokio::test]
+async fn one_process_at_a_time_runs_workers() {
+    let (_folder, path) = folder();
+    let (one, two) = (open(&path), open(&path));
+    let lock = one.try_lock_workers().await.unwrap();
+    let error = two.try_lock_workers().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("--detach"), "{error}");
+    drop(lock);
+    two.try_lock_workers().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_lock_ends_what_dead_processes_left() {
+    let (_folder, path) = folder();
+    let database = open(&path);
+    let lock = database.try_lock_workers().await.unwrap();
+    let node = NodeBeat { node: NodeId("n".to_owned()), host: "h".to_owned(), pid: 1, workers: Vec::new() };
+    database.beat(&node).await.unwrap();
+    database.push(&[page(1), page(2)]).await.unwrap();
+    database.claim(&claim(2)).await.unwrap();
+    let everything = NonZeroUsize::MAX;
+    assert_eq!(database.sweep(everything).await.unwrap().returned, 0);
+    drop(lock);
+    let _lock = database.try_lock_workers().await.unwrap();
+    assert!(database.nodes().await.unwrap().is_empty());
+    assert_eq!(database.sweep(everything).await.unwrap().returned, 2);
+    assert_eq!(database.claim(&claim(2)).await.unwrap().len(), 2);
+}
