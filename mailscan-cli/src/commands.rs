@@ -1,8 +1,10 @@
 //! The commands, a file each.
 
+mod demo;
 mod errors;
 mod job;
 mod plan;
+mod run;
 mod scan;
 mod simulate;
 
@@ -26,6 +28,7 @@ pub(crate) fn carry_out(command: Command) -> Result<Exit> {
         Command::Job(job) => block_on(job::run(&job)),
         Command::Errors(errors) => block_on(errors::run(&errors)),
         Command::Simulate(simulate) => block_on(simulate::run(&simulate)),
-        other => Err(crate::exit::Failure::Failed(format!("{other:?}"))),
+        Command::Run(run) => block_on(run::run(&run)),
+        Command::Demo(demo) => block_on(demo::run(&demo)),
     }
 }

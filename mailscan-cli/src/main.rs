@@ -7,6 +7,7 @@
 mod args;
 mod commands;
 mod config;
+mod drive;
 mod exit;
 mod render;
 mod usage;

@@ -2,6 +2,8 @@
 
 pub(crate) mod csv_cell;
 pub(crate) mod job;
+pub(crate) mod progress;
+pub(crate) mod summary;
 pub(crate) mod table;
 pub(crate) mod time;
 

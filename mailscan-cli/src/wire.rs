@@ -1,10 +1,15 @@
 //! The one place that names a backend: a database as typed becomes a queue and a store.
 
+mod local;
+
 use std::future::Future;
 use std::path::Path;
+use std::sync::Arc;
 
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
+use mailscan_core::pipeline::Backends;
 
+use crate::config::Fetching;
 use crate::exit::{Failure, Result};
 
 /// Queue and store in one; cheap to clone.
@@ -28,6 +33,15 @@ pub(crate) async fn open(db: &str) -> Result<Database> {
         return Err(Failure::Failed(message));
     }
     create(db).await
+}
+
+/// A queue, a store and the fetchers that come with mailscan.
+pub(crate) type Wired = Backends<Database, Database, local::Local>;
+
+/// Puts a database and fetchers together.
+pub(crate) fn pipeline(database: Database, _fetching: &Fetching) -> Result<Arc<Wired>> {
+    let fetcher = local::Local::default();
+    Ok(Arc::new(Backends { queue: database.clone(), store: database, fetcher }))
 }
 
 /// Waits for something asynchronous on a runtime of its own.

@@ -42,6 +42,8 @@ pub(crate) async fn run(typed: &args::Simulate) -> Result<Exit> {
         calls: web.calls(),
         pages: web.pages(),
     })?;
+    // Ctrl-C reaches every process of a terminal; whoever started this one still needs it to drain.
+    tokio::spawn(async { while tokio::signal::ctrl_c().await.is_ok() {} });
     // Ends with whoever started it, however that ends.
     let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
     let _ = ended.await;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::table::aligned;
 use super::time::rfc3339;
-use super::{counted, escape, grouped};
+use super::{escape, grouped};
 
 /// A job as `--json` writes it.
 #[derive(Serialize)]
@@ -128,9 +128,4 @@ pub(crate) fn show(job: &Job, depth: &Depth) -> String {
     rows.extend(job.started_at.map(|time| ("started", rfc3339(time))));
     rows.extend(job.finished_at.map(|time| ("finished", rfc3339(time))));
     rows.iter().map(|(name, value)| format!("{name:<11}{value}\n")).collect()
-}
-
-/// How many addresses a job has, for a summary.
-pub(crate) fn collected(job: &Job) -> String {
-    counted(job.collected, "address", "addresses")
 }

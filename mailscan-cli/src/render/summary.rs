@@ -1,0 +1,67 @@
+//! The end of a run in a few lines: what was found, what failed, who refused, and where the results are.
+
+use mailscan_core::job::{Job, JobStatus};
+use mailscan_core::store::{ErrorClass, ErrorGroup};
+use mailscan_core::lease::FailureClass;
+use mailscan_core::eta::format_seconds;
+use mailscan_core::task::Depth;
+
+use super::{counted, escape, grouped};
+
+/// How many hosts that refused are named.
+const HOSTS: usize = 10;
+
+/// The summary of a job, a line each.
+pub(crate) fn lines(job: &Job, depth: &Depth, groups: &[ErrorGroup], db: &str) -> String {
+    let mut text = format!(
+        "job {} {}: {} of {} in {}",
+        job.id,
+        job.status,
+        counted(job.collected, "address", "addresses"),
+        grouped(job.spec.target),
+        format_seconds(job.active.as_secs()),
+    );
+    if let Some(reason) = &job.reason {
+        text.push_str(&format!(" ({})", escape(reason)));
+    }
+    text.push('\n');
+    text.push_str(&format!("read: {}", counted(depth.done, "page, call or file", "pages, calls and files")));
+    if depth.open() > 0 {
+        text.push_str(&format!("; still to read: {}", grouped(depth.open())));
+    }
+    text.push('\n');
+    let failed = depth.failed + depth.quarantined;
+    if failed > 0 {
+        text.push_str(&format!("failed: {}\n", grouped(failed)));
+    }
+    for group in blocked(groups).take(HOSTS) {
+        let (host, code) = (escape(&group.host), escape(&group.code));
+        text.push_str(&format!("blocked by {host}: {} ({code}), which says nothing of what it holds\n", grouped(group.count)));
+    }
+    let more = blocked(groups).count().saturating_sub(HOSTS);
+    if more > 0 {
+        text.push_str(&format!("blocked by {more} more: `mailscan errors {}{}` names them\n", job.id, at(db)));
+    } else if failed + depth.blocked > 0 {
+        text.push_str(&format!("look at what went wrong: mailscan errors {}{}\n", job.id, at(db)));
+    }
+    if matches!(job.status, JobStatus::Paused | JobStatus::Failed | JobStatus::Running) {
+        text.push_str(&format!("go on: mailscan run --resume {}{}\n", job.id, at(db)));
+    }
+    text.push_str(&format!("results: {}; write them out: mailscan job export {}{}\n", escape(db), job.id, at(db)));
+    text
+}
+
+/// The groups of what sources refused.
+fn blocked(groups: &[ErrorGroup]) -> impl Iterator<Item = &ErrorGroup> {
+    groups.iter().filter(|group| group.class == ErrorClass::Failed(FailureClass::Blocked))
+}
+
+/// The option that names the database, where it is needed.
+pub(crate) fn at(db: &str) -> String {
+    let plain = db.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
+    match db {
+        "mailscan.db" => String::new(),
+        _ if plain => format!(" --db {db}"),
+        _ => format!(" --db '{}'", escape(db).replace('\'', "'\\''")),
+    }
+}
