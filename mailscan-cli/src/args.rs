@@ -14,11 +14,13 @@ pub(crate) use values::{count, page_url, seconds, share};
 /// Collects every e-mail address that a set of sources exposes.
 #[derive(Debug, Parser)]
 #[command(name = "mailscan", version, propagate_version = true, max_term_width = 110)]
-#[command(after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 done with errors to look at, 130 stopped and resumable.
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 done with errors to look at, 130 stopped and resumable.
 
 Example:
   mailscan demo
-  mailscan run --url https://example.org/ --crawl --target 200")]
+  mailscan run --url https://example.org/ --crawl --target 200"
+)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -43,13 +45,17 @@ pub(crate) enum Command {
     Job(Job),
     /// Show what went wrong, grouped, or resolve it
     #[command(args_conflicts_with_subcommands = true)]
-    #[command(after_help = "Example:\n  mailscan errors 1\n  mailscan errors resolve --job 1 --code http-404 --note gone")]
+    #[command(
+        after_help = "Example:\n  mailscan errors 1\n  mailscan errors resolve --job 1 --code http-404 --note gone"
+    )]
     Errors(Errors),
     /// Run the main job against a simulated web on this machine, and check the result
     #[command(after_help = "Example:\n  mailscan demo --emails 20000")]
     Demo(Demo),
     /// Print a completion script for a shell
-    #[command(after_help = "Example:\n  mailscan completions bash > ~/.local/share/bash-completion/completions/mailscan")]
+    #[command(
+        after_help = "Example:\n  mailscan completions bash > ~/.local/share/bash-completion/completions/mailscan"
+    )]
     Completions {
         /// Which shell
         shell: Shell,

@@ -77,14 +77,7 @@ pub(crate) fn run(typed: &args::Run) -> Result<RunConfig> {
     };
     let engine = EngineOptions { per_host: per_host.max(defaults.per_host), ..defaults };
     let fetching = Fetching { contact: typed.contact.clone(), host_delay: typed.rate_limit, per_host };
-    Ok(RunConfig {
-        db: typed.database.db.clone(),
-        start,
-        engine,
-        fetching,
-        detach: typed.detach,
-        json: typed.json,
-    })
+    Ok(RunConfig { db: typed.database.db.clone(), start, engine, fetching, detach: typed.detach, json: typed.json })
 }
 
 fn spec(typed: &args::Run) -> Result<JobSpec> {

@@ -1,1 +1,141 @@
-//! The command line as a user meets it.
+//! The command line as a user meets it: the built binary, its output, its errors and its exit codes.
+
+mod jobs;
+mod plan;
+mod scan;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// The binary, built once with the profile of this test.
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        // This test is `<target>/<profile>/deps/it-<hash>`.
+        let test = std::env::current_exe().unwrap();
+        let folder = test.parent().unwrap().parent().unwrap();
+        let profile = match folder.file_name().unwrap().to_str().unwrap() {
+            "debug" => "dev",
+            other => other,
+        };
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--package", "mailscan-cli", "--profile", profile, "--target-dir"])
+            .arg(folder.parent().unwrap())
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status()
+            .unwrap();
+        assert!(built.success(), "the binary could not be built");
+        folder.join(format!("mailscan{}", std::env::consts::EXE_SUFFIX))
+    })
+}
+
+/// What a run of the binary gave.
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+/// Runs the binary in a folder.
+fn run_in(folder: &Path, arguments: &[&str]) -> Ran {
+    Command::new(binary()).args(arguments).current_dir(folder).stdin(Stdio::null()).output().unwrap().into()
+}
+
+fn run(arguments: &[&str]) -> Ran {
+    run_in(&std::env::temp_dir(), arguments)
+}
+
+/// Runs the binary with this on its standard input.
+fn run_with_input(arguments: &[&str], input: &[u8]) -> Ran {
+    let mut child = Command::new(binary())
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap().into()
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn mistakes_get_a_suggestion_and_exit_code_2() {
+    for (arguments, hint) in [
+        (&["plan", "--jsn", "1"][..], "'--json'"),
+        (&["scna"], "'scan'"),
+        (&["scan", "--format", "jsnl"], "'jsonl'"),
+        (&["plan", "many"], "whole number"),
+        (&["plan", "1", "--rate-limit", "-1s"], "seconds"),
+        (&["run", "--url", "example.org", "--target", "1"], "https://example.org/"),
+        (&["run", "--url", "ftp://example.org", "--target", "1"], "http"),
+        (&["run", "--target", "1"], "at least one URL"),
+        (&["run", "--url", "https://example.org/"], "--target"),
+        (&["run", "--url", "https://example.org/", "--target", "0"], "target is 0"),
+        (&["run", "--search", "x", "--target", "1"], "--search-endpoint"),
+        (&["run", "--path", ".", "--target", "1", "--db", "postgres://host/db"], "mailscan.db"),
+        (&["run", "--resume", "--target", "1"], "--target"),
+    ] {
+        let ran = run(arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}: {}", ran.err);
+        assert!(ran.err.contains(hint), "{arguments:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn every_command_helps_with_an_example() {
+    for command in [
+        &["plan"][..],
+        &["scan"],
+        &["run"],
+        &["job"],
+        &["job", "list"],
+        &["job", "show"],
+        &["job", "pause"],
+        &["job", "resume"],
+        &["job", "cancel"],
+        &["job", "export"],
+        &["errors"],
+        &["errors", "resolve"],
+        &["demo"],
+        &["completions"],
+    ] {
+        let ran = run(&[command, &["--help"]].concat());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let example = format!("Example:\n  mailscan {}", command.join(" "));
+        assert!(ran.out.contains(&example), "{command:?}: {}", ran.out);
+    }
+}
+
+#[test]
+fn completions_know_the_commands_and_hide_the_hidden_one() {
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = run(&["completions", shell]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        assert!(ran.out.contains("--search-endpoint") || ran.out.contains("search-endpoint"), "{shell}");
+    }
+    assert_eq!(run(&["completions", "tcsh"]).code, 2);
+}
+
+#[test]
+fn the_simulation_says_where_it_listens_and_ends_with_its_input() {
+    let ran = run_with_input(&["simulate", "--emails", "25"], b"");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let mut lines = ran.out.lines();
+    let listening = json(lines.next().unwrap());
+    assert!(listening["search_url"].as_str().unwrap().starts_with("http://127.0.0.1:"));
+    assert_eq!((listening["calls"].as_u64(), listening["pages"].as_u64()), (Some(3), Some(3)));
+    assert_eq!(json(lines.next().unwrap())["requests"], 0);
+}

@@ -118,7 +118,11 @@ fn report(typed: &args::Demo, answer: &Answer, verdict: &Verdict, job: &Job, ser
         return Ok(writeln!(out)?);
     }
     if verdict.is_exact() {
-        writeln!(out, "verified: exactly the {} that were served are stored", counted(answer.emails, "address", "addresses"))?;
+        writeln!(
+            out,
+            "verified: exactly the {} that were served are stored",
+            counted(answer.emails, "address", "addresses")
+        )?;
     } else {
         writeln!(
             out,

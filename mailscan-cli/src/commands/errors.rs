@@ -44,8 +44,7 @@ struct ErrorJson<'a> {
 
 pub(crate) async fn run(typed: &args::Errors) -> Result<Exit> {
     if let Some(ErrorsAction::Resolve { job, code, host, id, note, database }) = &typed.action {
-        let selection =
-            ErrorSelection { ids: id.clone(), job: job.map(JobId), code: code.clone(), host: host.clone() };
+        let selection = ErrorSelection { ids: id.clone(), job: job.map(JobId), code: code.clone(), host: host.clone() };
         return resolve(&wire::open(&database.db).await?, &selection, note).await;
     }
     let store = wire::open(&typed.database.db).await?;

@@ -1,6 +1,7 @@
 //! `plan`: workers and projected time for a number of e-mails.
 
 use std::io::Write;
+use std::time::Duration;
 
 use mailscan_core::eta::format_seconds;
 use mailscan_core::plan::WorkerPlan;
@@ -20,18 +21,25 @@ struct Answer {
     projected_formatted: String,
 }
 
+/// Short times with their tenths, which are most of them.
+fn formatted(time: Duration) -> String {
+    if time.subsec_nanos() > 0 && time.as_secs() < 60 {
+        return format!("{:.1}s", time.as_secs_f64());
+    }
+    format_seconds(time.as_secs() + u64::from(time.subsec_nanos() > 0))
+}
+
 pub(crate) fn run(typed: &args::Plan) -> Result<Exit> {
     let limits = config::limits(typed)?;
     let plan = WorkerPlan::new(typed.emails, &limits);
     let projection = plan.projection(&limits);
-    let whole_seconds = projection.as_secs() + u64::from(projection.subsec_nanos() > 0);
     let answer = Answer {
         emails: plan.emails,
         workers: plan.workers,
         emails_per_worker: plan.emails_per_worker,
         calls_per_worker: plan.calls_per_worker(&limits),
         projected_seconds: projection.as_secs_f64(),
-        projected_formatted: format_seconds(whole_seconds),
+        projected_formatted: formatted(projection),
     };
     let mut out = std::io::stdout().lock();
     if typed.json {

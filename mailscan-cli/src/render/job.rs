@@ -88,7 +88,8 @@ fn source(source: &JobSource) -> String {
 fn sources(job: &Job) -> String {
     let all = &job.spec.sources;
     let first = all.first().map(source).unwrap_or_default();
-    let first = escape(&if first.chars().count() > 60 { first.chars().take(59).collect::<String>() + "…" } else { first });
+    let first =
+        escape(&if first.chars().count() > 60 { first.chars().take(59).collect::<String>() + "…" } else { first });
     if all.len() > 1 { format!("{first} and {} more", all.len() - 1) } else { first }
 }
 
@@ -121,7 +122,10 @@ pub(crate) fn show(job: &Job, depth: &Depth) -> String {
         ("workers", grouped(workers(job).into())),
         ("elapsed", format_seconds(job.active.as_secs())),
         ("sources", sources(job)),
-        ("queue", format!("{} pending, {} processing, {} completed", depth.pending + depth.delayed, depth.leased, depth.done)),
+        (
+            "queue",
+            format!("{} pending, {} processing, {} completed", depth.pending + depth.delayed, depth.leased, depth.done),
+        ),
         ("given up", format!("{} blocked, {} failed, {} quarantined", depth.blocked, depth.failed, depth.quarantined)),
         ("created", rfc3339(job.created_at)),
     ];

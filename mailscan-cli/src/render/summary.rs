@@ -1,9 +1,9 @@
 //! The end of a run in a few lines: what was found, what failed, who refused, and where the results are.
 
-use mailscan_core::job::{Job, JobStatus};
-use mailscan_core::store::{ErrorClass, ErrorGroup};
-use mailscan_core::lease::FailureClass;
 use mailscan_core::eta::format_seconds;
+use mailscan_core::job::{Job, JobStatus};
+use mailscan_core::lease::FailureClass;
+use mailscan_core::store::{ErrorClass, ErrorGroup};
 use mailscan_core::task::Depth;
 
 use super::{counted, escape, grouped};
@@ -27,7 +27,7 @@ pub(crate) fn lines(job: &Job, depth: &Depth, groups: &[ErrorGroup], db: &str) -
     text.push('\n');
     text.push_str(&format!("read: {}", counted(depth.done, "page, call or file", "pages, calls and files")));
     if depth.open() > 0 {
-        text.push_str(&format!("; still to read: {}", grouped(depth.open())));
+        text.push_str(&format!("; not read: {}", grouped(depth.open())));
     }
     text.push('\n');
     let failed = depth.failed + depth.quarantined;
@@ -36,7 +36,10 @@ pub(crate) fn lines(job: &Job, depth: &Depth, groups: &[ErrorGroup], db: &str) -
     }
     for group in blocked(groups).take(HOSTS) {
         let (host, code) = (escape(&group.host), escape(&group.code));
-        text.push_str(&format!("blocked by {host}: {} ({code}), which says nothing of what it holds\n", grouped(group.count)));
+        text.push_str(&format!(
+            "blocked by {host}: {} ({code}), which says nothing of what it holds\n",
+            grouped(group.count)
+        ));
     }
     let more = blocked(groups).count().saturating_sub(HOSTS);
     if more > 0 {

@@ -10,9 +10,30 @@ const FIRST: [&str; 24] = [
     "nadia", "omar", "priya", "quentin", "rosa", "sven", "tomas", "ursula", "victor", "wanda", "yusuf",
 ];
 const LAST: [&str; 24] = [
-    "abbott", "becker", "carvalho", "dubois", "eriksen", "fischer", "garcia", "hansen", "ivanova", "jansen", "kowalski",
-    "lindqvist", "moreau", "novak", "okafor", "patel", "quiroga", "rossi", "suzuki", "tanaka", "ueda", "varga",
-    "weiss", "zhang",
+    "abbott",
+    "becker",
+    "carvalho",
+    "dubois",
+    "eriksen",
+    "fischer",
+    "garcia",
+    "hansen",
+    "ivanova",
+    "jansen",
+    "kowalski",
+    "lindqvist",
+    "moreau",
+    "novak",
+    "okafor",
+    "patel",
+    "quiroga",
+    "rossi",
+    "suzuki",
+    "tanaka",
+    "ueda",
+    "varga",
+    "weiss",
+    "zhang",
 ];
 const ROLES: [&str; 10] =
     ["info", "sales", "support", "press", "jobs", "office", "contact", "billing", "service", "team"];
@@ -23,8 +44,22 @@ const HOSTS: [&str; 32] = [
     "yarrow", "zephyr", "aurora", "breeze", "cedar", "dune", "fjord", "grove",
 ];
 const TRADES: [&str; 16] = [
-    "works", "labs", "media", "foods", "group", "systems", "design", "travel", "books", "energy", "garden", "motors",
-    "studio", "textile", "logistics", "consulting",
+    "works",
+    "labs",
+    "media",
+    "foods",
+    "group",
+    "systems",
+    "design",
+    "travel",
+    "books",
+    "energy",
+    "garden",
+    "motors",
+    "studio",
+    "textile",
+    "logistics",
+    "consulting",
 ];
 const TLDS: [&str; 12] = ["com", "org", "net", "de", "fr", "nl", "se", "it", "pl", "io", "co.uk", "com.br"];
 

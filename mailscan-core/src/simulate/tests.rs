@@ -107,12 +107,9 @@ async fn failures_come_once() {
 
 #[tokio::test]
 async fn holds_a_thousand_connections() {
-    let web = SimulatedWeb::start(SimulationOptions {
-        page_delay: Duration::from_millis(200),
-        ..options(10_000)
-    })
-    .await
-    .unwrap();
+    let web = SimulatedWeb::start(SimulationOptions { page_delay: Duration::from_millis(200), ..options(10_000) })
+        .await
+        .unwrap();
     let paths: Vec<_> = (0..1_000).map(|n| format!("/p/{n}")).collect();
     let answers = futures::future::join_all(paths.iter().map(|path| get(&web, path))).await;
     assert!(answers.iter().flatten().filter(|answer| answer.starts_with("HTTP/1.1 200")).count() == 1_000);

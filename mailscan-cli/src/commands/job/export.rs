@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use crate::args::ExportFormat;
 use crate::exit::{Exit, Failure, Result};
+use crate::render::counted;
 use crate::render::csv_cell::safe;
 use crate::render::time::rfc3339;
-use crate::render::counted;
 
 /// How many addresses one look at the store brings.
 const PAGE: usize = 10_000;

@@ -1,0 +1,133 @@
+//! `run`, `job` and `errors` on a database of their own, with local files as sources.
+
+use std::fs;
+use std::path::Path;
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::{json, run_in};
+
+/// A folder with 30 files of two addresses each, one of them in every file.
+fn sources() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("in")).unwrap();
+    for n in 0..30 {
+        fs::write(folder.path().join(format!("in/{n}.txt")), format!("user{n}@host.org, All@host.org")).unwrap();
+    }
+    folder
+}
+
+fn show(folder: &Path, id: &str) -> serde_json::Value {
+    json(&run_in(folder, &["job", "show", id, "--json"]).out)
+}
+
+#[test]
+fn a_job_runs_to_the_end_of_its_sources_and_is_exported() {
+    let folder = sources();
+    let ran = run_in(folder.path(), &["run", "--path", "in", "--target", "1000", "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let job = json(&ran.out);
+    assert_eq!((&job["id"], &job["status"], &job["collected"]), (&1.into(), &"completed".into(), &31.into()));
+    assert!(ran.err.contains("mailscan job export 1\n"), "{}", ran.err);
+
+    let csv = run_in(folder.path(), &["job", "export", "1"]);
+    let lines: Vec<_> = csv.out.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (32, "email,source,offset,form,found_at"));
+    let exported = run_in(folder.path(), &["job", "export", "1", "--format", "jsonl", "--output", "out.jsonl"]);
+    assert_eq!((exported.code, exported.out.as_str()), (0, ""));
+    let file = fs::read_to_string(folder.path().join("out.jsonl")).unwrap();
+    let mut emails: Vec<_> = file.lines().map(|line| json(line)["email"].as_str().unwrap().to_lowercase()).collect();
+    emails.sort();
+    let scanned = run_in(folder.path(), &["scan", "in", "--sort"]).out.to_lowercase();
+    assert_eq!(emails, scanned.lines().collect::<Vec<_>>());
+
+    let listed = json(&run_in(folder.path(), &["job", "list", "--json"]).out);
+    assert_eq!((listed[0]["id"].as_u64(), listed[0]["status"].as_str()), (Some(1), Some("completed")));
+    assert_eq!(show(folder.path(), "1")["queue"]["completed"], 31);
+}
+
+#[test]
+fn a_target_is_reached_exactly() {
+    let folder = sources();
+    let ran = run_in(folder.path(), &["run", "--path", "in", "--target", "7", "--json"]);
+    assert_eq!((ran.code, &json(&ran.out)["collected"]), (0, &7.into()), "{}", ran.err);
+    assert_eq!(run_in(folder.path(), &["job", "export", "1"]).out.lines().count(), 8);
+}
+
+#[test]
+fn a_detached_job_is_changed_and_then_resumed() {
+    let folder = sources();
+    let run = |arguments: &[&str]| run_in(folder.path(), arguments);
+    assert_eq!(run(&["run", "--path", "in", "--target", "100", "--detach"]).code, 0);
+    assert_eq!(show(folder.path(), "1")["status"], "queued");
+    assert_eq!(run(&["job", "pause", "1", "--reason", "not now"]).code, 0);
+    assert_eq!(show(folder.path(), "1")["reason"], "not now");
+    assert_eq!(run(&["job", "resume", "1"]).code, 0);
+    assert_eq!(run(&["job", "pause", "1"]).code, 0);
+    let resumed = run(&["run", "--resume", "--json"]);
+    assert_eq!((resumed.code, &json(&resumed.out)["collected"]), (0, &31.into()), "{}", resumed.err);
+    let again = run(&["run", "--resume"]);
+    assert_eq!(again.code, 1);
+    assert!(again.err.contains("no unfinished job"), "{}", again.err);
+    let cancelled = run(&["job", "cancel", "1"]);
+    assert_eq!(cancelled.code, 1);
+    assert!(cancelled.err.contains("is completed"), "{}", cancelled.err);
+}
+
+#[test]
+fn what_failed_is_shown_and_resolved() {
+    let folder = sources();
+    let run = |arguments: &[&str]| run_in(folder.path(), arguments);
+    assert_eq!(run(&["run", "--path", "in", "--path", "in/0.txt", "--target", "100", "--detach"]).code, 0);
+    fs::remove_file(folder.path().join("in/0.txt")).unwrap();
+    let ran = run(&["run", "--resume"]);
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert!(ran.err.contains("failed: 1") && ran.err.contains("mailscan errors 1"), "{}", ran.err);
+    let groups = json(&run(&["errors", "1", "--json"]).out);
+    assert_eq!((&groups[0]["code"], &groups[0]["open"]), (&"file-not-found".into(), &1.into()));
+    assert!(run(&["errors", "--list"]).out.contains("in/0.txt"));
+    assert_eq!(run(&["errors", "resolve", "--note", "x"]).code, 2);
+    let resolved = run(&["errors", "resolve", "--job", "1", "--code", "file-not-found", "--note", "moved"]);
+    assert!(resolved.err.contains("1 error resolved"), "{}", resolved.err);
+    assert_eq!(run(&["errors", "1", "--list"]).out, "");
+    assert!(run(&["errors", "1", "--list", "--all"]).out.contains("resolved: moved"));
+}
+
+#[test]
+fn a_new_database_is_empty_and_a_missing_one_is_said_so() {
+    let folder = TempDir::new().unwrap();
+    let missing = run_in(folder.path(), &["job", "list"]);
+    assert_eq!(missing.code, 1);
+    assert!(missing.err.contains("there is no database `mailscan.db`"), "{}", missing.err);
+    assert!(!folder.path().join("mailscan.db").exists());
+    Connection::open(folder.path().join("empty.db")).unwrap().execute_batch("pragma user_version = 0").unwrap();
+    let listed = run_in(folder.path(), &["job", "list", "--json", "--db", "empty.db"]);
+    assert_eq!((listed.code, listed.out.as_str()), (0, "[]\n"), "{}", listed.err);
+    assert_eq!(run_in(folder.path(), &["errors", "--json", "--db", "empty.db"]).out, "[]\n");
+    let unknown = run_in(folder.path(), &["job", "show", "7", "--db", "empty.db"]);
+    assert_eq!(unknown.code, 1);
+    assert!(unknown.err.contains("there is no job 7"), "{}", unknown.err);
+}
+
+#[test]
+fn a_file_that_is_no_database_is_left_alone() {
+    let folder = TempDir::new().unwrap();
+    let text = "just some text, longer than a header of a database would be ".repeat(10);
+    fs::write(folder.path().join("notes.txt"), &text).unwrap();
+    let ran = run_in(folder.path(), &["run", "--path", ".", "--target", "1", "--db", "notes.txt"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("not a database"), "{}", ran.err);
+    assert_eq!(fs::read_to_string(folder.path().join("notes.txt")).unwrap(), text);
+}
+
+#[test]
+fn a_source_that_is_not_there_starts_no_job() {
+    let folder = TempDir::new().unwrap();
+    for option in ["--path", "--urls"] {
+        let ran = run_in(folder.path(), &["run", option, "nowhere", "--target", "1"]);
+        assert_eq!(ran.code, 1);
+        assert!(ran.err.contains("cannot read `nowhere`"), "{}", ran.err);
+    }
+    assert!(!folder.path().join("mailscan.db").exists());
+}

@@ -1,0 +1,58 @@
+//! `plan`: the contract's figures as a script reads them.
+
+use super::{json, run};
+
+#[test]
+fn the_contracts_figures() {
+    for (emails, workers, per_worker, calls, seconds) in [
+        ("0", 0, 0, 0, 0.0),
+        ("1", 1, 1, 1, 2.1),
+        ("1000", 50, 20, 2, 4.2),
+        ("10000", 500, 20, 2, 4.2),
+        ("20000", 1_000, 20, 2, 4.2),
+        ("20001", 1_000, 21, 3, 6.3),
+        ("100_000", 1_000, 100, 10, 21.0),
+        ("1,000,000", 1_000, 1_000, 100, 210.0),
+    ] {
+        let ran = run(&["plan", emails, "--json"]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let plan = json(&ran.out);
+        assert_eq!(plan["workers"], workers, "{emails}");
+        assert_eq!(plan["emails_per_worker"], per_worker, "{emails}");
+        assert_eq!(plan["calls_per_worker"], calls, "{emails}");
+        assert_eq!(plan["projected_seconds"], seconds, "{emails}");
+    }
+}
+
+#[test]
+fn constants_are_options_and_are_checked() {
+    let ran = run(&[
+        "plan",
+        "1000",
+        "--json",
+        "--max-workers",
+        "10",
+        "--workers-per-1000",
+        "100",
+        "--rate-limit",
+        "1",
+        "--deep-scrape",
+        "0",
+        "--emails-per-call",
+        "50",
+    ]);
+    let plan = json(&ran.out);
+    assert_eq!((&plan["workers"], &plan["emails_per_worker"]), (&10.into(), &100.into()));
+    assert_eq!(plan["projected_seconds"], 2.0);
+    let refused = run(&["plan", "1000", "--emails-per-call", "0"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("e-mails per call is 0"), "{}", refused.err);
+}
+
+#[test]
+fn people_read_lines() {
+    let ran = run(&["plan", "1000000"]);
+    assert!(ran.out.contains("1,000,000") && ran.out.contains("3m 30s"), "{}", ran.out);
+    assert!(run(&["plan", &u64::MAX.to_string()]).out.contains("18,446,744,073,709,551,615"));
+    assert!(run(&["plan", "20001"]).out.contains("6.3s"));
+}

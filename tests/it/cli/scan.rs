@@ -1,0 +1,139 @@
+//! `scan`: files, folders, standard input and gzip, in every format.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::{binary, json, run_in, run_with_input};
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+/// Four files, one hidden, one compressed without saying so in its name.
+fn folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    write(folder.path(), "a.txt", "Ann.Lee@Example.org, zoe@b.org");
+    write(folder.path(), "b/.hidden", "hidden@b.org and ann.lee@EXAMPLE.org");
+    write(folder.path(), "b/packed", gzip("<!doctype html><p>bob&#64;c.org</p>"));
+    write(folder.path(), "b/z.html", "<a href='mailto:carl@d.org'>carl</a> logo-1@2x.png");
+    folder
+}
+
+#[test]
+fn a_folder_gives_each_address_once_in_the_order_of_its_files() {
+    let folder = folder();
+    let ran = run_in(folder.path(), &["scan", "."]);
+    assert_eq!(ran.out, "Ann.Lee@example.org\nzoe@b.org\nhidden@b.org\nbob@c.org\ncarl@d.org\n");
+    assert_eq!(ran.code, 0);
+    assert!(ran.err.contains("5 addresses in 4 files"), "{}", ran.err);
+    let sorted = run_in(folder.path(), &["scan", ".", "--sort", "--quiet"]);
+    assert_eq!(sorted.out, "Ann.Lee@example.org\nbob@c.org\ncarl@d.org\nhidden@b.org\nzoe@b.org\n");
+    assert_eq!(sorted.err, "");
+}
+
+#[test]
+fn many_files_come_in_order_however_they_are_searched() {
+    let folder = TempDir::new().unwrap();
+    let mut expected = String::new();
+    for n in 0..3_000 {
+        // Every third file is longer, so that files end out of their order.
+        let filler = "words and words ".repeat(if n % 3 == 0 { 2_000 } else { 1 });
+        write(folder.path(), &format!("{n:04}"), format!("{filler} user{n}@host.org everyone@host.org"));
+        expected.push_str(&format!("user{n}@host.org\n"));
+        if n == 0 {
+            expected.push_str("everyone@host.org\n");
+        }
+    }
+    assert_eq!(run_in(folder.path(), &["scan", "."]).out, expected);
+}
+
+#[test]
+fn rows_name_the_source_the_place_and_the_form() {
+    let folder = folder();
+    let ran = run_in(folder.path(), &["scan", "b/packed", "a.txt", "--format", "jsonl"]);
+    let rows: Vec<_> = ran.out.lines().map(json).collect();
+    let row = serde_json::json!({
+        "email": "bob@c.org", "source": "b/packed", "offset": 18, "form": "character-reference"
+    });
+    assert_eq!(rows[0], row);
+    assert_eq!((&rows[1]["offset"], &rows[2]["offset"]), (&0.into(), &21.into()));
+    let ran = run_in(folder.path(), &["scan", "a.txt", "--format", "csv"]);
+    assert_eq!(ran.out, "email,source,offset,form\nAnn.Lee@example.org,a.txt,0,plain\nzoe@b.org,a.txt,21,plain\n");
+}
+
+#[test]
+fn standard_input_plain_and_compressed() {
+    for input in [b"mail ann@a.org".to_vec(), gzip("mail ann@a.org")] {
+        for arguments in [&["scan"][..], &["scan", "-"]] {
+            let ran = run_with_input(arguments, &input);
+            assert_eq!((ran.code, ran.out.as_str()), (0, "ann@a.org\n"), "{}", ran.err);
+        }
+    }
+}
+
+#[test]
+fn csv_cells_that_a_spreadsheet_would_run_are_text() {
+    let folder = TempDir::new().unwrap();
+    write(folder.path(), "=cmd", "write to +ann@a.org now");
+    let ran = run_in(folder.path(), &["scan", "=cmd", "--format", "csv"]);
+    assert_eq!(ran.out.lines().nth(1), Some("'+ann@a.org,'=cmd,13,plain"), "{}", ran.out);
+    let text = run_in(folder.path(), &["scan", "=cmd"]);
+    assert_eq!(text.out, "+ann@a.org\n");
+}
+
+#[test]
+fn ignore_files_count_only_when_asked() {
+    let folder = folder();
+    fs::create_dir(folder.path().join(".git")).unwrap();
+    write(folder.path(), ".gitignore", "a.txt\n");
+    assert!(run_in(folder.path(), &["scan", "."]).out.contains("zoe@b.org"));
+    assert!(!run_in(folder.path(), &["scan", ".", "--gitignore"]).out.contains("zoe@b.org"));
+}
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    let folder = folder();
+    let ran = run_in(folder.path(), &["scan", "missing\u{1b}[31m", "a.txt"]);
+    assert_eq!((ran.code, ran.out.lines().count()), (3, 2));
+    assert!(ran.err.contains("cannot read `missing\\u{1b}[31m`"), "{}", ran.err);
+    assert!(ran.err.contains("1 file could not be read"), "{}", ran.err);
+    assert_eq!(run_in(folder.path(), &["scan", "missing"]).code, 1);
+    let mut broken = gzip(&"ann@a.org and words ".repeat(1_000));
+    broken.truncate(broken.len() / 2);
+    write(folder.path(), "broken.gz", broken);
+    let ran = run_in(folder.path(), &["scan", "broken.gz", "a.txt"]);
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert!(ran.err.contains("broken.gz"), "{}", ran.err);
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let folder = TempDir::new().unwrap();
+    let many: String = (0..200_000).map(|n| format!("user{n}@host.org\n")).collect();
+    write(folder.path(), "many", many);
+    let mut child = Command::new(binary())
+        .args(["scan", "many"])
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    // The reader goes at the end of the statement, and the pipe with it.
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(first, "user0@host.org\n");
+    assert_eq!((ended.status.code(), String::from_utf8_lossy(&ended.stderr).as_ref()), (Some(0), ""));
+}
