@@ -99,7 +99,9 @@ fn before_ideographs(text: &str) -> Option<usize> {
 fn before_sentence(text: &str) -> Option<usize> {
     let (head, last) = text.rsplit_once('.')?;
     let top = head.rsplit('.').next()?;
-    let sentence = last.starts_with(char::is_uppercase) && top.bytes().all(|byte| byte.is_ascii_lowercase());
+    // `ann@a.co.JP` is a habit, `ann@a.co.Jp` is none.
+    let capitalised = last.starts_with(char::is_uppercase) && !last.chars().nth(1).is_some_and(char::is_uppercase);
+    let sentence = capitalised && top.bytes().all(|byte| byte.is_ascii_lowercase());
     (sentence && is_known(head)).then_some(head.len())
 }
 

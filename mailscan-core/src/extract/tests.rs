@@ -52,6 +52,7 @@ fn plain_addresses_and_their_neighbours() {
         ("see...ann@a.org", "ann@a.org"),
         ("-ann@a.org", "ann@a.org"),
         ("ann@a.org.Please", "ann@a.org"),
+        ("ann@sub.a.co.JP", "ann@sub.a.co.jp"),
         ("ann@a.org:secret ann@a.org: yes", "ann@a.org ann@a.org"),
         ("ann@Mail.A.Org", "ann@mail.a.org"),
         ("ann@mail.example", "ann@mail.example"),
