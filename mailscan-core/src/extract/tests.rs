@@ -152,7 +152,7 @@ fn what_is_no_address() {
         ("@media @ann@mastodon.social ann@localhost ann@a.nosuchtld ann@1.2.3.4", ""),
         ("ann@a.org@b.org ann@a.org@", ""),
         ("ann@-a.org ann@a-.org ann@a..org ann.@a.org ann@.org ann@ @a.org", ""),
-        ("john..doe@a.org \"quoted\"@a.org", ""),
+        ("john..doe@a.org \"quoted\"@a.org \"ann\".lee@a.org", ""),
         ("ann@a.org_x ann@a_b.org", ""),
         ("test.example@http://vk.com https://www.google.ru/maps/@59.9,30.3,15z", ""),
         ("pixel-1-web-@host", ""),
