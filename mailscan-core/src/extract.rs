@@ -89,6 +89,15 @@ pub struct Finding {
 /// - The domain ends in a known public suffix, or in `example`, `test` or `invalid`.
 /// - Credentials in URLs, remotes (`git@host.org:path`), handles (`@ann@host.org`) and names of files (`logo@2x.png`,
 ///   anything under `zip` and `mov`, a number under an ending such as `rs` or `md`) are no addresses.
+///
+/// ```
+/// use mailscan_core::extract::{Media, addresses};
+///
+/// let page = b"<a href='mailto:ann%40example.org'>ann&#64;example.org</a><img src=logo@2x.png>";
+/// let mut found = Vec::new();
+/// addresses(page, Media::Html, |finding| found.push(finding.address.to_string()));
+/// assert_eq!(found, ["ann@example.org", "ann@example.org"]);
+/// ```
 pub fn addresses(document: &[u8], media: Media, found: impl FnMut(Finding)) {
     scan::scan(document, media, found);
 }

@@ -1,4 +1,73 @@
 //! Fetchers that come with mailscan: pages and search endpoints over HTTP, local files.
+//!
+//! [`Sources`] carries out every kind of work by handing it to the part that can.
 
 #[cfg(feature = "files")]
 pub mod file;
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(feature = "http")]
+mod politeness;
+#[cfg(feature = "http")]
+mod robots;
+#[cfg(feature = "http")]
+pub mod search;
+
+use crate::fetch::{FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher};
+use crate::task::{Task, Work};
+
+#[cfg(feature = "http")]
+pub use politeness::Pace;
+
+/// Carries out every kind of work that it was given a source for.
+#[derive(Debug, Default)]
+pub struct Sources {
+    #[cfg(feature = "http")]
+    http: Option<http::HttpSource>,
+    #[cfg(feature = "http")]
+    search: search::SearchSource,
+    #[cfg(feature = "files")]
+    files: Option<file::FileSource>,
+}
+
+impl Sources {
+    /// Sources that can carry out nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With pages and search endpoints.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn with_http(mut self, http: http::HttpSource) -> Self {
+        self.http = Some(http);
+        self
+    }
+
+    /// With local files, folders and lists.
+    #[cfg(feature = "files")]
+    #[must_use]
+    pub fn with_files(mut self, files: file::FileSource) -> Self {
+        self.files = Some(files);
+        self
+    }
+}
+
+impl Fetcher for Sources {
+    async fn fetch(&self, task: &Task, context: &FetchContext<'_>) -> Result<Fetched, FetchError> {
+        match &task.work {
+            #[cfg(feature = "http")]
+            Work::Page { url } if let Some(http) = &self.http => http.page(url, context.budget).await,
+            #[cfg(feature = "http")]
+            Work::Search { query, page, stride } if let Some(http) = &self.http => {
+                self.search.search(http, (query, *page, *stride), context).await
+            }
+            #[cfg(feature = "files")]
+            Work::Path { .. } | Work::List { .. } if let Some(files) = &self.files => files.fetch(task, context).await,
+            work => {
+                let message = format!("this process has no source for work of the kind `{}`", work.kind());
+                Err(FetchError::new(FetchErrorClass::Permanent, "no-source", message))
+            }
+        }
+    }
+}

@@ -140,7 +140,7 @@ impl<P: Pipeline> Worker<P> {
         let worked = AssertUnwindSafe(self.work(&assigned)).catch_unwind().await;
         if worked.is_err() {
             let error = FetchError::new(FetchErrorClass::Transient, "panic", "the task panicked: this is a defect");
-            self.give_up(&assigned, &error).await;
+            self.give_up(&assigned, TaskOutcome::default(), &error).await;
         }
         self.activity.end();
         assigned.run.running.fetch_sub(1, Ordering::Relaxed);
@@ -158,7 +158,7 @@ impl<P: Pipeline> Worker<P> {
         match fetched {
             None => self.give_back(assigned).await,
             Some(Ok(fetched)) => self.harvest(assigned, fetched).await,
-            Some(Err(error)) => self.give_up(assigned, &error).await,
+            Some(Err(error)) => self.give_up(assigned, TaskOutcome::default(), &error).await,
         }
     }
 
@@ -204,8 +204,9 @@ impl<P: Pipeline> Worker<P> {
                     None => break,
                     Some(Ok(document)) => self.read_piece(assigned, &mut harvest, &document).await,
                     Some(Err(error)) => {
+                        // What came before the error counts; should the task be retried, it only comes again.
                         self.send_parts(assigned, &mut harvest).await;
-                        return self.give_up(assigned, &error).await;
+                        return self.give_up(assigned, harvest.rest(), &error).await;
                     }
                 }
             },
@@ -234,14 +235,13 @@ impl<P: Pipeline> Worker<P> {
         }
     }
 
-    /// Settles a task that failed: a retry, a later return, or the end.
-    async fn give_up(&self, assigned: &Assigned, error: &FetchError) {
+    /// Settles a task that failed, after what it had brought until then: a retry, a later return, or the end.
+    async fn give_up(&self, assigned: &Assigned, mut brought: TaskOutcome, error: &FetchError) {
         let options = &self.shared.options;
         let max_attempts = assigned.run.job.spec.options.max_attempts;
         let failure = outcome::failure(&assigned.claimed, error, max_attempts, options.backoff, rand::random());
-        let record = failure.class.map(|class| outcome::record(&assigned.claimed, error, class, &options.node));
-        let outcome = TaskOutcome { error: record, ..TaskOutcome::default() };
-        self.settle(assigned, outcome, failure.verdict).await;
+        brought.error = failure.class.map(|class| outcome::record(&assigned.claimed, error, class, &options.node));
+        self.settle(assigned, brought, failure.verdict).await;
     }
 
     /// Gives the task back untouched.

@@ -99,7 +99,9 @@ fn before_ideographs(text: &str) -> Option<usize> {
 fn before_sentence(text: &str) -> Option<usize> {
     let (head, last) = text.rsplit_once('.')?;
     let top = head.rsplit('.').next()?;
-    let sentence = last.starts_with(char::is_uppercase) && top.bytes().all(|byte| byte.is_ascii_lowercase());
+    // `ann@a.co.JP` is a habit, `ann@a.co.Jp` is none.
+    let capitalised = last.starts_with(char::is_uppercase) && !last.chars().nth(1).is_some_and(char::is_uppercase);
+    let sentence = capitalised && top.bytes().all(|byte| byte.is_ascii_lowercase());
     (sentence && is_known(head)).then_some(head.len())
 }
 
@@ -121,8 +123,11 @@ fn is_known(domain: &str) -> bool {
         };
     let Some((_, top)) = domain.rsplit_once('.') else { return false };
     let reserved = matches!(top, "example" | "test" | "invalid");
+    // Most addresses end in one of a few, which spares them the search through the whole list.
+    let common =
+        matches!(top, "com" | "org" | "net" | "edu" | "gov" | "de" | "fr" | "uk" | "it" | "eu" | "io" | "info");
     let short = domain.len() <= 255 && domain.split('.').all(|label| !label.is_empty() && label.len() <= 63);
-    short && domain.parse::<Ipv4Addr>().is_err() && (reserved || is_public_suffix(domain))
+    short && domain.parse::<Ipv4Addr>().is_err() && (reserved || common || is_public_suffix(domain))
 }
 
 fn is_public_suffix(domain: &str) -> bool {

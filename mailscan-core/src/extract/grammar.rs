@@ -64,7 +64,9 @@ fn local_start(around: &Around<'_>, domain_end: usize) -> Option<usize> {
         start -= 1;
     }
     let before = start.checked_sub(1).map(|before| left[before].ch);
-    if before == Some('@') || (start == 0 && !around.whole) {
+    // `"ann".lee@a.org` has a quoted part, and is not `lee@a.org`.
+    let quoted_part = before == Some('"') && left[start].ch == '.' && left[start + 1].ch != '.';
+    if before == Some('@') || quoted_part || (start == 0 && !around.whole) {
         return None;
     }
     start = after_query_sign(around, start, before);

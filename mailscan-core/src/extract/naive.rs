@@ -72,6 +72,10 @@ fn local_start(around: &Around<'_>, text: &str, next: Option<char>) -> Option<us
     if !word(*chars.last()?) || (run > 0 && chars[run - 1] == '@') {
         return None;
     }
+    let behind_quote = run > 0 && chars[run - 1] == '"';
+    if behind_quote && chars[run] == '.' && chars.get(run + 1).is_some_and(|ch| *ch != '.') {
+        return None;
+    }
     let field = run > 0 && matches!(chars[run - 1], '=' | '?');
     let plain = |at: usize, sign: char| chars[at] == sign && around.left[at].form == Form::Plain;
     let mut start = run;

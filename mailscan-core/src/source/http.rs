@@ -1,0 +1,253 @@
+//! Pages over HTTP: fetched politely, followed through redirects, read as text.
+//!
+//! A page task comes in; its text goes out as one document. Every hop is checked anew: the scheme, the network address
+//! (at connect time), robots.txt of its host, and the host's turn. Nothing here finds addresses or links.
+
+mod body;
+mod charset;
+mod client;
+mod network;
+mod robots_cache;
+
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
+use hyper::{Response, StatusCode};
+use tokio::time::Instant;
+use url::Url;
+
+use super::politeness::{Pace, Politeness, Turn};
+use super::robots::Rules;
+use crate::error::Result;
+use crate::extract::Media;
+use crate::fetch::{Budget, Document, Documents, FetchError, FetchErrorClass, Fetched};
+use crate::task::host_of;
+use body::Body;
+use charset::ContentType;
+use client::{Client, permanent};
+use robots_cache::RobotsCache;
+
+pub use client::ClientOptions;
+pub use network::NetworkPolicy;
+
+/// The most redirects that are followed.
+const MAX_REDIRECTS: usize = 10;
+
+/// Fetches pages.
+#[derive(Debug)]
+pub struct HttpSource {
+    client: Client,
+    politeness: Politeness,
+    robots: RobotsCache,
+}
+
+/// An answer that is no redirect, with the turn under which it is read.
+struct Answer {
+    url: Url,
+    response: Response<Incoming>,
+    turn: Turn,
+}
+
+impl HttpSource {
+    /// A source with one pooled client.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the contact cannot stand in a header or a certificate
+    /// cannot be read.
+    pub fn new(client: &ClientOptions, pace: Pace) -> Result<Self> {
+        let client = Client::new(client)?;
+        Ok(Self { client, politeness: Politeness::new(pace), robots: RobotsCache::default() })
+    }
+
+    /// Fetches one page within the budget.
+    ///
+    /// Anything that is not text brings no document, which is not an error.
+    pub(crate) async fn page(&self, url: &str, budget: Budget) -> Result<Fetched, FetchError> {
+        let start = Url::parse(url).map_err(|error| permanent("url", format!("`{url}` is no URL: {error}")))?;
+        let deadline = Instant::now() + budget.time;
+        let Answer { url, response, turn } = self.follow(start, deadline).await?;
+        self.judge(&response, &turn)?;
+        let declared = content_type(response.headers());
+        if declared.media(|| Media::Text).is_none() {
+            return Ok(Fetched::default());
+        }
+        let body = body::read(response, budget.body, deadline).await?;
+        drop(turn);
+        Ok(document(url, &declared, body))
+    }
+
+    /// Asks for a URL, and for those that it redirects to.
+    async fn follow(&self, start: Url, deadline: Instant) -> Result<Answer, FetchError> {
+        let mut visited = vec![start];
+        loop {
+            let url = visited[visited.len() - 1].clone();
+            let turn = self.admit(&url, deadline).await?;
+            let response = self.client.get(&url, &[], deadline).await?;
+            let Some(next) = redirect(&url, &response)? else { return Ok(Answer { url, response, turn }) };
+            if visited.contains(&next) {
+                return Err(permanent("redirect-loop", format!("it redirects in a circle, back to {next}")));
+            }
+            if visited.len() > MAX_REDIRECTS {
+                return Err(permanent("redirect-limit", format!("it redirects more than {MAX_REDIRECTS} times")));
+            }
+            visited.push(next);
+        }
+    }
+
+    /// Waits until a URL may be asked for: allowed by the site's robots.txt, and the host's turn.
+    async fn admit(&self, url: &Url, deadline: Instant) -> Result<Turn, FetchError> {
+        let rules = self.robots.rules(url, || self.fetch_robots(url, deadline)).await?;
+        if !rules.allow(url) {
+            return Err(FetchError::new(
+                FetchErrorClass::Refused,
+                "robots",
+                format!("robots.txt of the site refuses {url}"),
+            ));
+        }
+        self.politeness.turn(&host_of(url), rules.delay, deadline).await
+    }
+
+    /// Fetches a site's robots.txt: 4xx allows everything, what cannot be reached allows nothing for now (RFC 9309,
+    /// section 2.3.1).
+    async fn fetch_robots(&self, page: &Url, deadline: Instant) -> Result<Rules, FetchError> {
+        let mut url = robots_cache::location(page);
+        // Five hops, as section 2.3.1.2 asks for; robots.txt files of the hosts passed through do not apply to it.
+        for _ in 0..=5 {
+            let turn = self.politeness.turn(&host_of(&url), None, deadline).await?;
+            let response = self.client.get(&url, &[], deadline).await.map_err(unreachable_robots)?;
+            if let Some(next) = redirect(&url, &response)? {
+                url = next;
+                continue;
+            }
+            return match self.judge(&response, &turn) {
+                Ok(()) => {
+                    let body = body::read(response, super::robots::MAX_BYTES, deadline).await;
+                    Ok(Rules::parse(&body.map_err(unreachable_robots)?.bytes))
+                }
+                Err(error) if error.class == FetchErrorClass::Transient => Err(unreachable_robots(error)),
+                Err(_) => Ok(Rules::default()),
+            };
+        }
+        Ok(Rules::default())
+    }
+
+    /// Whether an answer brings the page; tells the gate how the host answered.
+    fn judge(&self, response: &Response<Incoming>, turn: &Turn) -> Result<(), FetchError> {
+        let status = response.status();
+        let asked = retry_after(response.headers());
+        if status == StatusCode::TOO_MANY_REQUESTS || (status == StatusCode::SERVICE_UNAVAILABLE) {
+            let wait = turn.refused(asked);
+            return Err(status_error(FetchErrorClass::Transient, status).retry_after(wait));
+        }
+        turn.welcome();
+        match status.as_u16() {
+            200..=299 => Ok(()),
+            401 | 403 | 407 | 451 => Err(status_error(FetchErrorClass::Refused, status)),
+            408 | 425 | 500..=599 => Err(status_error(FetchErrorClass::Transient, status)),
+            _ => Err(status_error(FetchErrorClass::Permanent, status)),
+        }
+    }
+
+    /// Calls an API that the user configured: its robots.txt does not speak of us, its 429 does. Answers the body.
+    pub(crate) async fn call(
+        &self,
+        url: &Url,
+        headers: &[(hyper::header::HeaderName, hyper::header::HeaderValue)],
+        budget: Budget,
+    ) -> Result<bytes::Bytes, FetchError> {
+        let deadline = Instant::now() + budget.time;
+        let response = self.client.get(url, headers, deadline).await?;
+        let status = response.status();
+        if status.is_redirection() {
+            // Following would hand the key to whoever the endpoint points at.
+            return Err(status_error(FetchErrorClass::Permanent, status));
+        }
+        let asked = retry_after(response.headers());
+        match status.as_u16() {
+            200..=299 => {}
+            401 | 403 => return Err(status_error(FetchErrorClass::Refused, status)),
+            408 | 425 | 429 | 500..=599 => {
+                let error = status_error(FetchErrorClass::Transient, status);
+                return Err(match asked {
+                    Some(asked) => error.retry_after(asked),
+                    None => error,
+                });
+            }
+            _ => return Err(status_error(FetchErrorClass::Permanent, status)),
+        }
+        let body = body::read(response, budget.body, deadline).await?;
+        if body.truncated {
+            return Err(permanent("search-size", format!("the answer is larger than {} bytes", budget.body)));
+        }
+        Ok(body.bytes)
+    }
+}
+
+/// A robots.txt that cannot be had keeps us out for now, whatever the reason; a time-out is not the page's.
+fn unreachable_robots(error: FetchError) -> FetchError {
+    match error.class {
+        FetchErrorClass::Deferred | FetchErrorClass::Refused => error,
+        FetchErrorClass::Transient | FetchErrorClass::Permanent => {
+            let message = format!("robots.txt of the site cannot be read, so nothing is fetched: {}", error.message);
+            FetchError { class: FetchErrorClass::Transient, message, ..error }
+        }
+    }
+}
+
+fn status_error(class: FetchErrorClass, status: StatusCode) -> FetchError {
+    let reason = status.canonical_reason().unwrap_or("no reason given");
+    FetchError::new(
+        class,
+        format!("http-{}", status.as_u16()),
+        format!("the server answered {} ({reason})", status.as_u16()),
+    )
+    .status(status.as_u16())
+}
+
+/// Where an answer redirects to; `None` when it does not. Only to what can be fetched.
+fn redirect(from: &Url, response: &Response<Incoming>) -> Result<Option<Url>, FetchError> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let Some(location) = response.headers().get(LOCATION) else {
+        return Err(permanent("redirect", "it redirects to nowhere".to_owned()));
+    };
+    let location = String::from_utf8_lossy(location.as_bytes());
+    let wrong =
+        || permanent("redirect", format!("it redirects to `{}`, which cannot be fetched", location.escape_debug()));
+    let next = from.join(&location).map_err(|_| wrong())?;
+    crate::job::parse_page_url(next.as_str()).map(Some).map_err(|_| wrong())
+}
+
+fn content_type(headers: &HeaderMap) -> ContentType {
+    let value = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    ContentType::parse(&value.unwrap_or_default())
+}
+
+/// `Retry-After` in either of its forms (RFC 9110, section 10.2.3).
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = httpdate::parse_http_date(value).ok()?;
+    Some(at.duration_since(std::time::SystemTime::now()).unwrap_or_default())
+}
+
+/// The text of a page; nothing when a body without a type turns out to be no text.
+fn document(url: Url, declared: &ContentType, body: Body) -> Fetched {
+    let Some(media) = declared.media(|| charset::sniff(&body.bytes)) else { return Fetched::default() };
+    if !declared.essence.starts_with("text/") && media == Media::Text && charset::looks_binary(&body.bytes) {
+        return Fetched::default();
+    }
+    let document = Document {
+        source: url.as_str().into(),
+        base: Some(url),
+        media,
+        body: charset::to_utf8(body.bytes, declared, media),
+        offset: 0,
+        truncated: body.truncated,
+    };
+    Fetched { documents: Documents::One(document), discovered: Vec::new() }
+}

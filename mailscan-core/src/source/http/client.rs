@@ -1,0 +1,209 @@
+//! One pooled client for everything that is fetched over HTTP.
+//!
+//! It makes one request and answers with the head; redirects, robots.txt, pacing and bodies are the callers'. Its
+//! errors say at which step a request failed, so that the caller knows whether to try again.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderName, HeaderValue, USER_AGENT};
+use hyper::{Request, Response, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::CertificateDer;
+use tokio::time::Instant;
+use url::Url;
+
+use super::network::{CheckedResolver, NetworkPolicy, PrivateAddress};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fetch::{FetchError, FetchErrorClass};
+
+/// The most idle connections kept to one host.
+const IDLE_PER_HOST: usize = 128;
+/// The largest head of an answer, in bytes.
+const MAX_HEAD: usize = 64 * 1024;
+/// What this client can undo.
+const ENCODINGS: HeaderValue = HeaderValue::from_static("gzip, br, zstd, deflate");
+
+type Connector = HttpsConnector<HttpConnector<CheckedResolver>>;
+
+/// How the client connects and what it says of itself.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// Where a site's owner learns who fetches and how to reach them; part of the User-Agent.
+    pub contact: String,
+    /// The most time for a connection to be made.
+    pub connect_timeout: Duration,
+    /// The most time from the request to the head of the answer.
+    pub header_timeout: Duration,
+    /// From which network addresses to fetch.
+    pub network: NetworkPolicy,
+    /// Certificates (DER) to trust beside the system's, such as those of a company's own authority.
+    pub extra_roots: Vec<Vec<u8>>,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            contact: env!("CARGO_PKG_REPOSITORY").to_owned(),
+            connect_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(30),
+            network: NetworkPolicy::Any,
+            extra_roots: Vec::new(),
+        }
+    }
+}
+
+/// The client.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    inner: hyper_util::client::legacy::Client<Connector, Empty<Bytes>>,
+    user_agent: HeaderValue,
+    network: Arc<NetworkPolicy>,
+    head_time: Duration,
+}
+
+impl Client {
+    pub(crate) fn new(options: &ClientOptions) -> Result<Self> {
+        let invalid = |message: String| Error::new(ErrorKind::Invalid, "http client", message);
+        let agent = format!("mailscan/{} (+{})", env!("CARGO_PKG_VERSION"), options.contact);
+        let user_agent = HeaderValue::from_str(&agent).map_err(|_| {
+            invalid(format!("the contact `{}` cannot stand in a header", options.contact.escape_debug()))
+        })?;
+        let network = Arc::new(options.network.clone());
+        let mut tcp = HttpConnector::new_with_resolver(CheckedResolver::new(network.clone()));
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(options.connect_timeout));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls_config(&options.extra_roots)?)
+            .https_or_http()
+            .enable_http1()
+            .enable_http2()
+            .wrap_connector(tcp);
+        let inner = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(60))
+            .pool_max_idle_per_host(IDLE_PER_HOST)
+            .http1_max_buf_size(MAX_HEAD)
+            .http2_max_header_list_size(MAX_HEAD as u32)
+            .build(connector);
+        Ok(Self { inner, user_agent, network, head_time: options.connect_timeout + options.header_timeout })
+    }
+
+    /// Asks for a URL and waits for the head of the answer, no longer than until `deadline`.
+    pub(crate) async fn get(
+        &self,
+        url: &Url,
+        headers: &[(HeaderName, HeaderValue)],
+        deadline: Instant,
+    ) -> Result<Response<Incoming>, FetchError> {
+        self.check_literal(url)?;
+        let uri: Uri =
+            url.as_str().parse().map_err(|_| permanent("url", format!("{url} is no URL that can be asked for")))?;
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = uri;
+        let fields = request.headers_mut();
+        fields.insert(USER_AGENT, self.user_agent.clone());
+        fields.insert(ACCEPT_ENCODING, ENCODINGS);
+        fields.insert(ACCEPT, HeaderValue::from_static("text/html,application/xhtml+xml,text/*,*/*;q=0.5"));
+        for (name, value) in headers {
+            fields.insert(name, value.clone());
+        }
+        let until = deadline.min(Instant::now() + self.head_time);
+        match tokio::time::timeout_at(until, self.inner.request(request)).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(explain(&error, error.is_connect())),
+            Err(_) => Err(transient("header-timeout", "no answer came in time".to_owned())),
+        }
+    }
+
+    /// Hosts written as addresses never pass the resolver, so they are checked here.
+    fn check_literal(&self, url: &Url) -> Result<(), FetchError> {
+        let address = match url.host() {
+            Some(url::Host::Ipv4(address)) => address.into(),
+            Some(url::Host::Ipv6(address)) => address.into(),
+            Some(url::Host::Domain(_)) | None => return Ok(()),
+        };
+        if self.network.allows(address) {
+            return Ok(());
+        }
+        Err(refused_address(&PrivateAddress { host: url.host_str().unwrap_or_default().to_owned(), address }))
+    }
+}
+
+/// The system's authorities, the bundled ones where the system has none, and the extra ones.
+fn tls_config(extra_roots: &[Vec<u8>]) -> Result<rustls::ClientConfig> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    for certificate in extra_roots {
+        roots.add(CertificateDer::from(certificate.clone())).map_err(|error| {
+            Error::new(ErrorKind::Invalid, "http client", "an extra certificate cannot be read: give it as DER")
+                .with_source(error)
+        })?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder
+        .map_err(|error| Error::new(ErrorKind::Internal, "http client", "TLS is not available").with_source(error))?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// What a failed request or body means.
+pub(crate) fn explain(error: &(dyn StdError + 'static), connecting: bool) -> FetchError {
+    let mut causes = std::iter::successors(Some(error), |error| cause_of(*error));
+    let mut last = error;
+    for cause in causes.by_ref() {
+        last = cause;
+        if let Some(private) = cause.downcast_ref::<PrivateAddress>() {
+            return refused_address(private);
+        }
+        if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+            return permanent("tls", format!("the TLS handshake failed: {tls}"));
+        }
+        if let Some(io) = cause.downcast_ref::<std::io::Error>()
+            && io.kind() == std::io::ErrorKind::TimedOut
+        {
+            return transient("connect-timeout", "the connection was not made in time".to_owned());
+        }
+    }
+    let text = last.to_string();
+    if text.contains("lookup") {
+        return transient("dns", format!("the name was not found: {text}"));
+    }
+    if connecting {
+        transient("connect", format!("the connection failed: {text}"))
+    } else {
+        transient("connection", format!("the connection broke: {text}"))
+    }
+}
+
+/// The cause of an error; an I/O error is asked for what it wraps, which `source` skips.
+fn cause_of<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    if let Some(io) = error.downcast_ref::<std::io::Error>()
+        && let Some(inner) = io.get_ref()
+    {
+        return Some(inner);
+    }
+    error.source()
+}
+
+fn refused_address(private: &PrivateAddress) -> FetchError {
+    FetchError::new(FetchErrorClass::Refused, "private-address", private.to_string())
+}
+
+pub(crate) fn transient(code: &'static str, message: String) -> FetchError {
+    FetchError::new(FetchErrorClass::Transient, code, message)
+}
+
+pub(crate) fn permanent(code: &'static str, message: String) -> FetchError {
+    FetchError::new(FetchErrorClass::Permanent, code, message)
+}

@@ -1,0 +1,187 @@
+//! Which network addresses may be fetched from.
+//!
+//! The check happens where the connection is made: on the addresses that a name resolves to, and on hosts that are
+//! written as addresses, at every hop. A name that resolves differently the second time therefore changes nothing.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use ipnet::IpNet;
+use tower_service::Service;
+
+/// Which network addresses may be fetched from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum NetworkPolicy {
+    /// Any: for a person who acts for themself on their own machine.
+    #[default]
+    Any,
+    /// Public addresses and the networks named: for jobs that others hand in.
+    PublicOnly {
+        /// Networks that are allowed although they are not public.
+        allow: Vec<IpNet>,
+    },
+}
+
+impl NetworkPolicy {
+    /// Whether an address may be fetched from.
+    pub fn allows(&self, address: IpAddr) -> bool {
+        match self {
+            Self::Any => true,
+            Self::PublicOnly { allow } => is_public(address) || allow.iter().any(|network| network.contains(&address)),
+        }
+    }
+}
+
+/// Whether an address is one of the public Internet: none of the special-purpose addresses of IANA's registries (RFC
+/// 6890), also when it is wrapped into an IPv6 address.
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => match embedded_v4(address) {
+            Some(inner) => is_public_v4(inner),
+            None => is_public_v6(address),
+        },
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let special = address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_broadcast()
+        || address.is_documentation()
+        || address.is_multicast()
+        || a == 0
+        || a >= 240
+        || (a == 100 && (64..128).contains(&b)) // shared address space, RFC 6598
+        || (a == 192 && b == 0 && c == 0) // protocol assignments
+        || (a == 192 && b == 88 && c == 99) // 6to4 relays
+        || (a == 198 && (b == 18 || b == 19)); // benchmarks, RFC 2544
+    !special
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let segments = address.segments();
+    // Global unicast is 2000::/3; within it, protocol assignments (2001::/23) and documentation are not public.
+    (segments[0] & 0xe000) == 0x2000
+        && !(segments[0] == 0x2001 && segments[1] < 0x0200)
+        && !(segments[0] == 0x2001 && segments[1] == 0x0db8)
+        && (segments[0] & 0xfff0) != 0x3ff0
+}
+
+/// The IPv4 address inside an IPv6 one: mapped, compatible, NAT64 (RFC 6052) or 6to4 (RFC 3056).
+fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let s = address.segments();
+    let join = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
+    match s {
+        [0, 0, 0, 0, 0, 0xffff | 0, high, low] if address != Ipv6Addr::LOCALHOST && !address.is_unspecified() => {
+            Some(join(high, low))
+        }
+        [0x0064, 0xff9b, 0, 0, 0, 0, high, low] => Some(join(high, low)),
+        [0x2002, high, low, ..] => Some(join(high, low)),
+        _ => None,
+    }
+}
+
+/// The error of a connection that the policy refuses.
+#[derive(Debug, thiserror::Error)]
+#[error("{host} is {address}, which is not a public address")]
+pub(crate) struct PrivateAddress {
+    pub(crate) host: String,
+    pub(crate) address: IpAddr,
+}
+
+/// Resolves names by the system and drops the addresses that the policy refuses.
+#[derive(Clone, Debug)]
+pub(crate) struct CheckedResolver {
+    inner: GaiResolver,
+    policy: Arc<NetworkPolicy>,
+}
+
+impl CheckedResolver {
+    pub(crate) fn new(policy: Arc<NetworkPolicy>) -> Self {
+        Self { inner: GaiResolver::new(), policy }
+    }
+}
+
+impl Service<Name> for CheckedResolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = std::io::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let host = name.as_str().to_owned();
+        let (resolving, policy) = (self.inner.call(name), self.policy.clone());
+        Box::pin(async move {
+            let all: Vec<SocketAddr> = resolving.await?.collect();
+            let allowed: Vec<_> = all.iter().copied().filter(|address| policy.allows(address.ip())).collect();
+            match all.first() {
+                Some(refused) if allowed.is_empty() => {
+                    Err(std::io::Error::other(PrivateAddress { host, address: refused.ip() }))
+                }
+                _ => Ok(allowed.into_iter()),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn special_addresses_are_not_public_however_they_are_wrapped() {
+        for text in [
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "127.0.0.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "255.255.255.255",
+            "224.0.0.1",
+            "192.0.2.1",
+            "198.18.0.1",
+            "240.0.0.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "ff02::1",
+            "2001:db8::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "::127.0.0.1",
+            "2001::1",
+        ] {
+            assert!(!is_public(text.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn ordinary_addresses_are_public() {
+        for text in ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"] {
+            assert!(is_public(text.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn named_networks_are_allowed() {
+        let policy = NetworkPolicy::PublicOnly { allow: vec!["10.1.0.0/16".parse().unwrap()] };
+        assert!(policy.allows("10.1.9.9".parse().unwrap()));
+        assert!(!policy.allows("10.2.0.1".parse().unwrap()));
+        assert!(NetworkPolicy::Any.allows("127.0.0.1".parse().unwrap()));
+    }
+}

@@ -1,0 +1,234 @@
+//! robots.txt (RFC 9309): what a site allows this crawler, and how slowly.
+//!
+//! [`Rules`] parses and matches, purely; [`super::http`] fetches the files and keeps them. Matching is linear in the
+//! path and the pattern, so a hostile file costs what its bytes cost.
+
+use std::time::Duration;
+
+/// The name by which robots.txt files address this crawler.
+pub(crate) const PRODUCT: &str = "mailscan";
+/// How much of a file is read: RFC 9309, section 2.5, asks for at least 500 KiB.
+pub(crate) const MAX_BYTES: usize = 500 * 1024;
+/// The longest crawl-delay that is believed.
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
+
+/// What one site allows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rules {
+    rules: Vec<Rule>,
+    /// The time between requests that the site asks for.
+    pub(crate) delay: Option<Duration>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Rule {
+    allow: bool,
+    /// Normalised, without the `$` that anchors it.
+    pattern: String,
+    anchored: bool,
+}
+
+/// The group that lines belong to while a file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Group {
+    Ours,
+    Everybody,
+    Others,
+}
+
+impl Rules {
+    /// The rules of a file for this crawler: those of all groups that name it, else those of all groups for `*`.
+    pub(crate) fn parse(file: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(file);
+        let (mut ours, mut everybody) = (None, Self::default());
+        let (mut group, mut naming) = (Group::Others, false);
+        for line in text.trim_start_matches('\u{feff}').split(['\n', '\r']) {
+            let line = line.split('#').next().unwrap_or_default();
+            let Some((field, value)) = line.split_once(':') else { continue };
+            let (field, value) = (field.trim().to_ascii_lowercase(), value.trim());
+            if field == "user-agent" {
+                let named = group_of(value);
+                // Several names in a row head one group.
+                group = if naming { merge(group, named) } else { named };
+                naming = true;
+                if group == Group::Ours {
+                    ours.get_or_insert_with(Self::default);
+                }
+                continue;
+            }
+            naming = false;
+            match (group, &mut ours) {
+                (Group::Ours, Some(ours)) => ours.add(&field, value),
+                (Group::Everybody, _) => everybody.add(&field, value),
+                _ => {}
+            }
+        }
+        ours.unwrap_or(everybody)
+    }
+
+    fn add(&mut self, field: &str, value: &str) {
+        match field {
+            // An empty rule says nothing.
+            "allow" | "disallow" if !value.is_empty() => {
+                let (pattern, anchored) = value.strip_suffix('$').map_or((value, false), |value| (value, true));
+                self.rules.push(Rule { allow: field == "allow", pattern: normalise(pattern), anchored });
+            }
+            "crawl-delay" => {
+                let seconds = value.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds > 0.0);
+                if let Some(seconds) = seconds {
+                    self.delay = Some(Duration::from_secs_f64(seconds.min(LONGEST_DELAY.as_secs_f64())));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the site allows this URL: the longest matching pattern decides, `Allow` where two are equally long.
+    pub(crate) fn allow(&self, url: &url::Url) -> bool {
+        let mut path = normalise(url.path());
+        if path == "/robots.txt" {
+            return true;
+        }
+        if let Some(query) = url.query() {
+            path.push('?');
+            path.push_str(&normalise(query));
+        }
+        let matching = self.rules.iter().filter(|rule| rule.matches(&path));
+        matching
+            .max_by_key(|rule| (rule.pattern.len() + usize::from(rule.anchored), rule.allow))
+            .is_none_or(|rule| rule.allow)
+    }
+}
+
+impl Rule {
+    /// `*` stands for any characters, the end is open unless the pattern was anchored.
+    fn matches(&self, path: &str) -> bool {
+        let mut parts = self.pattern.split('*');
+        let Some(mut rest) = parts.next().and_then(|first| path.strip_prefix(first)) else { return false };
+        let mut parts = parts.peekable();
+        if self.anchored && parts.peek().is_none() {
+            return rest.is_empty();
+        }
+        while let Some(part) = parts.next() {
+            if self.anchored && parts.peek().is_none() {
+                return rest.ends_with(part);
+            }
+            // The first place is always good enough: it leaves the most for the parts to come.
+            let Some(at) = memchr::memmem::find(rest.as_bytes(), part.as_bytes()) else { return false };
+            rest = &rest[at + part.len()..];
+        }
+        true
+    }
+}
+
+/// Whom a `User-agent` value means: the product name is compared without regard to case or version.
+fn group_of(value: &str) -> Group {
+    let name: String = value.chars().take_while(|c| c.is_ascii_alphabetic() || *c == '_' || *c == '-').collect();
+    if name.eq_ignore_ascii_case(PRODUCT) {
+        Group::Ours
+    } else if value.starts_with('*') {
+        Group::Everybody
+    } else {
+        Group::Others
+    }
+}
+
+fn merge(a: Group, b: Group) -> Group {
+    match (a, b) {
+        (Group::Ours, _) | (_, Group::Ours) => Group::Ours,
+        (Group::Everybody, _) | (_, Group::Everybody) => Group::Everybody,
+        _ => Group::Others,
+    }
+}
+
+/// One spelling for all that mean the same octets (RFC 9309, section 2.2.2): what need not be encoded is not, and the
+/// rest is, with upper-case digits.
+fn normalise(text: &str) -> String {
+    let mut normal = String::with_capacity(text.len());
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let escaped = if byte == b'%' { hex_pair(&bytes[at + 1..]) } else { None };
+        at += if escaped.is_some() { 3 } else { 1 };
+        match escaped {
+            Some(value) if value.is_ascii_alphanumeric() || b"-._~".contains(&value) => normal.push(char::from(value)),
+            Some(value) => push_escape(&mut normal, value),
+            None if byte.is_ascii_graphic() => normal.push(char::from(byte)),
+            None => push_escape(&mut normal, byte),
+        }
+    }
+    normal
+}
+
+/// The value of two hexadecimal digits at the front.
+fn hex_pair(bytes: &[u8]) -> Option<u8> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let (high, low) = (digit(bytes.first()?)?, digit(bytes.get(1)?)?);
+    u8::try_from(high * 16 + low).ok()
+}
+
+fn push_escape(text: &mut String, byte: u8) {
+    use std::fmt::Write;
+    // Writing into a string does not fail.
+    let _ = write!(text, "%{byte:02X}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(file: &str, path: &str) -> bool {
+        Rules::parse(file.as_bytes()).allow(&url::Url::parse("http://a.org").unwrap().join(path).unwrap())
+    }
+
+    #[test]
+    fn our_group_alone_counts_when_there_is_one() {
+        let file = "User-agent: *\nDisallow: /\n\nUser-agent: Mailscan/2.0\nDisallow: /private\nCrawl-delay: 2\n";
+        assert!(allowed(file, "/open"));
+        assert!(!allowed(file, "/private/x"));
+        assert_eq!(Rules::parse(file.as_bytes()).delay, Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn groups_of_one_agent_are_one_and_names_in_a_row_share_a_group() {
+        let file = "user-agent: other\nuser-agent: mailscan\ndisallow: /a\nuser-agent: x\ndisallow: /\nuser-agent: mailscan\ndisallow: /b";
+        assert!(!allowed(file, "/a") && !allowed(file, "/b") && allowed(file, "/c"));
+    }
+
+    #[test]
+    fn the_longest_pattern_decides_and_allow_wins_a_tie() {
+        let file = "User-agent: *\nDisallow: /folder\nAllow: /folder/page\nDisallow: /tie\nAllow: /tie\n";
+        assert!(allowed(file, "/folder/page") && !allowed(file, "/folder/other") && allowed(file, "/tie"));
+    }
+
+    #[test]
+    fn wildcards_and_anchors() {
+        let file = "User-agent: *\nDisallow: /*.gif$\nDisallow: /a*b*c\nDisallow: /exact$\nDisallow: /q?x=\n";
+        assert!(!allowed(file, "/x.gif") && allowed(file, "/x.gif?y"));
+        assert!(!allowed(file, "/a1b2c3") && allowed(file, "/a1c2b"));
+        assert!(!allowed(file, "/exact") && allowed(file, "/exactly"));
+        assert!(!allowed(file, "/q?x=1") && allowed(file, "/q"));
+    }
+
+    #[test]
+    fn encoded_and_plain_spellings_are_one() {
+        let file = "User-agent: *\nDisallow: /b%c3%bccher\nDisallow: /%7ejoe\nDisallow: /käse\n";
+        assert!(!allowed(file, "/bücher") && !allowed(file, "/~joe/x") && !allowed(file, "/k%C3%A4se"));
+    }
+
+    #[test]
+    fn nothing_said_is_allowed_and_the_file_itself_always() {
+        assert!(allowed("", "/x") && allowed("User-agent: *\nDisallow:\n", "/x") && allowed("nonsense", "/x"));
+        assert!(
+            allowed("User-agent: *\nDisallow: /\n", "/robots.txt") && !allowed("User-agent: *\nDisallow: /\n", "/")
+        );
+    }
+
+    #[test]
+    fn hostile_files_cost_what_their_bytes_cost() {
+        let file = format!("User-agent: *\nDisallow: /{}b$\n", "*a".repeat(MAX_BYTES / 4));
+        assert!(allowed(&file, &format!("/{}", "a".repeat(2_000))));
+        assert_eq!(Rules::parse(b"User-agent: *\nCrawl-delay: 1e300\n").delay, Some(LONGEST_DELAY));
+        assert_eq!(Rules::parse(b"User-agent: *\nCrawl-delay: -1\n").delay, None);
+    }
+}

@@ -1,0 +1,318 @@
+//! Search endpoints: a JSON API described by a small configuration, called page by page.
+//!
+//! A search task comes in; the snippets of its results go out as one document, the results' URLs as page tasks, and
+//! the next call of its lane as a search task. The key of an endpoint comes from the environment when the call is made;
+//! it is never stored, logged or shown.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hyper::header::{HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+
+use super::http::HttpSource;
+use crate::error::{Error, ErrorKind, Result};
+use crate::extract::Media;
+use crate::fetch::{Discovered, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched};
+use crate::job::parse_page_url;
+use crate::task::Work;
+
+/// The most results taken from one answer.
+const MAX_RESULTS: usize = 1_000;
+/// The most endpoint descriptions kept parsed.
+const MAX_PARSED: usize = 64;
+/// Everything but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// How a search endpoint is asked, and where its answer holds what.
+///
+/// ```
+/// use mailscan_core::source::search::SearchEndpoint;
+///
+/// let endpoint = SearchEndpoint::parse(r#"{
+///     "url": "https://search.example.org/v1?q={query}&start={page}&key={key}",
+///     "results": "items",
+///     "result_url": "link",
+///     "snippets": ["title", "snippet"],
+///     "key_env": "SEARCH_KEY",
+///     "max_pages": 10
+/// }"#)?;
+/// assert_eq!(endpoint.lanes(), 1);
+/// # Ok::<(), mailscan_core::Error>(())
+/// ```
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SearchEndpoint {
+    /// The URL to ask, with `{query}`, `{page}` and `{key}` where those go.
+    url: String,
+    /// Where the list of results is: names of fields, separated by dots.
+    results: String,
+    /// Where a result holds its URL.
+    result_url: String,
+    /// Where a result holds text that is worth reading.
+    #[serde(default)]
+    snippets: Vec<String>,
+    /// The environment variable that holds the key.
+    #[serde(default)]
+    key_env: Option<String>,
+    /// Further headers; `{key}` may stand in a value.
+    #[serde(default)]
+    headers: HashMap<String, String>,
+    /// The number of the first page.
+    #[serde(default = "one")]
+    first_page: u32,
+    /// The most pages of one query.
+    #[serde(default = "most_pages")]
+    max_pages: u32,
+    /// How many calls of one query may run side by side.
+    #[serde(default = "one")]
+    lanes: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn most_pages() -> u32 {
+    100
+}
+
+impl SearchEndpoint {
+    /// Reads a description in JSON.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`], naming the field and the mend.
+    pub fn parse(text: &str) -> Result<Self> {
+        let invalid = |message: String| Error::new(ErrorKind::Invalid, "search endpoint", message);
+        let endpoint: Self = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
+        if !endpoint.url.contains("{query}") {
+            return Err(invalid("`url` has no {query}: say where the query goes".to_owned()));
+        }
+        parse_page_url(&endpoint.fill("query", 1, "key"))?;
+        if endpoint.key_env.is_none() && endpoint.wants_key() {
+            return Err(invalid("{key} is used without `key_env`: name the variable that holds the key".to_owned()));
+        }
+        for (name, value) in [("lanes", endpoint.lanes), ("max_pages", endpoint.max_pages)] {
+            if value == 0 {
+                return Err(invalid(format!("`{name}` is 0: give at least 1")));
+            }
+        }
+        Ok(endpoint)
+    }
+
+    /// The description of a SearXNG instance, as text for [`JobOptions::search_endpoint`](crate::job::JobOptions).
+    ///
+    /// `lanes` is how many calls of one query may run side by side, `max_pages` how many there are at the most.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when `base` is no URL.
+    pub fn searxng(base: &str, lanes: u32, max_pages: u32) -> Result<String> {
+        let base = parse_page_url(base)?;
+        let base = base.as_str().trim_end_matches('/');
+        let description = serde_json::json!({
+            "url": format!("{base}/search?q={{query}}&format=json&pageno={{page}}"),
+            "results": "results",
+            "result_url": "url",
+            "snippets": ["url", "title", "content"],
+            "lanes": lanes,
+            "max_pages": max_pages,
+        });
+        Ok(description.to_string())
+    }
+
+    /// How many calls of one query may run side by side.
+    pub const fn lanes(&self) -> u32 {
+        self.lanes
+    }
+
+    fn wants_key(&self) -> bool {
+        self.url.contains("{key}") || self.headers.values().any(|value| value.contains("{key}"))
+    }
+
+    /// The URL of a call.
+    fn fill(&self, query: &str, page: u32, key: &str) -> String {
+        let encode = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
+        let number = u64::from(self.first_page) + u64::from(page.saturating_sub(1));
+        // The key goes in first, so that a query which holds "{key}" cannot fetch it.
+        self.url
+            .replace("{key}", &encode(key))
+            .replace("{page}", &number.to_string())
+            .replace("{query}", &encode(query))
+    }
+
+    fn key(&self) -> Result<String, FetchError> {
+        let Some(name) = self.key_env.as_deref().filter(|_| self.wants_key()) else { return Ok(String::new()) };
+        std::env::var(name).map_err(|_| {
+            let message = format!("the environment variable {name} does not hold the key of the search endpoint");
+            FetchError::new(FetchErrorClass::Permanent, "search-key", message)
+        })
+    }
+
+    fn headers(&self, key: &str) -> Result<Vec<(HeaderName, HeaderValue)>, FetchError> {
+        let header = |(name, value): (&String, &String)| {
+            let wrong = || {
+                let message = format!("the header `{}` of the search endpoint cannot be sent", name.escape_debug());
+                FetchError::new(FetchErrorClass::Permanent, "search-header", message)
+            };
+            let mut value = HeaderValue::from_str(&value.replace("{key}", key)).map_err(|_| wrong())?;
+            value.set_sensitive(true);
+            Ok((HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?, value))
+        };
+        self.headers.iter().map(header).collect()
+    }
+}
+
+/// Calls search endpoints.
+#[derive(Debug, Default)]
+pub(crate) struct SearchSource {
+    /// Parsed descriptions by their text.
+    parsed: Mutex<HashMap<String, Arc<SearchEndpoint>>>,
+}
+
+impl SearchSource {
+    /// Carries out one call of a search.
+    pub(crate) async fn search(
+        &self,
+        http: &HttpSource,
+        (query, page, stride): (&str, u32, u32),
+        context: &FetchContext<'_>,
+    ) -> Result<Fetched, FetchError> {
+        let endpoint = self.endpoint(context.options.search_endpoint.as_deref())?;
+        if page > endpoint.max_pages {
+            return Ok(Fetched::default());
+        }
+        let key = endpoint.key()?;
+        let url = Url::parse(&endpoint.fill(query, page, &key)).map_err(|_| wrong_answer("its URL cannot be built"))?;
+        let headers = endpoint.headers(&key)?;
+        let body = http.call(&url, &headers, context.budget).await.map_err(|error| hide(error, &key))?;
+        let answer: Value = serde_json::from_slice(&body).map_err(|_| wrong_answer("its answer is not JSON"))?;
+        let results = find(&answer, &endpoint.results).and_then(Value::as_array);
+        let results =
+            results.ok_or_else(|| wrong_answer(&format!("its answer has no list at `{}`", endpoint.results)))?;
+        let mut fetched = gather(&endpoint, results, &endpoint.fill(query, page, "KEY"));
+        let next = page.saturating_add(stride.max(1));
+        if !results.is_empty() && next <= endpoint.max_pages {
+            let work = Work::Search { query: query.to_owned(), page: next, stride };
+            fetched.discovered.push(Discovered { work, step: 0 });
+        }
+        Ok(fetched)
+    }
+
+    fn endpoint(&self, text: Option<&str>) -> Result<Arc<SearchEndpoint>, FetchError> {
+        let text = text.ok_or_else(|| wrong_answer("the job does not describe it"))?;
+        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(endpoint) = parsed.get(text) {
+            return Ok(endpoint.clone());
+        }
+        let endpoint = SearchEndpoint::parse(text).map_err(|error| wrong_answer(error.message()))?;
+        if parsed.len() >= MAX_PARSED {
+            parsed.clear();
+        }
+        let endpoint = Arc::new(endpoint);
+        parsed.insert(text.to_owned(), endpoint.clone());
+        Ok(endpoint)
+    }
+}
+
+/// What one answer holds: its snippets as a document, its URLs as pages.
+fn gather(endpoint: &SearchEndpoint, results: &[Value], source: &str) -> Fetched {
+    let mut text = String::new();
+    let mut fetched = Fetched::default();
+    for result in results.iter().take(MAX_RESULTS) {
+        for path in &endpoint.snippets {
+            if let Some(snippet) = find(result, path).and_then(Value::as_str) {
+                text.push_str(snippet);
+                text.push('\n');
+            }
+        }
+        let link = find(result, &endpoint.result_url).and_then(Value::as_str);
+        if let Some(url) = link.and_then(|link| parse_page_url(link).ok()) {
+            fetched.discovered.push(Discovered { work: Work::Page { url: url.into() }, step: 0 });
+        }
+    }
+    if !text.is_empty() {
+        fetched.documents = Documents::One(Document {
+            source: source.into(),
+            base: None,
+            media: Media::Text,
+            body: text.into(),
+            offset: 0,
+            truncated: false,
+        });
+    }
+    fetched
+}
+
+/// The value at a path of field names; a number picks an item of a list.
+fn find<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.').filter(|name| !name.is_empty()).try_fold(value, |value, name| match value {
+        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+        value => value.get(name),
+    })
+}
+
+fn wrong_answer(what: &str) -> FetchError {
+    FetchError::new(
+        FetchErrorClass::Permanent,
+        "search-endpoint",
+        format!("the search endpoint cannot be used: {what}"),
+    )
+}
+
+/// An error that may quote the URL, without the key in it.
+fn hide(mut error: FetchError, key: &str) -> FetchError {
+    if !key.is_empty() {
+        let encoded = utf8_percent_encode(key, RESERVED).to_string();
+        error.message = error.message.replace(key, "KEY").replace(&encoded, "KEY");
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint() -> SearchEndpoint {
+        SearchEndpoint::parse(&SearchEndpoint::searxng("http://localhost:8888/", 4, 20).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn urls_are_filled_and_encoded() {
+        let url = endpoint().fill("a&b c@d", 3, "");
+        assert_eq!(url, "http://localhost:8888/search?q=a%26b%20c%40d&format=json&pageno=3");
+    }
+
+    #[test]
+    fn a_query_cannot_fetch_the_key() {
+        let text = r#"{"url": "http://a.org/?k={key}&q={query}", "results": "r", "result_url": "u", "key_env": "K"}"#;
+        let url = SearchEndpoint::parse(text).unwrap().fill("{key}", 1, "secret");
+        assert_eq!(url.matches("secret").count(), 1);
+    }
+
+    #[test]
+    fn results_become_pages_and_their_snippets_text() {
+        let answer = serde_json::json!({"results": [
+            {"url": "http://a.org/1", "title": "Ann", "content": "ann@a.org"},
+            {"url": "ftp://a.org/2", "title": "no page"},
+        ]});
+        let endpoint = endpoint();
+        let fetched = gather(&endpoint, find(&answer, "results").unwrap().as_array().unwrap(), "source");
+        assert_eq!(fetched.discovered.len(), 1);
+        let Documents::One(document) = fetched.documents else { panic!("no document") };
+        assert!(std::str::from_utf8(&document.body).unwrap().contains("ann@a.org\n"));
+    }
+
+    #[test]
+    fn descriptions_are_checked() {
+        let message = |text: &str| SearchEndpoint::parse(text).unwrap_err().to_string();
+        assert!(message("{").contains("search endpoint"));
+        assert!(message(r#"{"url": "http://a.org/", "results": "r", "result_url": "u"}"#).contains("{query}"));
+        let keyed = r#"{"url": "http://a.org/?q={query}&k={key}", "results": "r", "result_url": "u"}"#;
+        assert!(message(keyed).contains("key_env"));
+        let unknown = r#"{"url": "http://a.org/?q={query}", "results": "r", "result_url": "u", "lames": 3}"#;
+        assert!(message(unknown).contains("lames"));
+    }
+}
