@@ -1,1 +1,129 @@
-//! A job killed at random points and resumed.
+//! A job killed at random points and resumed: nothing lost, nothing twice.
+//!
+//! The command line runs as a process of its own against a simulated web that lives on in this one, is killed with
+//! SIGKILL again and again, and is resumed from its database each time. `MAILSCAN_CRASH_KILLS` sets how often.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
+use mailscan_core::job::{Job, JobId, JobStatus};
+use mailscan_core::queue::Queue;
+use mailscan_core::simulate::{SimulatedWeb, SimulationOptions};
+use mailscan_core::store::Store;
+use tempfile::TempDir;
+
+use crate::cli::{binary, json, run_in};
+
+/// Kills in an ordinary run of the tests.
+const KILLS: u64 = 12;
+
+fn kills() -> u64 {
+    match std::env::var("MAILSCAN_CRASH_KILLS") {
+        Ok(text) => text.parse().expect("MAILSCAN_CRASH_KILLS is a number"),
+        Err(_) => KILLS,
+    }
+}
+
+/// Puts the job into the database without running it; answers its id.
+fn submit(folder: &Path, web: &SimulatedWeb) -> u64 {
+    let endpoint = format!(
+        r#"{{"url": "{}?q={{query}}&page={{page}}", "results": "results", "result_url": "url",
+             "snippets": ["title", "content"], "lanes": 5, "max_pages": 1000000}}"#,
+        web.search_url().split('?').next().unwrap()
+    );
+    std::fs::write(folder.join("endpoint.json"), endpoint).unwrap();
+    let arguments = [
+        "run",
+        "--detach",
+        "--json",
+        "--url",
+        &web.site_url(),
+        "--crawl",
+        "--depth",
+        "50",
+        "--search",
+        "everything",
+        "--search-endpoint",
+        "endpoint.json",
+        "--target",
+        "10000000",
+        "--workers",
+        "10",
+        "--connections",
+        "1",
+        "--rate-limit",
+        "0",
+        "--time-limit",
+        "0",
+    ];
+    let ran = run_in(folder, &arguments);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    json(&ran.out)["id"].as_u64().unwrap()
+}
+
+fn resume(folder: &Path, id: u64) -> Child {
+    let arguments = ["run", "--resume", &id.to_string(), "--rate-limit", "0", "--db", "mailscan.db"];
+    let mut command = Command::new(binary());
+    command.args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().unwrap()
+}
+
+/// Kills the job `times` at points spread over its start and its work; answers how often it was still at work.
+fn kill_again_and_again(folder: &Path, id: u64, times: u64) -> u64 {
+    let mut hits = 0;
+    for _ in 0..times {
+        let mut child = resume(folder, id);
+        // The one sleep that is the test: when the process dies is left to chance.
+        std::thread::sleep(Duration::from_millis(rand::random_range(5..200)));
+        hits += u64::from(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    hits
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_random_points_a_job_loses_nothing_and_counts_nothing_twice() {
+    let kills = kills();
+    let options = SimulationOptions {
+        emails: kills * 400,
+        page_delay: Duration::from_millis(20),
+        page_bytes: 1_000,
+        duplicate_share: 0.2,
+        failure_share: 0.02,
+        ..SimulationOptions::default()
+    };
+    let web = SimulatedWeb::start(options).await.unwrap();
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().to_owned();
+    let id = submit(&path, &web);
+    let hits = tokio::task::spawn_blocking(move || kill_again_and_again(&path, id, kills)).await.unwrap();
+    assert!(hits * 10 >= kills * 9, "only {hits} of {kills} kills hit a job at work");
+
+    let path = folder.path().to_owned();
+    let ended = tokio::task::spawn_blocking(move || resume(&path, id).wait().unwrap()).await.unwrap();
+    assert!(ended.success(), "{ended}");
+
+    let database = Sqlite::open(folder.path().join("mailscan.db"), SqliteOptions::default()).unwrap();
+    let job = database.job(JobId(id)).await.unwrap().unwrap();
+    let found = stored(&database, &job).await;
+    let expected: BTreeSet<String> = web.addresses().map(|address| address.identity()).collect();
+    let lost: Vec<_> = expected.difference(&found).take(5).collect();
+    let invented: Vec<_> = found.difference(&expected).take(5).collect();
+    assert!(lost.is_empty() && invented.is_empty(), "lost {lost:?}, invented {invented:?}");
+    assert_eq!(job.status, JobStatus::Completed);
+    let depth = database.depth(job.id).await.unwrap();
+    assert_eq!((depth.open(), depth.lost()), (0, 0), "{depth:?}");
+}
+
+/// The stored identities; each is there once, and the job's count is their number.
+async fn stored(database: &Sqlite, job: &Job) -> BTreeSet<String> {
+    let rows = database.addresses(job.id, 0, usize::MAX >> 1).await.unwrap();
+    let identities: BTreeSet<String> = rows.iter().map(|row| row.address.identity()).collect();
+    assert_eq!(identities.len(), rows.len(), "an address is stored twice");
+    assert_eq!(job.collected, rows.len() as u64, "the count is not the number of rows");
+    identities
+}
