@@ -157,25 +157,10 @@ impl HttpSource {
         budget: Budget,
     ) -> Result<bytes::Bytes, FetchError> {
         let deadline = Instant::now() + budget.time;
+        let turn = self.politeness.unblocked(&host_of(url), deadline).await?;
         let response = self.client.get(url, headers, deadline).await?;
-        let status = response.status();
-        if status.is_redirection() {
-            // Following would hand the key to whoever the endpoint points at.
-            return Err(status_error(FetchErrorClass::Permanent, status));
-        }
-        let asked = retry_after(response.headers());
-        match status.as_u16() {
-            200..=299 => {}
-            401 | 403 => return Err(status_error(FetchErrorClass::Refused, status)),
-            408 | 425 | 429 | 500..=599 => {
-                let error = status_error(FetchErrorClass::Transient, status);
-                return Err(match asked {
-                    Some(asked) => error.retry_after(asked),
-                    None => error,
-                });
-            }
-            _ => return Err(status_error(FetchErrorClass::Permanent, status)),
-        }
+        // A redirect is an error too: following would hand the key to whoever the endpoint points at.
+        self.judge(&response, &turn)?;
         let body = body::read(response, budget.body, deadline).await?;
         if body.truncated {
             return Err(permanent("search-size", format!("the answer is larger than {} bytes", budget.body)));
