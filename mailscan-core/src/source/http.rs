@@ -97,7 +97,7 @@ impl HttpSource {
 
     /// Waits until a URL may be asked for: allowed by the site's robots.txt, and the host's turn.
     async fn admit(&self, url: &Url, deadline: Instant) -> Result<Turn, FetchError> {
-        let rules = self.robots.rules(url, || self.fetch_robots(url, deadline)).await?;
+        let rules = self.robots.rules(url, deadline, || self.fetch_robots(url, deadline)).await?;
         if !rules.allow(url) {
             return Err(FetchError::new(
                 FetchErrorClass::Refused,
@@ -116,14 +116,20 @@ impl HttpSource {
         for _ in 0..=5 {
             let turn = self.politeness.turn(&host_of(&url), None, deadline).await?;
             let response = self.client.get(&url, &[], deadline).await.map_err(unreachable_robots)?;
-            if let Some(next) = redirect(&url, &response)? {
-                url = next;
-                continue;
+            match redirect(&url, &response) {
+                Ok(Some(next)) => {
+                    url = next;
+                    continue;
+                }
+                Ok(None) => {}
+                // A file that is nowhere is no file, as with too many redirects.
+                Err(_) => return Ok(Rules::default()),
             }
             return match self.judge(&response, &turn) {
                 Ok(()) => {
                     let body = body::read(response, super::robots::MAX_BYTES, deadline).await;
-                    Ok(Rules::parse(&body.map_err(unreachable_robots)?.bytes))
+                    let body = body.map_err(unreachable_robots)?;
+                    Ok(if body.truncated { Rules::parse_beginning(&body.bytes) } else { Rules::parse(&body.bytes) })
                 }
                 Err(error) if error.class == FetchErrorClass::Transient => Err(unreachable_robots(error)),
                 Err(_) => Ok(Rules::default()),
@@ -210,7 +216,7 @@ fn content_type(headers: &HeaderMap) -> ContentType {
     ContentType::parse(&value.unwrap_or_default())
 }
 
-/// `Retry-After` in either of its forms (RFC 9110, section 10.2.3).
+/// `Retry-After` in either of its forms (RFC 9110, section 10.2.3). The gate caps it.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse::<u64>() {
