@@ -74,7 +74,7 @@ impl HttpSource {
         }
         let body = body::read(response, budget.body, deadline).await?;
         drop(turn);
-        Ok(document(url, &declared, body))
+        Ok(document(url, &declared, body, budget.body))
     }
 
     /// Asks for a URL, and for those that it redirects to.
@@ -227,18 +227,24 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// The text of a page; nothing when a body without a type turns out to be no text.
-fn document(url: Url, declared: &ContentType, body: Body) -> Fetched {
+fn document(url: Url, declared: &ContentType, body: Body, cap: usize) -> Fetched {
     let Some(media) = declared.media(|| charset::sniff(&body.bytes)) else { return Fetched::default() };
     if !declared.essence.starts_with("text/") && media == Media::Text && charset::looks_binary(&body.bytes) {
         return Fetched::default();
     }
+    let text = charset::to_utf8(body.bytes, declared, media);
+    // Decoded text may be longer than the bytes it came in.
+    let truncated = body.truncated || text.len() > cap;
     let document = Document {
         source: url.as_str().into(),
         base: Some(url),
         media,
-        body: charset::to_utf8(body.bytes, declared, media),
+        body: if truncated { charset::cut(&text, cap) } else { text },
         offset: 0,
-        truncated: body.truncated,
+        truncated,
     };
     Fetched { documents: Documents::One(document), discovered: Vec::new() }
 }
+
+#[cfg(test)]
+mod tests;
