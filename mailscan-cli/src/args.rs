@@ -141,9 +141,9 @@ pub(crate) struct Run {
     /// The search endpoint: the base URL of a SearXNG, or a JSON file that describes one
     #[arg(long, value_name = "FILE|URL")]
     pub(crate) search_endpoint: Option<String>,
-    /// How many calls of one search run side by side
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) search_lanes: u32,
+    /// How many calls of one search run side by side, instead of what the endpoint's description says
+    #[arg(long, value_name = "N")]
+    pub(crate) search_lanes: Option<u32>,
     /// A local file or folder to read
     #[arg(long, value_name = "PATH")]
     pub(crate) path: Vec<PathBuf>,

@@ -9,11 +9,12 @@ use mailscan_core::engine::EngineOptions;
 use mailscan_core::job::{Crawl, JobOptions, JobSource, JobSpec};
 use mailscan_core::limits::Limits;
 use mailscan_core::simulate::SimulationOptions;
+use mailscan_core::source::Pace;
+use mailscan_core::source::http::ClientOptions;
+use mailscan_core::source::search::SearchEndpoint;
 
 use crate::args;
 use crate::exit::{Failure, Result};
-
-pub(crate) use search::searxng;
 
 /// The most fetches in flight in one process, however many workers and connections are asked for: about what the usual
 /// limit of open files leaves.
@@ -56,12 +57,8 @@ pub(crate) enum Start {
 /// How sources are treated, beyond what belongs to a job.
 #[derive(Clone, Debug)]
 pub(crate) struct Fetching {
-    /// Where a site's owner learns who fetches; the project's own page when `None`.
-    pub(crate) contact: Option<String>,
-    /// The least time between two requests to one host.
-    pub(crate) host_delay: Duration,
-    /// The most requests to one host at a time.
-    pub(crate) per_host: usize,
+    pub(crate) client: ClientOptions,
+    pub(crate) pace: Pace,
 }
 
 pub(crate) fn run(typed: &args::Run) -> Result<RunConfig> {
@@ -69,15 +66,28 @@ pub(crate) fn run(typed: &args::Run) -> Result<RunConfig> {
         Some(id) => Start::Resume(id),
         None => Start::New(Box::new(spec(typed)?)),
     };
-    let defaults = EngineOptions::default();
-    let per_host = match typed.per_host {
-        Some(0) => return Err(Failure::Usage("--per-host is 0: give at least 1".to_owned())),
-        Some(most) => most as usize,
-        None => defaults.per_host,
-    };
-    let engine = EngineOptions { per_host: per_host.max(defaults.per_host), ..defaults };
-    let fetching = Fetching { contact: typed.contact.clone(), host_delay: typed.rate_limit, per_host };
-    Ok(RunConfig { db: typed.database.db.clone(), start, engine, fetching, detach: typed.detach, json: typed.json })
+    let mut client = ClientOptions::default();
+    if let Some(contact) = &typed.contact {
+        client.contact.clone_from(contact);
+    }
+    let mut pace = Pace { interval: typed.rate_limit, ..Pace::default() };
+    if let Some(most) = typed.per_host {
+        if most == 0 {
+            return Err(Failure::Usage("--per-host is 0: give at least 1".to_owned()));
+        }
+        pace.concurrency = most as usize;
+    }
+    let mut engine = EngineOptions::default();
+    // Enough of a host's tasks at hand that its connections never wait for the queue.
+    engine.per_host = engine.per_host.max(pace.concurrency.saturating_mul(2));
+    Ok(RunConfig {
+        db: typed.database.db.clone(),
+        start,
+        engine,
+        fetching: Fetching { client, pace },
+        detach: typed.detach,
+        json: typed.json,
+    })
 }
 
 fn spec(typed: &args::Run) -> Result<JobSpec> {
@@ -92,6 +102,10 @@ fn spec(typed: &args::Run) -> Result<JobSpec> {
     let Some(target) = typed.target else {
         return Err(Failure::Usage("say how many addresses to collect with --target".to_owned()));
     };
+    let (search_endpoint, search_lanes) = match &typed.search_endpoint {
+        Some(text) => search::endpoint(text, typed.search_lanes).map(|(text, lanes)| (Some(text), lanes))?,
+        None => (None, 1),
+    };
     let options = JobOptions {
         crawl: typed.crawl.then_some(Crawl { max_depth: typed.depth }),
         max_tasks: typed.max_pages,
@@ -99,8 +113,8 @@ fn spec(typed: &args::Run) -> Result<JobSpec> {
         connections_per_worker: typed.connections,
         rate_limit: typed.rate_limit,
         time_limit: Some(typed.time_limit).filter(|limit| !limit.is_zero()),
-        search_endpoint: typed.search_endpoint.as_deref().map(search::endpoint).transpose()?,
-        search_lanes: typed.search_lanes,
+        search_endpoint,
+        search_lanes,
         ..JobOptions::default()
     };
     let spec = JobSpec { target, sources, options };
@@ -141,26 +155,28 @@ pub(crate) struct DemoConfig {
     pub(crate) workers: u32,
 }
 
-/// The job of a demo against a search API at `search_url`.
-pub(crate) fn demo(typed: &args::Demo, search_url: &str) -> Result<DemoConfig> {
+/// The job of a demo against a simulated web at `base`.
+pub(crate) fn demo(typed: &args::Demo, base: &str) -> Result<DemoConfig> {
     let emails = typed.simulated.emails;
     let workers = typed.workers.unwrap_or_else(|| mailscan_core::plan::worker_count(emails, &Limits::default()));
     let slots = slots(workers, typed.connections);
     let calls = emails.div_ceil(u64::from(Limits::default().emails_per_call));
+    let lanes = u32::try_from(calls.clamp(1, slots as u64)).unwrap_or(u32::MAX);
+    let most_calls = u32::try_from(calls).unwrap_or(u32::MAX);
     let options = JobOptions {
         workers: Some(workers),
         connections_per_worker: typed.connections,
         // The simulated API takes its time itself.
         rate_limit: Duration::ZERO,
         time_limit: None,
-        search_endpoint: Some(searxng(search_url)?),
-        search_lanes: u32::try_from(calls.clamp(1, slots as u64)).unwrap_or(u32::MAX),
+        search_endpoint: Some(SearchEndpoint::searxng(base, lanes, most_calls.max(1))?),
+        search_lanes: lanes,
         ..JobOptions::default()
     };
     let spec = JobSpec { target: emails, sources: vec![JobSource::Search("contact".to_owned())], options };
     spec.validate()?;
     let engine = EngineOptions { max_in_flight: slots, per_host: slots, ..EngineOptions::default() };
-    let fetching = Fetching { contact: None, host_delay: Duration::ZERO, per_host: slots };
+    let fetching = Fetching { client: ClientOptions::default(), pace: Pace::unlimited() };
     Ok(DemoConfig { spec, engine, fetching, workers })
 }
 

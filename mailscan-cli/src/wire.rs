@@ -1,13 +1,14 @@
 //! The one place that names a backend: a database as typed becomes a queue and a store.
 
-mod local;
-
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
 use mailscan_core::pipeline::Backends;
+use mailscan_core::source::Sources;
+use mailscan_core::source::file::FileSource;
+use mailscan_core::source::http::HttpSource;
 
 use crate::config::Fetching;
 use crate::exit::{Failure, Result};
@@ -36,11 +37,12 @@ pub(crate) async fn open(db: &str) -> Result<Database> {
 }
 
 /// A queue, a store and the fetchers that come with mailscan.
-pub(crate) type Wired = Backends<Database, Database, local::Local>;
+pub(crate) type Wired = Backends<Database, Database, Sources>;
 
 /// Puts a database and fetchers together.
-pub(crate) fn pipeline(database: Database, _fetching: &Fetching) -> Result<Arc<Wired>> {
-    let fetcher = local::Local::default();
+pub(crate) fn pipeline(database: Database, fetching: &Fetching) -> Result<Arc<Wired>> {
+    let http = HttpSource::new(&fetching.client, fetching.pace)?;
+    let fetcher = Sources::new().with_http(http).with_files(FileSource::new());
     Ok(Arc::new(Backends { queue: database.clone(), store: database, fetcher }))
 }
 

@@ -1,5 +1,6 @@
 //! The command line as a user meets it: the built binary, its output, its errors and its exit codes.
 
+mod demo;
 mod jobs;
 mod plan;
 mod scan;
@@ -78,7 +79,7 @@ fn mistakes_get_a_suggestion_and_exit_code_2() {
         (&["scna"], "'scan'"),
         (&["scan", "--format", "jsnl"], "'jsonl'"),
         (&["plan", "many"], "whole number"),
-        (&["plan", "1", "--rate-limit", "-1s"], "seconds"),
+        (&["plan", "1", "--rate-limit=-1"], "give seconds"),
         (&["run", "--url", "example.org", "--target", "1"], "https://example.org/"),
         (&["run", "--url", "ftp://example.org", "--target", "1"], "http"),
         (&["run", "--target", "1"], "at least one URL"),

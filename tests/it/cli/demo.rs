@@ -1,0 +1,50 @@
+//! `demo` and `run` against the simulated web over real sockets.
+
+use mailscan_core::simulate::{SimulatedWeb, SimulationOptions};
+use tempfile::TempDir;
+
+use super::{json, run, run_in};
+
+#[test]
+fn a_demo_verifies_itself_also_when_requests_fail() {
+    let ran = run(&[
+        "demo",
+        "--emails",
+        "500",
+        "--call-delay",
+        "0",
+        "--page-delay",
+        "0.01",
+        "--failures",
+        "0.2",
+        "--duplicates",
+        "0.3",
+        "--json",
+    ]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let demo = json(&ran.out);
+    assert_eq!((&demo["verified"], &demo["emails"], &demo["workers"]), (&true.into(), &500.into(), &25.into()));
+    assert!(demo["duplicates"].as_u64().unwrap() > 100 && demo["errors"].as_u64().unwrap() > 0, "{demo}");
+    assert_eq!(demo["lost"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crawl_finds_what_the_site_holds() {
+    let options = SimulationOptions { emails: 300, page_bytes: 2_000, ..SimulationOptions::default() };
+    let web = SimulatedWeb::start(options).await.unwrap();
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().to_owned();
+    let url = web.site_url();
+    let crawl = tokio::task::spawn_blocking(move || {
+        let arguments = ["run", "--url", &url, "--crawl", "--target", "1000", "--rate-limit", "0", "--json"];
+        (run_in(&path, &arguments), run_in(&path, &["job", "export", "1", "--format", "jsonl"]))
+    });
+    let (ran, exported) = crawl.await.unwrap();
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let identity = |line: &str| json(line)["email"].as_str().unwrap().to_lowercase();
+    let mut found: Vec<_> = exported.out.lines().map(identity).collect();
+    let mut expected: Vec<_> = web.addresses().map(|address| address.identity()).collect();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+}
