@@ -74,7 +74,7 @@ impl HttpSource {
         }
         let body = body::read(response, budget.body, deadline).await?;
         drop(turn);
-        Ok(document(url, &declared, body))
+        Ok(document(url, &declared, body, budget.body))
     }
 
     /// Asks for a URL, and for those that it redirects to.
@@ -97,7 +97,7 @@ impl HttpSource {
 
     /// Waits until a URL may be asked for: allowed by the site's robots.txt, and the host's turn.
     async fn admit(&self, url: &Url, deadline: Instant) -> Result<Turn, FetchError> {
-        let rules = self.robots.rules(url, || self.fetch_robots(url, deadline)).await?;
+        let rules = self.robots.rules(url, deadline, || self.fetch_robots(url, deadline)).await?;
         if !rules.allow(url) {
             return Err(FetchError::new(
                 FetchErrorClass::Refused,
@@ -116,14 +116,20 @@ impl HttpSource {
         for _ in 0..=5 {
             let turn = self.politeness.turn(&host_of(&url), None, deadline).await?;
             let response = self.client.get(&url, &[], deadline).await.map_err(unreachable_robots)?;
-            if let Some(next) = redirect(&url, &response)? {
-                url = next;
-                continue;
+            match redirect(&url, &response) {
+                Ok(Some(next)) => {
+                    url = next;
+                    continue;
+                }
+                Ok(None) => {}
+                // A file that is nowhere is no file, as with too many redirects.
+                Err(_) => return Ok(Rules::default()),
             }
             return match self.judge(&response, &turn) {
                 Ok(()) => {
                     let body = body::read(response, super::robots::MAX_BYTES, deadline).await;
-                    Ok(Rules::parse(&body.map_err(unreachable_robots)?.bytes))
+                    let body = body.map_err(unreachable_robots)?;
+                    Ok(if body.truncated { Rules::parse_beginning(&body.bytes) } else { Rules::parse(&body.bytes) })
                 }
                 Err(error) if error.class == FetchErrorClass::Transient => Err(unreachable_robots(error)),
                 Err(_) => Ok(Rules::default()),
@@ -157,25 +163,10 @@ impl HttpSource {
         budget: Budget,
     ) -> Result<bytes::Bytes, FetchError> {
         let deadline = Instant::now() + budget.time;
+        let turn = self.politeness.unblocked(&host_of(url), deadline).await?;
         let response = self.client.get(url, headers, deadline).await?;
-        let status = response.status();
-        if status.is_redirection() {
-            // Following would hand the key to whoever the endpoint points at.
-            return Err(status_error(FetchErrorClass::Permanent, status));
-        }
-        let asked = retry_after(response.headers());
-        match status.as_u16() {
-            200..=299 => {}
-            401 | 403 => return Err(status_error(FetchErrorClass::Refused, status)),
-            408 | 425 | 429 | 500..=599 => {
-                let error = status_error(FetchErrorClass::Transient, status);
-                return Err(match asked {
-                    Some(asked) => error.retry_after(asked),
-                    None => error,
-                });
-            }
-            _ => return Err(status_error(FetchErrorClass::Permanent, status)),
-        }
+        // A redirect is an error too: following would hand the key to whoever the endpoint points at.
+        self.judge(&response, &turn)?;
         let body = body::read(response, budget.body, deadline).await?;
         if body.truncated {
             return Err(permanent("search-size", format!("the answer is larger than {} bytes", budget.body)));
@@ -225,7 +216,7 @@ fn content_type(headers: &HeaderMap) -> ContentType {
     ContentType::parse(&value.unwrap_or_default())
 }
 
-/// `Retry-After` in either of its forms (RFC 9110, section 10.2.3).
+/// `Retry-After` in either of its forms (RFC 9110, section 10.2.3). The gate caps it.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse::<u64>() {
@@ -236,18 +227,24 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// The text of a page; nothing when a body without a type turns out to be no text.
-fn document(url: Url, declared: &ContentType, body: Body) -> Fetched {
+fn document(url: Url, declared: &ContentType, body: Body, cap: usize) -> Fetched {
     let Some(media) = declared.media(|| charset::sniff(&body.bytes)) else { return Fetched::default() };
     if !declared.essence.starts_with("text/") && media == Media::Text && charset::looks_binary(&body.bytes) {
         return Fetched::default();
     }
+    let text = charset::to_utf8(body.bytes, declared, media);
+    // Decoded text may be longer than the bytes it came in.
+    let truncated = body.truncated || text.len() > cap;
     let document = Document {
         source: url.as_str().into(),
         base: Some(url),
         media,
-        body: charset::to_utf8(body.bytes, declared, media),
+        body: if truncated { charset::cut(&text, cap) } else { text },
         offset: 0,
-        truncated: body.truncated,
+        truncated,
     };
     Fetched { documents: Documents::One(document), discovered: Vec::new() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,8 +59,10 @@ struct Host {
 
 #[derive(Debug)]
 struct Schedule {
-    /// When the next request may start.
+    /// When the next request may start, by the interval.
     next: Instant,
+    /// Until when the host is left alone, because it asked for that.
+    blocked: Instant,
     /// Refusals in a row.
     refusals: u32,
 }
@@ -69,7 +71,8 @@ struct Schedule {
 #[derive(Debug)]
 pub(crate) struct Turn {
     host: Arc<Host>,
-    _place: OwnedSemaphorePermit,
+    /// `None` for a turn that takes no place.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Politeness {
@@ -94,12 +97,34 @@ impl Politeness {
         let place = tokio::time::timeout_at(latest, state.places.clone().acquire_owned()).await;
         // The semaphore is never closed.
         let Ok(Ok(place)) = place else { return Err(defer(host, self.pace.patience)) };
-        let start = state.schedule().promise(self.pace.interval.max(delay.unwrap_or_default()), latest);
-        match start {
-            Ok(start) => tokio::time::sleep_until(start).await,
-            Err(away) => return Err(defer(host, away)),
+        let interval = self.pace.interval.max(delay.unwrap_or_default());
+        loop {
+            let start = state.schedule().promise(interval, latest).map_err(|away| defer(host, away))?;
+            tokio::time::sleep_until(start).await;
+            // The host may have asked to be left alone since the start was promised.
+            if state.schedule().blocked <= Instant::now() {
+                return Ok(Turn { host: state, _place: Some(place) });
+            }
         }
-        Ok(Turn { host: state, _place: place })
+    }
+
+    /// Waits only while `host` wants to be left alone: for an API whose pace somebody else keeps.
+    ///
+    /// # Errors
+    /// [`FetchErrorClass::Deferred`] when that is longer than patience or `deadline`.
+    pub(crate) async fn unblocked(&self, host: &str, deadline: Instant) -> Result<Turn, FetchError> {
+        let state = self.host(host);
+        let latest = deadline.min(Instant::now() + self.pace.patience);
+        loop {
+            let (now, blocked) = (Instant::now(), state.schedule().blocked);
+            if blocked <= now {
+                return Ok(Turn { host: state, _place: None });
+            }
+            if blocked > latest {
+                return Err(defer(host, blocked - now));
+            }
+            tokio::time::sleep_until(blocked).await;
+        }
     }
 
     fn host(&self, name: &str) -> Arc<Host> {
@@ -108,15 +133,24 @@ impl Politeness {
             return host.clone();
         }
         if hosts.len() >= MAX_HOSTS {
-            let now = Instant::now();
-            hosts.retain(|_, host| Arc::strong_count(host) > 1 || host.schedule().next > now);
+            forget(&mut hosts);
         }
         let places = Arc::new(Semaphore::new(self.pace.concurrency.clamp(1, Semaphore::MAX_PERMITS)));
-        let schedule = Mutex::new(Schedule { next: Instant::now(), refusals: 0 });
+        let schedule = Mutex::new(Schedule::new());
         let host = Arc::new(Host { places, schedule });
         hosts.insert(name.to_owned(), host.clone());
         host
     }
+}
+
+/// Makes room: the hosts that may be asked the soonest go first, down to half; those in use stay.
+fn forget(hosts: &mut HashMap<String, Arc<Host>>) {
+    let mut idle: Vec<Instant> =
+        hosts.values().filter(|host| Arc::strong_count(host) == 1).map(|host| host.schedule().free()).collect();
+    idle.sort_unstable();
+    let too_many = hosts.len().saturating_sub(MAX_HOSTS / 2).min(idle.len());
+    let Some(last) = too_many.checked_sub(1).map(|at| idle[at]) else { return };
+    hosts.retain(|_, host| Arc::strong_count(host) > 1 || host.schedule().free() > last);
 }
 
 fn defer(host: &str, after: Duration) -> FetchError {
@@ -133,10 +167,20 @@ impl Host {
 }
 
 impl Schedule {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { next: now, blocked: now, refusals: 0 }
+    }
+
+    /// When the host may be asked again.
+    fn free(&self) -> Instant {
+        self.next.max(self.blocked)
+    }
+
     /// The next start, when it is no later than `latest`; else how far away it is.
     fn promise(&mut self, interval: Duration, latest: Instant) -> Result<Instant, Duration> {
         let now = Instant::now();
-        let start = self.next.max(now);
+        let start = self.free().max(now);
         if start > latest {
             return Err(start - now);
         }
@@ -146,19 +190,28 @@ impl Schedule {
 }
 
 impl Turn {
-    /// The host answered as it should.
+    /// The host answered as it should. An answer to what was asked before a refusal says nothing about it.
     pub(crate) fn welcome(&self) {
-        self.host.schedule().refusals = 0;
+        let mut schedule = self.host.schedule();
+        if schedule.blocked <= Instant::now() {
+            schedule.refusals = 0;
+        }
     }
 
     /// The host asked to be left alone (429 or 503), for a time or without saying how long. Answers for how long it is.
+    ///
+    /// Requests that were on their way together are refused together: those after the first count as the same refusal.
     pub(crate) fn refused(&self, asked: Option<Duration>) -> Duration {
         let mut schedule = self.host.schedule();
-        let doubled = FIRST_BLOCK.saturating_mul(1 << schedule.refusals.min(20)).min(LONGEST_BLOCK);
-        schedule.refusals = schedule.refusals.saturating_add(1);
-        let wait = asked.map_or(doubled, |asked| asked.min(LONGEST_ASKED));
-        schedule.next = schedule.next.max(Instant::now() + wait);
-        wait
+        let now = Instant::now();
+        if schedule.blocked <= now {
+            let doubled = FIRST_BLOCK.saturating_mul(1 << schedule.refusals.min(20)).min(LONGEST_BLOCK);
+            schedule.refusals = schedule.refusals.saturating_add(1);
+            schedule.blocked = now + asked.map_or(doubled, |asked| asked.min(LONGEST_ASKED));
+        } else if let Some(asked) = asked {
+            schedule.blocked = schedule.blocked.max(now + asked.min(LONGEST_ASKED));
+        }
+        schedule.blocked - now
     }
 }
 
@@ -218,9 +271,49 @@ mod tests {
         assert_eq!(begin.elapsed(), Duration::from_secs(4));
         turn.welcome();
         assert_eq!(turn.refused(None), Duration::from_secs(1));
+        assert_eq!(turn.refused(None), Duration::from_secs(1), "refused together counts once");
+        turn.welcome();
         assert_eq!(turn.refused(Some(Duration::from_secs(90))), Duration::from_secs(90));
         let deferred = gate.turn("a", None, far()).await.unwrap_err();
         assert!(deferred.retry_after.unwrap() >= Duration::from_secs(90));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_when_a_host_refuses_waits_on() {
+        let gate = Politeness::new(Pace { interval: Duration::from_secs(1), ..Pace::default() });
+        let begin = Instant::now();
+        let first = gate.turn("a", None, far()).await.unwrap();
+        let second = async {
+            gate.turn("a", None, far()).await.unwrap();
+            begin.elapsed()
+        };
+        let refuse = async { first.refused(Some(Duration::from_secs(9))) };
+        let (waited, _) = tokio::join!(second, refuse);
+        assert_eq!(waited, Duration::from_secs(9));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_waits_for_nothing_but_a_refusal() {
+        let gate = Politeness::new(Pace { interval: Duration::from_secs(5), concurrency: 1, ..Pace::default() });
+        let begin = Instant::now();
+        let turn = gate.unblocked("a", far()).await.unwrap();
+        gate.unblocked("a", far()).await.unwrap();
+        assert_eq!(begin.elapsed(), Duration::ZERO);
+        turn.refused(Some(Duration::from_secs(3)));
+        gate.unblocked("a", far()).await.unwrap();
+        assert_eq!(begin.elapsed(), Duration::from_secs(3));
+        turn.refused(Some(Duration::from_secs(3_000)));
+        assert_eq!(gate.unblocked("a", far()).await.unwrap_err().class, FetchErrorClass::Deferred);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn hosts_that_refuse_are_bounded_as_well() {
+        let gate = Politeness::new(Pace::default());
+        for n in 0..MAX_HOSTS + 10 {
+            let turn = gate.turn(&n.to_string(), None, far()).await.unwrap();
+            turn.refused(Some(LONGEST_ASKED));
+        }
+        assert!(gate.hosts.lock().unwrap().len() <= MAX_HOSTS);
     }
 
     #[tokio::test(start_paused = true)]

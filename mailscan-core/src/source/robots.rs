@@ -37,6 +37,12 @@ enum Group {
 }
 
 impl Rules {
+    /// The rules of a file of which only the beginning is known: a line that was cut says something else than it did.
+    pub(crate) fn parse_beginning(file: &[u8]) -> Self {
+        let whole_lines = memchr::memrchr2(b'\n', b'\r', file).unwrap_or(0);
+        Self::parse(&file[..whole_lines])
+    }
+
     /// The rules of a file for this crawler: those of all groups that name it, else those of all groups for `*`.
     pub(crate) fn parse(file: &[u8]) -> Self {
         let text = String::from_utf8_lossy(file);
@@ -56,7 +62,8 @@ impl Rules {
                 }
                 continue;
             }
-            naming = false;
+            // Only a rule ends the names of a group: other records must not change what the rules belong to.
+            naming &= !matches!(field.as_str(), "allow" | "disallow");
             match (group, &mut ours) {
                 (Group::Ours, Some(ours)) => ours.add(&field, value),
                 (Group::Everybody, _) => everybody.add(&field, value),
@@ -66,12 +73,18 @@ impl Rules {
         ours.unwrap_or(everybody)
     }
 
+    /// About how much memory the rules take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.rules.iter().map(|rule| size_of::<Rule>() + rule.pattern.capacity()).sum()
+    }
+
     fn add(&mut self, field: &str, value: &str) {
         match field {
             // An empty rule says nothing.
             "allow" | "disallow" if !value.is_empty() => {
                 let (pattern, anchored) = value.strip_suffix('$').map_or((value, false), |value| (value, true));
-                self.rules.push(Rule { allow: field == "allow", pattern: normalise(pattern), anchored });
+                let pattern = pattern.split('*').map(normalise).collect::<Vec<_>>().join("*");
+                self.rules.push(Rule { allow: field == "allow", pattern, anchored });
             }
             "crawl-delay" => {
                 let seconds = value.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds > 0.0);
@@ -142,7 +155,7 @@ fn merge(a: Group, b: Group) -> Group {
 }
 
 /// One spelling for all that mean the same octets (RFC 9309, section 2.2.2): what need not be encoded is not, and the
-/// rest is, with upper-case digits.
+/// rest is, with upper-case digits. `*` and `$` count as what they are, so that only a pattern's own are special (2.2.3).
 fn normalise(text: &str) -> String {
     let mut normal = String::with_capacity(text.len());
     let bytes = text.as_bytes();
@@ -153,7 +166,7 @@ fn normalise(text: &str) -> String {
         match escaped {
             Some(value) if value.is_ascii_alphanumeric() || b"-._~".contains(&value) => normal.push(char::from(value)),
             Some(value) => push_escape(&mut normal, value),
-            None if byte.is_ascii_graphic() => normal.push(char::from(byte)),
+            None if byte.is_ascii_graphic() && !b"*$".contains(&byte) => normal.push(char::from(byte)),
             None => push_escape(&mut normal, byte),
         }
     }
@@ -214,6 +227,30 @@ mod tests {
     fn encoded_and_plain_spellings_are_one() {
         let file = "User-agent: *\nDisallow: /b%c3%bccher\nDisallow: /%7ejoe\nDisallow: /käse\n";
         assert!(!allowed(file, "/bücher") && !allowed(file, "/~joe/x") && !allowed(file, "/k%C3%A4se"));
+    }
+
+    #[test]
+    fn escaped_special_characters_are_themselves() {
+        let file = "User-agent: *\nDisallow: /a-%2A.html\nDisallow: /b%24\nDisallow: /c$d\n";
+        assert!(!allowed(file, "/a-*.html") && allowed(file, "/a-x.html"));
+        assert!(!allowed(file, "/b$x") && allowed(file, "/b"));
+        assert!(!allowed(file, "/c$d") && allowed(file, "/c"));
+    }
+
+    #[test]
+    fn other_records_do_not_end_the_names_of_a_group() {
+        for record in ["Sitemap: http://a.org/s.xml", "Crawl-delay: 5", "Unknown: x", ""] {
+            let file = format!("User-agent: mailscan\n{record}\nUser-agent: other\nDisallow: /\n");
+            assert!(!allowed(&file, "/x"), "{record}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_was_cut_is_no_rule() {
+        let file = b"User-agent: *\nDisallow: /a\nDisallow: /";
+        let url = url::Url::parse("http://a.org/b").unwrap();
+        assert!(Rules::parse_beginning(file).allow(&url) && !Rules::parse(file).allow(&url));
+        assert!(Rules::parse_beginning(b"").allow(&url));
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl SearchEndpoint {
     /// [`ErrorKind::Invalid`], naming the field and the mend.
     pub fn parse(text: &str) -> Result<Self> {
         let invalid = |message: String| Error::new(ErrorKind::Invalid, "search endpoint", message);
-        let endpoint: Self = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
+        let mut endpoint: Self = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
         if !endpoint.url.contains("{query}") {
             return Err(invalid("`url` has no {query}: say where the query goes".to_owned()));
         }
@@ -99,6 +99,10 @@ impl SearchEndpoint {
             if value == 0 {
                 return Err(invalid(format!("`{name}` is 0: give at least 1")));
             }
+        }
+        if !endpoint.url.contains("{page}") {
+            // Every call would bring the same results.
+            (endpoint.max_pages, endpoint.lanes) = (1, 1);
         }
         Ok(endpoint)
     }
@@ -189,9 +193,12 @@ impl SearchSource {
         let headers = endpoint.headers(&key)?;
         let body = http.call(&url, &headers, context.budget).await.map_err(|error| hide(error, &key))?;
         let answer: Value = serde_json::from_slice(&body).map_err(|_| wrong_answer("its answer is not JSON"))?;
-        let results = find(&answer, &endpoint.results).and_then(Value::as_array);
-        let results =
-            results.ok_or_else(|| wrong_answer(&format!("its answer has no list at `{}`", endpoint.results)))?;
+        let results = match find(&answer, &endpoint.results) {
+            Some(Value::Array(results)) => results.as_slice(),
+            // Some leave the list out where it would be empty. On the first pages that may as well be a wrong path.
+            None | Some(Value::Null) if answer.is_object() && page > stride => &[],
+            _ => return Err(wrong_answer(&format!("its answer has no list at `{}`", endpoint.results))),
+        };
         let mut fetched = gather(&endpoint, results, &endpoint.fill(query, page, "KEY"));
         let next = page.saturating_add(stride.max(1));
         if !results.is_empty() && next <= endpoint.max_pages {
@@ -312,6 +319,9 @@ mod tests {
         assert!(message(r#"{"url": "http://a.org/", "results": "r", "result_url": "u"}"#).contains("{query}"));
         let keyed = r#"{"url": "http://a.org/?q={query}&k={key}", "results": "r", "result_url": "u"}"#;
         assert!(message(keyed).contains("key_env"));
+        let paged = r#"{"url": "http://a.org/?q={query}", "results": "r", "result_url": "u", "lanes": 3}"#;
+        let endpoint = SearchEndpoint::parse(paged).unwrap();
+        assert_eq!((endpoint.max_pages, endpoint.lanes()), (1, 1), "one page is all there is");
         let unknown = r#"{"url": "http://a.org/?q={query}", "results": "r", "result_url": "u", "lames": 3}"#;
         assert!(message(unknown).contains("lames"));
     }

@@ -3,10 +3,11 @@
 //! The cap counts decoded bytes, so a bomb costs no more than an honest page. What a server sends beyond the cap is
 //! dropped and noted.
 
-use std::io;
+use std::io::{self, Cursor};
 use std::pin::Pin;
 
 use async_compression::tokio::bufread::{BrotliDecoder, DeflateDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder};
+use async_compression::zstd::DParameter;
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt};
 use http_body_util::{BodyExt, BodyStream};
@@ -22,6 +23,8 @@ use crate::fetch::FetchError;
 
 /// The most content encodings laid over each other that are undone.
 const MAX_ENCODINGS: usize = 2;
+/// The largest window of a zstd body, as a power of two: the 8 MiB of RFC 9659.
+const ZSTD_WINDOW: u32 = 23;
 
 /// A decoded body.
 #[derive(Debug)]
@@ -118,9 +121,7 @@ fn join(first: Option<Bytes>, mut rest: BytesMut, last: &[u8]) -> Bytes {
 
 /// A body that broke off is an error: what is missing may hold addresses.
 fn broken(error: &hyper::Error) -> FetchError {
-    let mut explained = explain(error, false);
-    "body-incomplete".clone_into(explained.code.to_mut());
-    explained
+    transient("body-incomplete", explain(error, false).message)
 }
 
 async fn decode(response: Response<Incoming>, encodings: &[Encoding], cap: usize) -> Result<Body, FetchError> {
@@ -134,6 +135,10 @@ async fn decode(response: Response<Incoming>, encodings: &[Encoding], cap: usize
     // No format makes honest text larger than a few bytes more than it is, so this bounds what is read as well.
     let compressed = StreamReader::new(Box::pin(data)).take(cap as u64 + 64 * 1024);
     let mut reader: Pin<Box<dyn AsyncBufRead + Send>> = Box::pin(BufReader::new(compressed));
+    // Some servers name an encoding where there is nothing to encode.
+    if reader.fill_buf().await.map_err(|error| undecodable(&error))?.is_empty() {
+        return Ok(Body { bytes: Bytes::new(), truncated: false });
+    }
     for encoding in encodings.iter().rev() {
         reader = undo(*encoding, reader).await.map_err(|error| undecodable(&error))?;
     }
@@ -156,11 +161,16 @@ async fn undo(
             Box::pin(BufReader::new(decoder))
         }
         Encoding::Brotli => Box::pin(BufReader::new(BrotliDecoder::new(reader))),
-        Encoding::Zstd => Box::pin(BufReader::new(ZstdDecoder::new(reader))),
+        Encoding::Zstd => {
+            let window = DParameter::window_log_max(ZSTD_WINDOW);
+            Box::pin(BufReader::new(ZstdDecoder::with_params(reader, &[window])))
+        }
         Encoding::Deflate => {
             // RFC 9110 means zlib by "deflate"; some servers send the bare stream. A zlib head has method 8 and a check.
-            let head = reader.fill_buf().await?;
-            let is_zlib = matches!(head, [a, b, ..] if a & 15 == 8 && u16::from_be_bytes([*a, *b]) % 31 == 0);
+            let mut head = Vec::with_capacity(2);
+            (&mut reader).take(2).read_to_end(&mut head).await?;
+            let is_zlib = matches!(head[..], [a, b] if a & 15 == 8 && u16::from_be_bytes([a, b]) % 31 == 0);
+            let reader = Cursor::new(head).chain(reader);
             if is_zlib {
                 Box::pin(BufReader::new(ZlibDecoder::new(reader)))
             } else {
@@ -173,6 +183,9 @@ async fn undo(
 fn undecodable(error: &io::Error) -> FetchError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<hyper::Error>()) {
         Some(transport) => broken(transport),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+            transient("body-incomplete", "the encoded body ends before its end".to_owned())
+        }
         None => transient("body-encoding", format!("the body cannot be decoded: {error}")),
     }
 }

@@ -7,6 +7,8 @@ use crate::extract::Media;
 
 /// How far into a document a `<meta charset>` is looked for, as in the HTML standard.
 const META_WINDOW: usize = 1_024;
+/// How far back the end of a cut text is looked for: more than an address takes, also with every character escaped.
+const LONGEST_WORD: usize = 4_096;
 
 /// A parsed `Content-Type`.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -90,36 +92,67 @@ pub(crate) fn looks_binary(body: &[u8]) -> bool {
     Encoding::for_bom(body).is_none() && memchr::memchr(0, &body[..body.len().min(META_WINDOW)]).is_some()
 }
 
-/// The body in UTF-8: by its byte order mark, its head, its `<meta>`, as UTF-8 where it is that, else as windows-1252.
-/// A body that is UTF-8 already is not copied.
+/// The body in UTF-8, without its byte order mark: by that mark, its head, its own words, as UTF-8 where it is that, else
+/// as windows-1252. A body that is UTF-8 already is not copied.
 pub(crate) fn to_utf8(body: Bytes, content_type: &ContentType, media: Media) -> Bytes {
-    let declared = || Encoding::for_label(content_type.charset.as_deref()?.as_bytes());
-    let marked = Encoding::for_bom(&body).map(|(encoding, _)| encoding);
-    let encoding = marked.or_else(declared).or_else(|| if media == Media::Html { meta_charset(&body) } else { None });
-    let encoding = match encoding {
-        Some(encoding) => encoding,
-        None if std::str::from_utf8(&body).is_ok() => UTF_8,
-        None => WINDOWS_1252,
-    };
+    if let Some((encoding, mark)) = Encoding::for_bom(&body) {
+        return decode(body.slice(mark..), encoding);
+    }
+    let declared = content_type.charset.as_deref().and_then(|label| readable(label.as_bytes()));
+    let encoding = declared.or_else(|| if media == Media::Html { own_charset(&body) } else { None });
+    let guess = || if is_utf8(&body) { UTF_8 } else { WINDOWS_1252 };
+    let encoding = encoding.unwrap_or_else(guess);
+    decode(body, encoding)
+}
+
+fn decode(body: Bytes, encoding: &'static Encoding) -> Bytes {
     if encoding == UTF_8 {
         return body;
     }
-    let (text, _, _) = encoding.decode(&body);
+    let (text, _) = encoding.decode_without_bom_handling(&body);
     match text {
         std::borrow::Cow::Borrowed(text) if text.len() == body.len() => body,
         text => Bytes::from(text.into_owned()),
     }
 }
 
-/// The charset that a `<meta>` names within the first kilobyte. UTF-16 there means UTF-8, as the HTML standard says.
-fn meta_charset(body: &[u8]) -> Option<&'static Encoding> {
+/// Whether a body is UTF-8; where it was cut, its last character may be missing a part.
+fn is_utf8(body: &[u8]) -> bool {
+    std::str::from_utf8(body).map_or_else(|error| error.error_len().is_none(), |_| true)
+}
+
+/// The encoding of a label, unless it is one that the standard replaces as a whole by a single U+FFFD.
+fn readable(label: &[u8]) -> Option<&'static Encoding> {
+    Encoding::for_label(label).filter(|encoding| *encoding != encoding_rs::REPLACEMENT)
+}
+
+/// A text that was cut anywhere, or is longer than `cap`, cut back to where no address can stand: an address that lost
+/// its end would be read as another one.
+pub(crate) fn cut(text: &Bytes, cap: usize) -> Bytes {
+    let end = text.len().min(cap);
+    let tail = end.saturating_sub(LONGEST_WORD);
+    let is_gap = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'<' | b'>');
+    let gap = text[tail..end].iter().rposition(is_gap).map_or(end, |at| tail + at);
+    text.slice(..gap)
+}
+
+/// The charset that an XML declaration or a `<meta>` names within the first kilobyte. UTF-16 there means UTF-8, as the
+/// HTML standard says: who could read it so far reads no UTF-16.
+fn own_charset(body: &[u8]) -> Option<&'static Encoding> {
     let head = body[..body.len().min(META_WINDOW)].to_ascii_lowercase();
-    let at = memchr::memmem::find(&head, b"charset")?;
-    let value = head[at + b"charset".len()..].trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
-    let value = value.strip_prefix(b"\"").or_else(|| value.strip_prefix(b"'")).unwrap_or(value);
-    let end = value.iter().position(|b| !b.is_ascii_alphanumeric() && !b"-_:.".contains(b)).unwrap_or(value.len());
-    let encoding = Encoding::for_label(&value[..end])?;
+    let declaration = head.strip_prefix(b"<?xml").map(|rest| rest.split(|b| *b == b'>').next().unwrap_or_default());
+    let encoding = declaration.and_then(|text| named(text, b"encoding")).or_else(|| named(&head, b"charset"))?;
     Some(if encoding == encoding_rs::UTF_16LE || encoding == encoding_rs::UTF_16BE { UTF_8 } else { encoding })
+}
+
+/// The first known encoding that stands as the value of an attribute.
+fn named(head: &[u8], attribute: &[u8]) -> Option<&'static Encoding> {
+    memchr::memmem::find_iter(head, attribute).find_map(|at| {
+        let value = head[at + attribute.len()..].trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
+        let value = value.strip_prefix(b"\"").or_else(|| value.strip_prefix(b"'")).unwrap_or(value);
+        let end = value.iter().position(|b| !b.is_ascii_alphanumeric() && !b"-_:.".contains(b));
+        readable(&value[..end.unwrap_or(value.len())])
+    })
 }
 
 #[cfg(test)]
@@ -138,6 +171,41 @@ mod tests {
         assert_eq!(text(b"<meta charset='koi8-r'>\xc1", "text/html", Media::Html), "<meta charset='koi8-r'>а");
         assert_eq!(text("bücher".as_bytes(), "text/plain", Media::Text), "bücher");
         assert_eq!(text(b"b\xfccher", "text/plain", Media::Text), "bücher");
+    }
+
+    #[test]
+    fn a_mark_is_no_part_of_the_text() {
+        assert_eq!(text(b"\xef\xbb\xbfann@a.org", "text/plain", Media::Text), "ann@a.org");
+        assert_eq!(text(b"\xfe\xff\0a", "text/html", Media::Html), "a");
+    }
+
+    #[test]
+    fn documents_name_their_charset_in_several_ways() {
+        let xml = b"<?xml version='1.0' encoding='koi8-r'?><a>\xc1</a>";
+        assert!(text(xml, "application/rss+xml", Media::Html).ends_with("<a>\u{430}</a>"));
+        let later = b"<script charset>x</script><meta http-equiv=x content='text/html; charset=koi8-r'>\xc1";
+        assert!(text(later, "text/html", Media::Html).ends_with('\u{430}'));
+        let utf16 = "<meta charset=utf-16>b\u{fc}".as_bytes();
+        assert!(text(utf16, "text/html", Media::Html).ends_with("b\u{fc}"));
+    }
+
+    #[test]
+    fn charsets_that_nobody_reads_do_not_swallow_the_text() {
+        assert_eq!(text(b"ann@a.org", "text/plain; charset=iso-2022-kr", Media::Text), "ann@a.org");
+        assert_eq!(text(b"ann@a.org", "text/plain; charset=no-such", Media::Text), "ann@a.org");
+    }
+
+    #[test]
+    fn a_cut_character_does_not_change_the_guess() {
+        assert_eq!(text(b"b\xc3\xbccher \xc3", "text/plain", Media::Text), "b\u{fc}cher \u{fffd}");
+    }
+
+    #[test]
+    fn a_cut_text_ends_where_no_address_stands() {
+        let cut = |text: &'static str, cap| cut(&Bytes::from_static(text.as_bytes()), cap);
+        assert_eq!(cut("to ann@example.co", 99), "to");
+        assert_eq!(cut("<p>ann@example.com</p>", 17), "<p");
+        assert_eq!(cut("nogap", 3), "nog");
     }
 
     #[test]

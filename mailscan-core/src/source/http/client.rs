@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Request, Response, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use tokio::time::Instant;
@@ -116,9 +116,11 @@ impl Client {
             fields.insert(name, value.clone());
         }
         let until = deadline.min(Instant::now() + self.head_time);
+        let connection = capture_connection(&mut request);
         match tokio::time::timeout_at(until, self.inner.request(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(explain(&error, error.is_connect())),
+            Err(_) if connection.connection_metadata().is_none() => Err(unconnected()),
             Err(_) => Err(transient("header-timeout", "no answer came in time".to_owned())),
         }
     }
@@ -172,7 +174,7 @@ pub(crate) fn explain(error: &(dyn StdError + 'static), connecting: bool) -> Fet
         if let Some(io) = cause.downcast_ref::<std::io::Error>()
             && io.kind() == std::io::ErrorKind::TimedOut
         {
-            return transient("connect-timeout", "the connection was not made in time".to_owned());
+            return unconnected();
         }
     }
     let text = last.to_string();
@@ -184,6 +186,10 @@ pub(crate) fn explain(error: &(dyn StdError + 'static), connecting: bool) -> Fet
     } else {
         transient("connection", format!("the connection broke: {text}"))
     }
+}
+
+fn unconnected() -> FetchError {
+    transient("connect-timeout", "the connection was not made in time".to_owned())
 }
 
 /// The cause of an error; an I/O error is asked for what it wraps, which `source` skips.

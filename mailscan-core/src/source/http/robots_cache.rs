@@ -2,29 +2,48 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::fetch::FetchError;
+use crate::fetch::{FetchError, FetchErrorClass};
 use crate::source::robots::Rules;
 
 /// How long a file is believed: RFC 9309, section 2.4.
 const KEEP: Duration = Duration::from_secs(24 * 3_600);
+/// How long a failure is believed, so that a site in trouble is not asked again for every page.
+const KEEP_FAILURE: Duration = Duration::from_secs(60);
 /// The most sites remembered.
 const MAX_SITES: usize = 10_000;
+/// The most memory that their rules may take.
+const MAX_BYTES: usize = 64 << 20;
 
 /// The rules of sites, by scheme, host and port.
 #[derive(Debug, Default)]
-pub(super) struct RobotsCache(Mutex<HashMap<String, Site>>);
+pub(super) struct RobotsCache(Mutex<Sites>);
+
+#[derive(Debug, Default)]
+struct Sites {
+    by_origin: HashMap<String, Site>,
+    /// What the rules of all sites take.
+    bytes: usize,
+}
 
 #[derive(Clone, Debug)]
 struct Site {
     since: Instant,
-    rules: Arc<OnceCell<Arc<Rules>>>,
+    bytes: usize,
+    answer: Arc<OnceCell<Answer>>,
+}
+
+/// What became of fetching a file, and until when that counts.
+#[derive(Debug)]
+struct Answer {
+    rules: Result<Arc<Rules>, FetchError>,
+    until: Instant,
 }
 
 /// Where a page's site keeps its robots.txt.
@@ -37,69 +56,168 @@ pub(super) fn location(page: &Url) -> Url {
 }
 
 impl RobotsCache {
-    /// The rules for a page. Of those who ask at the same time one fetches and the others wait for it; a failure is
-    /// not kept, and whoever asks next tries again.
-    pub(super) async fn rules<F, R>(&self, page: &Url, fetch: F) -> Result<Arc<Rules>, FetchError>
+    /// The rules for a page. Of those who ask at the same time one fetches and the others wait for it, no longer than
+    /// until `deadline`. A failure is kept for a minute; that it was not the host's turn is not kept at all.
+    pub(super) async fn rules<F, R>(&self, page: &Url, deadline: Instant, fetch: F) -> Result<Arc<Rules>, FetchError>
     where
         F: FnOnce() -> R,
         R: Future<Output = Result<Rules, FetchError>>,
     {
-        let site = self.site(page);
-        site.get_or_try_init(|| async { fetch().await.map(Arc::new) }).await.cloned()
+        let origin = page.origin().ascii_serialization();
+        let answer = self.answer(&origin);
+        let asking = answer.get_or_try_init(|| async {
+            let rules = fetch().await.map(Arc::new);
+            let keep = match &rules {
+                Ok(rules) => {
+                    self.weigh(&origin, &answer, rules.bytes());
+                    KEEP
+                }
+                Err(error) if error.class == FetchErrorClass::Deferred => return Err(error.clone()),
+                Err(_) => KEEP_FAILURE,
+            };
+            Ok(Answer { rules, until: Instant::now() + keep })
+        });
+        match tokio::time::timeout_at(deadline, asking).await {
+            Ok(answer) => answer?.rules.clone(),
+            Err(_) => Err(FetchError::new(
+                FetchErrorClass::Deferred,
+                "robots-wait",
+                "robots.txt of the site is still being fetched",
+            )),
+        }
     }
 
-    fn site(&self, page: &Url) -> Arc<OnceCell<Arc<Rules>>> {
-        let origin = page.origin().ascii_serialization();
-        let mut sites = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn lock(&self) -> MutexGuard<'_, Sites> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The place of a site's answer: the one that is there while it counts, else a new one.
+    fn answer(&self, origin: &str) -> Arc<OnceCell<Answer>> {
+        let mut sites = self.lock();
         let now = Instant::now();
-        if let Some(site) = sites.get(&origin).filter(|site| now - site.since < KEEP) {
-            return site.rules.clone();
+        let counts = |site: &&Site| site.answer.get().is_none_or(|answer| now < answer.until);
+        if let Some(site) = sites.by_origin.get(origin).filter(counts) {
+            return site.answer.clone();
         }
-        if sites.len() >= MAX_SITES {
-            forget_oldest(&mut sites);
+        if sites.by_origin.len() >= MAX_SITES {
+            sites.forget_oldest();
         }
-        let rules = Arc::new(OnceCell::new());
-        sites.insert(origin, Site { since: now, rules: rules.clone() });
-        rules
+        let answer = Arc::new(OnceCell::new());
+        let site = Site { since: now, bytes: 0, answer: answer.clone() };
+        if let Some(old) = sites.by_origin.insert(origin.to_owned(), site) {
+            sites.bytes -= old.bytes;
+        }
+        answer
+    }
+
+    /// Counts what a site's rules take, unless the site was forgotten meanwhile.
+    fn weigh(&self, origin: &str, answer: &Arc<OnceCell<Answer>>, bytes: usize) {
+        let mut sites = self.lock();
+        let Some(site) = sites.by_origin.get_mut(origin).filter(|site| Arc::ptr_eq(&site.answer, answer)) else {
+            return;
+        };
+        site.bytes = bytes;
+        sites.bytes += bytes;
+        while sites.bytes > MAX_BYTES {
+            sites.forget_oldest();
+        }
     }
 }
 
-/// Forgets the older half, so that room is made once for many sites to come.
-fn forget_oldest(sites: &mut HashMap<String, Site>) {
-    let mut ages: Vec<Instant> = sites.values().map(|site| site.since).collect();
-    let middle = ages.len() / 2;
-    let (_, median, _) = ages.select_nth_unstable(middle);
-    let median = *median;
-    sites.retain(|_, site| site.since > median);
+impl Sites {
+    /// Forgets the older half, so that room is made once for many sites to come.
+    fn forget_oldest(&mut self) {
+        let mut ages: Vec<Instant> = self.by_origin.values().map(|site| site.since).collect();
+        if ages.is_empty() {
+            return;
+        }
+        let middle = ages.len() / 2;
+        let median = *ages.select_nth_unstable(middle).1;
+        self.by_origin.retain(|_, site| site.since > median);
+        self.bytes = self.by_origin.values().map(|site| site.bytes).sum();
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const FILE: &[u8] = b"User-agent: *\nDisallow: /x";
+
+    fn page(host: &str) -> Url {
+        Url::parse(&format!("http://{host}/x?y")).unwrap()
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(10)
+    }
+
+    async fn failure(class: FetchErrorClass) -> Result<Rules, FetchError> {
+        Err(FetchError::new(class, "x", "x"))
+    }
+
+    async fn unasked() -> Result<Rules, FetchError> {
+        panic!("the file was asked for again")
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn one_fetch_serves_a_site_for_a_day_and_failures_are_not_kept() {
-        let cache = RobotsCache::default();
-        let page = Url::parse("http://a.org/x?y").unwrap();
-        let failure = || async { Err(FetchError::new(crate::fetch::FetchErrorClass::Transient, "x", "x")) };
-        let rules = || async { Ok(Rules::parse(b"User-agent: *\nDisallow: /x")) };
-        assert!(cache.rules(&page, failure).await.is_err());
-        assert!(!cache.rules(&page, rules).await.unwrap().allow(&page));
+    async fn one_fetch_serves_a_site_for_a_day() {
+        let (cache, page) = (RobotsCache::default(), page("a.org"));
+        let rules = || async { Ok(Rules::parse(FILE)) };
+        assert!(!cache.rules(&page, soon(), rules).await.unwrap().allow(&page));
         tokio::time::advance(KEEP - Duration::from_secs(1)).await;
-        assert!(!cache.rules(&page, failure).await.unwrap().allow(&page));
+        assert!(!cache.rules(&page, soon(), unasked).await.unwrap().allow(&page));
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(cache.rules(&page, failure).await.is_err());
+        assert!(cache.rules(&page, soon(), || failure(FetchErrorClass::Transient)).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_counts_for_a_minute_and_a_missed_turn_not_at_all() {
+        let (cache, page) = (RobotsCache::default(), page("a.org"));
+        assert!(cache.rules(&page, soon(), || failure(FetchErrorClass::Deferred)).await.is_err());
+        assert!(cache.rules(&page, soon(), || failure(FetchErrorClass::Transient)).await.is_err());
+        let kept = cache.rules(&page, soon(), unasked).await.unwrap_err();
+        assert_eq!(kept.class, FetchErrorClass::Transient);
+        tokio::time::advance(KEEP_FAILURE).await;
+        assert!(cache.rules(&page, soon(), || async { Ok(Rules::parse(FILE)) }).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_past_the_deadline_for_another() {
+        let (cache, page) = (RobotsCache::default(), page("a.org"));
+        let first = cache.rules(&page, Instant::now() + Duration::from_secs(60), std::future::pending);
+        let second = async {
+            let begin = Instant::now();
+            let error = cache.rules(&page, soon(), unasked).await.unwrap_err();
+            (error.class, begin.elapsed())
+        };
+        let (_, waited) = tokio::join!(first, second);
+        assert_eq!(waited, (FetchErrorClass::Deferred, Duration::from_secs(10)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_number_of_sites_is_bounded() {
         let cache = RobotsCache::default();
         for n in 0..MAX_SITES + 10 {
-            let page = Url::parse(&format!("http://site{n}.org/")).unwrap();
-            cache.rules(&page, || async { Ok(Rules::default()) }).await.unwrap();
+            cache.rules(&page(&format!("site{n}.org")), soon(), || async { Ok(Rules::default()) }).await.unwrap();
             tokio::time::advance(Duration::from_millis(1)).await;
         }
-        assert!(cache.0.lock().unwrap().len() <= MAX_SITES);
+        assert!(cache.lock().by_origin.len() <= MAX_SITES);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_memory_of_rules_is_bounded() {
+        let cache = RobotsCache::default();
+        let rules = Rules::parse(format!("User-agent: *\n{}", "Disallow: /a\n".repeat(30_000)).as_bytes());
+        assert!(rules.bytes() > 900_000);
+        for n in 0..100 {
+            let rules = rules.clone();
+            cache.rules(&page(&format!("site{n}.org")), soon(), || async { Ok(rules) }).await.unwrap();
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        let sites = cache.lock();
+        let held: usize = sites.by_origin.values().map(|site| site.bytes).sum();
+        assert!(held == sites.bytes && held <= MAX_BYTES && held > 0);
     }
 
     #[test]

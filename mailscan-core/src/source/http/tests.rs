@@ -1,0 +1,212 @@
+//! The source against small servers on loopback that answer byte for byte what a test wants.
+
+use std::sync::{Arc, Mutex};
+
+use async_compression::tokio::bufread::{DeflateEncoder, GzipEncoder, ZlibEncoder};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::fetch::FetchContext;
+use crate::job::JobOptions;
+use crate::source::search::SearchSource;
+
+/// A server that answers each path with bytes, one request a connection, and remembers what it was asked for.
+#[derive(Debug)]
+struct Server {
+    base: Url,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    async fn start(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let asked = Arc::<Mutex<Vec<String>>>::default();
+        let log = asked.clone();
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let mut socket = BufReader::new(socket);
+                let mut head = String::new();
+                while !head.ends_with("\r\n\r\n") && socket.read_line(&mut head).await.unwrap() > 0 {}
+                let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+                let bytes = answer(&path);
+                log.lock().unwrap().push(path);
+                // The client may have gone; the next one may not.
+                let _ = socket.write_all(&bytes).await;
+                let _ = socket.shutdown().await;
+            }
+        });
+        Self { base, asked }
+    }
+
+    fn url(&self, path: &str) -> Url {
+        self.base.join(path).unwrap()
+    }
+
+    fn times_asked(&self, path: &str) -> usize {
+        self.asked.lock().unwrap().iter().filter(|asked| *asked == path).count()
+    }
+}
+
+fn source() -> HttpSource {
+    HttpSource::new(&ClientOptions::default(), Pace::unlimited()).unwrap()
+}
+
+fn budget() -> Budget {
+    Budget { time: Duration::from_secs(20), body: 1_000 }
+}
+
+const MISSING: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+fn ok(headers: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n"
+    );
+    [head.as_bytes(), body].concat()
+}
+
+/// The same, a byte a chunk.
+fn in_bytes(headers: &str, body: &[u8]) -> Vec<u8> {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n";
+    let mut answer = format!("{head}{headers}\r\n").into_bytes();
+    for byte in body {
+        answer.extend_from_slice(&[b'1', b'\r', b'\n', *byte, b'\r', b'\n']);
+    }
+    answer.extend_from_slice(b"0\r\n\r\n");
+    answer
+}
+
+/// Serves `page` at `/page`, and no robots.txt.
+async fn fetch(page: Vec<u8>) -> Result<Fetched, FetchError> {
+    let server = Server::start(move |path| if path == "/page" { page.clone() } else { MISSING.to_vec() }).await;
+    source().page(server.url("/page").as_str(), budget()).await
+}
+
+fn text(fetched: Fetched) -> (String, bool) {
+    let Documents::One(document) = fetched.documents else { panic!("no document") };
+    (String::from_utf8(document.body.to_vec()).unwrap(), document.truncated)
+}
+
+async fn packed(mut encoder: impl tokio::io::AsyncRead + Unpin) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encoder.read_to_end(&mut bytes).await.unwrap();
+    bytes
+}
+
+#[tokio::test]
+async fn an_encoding_without_a_body_is_an_empty_page() {
+    for encoding in ["gzip", "br", "zstd", "deflate", "gzip, br"] {
+        let page = fetch(ok(&format!("Content-Encoding: {encoding}\r\n"), b"")).await.unwrap();
+        assert_eq!(text(page), (String::new(), false), "{encoding}");
+    }
+}
+
+#[tokio::test]
+async fn both_kinds_of_deflate_are_told_apart_however_they_arrive() {
+    let words = b"ann@a.org and a long line of words words words";
+    let zlib = packed(ZlibEncoder::new(&words[..])).await;
+    let raw = packed(DeflateEncoder::new(&words[..])).await;
+    for body in [zlib, raw] {
+        let page = fetch(in_bytes("Content-Encoding: deflate\r\n", &body)).await.unwrap();
+        assert_eq!(text(page).0.as_bytes(), words);
+    }
+}
+
+#[tokio::test]
+async fn an_encoded_body_that_ends_early_is_incomplete() {
+    let gzip = packed(GzipEncoder::new(&b"ann@a.org, ben@b.org and others"[..])).await;
+    let error = fetch(ok("Content-Encoding: gzip\r\n", &gzip[..gzip.len() - 12])).await.unwrap_err();
+    assert_eq!((error.class, error.code.as_ref()), (FetchErrorClass::Transient, "body-incomplete"));
+}
+
+#[tokio::test]
+async fn a_cut_page_holds_no_cut_address() {
+    let mut body = "x ".repeat(493);
+    body.push_str("ann@example.community");
+    let (page, truncated) = text(fetch(ok("", body.as_bytes())).await.unwrap());
+    assert!(truncated && page.len() <= budget().body && !page.contains('@'), "{page}");
+}
+
+#[tokio::test]
+async fn a_text_that_grows_in_decoding_stays_within_the_budget() {
+    let page = fetch(ok("", &b"\xe9 ".repeat(500))).await.unwrap();
+    let (page, truncated) = text(page);
+    assert!(truncated && page.len() <= budget().body, "{} bytes", page.len());
+}
+
+#[tokio::test]
+async fn a_handshake_that_stalls_is_a_connection_that_is_not_made() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    let short = Budget { time: Duration::from_millis(200), ..budget() };
+    let error = source().page(&url, short).await.unwrap_err();
+    assert_eq!(error.code, "connect-timeout");
+}
+
+#[tokio::test]
+async fn a_robots_file_in_trouble_is_asked_for_once_and_keeps_out() {
+    let server = Server::start(|path| match path {
+        "/robots.txt" => b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec(),
+        _ => ok("", b"page"),
+    })
+    .await;
+    let source = source();
+    for path in ["/a", "/b", "/c"] {
+        let error = source.page(server.url(path).as_str(), budget()).await.unwrap_err();
+        assert_eq!((error.class, error.status), (FetchErrorClass::Transient, Some(500)));
+    }
+    assert_eq!(*server.asked.lock().unwrap(), ["/robots.txt"]);
+}
+
+#[tokio::test]
+async fn a_robots_file_that_is_nowhere_is_none() {
+    for location in ["", "Location: ftp://a.org/\r\n"] {
+        let server = Server::start(move |path| match path {
+            "/robots.txt" => {
+                format!("HTTP/1.1 302 Found\r\nContent-Length: 0\r\nConnection: close\r\n{location}\r\n").into_bytes()
+            }
+            _ => ok("", b"page"),
+        })
+        .await;
+        let page = source().page(server.url("/x").as_str(), budget()).await.unwrap();
+        assert_eq!(text(page).0, "page");
+    }
+}
+
+#[tokio::test]
+async fn an_api_that_asks_for_a_pause_gets_it_and_no_more_than_an_hour() {
+    let server = Server::start(|_| {
+        b"HTTP/1.1 429 Slow Down\r\nRetry-After: 99999999999\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec()
+    })
+    .await;
+    let source = source();
+    let first = source.call(&server.url("/search"), &[], budget()).await.unwrap_err();
+    assert_eq!(first.retry_after, Some(Duration::from_secs(3_600)));
+    let second = source.call(&server.url("/search"), &[], budget()).await.unwrap_err();
+    assert_eq!(second.class, FetchErrorClass::Deferred);
+    assert_eq!(server.times_asked("/search"), 1);
+}
+
+#[tokio::test]
+async fn an_api_is_not_asked_for_its_robots_file() {
+    let server = Server::start(|_| ok("", b"{}")).await;
+    assert_eq!(source().call(&server.url("/search"), &[], budget()).await.unwrap(), "{}");
+    assert_eq!((server.times_asked("/search"), server.times_asked("/robots.txt")), (1, 0));
+}
+
+#[tokio::test]
+async fn a_search_ends_where_the_list_is_left_out_but_not_on_its_first_page() {
+    let server = Server::start(|_| ok("", br#"{"total": 0}"#)).await;
+    let description = serde_json::json!({
+        "url": format!("{}s?q={{query}}&p={{page}}", server.base), "results": "items", "result_url": "link",
+    });
+    let options = JobOptions { search_endpoint: Some(description.to_string()), ..JobOptions::default() };
+    let context = FetchContext { options: &options, budget: budget() };
+    let (source, search) = (source(), SearchSource::default());
+    let first = search.search(&source, ("q", 2, 2), &context).await.unwrap_err();
+    assert!(first.message.contains("`items`"), "{first}");
+    let later = search.search(&source, ("q", 3, 2), &context).await.unwrap();
+    assert!(later.discovered.is_empty() && matches!(later.documents, Documents::None));
+}
