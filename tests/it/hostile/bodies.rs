@@ -125,6 +125,13 @@ async fn damaged_and_mislabelled_bodies_are_errors() {
 }
 
 #[tokio::test]
+async fn an_empty_body_is_empty_in_any_encoding() {
+    for encoding in ["gzip", "deflate", "br", "zstd"] {
+        assert!(decoded(encoding, b"").await.body.is_empty(), "{encoding}");
+    }
+}
+
+#[tokio::test]
 async fn other_media_bring_nothing_and_are_not_read() {
     for media in ["image/png", "video/mp4", "application/pdf", "application/zip"] {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {media}\r\n\r\n");

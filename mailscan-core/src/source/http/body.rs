@@ -134,6 +134,10 @@ async fn decode(response: Response<Incoming>, encodings: &[Encoding], cap: usize
     // No format makes honest text larger than a few bytes more than it is, so this bounds what is read as well.
     let compressed = StreamReader::new(Box::pin(data)).take(cap as u64 + 64 * 1024);
     let mut reader: Pin<Box<dyn AsyncBufRead + Send>> = Box::pin(BufReader::new(compressed));
+    // An empty answer often keeps the encoding of the full one; no format calls nothing at all valid.
+    if reader.fill_buf().await.map_err(|error| undecodable(&error))?.is_empty() {
+        return Ok(Body { bytes: Bytes::new(), truncated: false });
+    }
     for encoding in encodings.iter().rev() {
         reader = undo(*encoding, reader).await.map_err(|error| undecodable(&error))?;
     }
