@@ -14,8 +14,8 @@ pub enum Forecast {
     Unknown,
     /// The open tasks alone should yield what is missing, or the target is reached.
     Reachable,
-    /// The open tasks should yield about this many addresses in all, fewer than the target. New tasks may still be
-    /// discovered.
+    /// The open tasks should yield about this many addresses in all, fewer than the target, and no new ones have been
+    /// discovered lately.
     Short {
         /// Collected now, plus open tasks times yield.
         expected: u64,
@@ -28,8 +28,9 @@ impl Forecast {
     /// The forecast for a job that has `collected` of `target` addresses.
     ///
     /// The expectation is the plain mean: `collected + open x collected / finished`, where finished tasks are those
-    /// done or given up.
-    pub fn new(collected: u64, target: u64, depth: &Depth) -> Self {
+    /// done or given up. It only counts against the job when `growing` is false: while tasks are still discovered (a
+    /// crawl meets new pages, a search goes on), what is open now says little about what is to come.
+    pub fn new(collected: u64, target: u64, depth: &Depth, growing: bool) -> Self {
         let finished = depth.done + depth.lost();
         if collected >= target {
             return Self::Reachable;
@@ -42,7 +43,11 @@ impl Forecast {
         }
         let more = u128::from(depth.open()) * u128::from(collected) / u128::from(finished);
         let expected = u64::try_from(u128::from(collected) + more).unwrap_or(u64::MAX);
-        if expected >= target { Self::Reachable } else { Self::Short { expected } }
+        match (expected >= target, growing) {
+            (true, _) => Self::Reachable,
+            (false, true) => Self::Unknown,
+            (false, false) => Self::Short { expected },
+        }
     }
 }
 
@@ -56,16 +61,17 @@ mod tests {
 
     #[test]
     fn says_nothing_too_early() {
-        assert_eq!(Forecast::new(5, 100, &depth(3, ENOUGH_TASKS - 1)), Forecast::Unknown);
-        assert_eq!(Forecast::new(0, 100, &depth(0, 0)), Forecast::Unknown);
+        assert_eq!(Forecast::new(5, 100, &depth(3, ENOUGH_TASKS - 1), false), Forecast::Unknown);
+        assert_eq!(Forecast::new(0, 100, &depth(0, 0), false), Forecast::Unknown);
     }
 
     #[test]
     fn compares_the_yield_with_what_is_missing() {
-        assert_eq!(Forecast::new(50, 100, &depth(50, 50)), Forecast::Reachable);
-        assert_eq!(Forecast::new(50, 100, &depth(49, 50)), Forecast::Short { expected: 99 });
-        assert_eq!(Forecast::new(50, 100, &depth(0, 50)), Forecast::Exhausted);
-        assert_eq!(Forecast::new(100, 100, &depth(0, 50)), Forecast::Reachable);
-        assert_eq!(Forecast::new(u64::MAX - 1, u64::MAX, &depth(u64::MAX / 2, 20)), Forecast::Reachable);
+        assert_eq!(Forecast::new(50, 100, &depth(50, 50), false), Forecast::Reachable);
+        assert_eq!(Forecast::new(50, 100, &depth(49, 50), false), Forecast::Short { expected: 99 });
+        assert_eq!(Forecast::new(50, 100, &depth(0, 50), false), Forecast::Exhausted);
+        assert_eq!(Forecast::new(100, 100, &depth(0, 50), false), Forecast::Reachable);
+        assert_eq!(Forecast::new(50, 100, &depth(49, 50), true), Forecast::Unknown);
+        assert_eq!(Forecast::new(u64::MAX - 1, u64::MAX, &depth(u64::MAX / 2, 20), false), Forecast::Reachable);
     }
 }

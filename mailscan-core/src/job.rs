@@ -261,6 +261,13 @@ pub struct NewJob {
     pub spec: JobSpec,
 }
 
+impl NewJob {
+    /// A job under a random key: creating it again makes another one.
+    pub fn new(spec: JobSpec) -> Self {
+        Self { key: format!("{:032x}", rand::random::<u128>()), spec }
+    }
+}
+
 /// A job as the store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {

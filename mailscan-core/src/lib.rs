@@ -1,6 +1,7 @@
 //! The library of mailscan: collect every e-mail address that a set of sources exposes.
 //!
-//! The way of the data:
+//! A job names its sources and how many addresses it wants. The engine expands the sources through a durable queue,
+//! fetches politely with as many workers as the plan gives, extracts addresses, and stores each once:
 //!
 //! ```text
 //! JobSpec --plan--> WorkerPlan
@@ -9,11 +10,62 @@
 //!  Queue --claim(batch)--> dispatcher --bounded channel--> workers: fetch -> extract
 //!    ^                                                        |  TaskOutcome
 //!    |        push(discovered), settle                        v
-//!    +------------------------------------ committer: dedup, batches, watermarks
+//!    +------------------------------------ committer: Bloom front, batches, watermarks
 //!                                             |  insert(batch)
 //!                                             v
 //!                                           Store --> Progress --> Eta
 //! ```
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
+//! use mailscan_core::engine::{Engine, EngineOptions, JobFilter};
+//! use mailscan_core::job::{JobSource, JobSpec, NewJob};
+//! use mailscan_core::pipeline::Backends;
+//! use mailscan_core::queue::QueueLimits;
+//! use mailscan_core::source::{Sources, file::FileSource};
+//! use mailscan_core::store::Store;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let page = folder.path().join("contact.html");
+//! std::fs::write(&page, "write to <a href='mailto:ann%40example.org'>us</a> or Ann@Example.org")?;
+//!
+//! let pipeline = Arc::new(Backends {
+//!     queue: MemoryQueue::new(QueueLimits::default()),
+//!     store: MemoryStore::new(),
+//!     fetcher: Sources::new().with_files(FileSource::new()),
+//! });
+//! let spec = JobSpec::new(100, vec![JobSource::Path(page.display().to_string())]);
+//! let job = pipeline.store.create_job(&NewJob::new(spec)).await?.id();
+//!
+//! let options = EngineOptions { jobs: JobFilter::Only(job), ..EngineOptions::default() };
+//! let mut engine = Engine::start(pipeline.clone(), options);
+//! let last = engine.finished(job).await?;
+//! engine.drain().await?;
+//! assert_eq!(last.collected, 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to look
+//!
+//! - [`plan`], [`eta`], [`forecast`], [`retry`] and [`extract`] are pure functions, useful alone.
+//! - [`queue`], [`store`], [`fetch`] and [`pipeline`] are the contracts; each method lists the behaviour it owes, and
+//!   `conformance` (feature `conformance`) holds a backend of your own to every line.
+//! - [`backend`] and [`source`] are what comes with mailscan; [`engine`] drives any pipeline.
+//!
+//! # What always holds
+//!
+//! - Sightings are committed before discovered tasks, and those before the task that found them is settled. A process
+//!   may be killed at any instant: work is repeated, never lost, and repeating it changes nothing.
+//! - The store decides what is new; the Bloom front only spares it look-ups.
+//! - A job's count is the number of its stored addresses, and never passes its target.
+//! - Memory does not grow with the job, but in the store and the filter.
 
 pub mod address;
 pub mod backend;
@@ -43,3 +95,8 @@ pub mod task;
 
 pub use address::Address;
 pub use error::{Error, ErrorKind, Result};
+
+/// The README's example, so that it runs with the tests.
+#[cfg(all(doctest, feature = "sqlite", feature = "files"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -17,6 +17,8 @@ use crate::task::Depth;
 
 /// The current rate is that of the last half minute.
 const RATE_WINDOW: Duration = Duration::from_secs(30);
+/// Tasks that were discovered within this time promise more.
+const GROWTH_WINDOW: Duration = Duration::from_secs(5);
 /// The false positives that the Bloom front is sized for.
 const FALSE_POSITIVES: f64 = 0.01;
 
@@ -49,6 +51,8 @@ pub(super) struct JobRun {
     began: Instant,
     window: Mutex<RateWindow>,
     depth: Mutex<Depth>,
+    /// The number of tasks when it last changed, and when that was.
+    growth: Mutex<(u64, Instant)>,
     stop: Mutex<Option<Stop>>,
 }
 
@@ -79,6 +83,7 @@ impl JobRun {
             began: Instant::now(),
             window: Mutex::new(window),
             depth: Mutex::default(),
+            growth: Mutex::new((0, Instant::now())),
             stop: Mutex::default(),
             job,
         }
@@ -128,6 +133,15 @@ impl JobRun {
 
     pub(super) fn set_depth(&self, depth: Depth) {
         *locked(&self.depth) = depth;
+        let mut growth = locked(&self.growth);
+        if growth.0 != depth.total() {
+            *growth = (depth.total(), Instant::now());
+        }
+    }
+
+    /// Whether tasks were discovered lately.
+    fn is_growing(&self) -> bool {
+        locked(&self.growth).1.elapsed() < GROWTH_WINDOW
     }
 
     /// Notes a sample for the rate and tells how the job stands.
@@ -156,7 +170,7 @@ impl JobRun {
             mentions: self.mentions.load(Ordering::Relaxed),
             errors: self.errors.load(Ordering::Relaxed),
             eta,
-            forecast: Forecast::new(collected, target, &depth),
+            forecast: Forecast::new(collected, target, &depth, self.is_growing()),
             stopped,
         }
     }
