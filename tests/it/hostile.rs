@@ -2,7 +2,12 @@
 
 mod bodies;
 mod charsets;
+mod connections;
 mod encoders;
+mod pace;
 mod redirects;
+mod robots;
 mod server;
 mod silence;
+mod status;
+mod tls;

@@ -116,7 +116,7 @@ impl HttpSource {
         for _ in 0..=5 {
             let turn = self.politeness.turn(&host_of(&url), None, deadline).await?;
             let response = self.client.get(&url, &[], deadline).await.map_err(unreachable_robots)?;
-            if let Some(next) = redirect(&url, &response)? {
+            if let Some(next) = redirect(&url, &response).map_err(unreachable_robots)? {
                 url = next;
                 continue;
             }
