@@ -25,7 +25,7 @@ use crate::fetch::{Budget, Document, Documents, FetchError, FetchErrorClass, Fet
 use crate::task::host_of;
 use body::Body;
 use charset::ContentType;
-use client::{Client, permanent};
+use client::{Client, permanent, transient};
 use robots_cache::RobotsCache;
 
 pub use client::ClientOptions;
@@ -97,7 +97,12 @@ impl HttpSource {
 
     /// Waits until a URL may be asked for: allowed by the site's robots.txt, and the host's turn.
     async fn admit(&self, url: &Url, deadline: Instant) -> Result<Turn, FetchError> {
-        let rules = self.robots.rules(url, || self.fetch_robots(url, deadline)).await?;
+        // Whoever fetches the file for all may have more time than this task.
+        let rules = self.robots.rules(url, || self.fetch_robots(url, deadline));
+        let rules = tokio::time::timeout_at(deadline, rules).await.unwrap_or_else(|_| {
+            let message = "robots.txt of the site did not come in time, so nothing is fetched".to_owned();
+            Err(transient("robots-timeout", message))
+        })?;
         if !rules.allow(url) {
             return Err(FetchError::new(
                 FetchErrorClass::Refused,

@@ -133,6 +133,25 @@ async fn another_port_is_another_site() {
 }
 
 #[tokio::test]
+async fn who_waits_for_the_robots_txt_of_another_waits_no_longer_than_its_own_time() {
+    let site = site(vec![Step::Stall]).await;
+    let (sources, url) = (plain(), site.url("/page"));
+    let patient = fetch_within(&sources, &url, Budget { time: Duration::from_secs(15), ..Budget::default() });
+    tokio::pin!(patient);
+    tokio::select! {
+        _ = &mut patient => panic!("a silent server answered"),
+        () = site.asked(1) => {}
+    }
+    tokio::select! {
+        biased;
+        waiting = fetch_within(&sources, &url, short()) => {
+            assert_eq!(waiting.unwrap_err().class, FetchErrorClass::Transient);
+        }
+        _ = &mut patient => panic!("the one with little time waited for the one with much"),
+    }
+}
+
+#[tokio::test]
 async fn a_crawl_delay_longer_than_patience_sends_the_task_back() {
     let site = site(page("User-agent: *\nCrawl-delay: 30\n")).await;
     let pace = Pace { patience: Duration::from_secs(5), ..Pace::unlimited() };
