@@ -95,3 +95,10 @@ async fn a_certificate_for_another_name_is_refused() {
     assert_eq!(&*error.code, "tls", "{error}");
     assert!(server.seen.lock().unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_page_of_an_untrusted_site_is_not_tried_again() {
+    let server = secure("localhost", &[]).await;
+    let error = fetch(&plain(), &server.url).await.unwrap_err();
+    assert_eq!(error.class, FetchErrorClass::Permanent, "{error}");
+}
