@@ -61,6 +61,8 @@ struct Host {
 struct Schedule {
     /// When the next request may start.
     next: Instant,
+    /// Until when the host is left alone: it counts for starts that were promised before, too.
+    blocked: Instant,
     /// Refusals in a row.
     refusals: u32,
 }
@@ -94,12 +96,15 @@ impl Politeness {
         let place = tokio::time::timeout_at(latest, state.places.clone().acquire_owned()).await;
         // The semaphore is never closed.
         let Ok(Ok(place)) = place else { return Err(defer(host, self.pace.patience)) };
-        let start = state.schedule().promise(self.pace.interval.max(delay.unwrap_or_default()), latest);
-        match start {
-            Ok(start) => tokio::time::sleep_until(start).await,
-            Err(away) => return Err(defer(host, away)),
+        let interval = self.pace.interval.max(delay.unwrap_or_default());
+        loop {
+            let start = state.schedule().promise(interval, latest).map_err(|away| defer(host, away))?;
+            tokio::time::sleep_until(start).await;
+            // The host may have asked to be left alone in the meantime.
+            if state.schedule().blocked <= start {
+                return Ok(Turn { host: state, _place: place });
+            }
         }
-        Ok(Turn { host: state, _place: place })
     }
 
     fn host(&self, name: &str) -> Arc<Host> {
@@ -112,7 +117,8 @@ impl Politeness {
             hosts.retain(|_, host| Arc::strong_count(host) > 1 || host.schedule().next > now);
         }
         let places = Arc::new(Semaphore::new(self.pace.concurrency.clamp(1, Semaphore::MAX_PERMITS)));
-        let schedule = Mutex::new(Schedule { next: Instant::now(), refusals: 0 });
+        let now = Instant::now();
+        let schedule = Mutex::new(Schedule { next: now, blocked: now, refusals: 0 });
         let host = Arc::new(Host { places, schedule });
         hosts.insert(name.to_owned(), host.clone());
         host
@@ -157,7 +163,8 @@ impl Turn {
         let doubled = FIRST_BLOCK.saturating_mul(1 << schedule.refusals.min(20)).min(LONGEST_BLOCK);
         schedule.refusals = schedule.refusals.saturating_add(1);
         let wait = asked.map_or(doubled, |asked| asked.min(LONGEST_ASKED));
-        schedule.next = schedule.next.max(Instant::now() + wait);
+        schedule.blocked = schedule.blocked.max(Instant::now() + wait);
+        schedule.next = schedule.next.max(schedule.blocked);
         wait
     }
 }
@@ -221,6 +228,20 @@ mod tests {
         assert_eq!(turn.refused(Some(Duration::from_secs(90))), Duration::from_secs(90));
         let deferred = gate.turn("a", None, far()).await.unwrap_err();
         assert!(deferred.retry_after.unwrap() >= Duration::from_secs(90));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_holds_back_those_who_already_wait() {
+        let gate = Politeness::new(Pace { interval: Duration::from_secs(5), ..Pace::default() });
+        let first = gate.turn("a", None, far()).await.unwrap();
+        let begin = Instant::now();
+        let refuse = async {
+            tokio::time::sleep_until(begin + Duration::from_secs(1)).await;
+            first.refused(Some(Duration::from_secs(10)));
+        };
+        let (second, ()) = futures::future::join(gate.turn("a", None, far()), refuse).await;
+        second.unwrap();
+        assert_eq!(begin.elapsed(), Duration::from_secs(11));
     }
 
     #[tokio::test(start_paused = true)]
