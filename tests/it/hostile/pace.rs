@@ -61,3 +61,36 @@ async fn a_fetch_that_is_dropped_gives_its_place_back() {
     server.client_left().await;
     assert!(fetch(&sources, &server.url("/next")).await.is_ok());
 }
+
+#[tokio::test]
+async fn a_redirect_to_a_host_that_is_asked_too_often_is_not_asked_again_from_the_start() {
+    let server = Server::with_robots(|request| match request.path.as_str() {
+        "/robots.txt" => page("User-agent: *\nCrawl-delay: 30\n"),
+        "/a" => text("302 Found", "Location: /b\r\n", b""),
+        _ => page("ann@a.org"),
+    })
+    .await;
+    let sources = sources(&patient(), Pace { patience: Duration::from_secs(5), ..Pace::unlimited() });
+    let fetched = fetch(&sources, &server.url("/a")).await.unwrap();
+    let next = mailscan_core::task::Work::Page { url: server.url("/b") };
+    assert_eq!(fetched.discovered.iter().map(|found| (&found.work, found.step)).collect::<Vec<_>>(), [(&next, 0)]);
+    assert_eq!(server.count("/b"), 0);
+}
+
+#[tokio::test]
+async fn who_already_waits_hears_that_the_host_asks_for_rest() {
+    let server = Server::start(|_| [vec![Step::Gate], text("429 Busy", "Retry-After: 600\r\n", b"")].concat()).await;
+    let pace = Pace { interval: Duration::from_millis(300), concurrency: 2, ..Pace::unlimited() };
+    let sources = sources(&patient(), pace);
+    let (first, second) = (server.url("/first"), server.url("/second"));
+    let refusing = async {
+        server.asked(2).await;
+        server.open_gate(1);
+    };
+    let ((first, second), ()) =
+        soon(futures::future::join(futures::future::join(fetch(&sources, &first), fetch(&sources, &second)), refusing))
+            .await;
+    assert_eq!(first.unwrap_err().status, Some(429));
+    assert_eq!(second.unwrap_err().class, FetchErrorClass::Deferred);
+    assert_eq!(server.requests().len(), 2);
+}
