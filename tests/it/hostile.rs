@@ -7,6 +7,7 @@ mod encoders;
 mod pace;
 mod redirects;
 mod robots;
+mod search;
 mod server;
 mod silence;
 mod status;
