@@ -21,6 +21,7 @@ use super::server::{body, fetch, plain, sources};
 /// The versions and paths that were asked in.
 type Seen = Arc<Mutex<Vec<(Version, String)>>>;
 
+/// A running HTTPS server.
 struct Secure {
     url: String,
     certificate: Vec<u8>,
