@@ -2,7 +2,13 @@
 
 mod bodies;
 mod charsets;
+mod connections;
 mod encoders;
+mod pace;
 mod redirects;
+mod robots;
+mod search;
 mod server;
 mod silence;
+mod status;
+mod tls;

@@ -21,8 +21,8 @@ use super::politeness::{Pace, Politeness, Turn};
 use super::robots::Rules;
 use crate::error::Result;
 use crate::extract::Media;
-use crate::fetch::{Budget, Document, Documents, FetchError, FetchErrorClass, Fetched};
-use crate::task::host_of;
+use crate::fetch::{Budget, Discovered, Document, Documents, FetchError, FetchErrorClass, Fetched};
+use crate::task::{Work, host_of};
 use body::Body;
 use charset::ContentType;
 use client::{Client, permanent};
@@ -49,6 +49,13 @@ struct Answer {
     turn: Turn,
 }
 
+/// Where redirects led.
+enum Followed {
+    To(Answer),
+    /// A hop's turn is too far away; it is to be a task of its own.
+    Later(Url),
+}
+
 impl HttpSource {
     /// A source with one pooled client.
     ///
@@ -66,7 +73,13 @@ impl HttpSource {
     pub(crate) async fn page(&self, url: &str, budget: Budget) -> Result<Fetched, FetchError> {
         let start = Url::parse(url).map_err(|error| permanent("url", format!("`{url}` is no URL: {error}")))?;
         let deadline = Instant::now() + budget.time;
-        let Answer { url, response, turn } = self.follow(start, deadline).await?;
+        let Answer { url, response, turn } = match self.follow(start, deadline).await? {
+            Followed::To(answer) => answer,
+            Followed::Later(url) => {
+                let work = Work::Page { url: url.into() };
+                return Ok(Fetched { discovered: vec![Discovered { work, step: 0 }], ..Fetched::default() });
+            }
+        };
         self.judge(&response, &turn)?;
         let declared = content_type(response.headers());
         if declared.media(|| Media::Text).is_none() {
@@ -78,13 +91,21 @@ impl HttpSource {
     }
 
     /// Asks for a URL, and for those that it redirects to.
-    async fn follow(&self, start: Url, deadline: Instant) -> Result<Answer, FetchError> {
+    async fn follow(&self, start: Url, deadline: Instant) -> Result<Followed, FetchError> {
         let mut visited = vec![start];
         loop {
             let url = visited[visited.len() - 1].clone();
-            let turn = self.admit(&url, deadline).await?;
+            let turn = match self.admit(&url, deadline).await {
+                // The task would ask for the first hop again each time that it comes back, and might never get further.
+                Err(error) if error.class == FetchErrorClass::Deferred && visited.len() > 1 => {
+                    return Ok(Followed::Later(url));
+                }
+                admitted => admitted?,
+            };
             let response = self.client.get(&url, &[], deadline).await?;
-            let Some(next) = redirect(&url, &response)? else { return Ok(Answer { url, response, turn }) };
+            let Some(next) = redirect(&url, &response)? else {
+                return Ok(Followed::To(Answer { url, response, turn }));
+            };
             if visited.contains(&next) {
                 return Err(permanent("redirect-loop", format!("it redirects in a circle, back to {next}")));
             }
@@ -179,6 +200,8 @@ impl HttpSource {
 fn unreachable_robots(error: FetchError) -> FetchError {
     match error.class {
         FetchErrorClass::Deferred | FetchErrorClass::Refused => error,
+        // What keeps the file from us keeps the page from us too, today and tomorrow.
+        FetchErrorClass::Permanent if error.code == "tls" => error,
         FetchErrorClass::Transient | FetchErrorClass::Permanent => {
             let message = format!("robots.txt of the site cannot be read, so nothing is fetched: {}", error.message);
             FetchError { class: FetchErrorClass::Transient, message, ..error }

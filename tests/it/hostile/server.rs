@@ -211,7 +211,7 @@ pub(super) fn quick() -> ClientOptions {
     ClientOptions {
         contact: "https://example.org/bot".to_owned(),
         connect_timeout: Duration::from_millis(100),
-        header_timeout: Duration::from_millis(200),
+        header_timeout: Duration::from_millis(900),
         ..ClientOptions::default()
     }
 }
@@ -244,7 +244,7 @@ pub(super) async fn fetch_within(sources: &Sources, url: &str, budget: Budget) -
 
 /// A budget with little time.
 pub(super) fn short() -> Budget {
-    Budget { time: Duration::from_millis(300), ..Budget::default() }
+    Budget { time: Duration::from_secs(1), ..Budget::default() }
 }
 
 /// What a future answers, unless it hangs.

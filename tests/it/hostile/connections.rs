@@ -1,0 +1,65 @@
+//! Connections: kept where they can be, made anew where they cannot; and what is said in each request.
+
+use mailscan_core::source::Pace;
+use mailscan_core::source::http::{ClientOptions, HttpSource};
+
+use super::server::{Server, Step, body, fetch, page, plain, text};
+
+#[tokio::test]
+async fn one_connection_serves_page_after_page() {
+    let server = Server::start(|_| page("ann@a.org")).await;
+    let sources = plain();
+    for n in 0..20 {
+        assert!(fetch(&sources, &server.url(&format!("/{n}"))).await.is_ok());
+    }
+    assert_eq!(server.accepts(), 1);
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_the_server_closed_is_made_anew() {
+    let server = Server::start(|_| [page("ann@a.org"), vec![Step::Close]].concat()).await;
+    let sources = plain();
+    for n in 0..20 {
+        assert_eq!(body(fetch(&sources, &server.url(&format!("/{n}"))).await), "ann@a.org");
+    }
+    assert_eq!(server.requests().len(), 21);
+}
+
+#[tokio::test]
+async fn the_user_agent_says_who_asks_and_where_to_complain() {
+    let server = Server::start(|_| page("ann@a.org")).await;
+    fetch(&plain(), &server.url("/")).await.unwrap();
+    let agent = format!("mailscan/{} (+https://example.org/bot)", env!("CARGO_PKG_VERSION"));
+    for request in server.requests() {
+        assert_eq!(request.header("user-agent"), Some(&*agent), "{}", request.path);
+        assert_eq!(request.header("host"), Some(&*server.address.to_string()));
+    }
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn cookies_credentials_and_referrers_are_never_sent() {
+    let server = Server::start(|request| match request.path.as_str() {
+        "/a" => text("302 Found", "Set-Cookie: id=1; Path=/\r\nLocation: /b\r\n", b""),
+        _ => text("200 OK", "Set-Cookie: id=2; Path=/\r\n", b"ann@a.org"),
+    })
+    .await;
+    let sources = plain();
+    for path in ["/a", "/c"] {
+        fetch(&sources, &format!("http://user:pass@{}{path}", server.address)).await.unwrap();
+    }
+    for request in server.requests() {
+        for name in ["cookie", "authorization", "referer"] {
+            assert_eq!(request.header(name), None, "{}", request.head);
+        }
+        assert!(!request.head.contains("pass"), "{}", request.head);
+    }
+    assert_eq!(server.count("/b"), 1);
+}
+
+#[tokio::test]
+async fn a_contact_cannot_add_headers() {
+    let options = ClientOptions { contact: "x\r\nCookie: id=1".to_owned(), ..ClientOptions::default() };
+    let error = HttpSource::new(&options, Pace::unlimited()).unwrap_err();
+    assert!(error.to_string().contains("contact"), "{error}");
+}

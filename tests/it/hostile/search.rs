@@ -1,0 +1,208 @@
+//! The search source against a small JSON API: pages and lanes to their end, and a key that stays secret.
+
+use std::collections::BTreeSet;
+
+use mailscan_core::fetch::{Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher};
+use mailscan_core::job::JobOptions;
+use mailscan_core::source::Sources;
+use mailscan_core::source::search::SearchEndpoint;
+use mailscan_core::task::Work;
+use url::Url;
+
+use super::server::{Request, Server, Step, answer, body, plain, soon, task, text};
+
+/// A variable that cargo sets for every test, and its value.
+const KEY_VARIABLE: &str = "CARGO_PKG_NAME";
+const KEY: &str = env!("CARGO_PKG_NAME");
+
+fn json(value: &serde_json::Value) -> Vec<Step> {
+    answer("200 OK", "Content-Type: application/json\r\n", value.to_string().as_bytes())
+}
+
+fn parameter(request: &Request, name: &str) -> String {
+    let url = Url::parse("http://a.org").unwrap().join(&request.path).unwrap();
+    let mut pairs = url.query_pairs();
+    pairs.find(|(field, _)| field == name).map(|(_, value)| value.into_owned()).unwrap()
+}
+
+/// An API with seven pages of two results each.
+async fn api() -> Server {
+    Server::with_robots(|request| {
+        let page: u32 = parameter(request, "p").parse().unwrap();
+        let results = (0..2).filter(|_| page <= 7).map(|n| {
+            serde_json::json!({"link": format!("http://site{page}.org/{n}#x"), "about": format!("ann{page}.{n}@a.org")})
+        });
+        json(&serde_json::json!({"data": {"items": results.collect::<Vec<_>>()}}))
+    })
+    .await
+}
+
+/// The description of an API at a base, with the key in the URL and in a header.
+fn described(base: &str, lanes: u32) -> String {
+    let description = serde_json::json!({
+        "url": format!("{base}/v1?q={{query}}&p={{page}}&k={{key}}"),
+        "headers": {"X-Api-Key": "Key {key}"},
+        "results": "data.items",
+        "result_url": "link",
+        "snippets": ["about"],
+        "key_env": KEY_VARIABLE,
+        "max_pages": 50,
+        "lanes": lanes,
+    });
+    SearchEndpoint::parse(&description.to_string()).unwrap();
+    description.to_string()
+}
+
+async fn search(sources: &Sources, endpoint: &str, work: Work) -> Result<Fetched, FetchError> {
+    let options = JobOptions { search_endpoint: Some(endpoint.to_owned()), ..JobOptions::default() };
+    let context = FetchContext { options: &options, budget: mailscan_core::fetch::Budget::default() };
+    soon(sources.fetch(&task(work), &context)).await
+}
+
+fn call(page: u32, stride: u32) -> Work {
+    Work::Search { query: "a & b \"c\" ü".to_owned(), page, stride }
+}
+
+/// Carries out every lane to its end: the pages that were asked for, and the URLs that were found.
+async fn all_lanes(server: &Server, lanes: u32) -> (Vec<u32>, BTreeSet<String>) {
+    let (sources, endpoint) = (plain(), described(&server.url(""), lanes));
+    let mut work: Vec<Work> = (1..=lanes).map(|page| call(page, lanes)).collect();
+    let mut found = BTreeSet::new();
+    while let Some(next) = work.pop() {
+        for discovered in search(&sources, &endpoint, next).await.unwrap().discovered {
+            assert_eq!(discovered.step, 0);
+            match discovered.work {
+                Work::Page { url } => assert!(found.insert(url)),
+                search => work.push(search),
+            }
+        }
+    }
+    let mut asked: Vec<u32> = server.requests().iter().map(|r| parameter(r, "p").parse().unwrap()).collect();
+    asked.sort_unstable();
+    (asked, found)
+}
+
+#[tokio::test]
+async fn every_lane_goes_on_until_its_empty_page() {
+    for lanes in 1..=3 {
+        let server = api().await;
+        let (asked, found) = all_lanes(&server, lanes).await;
+        let last = 7 + lanes;
+        assert_eq!(asked, (1..=last).collect::<Vec<_>>(), "{lanes} lanes");
+        let expected: BTreeSet<String> =
+            (1..=7).flat_map(|p| (0..2).map(move |n| format!("http://site{p}.org/{n}"))).collect();
+        assert_eq!(found, expected, "{lanes} lanes");
+    }
+}
+
+#[tokio::test]
+async fn the_query_arrives_as_it_was_given() {
+    let server = api().await;
+    search(&plain(), &described(&server.url(""), 1), call(1, 1)).await.unwrap();
+    assert_eq!(parameter(&server.requests()[0], "q"), "a & b \"c\" ü");
+}
+
+#[tokio::test]
+async fn snippets_are_a_document_and_the_next_call_follows() {
+    let server = api().await;
+    let fetched = search(&plain(), &described(&server.url(""), 1), call(1, 1)).await.unwrap();
+    assert_eq!(fetched.discovered.last().unwrap().work, call(2, 1));
+    assert_eq!(body(Ok(fetched)), "ann1.0@a.org\nann1.1@a.org\n");
+}
+
+#[tokio::test]
+async fn no_call_beyond_the_last_page() {
+    let server = api().await;
+    let endpoint = described(&server.url(""), 1).replace("\"max_pages\":50", "\"max_pages\":2");
+    assert!(search(&plain(), &endpoint, call(2, 1)).await.unwrap().discovered.iter().all(|d| d.work.kind() == "page"));
+    let beyond = search(&plain(), &endpoint, call(3, 1)).await.unwrap();
+    assert!(beyond.discovered.is_empty() && matches!(beyond.documents, Documents::None));
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn the_key_reaches_the_server_and_nobody_else() {
+    let server = api().await;
+    let sources = plain();
+    let fetched = search(&sources, &described(&server.url(""), 1), call(1, 1)).await.unwrap();
+    assert_eq!(parameter(&server.requests()[0], "k"), KEY);
+    assert_eq!(server.requests()[0].header("x-api-key"), Some(&*format!("Key {KEY}")));
+    assert!(!format!("{fetched:?} {sources:?}").contains(KEY));
+}
+
+#[tokio::test]
+async fn errors_do_not_show_the_key() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let refused = search(&plain(), &described(&format!("http://{free}"), 1), call(1, 1)).await.unwrap_err();
+    assert_eq!(&*refused.code, "connect");
+    let mut errors = vec![refused];
+    for (status, class) in [
+        ("302 Found", FetchErrorClass::Permanent),
+        ("400 Bad Request", FetchErrorClass::Permanent),
+        ("401 Unauthorized", FetchErrorClass::Refused),
+        ("500 Internal Server Error", FetchErrorClass::Transient),
+    ] {
+        let fields = format!("Location: /elsewhere?k={KEY}\r\n");
+        let server = Server::with_robots(move |_| text(status, &fields, KEY.as_bytes())).await;
+        let error = search(&plain(), &described(&server.url(""), 1), call(1, 1)).await.unwrap_err();
+        assert_eq!(error.class, class, "{status}");
+        assert_eq!(server.requests().len(), 1, "the key would go to whoever the endpoint points at");
+        errors.push(error);
+    }
+    for error in errors {
+        assert!(!format!("{error:?} {error}").contains(KEY), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_key_is_named_and_nothing_is_asked() {
+    let server = api().await;
+    let endpoint = described(&server.url(""), 1).replace(KEY_VARIABLE, "NO_SUCH_VARIABLE");
+    let error = search(&plain(), &endpoint, call(1, 1)).await.unwrap_err();
+    assert_eq!((error.class, &*error.code), (FetchErrorClass::Permanent, "search-key"));
+    assert!(error.message.contains("NO_SUCH_VARIABLE"));
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn an_api_that_asks_for_rest_is_heard() {
+    let server = Server::with_robots(|_| text("429 Too Many Requests", "Retry-After: 90\r\n", b"")).await;
+    let error = search(&plain(), &described(&server.url(""), 1), call(1, 1)).await.unwrap_err();
+    assert_eq!((error.class, error.status), (FetchErrorClass::Transient, Some(429)));
+    assert_eq!(error.retry_after, Some(std::time::Duration::from_secs(90)));
+}
+
+#[tokio::test]
+async fn what_is_not_the_described_json_is_a_clear_error() {
+    for (answered, says) in [
+        ("<html>captcha</html>", "is not JSON"),
+        ("", "is not JSON"),
+        ("{\"data\": {\"items\": [", "is not JSON"),
+        ("{\"error\": \"no\"}", "no list at `data.items`"),
+        ("{\"data\": {\"items\": 3}}", "no list at `data.items`"),
+    ] {
+        let server = Server::with_robots(move |_| text("200 OK", "", answered.as_bytes())).await;
+        let error = search(&plain(), &described(&server.url(""), 1), call(1, 1)).await.unwrap_err();
+        assert_eq!((error.class, &*error.code), (FetchErrorClass::Permanent, "search-endpoint"), "{answered}");
+        assert!(error.message.contains(says), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn results_that_are_no_pages_are_passed_over() {
+    let items =
+        serde_json::json!([{"link": "javascript:1"}, {"link": 3}, {}, null, {"link": "http://a.org/", "about": 4}]);
+    let answer = json(&serde_json::json!({"data": {"items": items}}));
+    let server = Server::with_robots(move |_| answer.clone()).await;
+    let fetched = search(&plain(), &described(&server.url(""), 1), call(1, 1)).await.unwrap();
+    let pages: Vec<_> = fetched.discovered.iter().filter(|found| found.work.kind() == "page").collect();
+    assert_eq!(pages.len(), 1);
+    assert!(matches!(fetched.documents, Documents::None));
+}
+
+#[tokio::test]
+async fn json_without_end_of_nesting_does_not_crash() {
+    let server = Server::with_robots(|_| text("200 OK", "", "[".repeat(1_000_000).as_bytes())).await;
+    let error = search(&plain(), &described(&server.url(""), 1), call(1, 1)).await.unwrap_err();
+    assert_eq!(&*error.code, "search-endpoint");
+}
