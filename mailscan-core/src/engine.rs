@@ -23,23 +23,30 @@ mod shared;
 mod supervisor;
 mod worker;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fetch::Budget;
-use crate::job::JobId;
+use crate::job::{JobId, JobStatus};
 use crate::lease::NodeId;
 use crate::limits::Limits;
 use crate::pipeline::Pipeline;
-use crate::queue::QueueLimits;
+use crate::queue::{Queue, QueueLimits};
 use crate::retry::Backoff;
+use crate::store::Store;
+use job_run::{JobRun, Stop};
 use shared::Shared;
 
 pub use progress::Progress;
+
+/// How long an abort waits for the backend.
+const ABORT_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Which jobs an engine works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +82,8 @@ pub struct EngineOptions {
     pub progress_every: Duration,
     /// The most fetches in flight in this process.
     pub max_in_flight: usize,
-    /// The most tasks of one host and job that this process holds at a time, running and waiting.
+    /// A host with this many tasks here, running or waiting, is claimed no more for now; one claim brings at most as
+    /// many of one host and job.
     pub per_host: usize,
     /// The bounds of one fetch.
     pub budget: Budget,
@@ -137,10 +145,10 @@ impl<P: Pipeline> Engine<P> {
         let (outcomes, finished) = committer::channel(&options);
         let shared = Arc::new(Shared::new(pipeline, options));
         let mut tasks = JoinSet::new();
-        tasks.spawn(dispatcher::run(shared.clone(), outcomes));
-        tasks.spawn(heartbeat::run(shared.clone()));
-        tasks.spawn(committer::run(shared.clone(), finished));
-        tasks.spawn(supervisor::run(shared.clone()));
+        tasks.spawn(guarded(shared.clone(), dispatcher::run(shared.clone(), outcomes)));
+        tasks.spawn(guarded(shared.clone(), heartbeat::run(shared.clone())));
+        tasks.spawn(guarded(shared.clone(), committer::run(shared.clone(), finished)));
+        tasks.spawn(guarded(shared.clone(), supervisor::run(shared.clone())));
         Self { shared, tasks }
     }
 
@@ -155,21 +163,51 @@ impl<P: Pipeline> Engine<P> {
     /// Cancel-safe.
     ///
     /// # Errors
-    /// The error that stopped the whole engine, such as a damaged database.
+    /// [`ErrorKind::NotFound`] when there is no such job; the error that stopped the whole engine, such as a damaged
+    /// database.
     pub async fn finished(&self, job: JobId) -> Result<Progress> {
+        let mut progress = self.watch(job);
         loop {
-            let mut progress = self.watch(job);
             tokio::select! {
                 biased;
                 () = self.shared.fatal.cancelled() => return Err(self.shared.fatal_error()),
-                stopped = progress.wait_for(|progress| progress.stopped) => {
-                    // An error only means that the engine forgot the job between two looks.
-                    if let Ok(last) = stopped {
-                        return Ok(last.clone());
-                    }
-                }
+                // An error only means that nobody will say more; the store knows.
+                _ = progress.wait_for(|progress| progress.stopped) => {}
+                () = tokio::time::sleep(self.shared.options.poll_every) => {}
+            }
+            if let Some(last) = self.ended(job).await? {
+                return Ok(last);
+            }
+            if progress.has_changed().is_err() || progress.borrow().stopped {
+                tokio::time::sleep(self.shared.options.poll_every).await;
+                progress = self.watch(job);
             }
         }
+    }
+
+    /// The last progress of a job that this engine does not work on and that does not wait for it.
+    async fn ended(&self, id: JobId) -> Result<Option<Progress>> {
+        if self.shared.run(id).is_some() {
+            return Ok(None);
+        }
+        let job = match self.shared.pipeline.store().job(id).await {
+            Ok(job) => job.ok_or_else(|| Error::new(ErrorKind::NotFound, "job", format!("there is no job {id}")))?,
+            Err(error) if error.is_transient() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let shown = self.watch(id).borrow().clone();
+        if matches!(job.status, JobStatus::Queued | JobStatus::Running) {
+            // Another engine, or this one after a drain, goes on with it.
+            return Ok((shown.stopped && self.shared.drain.is_cancelled()).then_some(shown));
+        }
+        if shown.stopped && shown.status == job.status {
+            return Ok(Some(shown));
+        }
+        let depth = self.shared.pipeline.queue().depth(id).await.unwrap_or_default();
+        let run = JobRun::new(job.clone(), &self.shared.options);
+        run.set_depth(depth);
+        run.stop(Stop { status: job.status, reason: job.reason, tell_store: false });
+        Ok(Some(run.progress(None, true)))
     }
 
     /// Stops well: claims nothing more, lets fetches in flight end, commits them, gives the rest back.
@@ -183,26 +221,35 @@ impl<P: Pipeline> Engine<P> {
         self.join().await
     }
 
-    /// Stops at once: drops fetches in flight, gives their tasks back, commits what was fetched.
+    /// Stops at once: drops fetches in flight, gives their tasks back, commits what was fetched. A backend that does not
+    /// answer for three seconds is not waited for: what is not committed then is delivered again.
     ///
     /// # Errors
     /// The error that stopped the whole engine earlier.
     pub async fn abort(&mut self) -> Result<()> {
         self.shared.drain.cancel();
         self.shared.abort.cancel();
-        self.join().await
+        let joined = tokio::time::timeout(ABORT_PATIENCE, self.join()).await;
+        match joined {
+            Ok(result) => result,
+            Err(_) => {
+                self.shared.give_up.cancel();
+                self.join().await
+            }
+        }
     }
 
     async fn join(&mut self) -> Result<()> {
-        while let Some(ended) = self.tasks.join_next().await {
-            if let Err(panic) = ended {
-                self.shared.fail(
-                    Error::new(crate::ErrorKind::Internal, "engine", "a part of the engine panicked")
-                        .with_source(panic),
-                );
-            }
-        }
+        while self.tasks.join_next().await.is_some() {}
         if self.shared.fatal.is_cancelled() { Err(self.shared.fatal_error()) } else { Ok(()) }
+    }
+}
+
+/// Runs a part of the engine; should it panic, the whole engine stops instead of waiting for it for ever.
+async fn guarded<P: Pipeline>(shared: Arc<Shared<P>>, part: impl Future<Output = ()> + Send) {
+    if AssertUnwindSafe(part).catch_unwind().await.is_err() {
+        shared.fail(Error::new(ErrorKind::Internal, "engine", "a part of the engine panicked: this is a defect"));
+        shared.committed.cancel();
     }
 }
 

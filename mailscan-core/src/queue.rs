@@ -86,10 +86,11 @@ pub struct QueueLimits {
 }
 
 impl Default for QueueLimits {
-    /// Suspect after 2, quarantine after 5. A killed process marks everything it had in flight; the isolation of
-    /// suspects in between finds the one task that kills, without giving up its innocent companions.
+    /// Suspect after 5, quarantine after 8. A killed process marks everything it had in flight, so a few marks say
+    /// little; only a task that is there at the fifth death is delivered apart from the other suspects, and only one
+    /// that is there at three more is given up.
     fn default() -> Self {
-        Self { suspect_after: 2, quarantine_after: 5 }
+        Self { suspect_after: 5, quarantine_after: 8 }
     }
 }
 

@@ -18,6 +18,7 @@ use super::{EngineOptions, Watermarks};
 use crate::job::{JobId, JobStatus};
 use crate::lease::{Lease, Settle, Verdict};
 use crate::pipeline::{Committed, Pipeline, TaskOutcome};
+use crate::queue::Pushed;
 use crate::store::{Inserted, Sighting, Store};
 
 /// An outcome on its way to the committer.
@@ -46,9 +47,12 @@ pub(super) fn channel(options: &EngineOptions) -> (mpsc::Sender<Finished>, mpsc:
 
 /// Writes until every worker is gone, then says that all is committed.
 pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>, mut finished: mpsc::Receiver<Finished>) {
+    let mut writing = true;
     while let Some(first) = finished.recv().await {
         let batch = gather(first, &mut finished, shared.options.watermarks).await;
-        commit(&shared, batch).await;
+        // Once a batch was given up, a later one must not settle a task whose earlier part is missing: everything
+        // that comes now is dropped, and the tasks are delivered again.
+        writing = writing && commit(&shared, batch).await.is_some();
     }
     shared.committed.cancel();
 }
@@ -70,20 +74,20 @@ async fn gather(first: Finished, finished: &mut mpsc::Receiver<Finished>, marks:
     batch
 }
 
-/// Writes one batch and accounts for it. Repeats while the backend is away; gives up only with the engine.
-async fn commit<P: Pipeline>(shared: &Shared<P>, mut batch: Vec<Finished>) {
+/// Writes one batch and accounts for it. Repeats while the backend is away; `None` when it is given up, which only the
+/// end of the engine does.
+async fn commit<P: Pipeline>(shared: &Shared<P>, mut batch: Vec<Finished>) -> Option<()> {
     for finished in &batch {
         let mentions = finished.outcome.sightings.len() as u64;
         finished.run.mentions.fetch_add(mentions, Ordering::Relaxed);
         finished.run.errors.fetch_add(u64::from(finished.outcome.error.is_some()), Ordering::Relaxed);
     }
-    if drop_known(shared, &mut batch).await.is_none() {
-        return;
-    }
+    drop_known(shared, &mut batch).await?;
     let (runs, outcomes): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|finished| ((finished.run, finished.room), finished.outcome)).unzip();
-    let Some(committed) = shared.persist(|| shared.pipeline.commit(&outcomes)).await else { return };
+    let committed = shared.persist(|| shared.pipeline.commit(&outcomes)).await?;
     account(shared, &runs, &outcomes, &committed);
+    Some(())
 }
 
 /// Drops the sightings that the filter takes for old and the store confirms to be.
@@ -119,7 +123,7 @@ fn account<P: Pipeline>(
     outcomes: &[TaskOutcome],
     committed: &Committed,
 ) {
-    let mut inserted = committed.inserted.iter();
+    let (mut inserted, mut pushed) = (committed.inserted.iter(), committed.pushed.iter());
     for ((run, _), outcome) in runs.iter().zip(outcomes) {
         let (mut new, mut over) = (0, false);
         {
@@ -132,8 +136,9 @@ fn account<P: Pipeline>(
                 }
             }
         }
-        let collected = run.collected.fetch_add(new, Ordering::Relaxed) + new;
-        if over || collected >= run.job.spec.target {
+        let left_out = pushed.by_ref().take(outcome.discovered.len()).filter(|result| **result == Pushed::OverLimit);
+        run.over_limit.fetch_add(left_out.count() as u64, Ordering::Relaxed);
+        if over || run.add(new) >= run.job.spec.target {
             reach_target(shared, run);
         }
     }
@@ -147,10 +152,11 @@ fn account<P: Pipeline>(
 }
 
 /// The job has its target: nothing more needs to be fetched for it.
-fn reach_target<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
+pub(super) fn reach_target<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
     let stop = Stop { status: JobStatus::Completed, reason: None, tell_store: true };
     if run.stop(stop) {
         shared.leases.interrupt(run.id());
         shared.wake_supervisor.notify_one();
+        shared.wake_dispatcher.notify_one();
     }
 }

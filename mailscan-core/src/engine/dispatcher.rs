@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -18,7 +19,7 @@ use super::share::{Claimant, fair_shares};
 use super::shared::Shared;
 use super::worker;
 use crate::job::JobId;
-use crate::lease::Claimed;
+use crate::lease::{Claimed, Settle, Verdict};
 use crate::pipeline::Pipeline;
 use crate::queue::{ClaimRequest, Queue, Share};
 
@@ -180,8 +181,19 @@ impl<P: Pipeline> Dispatcher<P> {
         let trusted_until = before + options.lease_for.saturating_sub(options.lease_margin);
         let count = claimed.len();
         self.note_dry(&request, &claimed);
+        let mut orphans = Vec::new();
         for claimed in claimed {
-            self.keep(claimed, trusted_until);
+            match self.shared.run(claimed.lease.job) {
+                Some(run) => self.keep(claimed, run, trusted_until),
+                None => {
+                    orphans.push(Settle { lease: claimed.lease, verdict: Verdict::Release { after: Duration::ZERO } })
+                }
+            }
+        }
+        if !orphans.is_empty()
+            && let Err(error) = self.shared.pipeline.queue().settle(&orphans).await
+        {
+            tracing::warn!(%error, tasks = orphans.len(), "tasks of a closed job return with their lease");
         }
         count
     }
@@ -198,9 +210,7 @@ impl<P: Pipeline> Dispatcher<P> {
         }
     }
 
-    fn keep(&mut self, claimed: Claimed, trusted_until: Instant) {
-        // A job that is gone by now has its task back when the lease ends.
-        let Some(run) = self.shared.run(claimed.lease.job) else { return };
+    fn keep(&mut self, claimed: Claimed, run: Arc<JobRun>, trusted_until: Instant) {
         let suspect = claimed.task.crashes >= self.shared.options.queue_limits.suspect_after;
         let cancel = self.shared.leases.add(claimed.lease, &claimed.task.work.host(), suspect, trusted_until);
         self.ready.entry(run.id()).or_default().push_back(Assigned { claimed, run, cancel });

@@ -44,7 +44,12 @@ pub(super) struct JobRun {
     pub(super) running: AtomicUsize,
     /// Whether the last claim found nothing.
     pub(super) dry: AtomicBool,
-    pub(super) collected: AtomicU64,
+    /// What the store said last, and what this engine has added since it took the job up. Either may lag behind the
+    /// store; neither is ever ahead of it, so the larger one is a safe count.
+    stored: AtomicU64,
+    added: AtomicU64,
+    /// Tasks that were left out because the job has as many as it may have.
+    pub(super) over_limit: AtomicU64,
     pub(super) mentions: AtomicU64,
     pub(super) errors: AtomicU64,
     filter: Mutex<BloomFront>,
@@ -68,7 +73,7 @@ impl JobRun {
             None => WorkerPlan::new(job.spec.target, limits),
         };
         let limit = plan.workers as usize * job.spec.options.connections_per_worker as usize;
-        let collected = AtomicU64::new(job.collected);
+        let stored = AtomicU64::new(job.collected);
         let mut window = RateWindow::new(RATE_WINDOW);
         window.push(job.active, job.collected);
         Self {
@@ -76,7 +81,9 @@ impl JobRun {
             limit: limit.max(1),
             running: AtomicUsize::new(0),
             dry: AtomicBool::new(false),
-            collected,
+            stored,
+            added: AtomicU64::new(0),
+            over_limit: AtomicU64::new(0),
             mentions: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             filter: Mutex::new(BloomFront::new(limits.bloom_capacity, FALSE_POSITIVES)),
@@ -91,6 +98,24 @@ impl JobRun {
 
     pub(super) fn id(&self) -> JobId {
         self.job.id
+    }
+
+    /// Different addresses stored, never more than there are.
+    pub(super) fn collected(&self) -> u64 {
+        let own = self.job.collected + self.added.load(Ordering::Relaxed);
+        own.max(self.stored.load(Ordering::Relaxed))
+    }
+
+    /// Notes what this engine has added; answers the count.
+    pub(super) fn add(&self, new: u64) -> u64 {
+        self.added.fetch_add(new, Ordering::Relaxed);
+        self.collected()
+    }
+
+    /// Notes what the store says; answers the count.
+    pub(super) fn heard(&self, collected: u64) -> u64 {
+        self.stored.fetch_max(collected, Ordering::Relaxed);
+        self.collected()
     }
 
     /// The filter of addresses that are stored. Locked briefly, never across an await.
@@ -146,7 +171,7 @@ impl JobRun {
 
     /// Notes a sample for the rate and tells how the job stands.
     pub(super) fn progress(&self, trouble: Option<String>, stopped: bool) -> Progress {
-        let collected = self.collected.load(Ordering::Relaxed);
+        let collected = self.collected();
         let (active, target, depth) = (self.active(), self.job.spec.target, *locked(&self.depth));
         let in_flight = self.running.load(Ordering::Relaxed);
         let workers_active = u32::try_from(in_flight).unwrap_or(u32::MAX).min(self.plan.workers);

@@ -30,7 +30,12 @@ struct Table {
     by_host: HashMap<Arc<str>, usize>,
     by_job: HashMap<JobId, usize>,
     suspects: usize,
+    /// Hosts that are to be left alone until then.
+    resting: HashMap<String, Instant>,
 }
+
+/// The most resting hosts remembered; a host that is not costs a claim that comes back at once.
+const MAX_RESTING: usize = 10_000;
 
 /// The leases that this process holds.
 #[derive(Debug, Default)]
@@ -89,10 +94,25 @@ impl Leases {
         self.table().suspects
     }
 
-    /// Hosts with at least `limit` tasks here.
+    /// Notes that a host has nothing for us before `until`, so that its tasks stay in the queue.
+    pub(super) fn rest(&self, host: String, until: Instant) {
+        let mut table = self.table();
+        if table.resting.len() >= MAX_RESTING {
+            let now = Instant::now();
+            table.resting.retain(|_, until| *until > now);
+        }
+        if table.resting.len() < MAX_RESTING {
+            table.resting.insert(host, until);
+        }
+    }
+
+    /// Hosts with at least `limit` tasks here, and those that rest.
     pub(super) fn busy_hosts(&self, limit: usize) -> Vec<String> {
-        let table = self.table();
-        table.by_host.iter().filter(|(_, count)| **count >= limit).map(|(host, _)| host.to_string()).collect()
+        let now = Instant::now();
+        let mut table = self.table();
+        table.resting.retain(|_, until| *until > now);
+        let busy = table.by_host.iter().filter(|(_, count)| **count >= limit).map(|(host, _)| host.to_string());
+        busy.chain(table.resting.keys().cloned()).collect()
     }
 
     /// Moves on the time until which these leases are trusted.

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::JobFilter;
+use super::committer::reach_target;
 use super::job_run::{JobRun, Stop};
 use super::shared::Shared;
 use crate::error::Result;
 use crate::job::{Job, JobStatus};
 use crate::pipeline::Pipeline;
-use crate::queue::Queue;
+use crate::queue::{Pushed, Queue};
 use crate::store::{JobQuery, Store, Transition};
 use crate::task::Depth;
 
@@ -33,7 +34,7 @@ pub(super) async fn refresh<P: Pipeline>(shared: &Shared<P>) {
 async fn try_refresh<P: Pipeline>(shared: &Shared<P>) -> Result<()> {
     for run in shared.runs() {
         if let Some(job) = shared.pipeline.store().job(run.id()).await? {
-            notice(shared, &run, job);
+            notice(shared, &run, job).await?;
         }
     }
     if shared.drain.is_cancelled() {
@@ -59,12 +60,18 @@ async fn waiting_jobs<P: Pipeline>(shared: &Shared<P>) -> Result<Vec<Job>> {
 }
 
 /// Compares a job at work with what the store says of it.
-fn notice<P: Pipeline>(shared: &Shared<P>, run: &JobRun, job: Job) {
-    // Other processes may have added addresses.
-    run.collected.fetch_max(job.collected, Ordering::Relaxed);
+async fn notice<P: Pipeline>(shared: &Shared<P>, run: &JobRun, job: Job) -> Result<()> {
+    // Other processes may have added addresses, and so may a commit whose answer was lost.
+    if run.heard(job.collected) >= job.spec.target {
+        reach_target(shared, run);
+    }
     let stop = |status, reason| Stop { status, reason, tell_store: false };
     match job.status {
-        JobStatus::Queued | JobStatus::Running => {}
+        JobStatus::Running => {}
+        // Paused and resumed between two looks.
+        JobStatus::Queued => {
+            shared.pipeline.store().transition(run.id(), &[JobStatus::Queued], JobStatus::Running, None).await?;
+        }
         JobStatus::Paused => {
             run.stop(stop(job.status, job.reason));
         }
@@ -77,6 +84,7 @@ fn notice<P: Pipeline>(shared: &Shared<P>, run: &JobRun, job: Job) {
     if run.is_stopping() {
         shared.wake_dispatcher.notify_one();
     }
+    Ok(())
 }
 
 /// Makes a job this engine's: running, with its first tasks on the queue and the filter rebuilt.
@@ -86,13 +94,20 @@ async fn take_up<P: Pipeline>(shared: &Shared<P>, job: Job) -> Result<()> {
     if let Transition::Refused(_) = store.transition(job.id, &from, JobStatus::Running, None).await? {
         return Ok(());
     }
+    if let Err(error) = job.spec.validate() {
+        store.transition(job.id, &[JobStatus::Running], JobStatus::Failed, Some(error.message())).await?;
+        return Ok(());
+    }
+    let mut left_out = 0;
     if !job.seeded {
         for tasks in job.spec.first_tasks(job.id)?.chunks(PAGE) {
-            queue.push(tasks).await?;
+            let pushed = queue.push(tasks).await?;
+            left_out += pushed.iter().filter(|result| **result == Pushed::OverLimit).count() as u64;
         }
         store.mark_seeded(job.id).await?;
     }
     let run = JobRun::new(job, &shared.options);
+    run.over_limit.store(left_out, Ordering::Relaxed);
     let mut after = 0;
     loop {
         let page = store.addresses(run.id(), after, PAGE).await?;
@@ -103,7 +118,13 @@ async fn take_up<P: Pipeline>(shared: &Shared<P>, job: Job) -> Result<()> {
             filter.insert(stored.address.fingerprint());
         }
     }
-    shared.add_run(Arc::new(run));
+    let run = Arc::new(run);
+    shared.progress.publish(run.progress(None, false));
+    shared.add_run(run.clone());
+    // The process before may have been killed between the last address and the end of the job.
+    if run.collected() >= run.job.spec.target {
+        reach_target(shared, &run);
+    }
     Ok(())
 }
 
@@ -117,7 +138,6 @@ pub(super) async fn end_finished<P: Pipeline>(shared: &Shared<P>) {
             if stop.tell_store && tell_store(shared, &run, &stop).await.is_none() {
                 return;
             }
-            shared.wake_dispatcher.notify_one();
             if shared.leases.held(run.id()) == 0 {
                 close(shared, &run).await;
             }
@@ -130,14 +150,18 @@ async fn stop_when_exhausted<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
     let Some(depth) = shared.persist(|| shared.pipeline.queue().depth(run.id())).await else { return };
     run.set_depth(depth);
     if depth.open() == 0 {
-        run.stop(exhausted(&depth, run.collected.load(Ordering::Relaxed)));
+        run.stop(exhausted(&depth, run));
     }
 }
 
-fn exhausted(depth: &Depth, collected: u64) -> Stop {
+fn exhausted(depth: &Depth, run: &JobRun) -> Stop {
+    let left_out = run.over_limit.load(Ordering::Relaxed);
     let lost = format!("{} blocked, {} failed, {} set aside", depth.blocked, depth.failed, depth.quarantined);
-    let (status, reason) = if depth.done == 0 && collected == 0 && depth.lost() > 0 {
+    let (status, reason) = if depth.done == 0 && run.collected() == 0 && depth.lost() > 0 {
         (JobStatus::Failed, format!("no source could be read: {lost}"))
+    } else if left_out > 0 {
+        let most = run.job.spec.options.max_tasks.unwrap_or_default();
+        (JobStatus::Completed, format!("the limit of {most} pages, calls and files was reached and more were left out"))
     } else if depth.lost() > 0 {
         (JobStatus::Completed, format!("the sources that could be read hold no more: {lost}"))
     } else {

@@ -42,6 +42,8 @@ pub(super) struct Shared<P> {
     pub(super) drain: CancellationToken,
     /// No more fetches either.
     pub(super) abort: CancellationToken,
+    /// No more waiting for a backend either.
+    pub(super) give_up: CancellationToken,
     /// Everything that was fetched is committed.
     pub(super) committed: CancellationToken,
     /// The engine cannot go on.
@@ -76,6 +78,7 @@ impl<P: Pipeline> Shared<P> {
             wake_supervisor: Notify::new(),
             drain: CancellationToken::new(),
             abort: CancellationToken::new(),
+            give_up: CancellationToken::new(),
             committed: CancellationToken::new(),
             fatal: CancellationToken::new(),
             fatal_error: Mutex::default(),
@@ -119,6 +122,7 @@ impl<P: Pipeline> Shared<P> {
         self.fatal.cancel();
         self.drain.cancel();
         self.abort.cancel();
+        self.give_up.cancel();
     }
 
     /// The error that stopped the engine.
@@ -146,7 +150,13 @@ impl<P: Pipeline> Shared<P> {
         R: Future<Output = Result<T>>,
     {
         for attempt in 1.. {
-            match call().await {
+            // A dropped call means "outcome unknown", which is what giving up leaves behind in any case.
+            let answer = tokio::select! {
+                biased;
+                answer = call() => answer,
+                () = self.give_up.cancelled() => return None,
+            };
+            match answer {
                 Ok(value) => {
                     if attempt > 1 {
                         *locked(&self.trouble) = None;
@@ -158,8 +168,7 @@ impl<P: Pipeline> Shared<P> {
                     *locked(&self.trouble) = Some(error.to_string());
                     let wait = OUTAGE_BACKOFF.delay(attempt, rand::random(), None);
                     tokio::select! {
-                        // An abort must end even while the backend is away: what is not committed is delivered again.
-                        () = self.abort.cancelled(), if attempt > 5 => return None,
+                        () = self.give_up.cancelled() => return None,
                         () = tokio::time::sleep(wait) => {}
                     }
                 }

@@ -29,6 +29,8 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks
     };
+    // What a dead process held is taken back before jobs are, so that they begin with all of their tasks.
+    sweep(&shared).await;
     let mut polls = every(shared.options.poll_every);
     let mut sweeps = every(shared.options.sweep_every);
     let mut samples = every(shared.options.progress_every);
@@ -57,18 +59,18 @@ async fn sample<P: Pipeline>(shared: &Shared<P>) {
         if let Ok(depth) = shared.pipeline.queue().depth(run.id()).await {
             run.set_depth(depth);
         }
-        stop_when_over_time(&run);
+        if stop_when_over_time(&run) {
+            shared.wake_dispatcher.notify_one();
+        }
         shared.progress.publish(run.progress(shared.trouble(), false));
     }
 }
 
-fn stop_when_over_time(run: &JobRun) {
-    if let Some(limit) = run.job.spec.options.time_limit
-        && run.here() >= limit
-    {
-        let reason = format!("its time limit of {} is over: resume it to go on", format_seconds(limit.as_secs()));
-        run.stop(Stop { status: JobStatus::Paused, reason: Some(reason), tell_store: true });
-    }
+/// Answers whether the job stops now.
+fn stop_when_over_time(run: &JobRun) -> bool {
+    let Some(limit) = run.job.spec.options.time_limit.filter(|limit| run.here() >= *limit) else { return false };
+    let reason = format!("its time limit of {} is over: resume it to go on", format_seconds(limit.as_secs()));
+    run.stop(Stop { status: JobStatus::Paused, reason: Some(reason), tell_store: true })
 }
 
 async fn record_active<P: Pipeline>(shared: &Shared<P>) {

@@ -200,6 +200,9 @@ impl<P: Pipeline> Worker<P> {
                     () = assigned.cancel.cancelled() => return self.give_back(assigned).await,
                     piece = pieces.recv() => piece,
                 };
+                if assigned.run.is_stopping() {
+                    return self.give_back(assigned).await;
+                }
                 match piece {
                     None => break,
                     Some(Ok(document)) => self.read_piece(assigned, &mut harvest, &document).await,
@@ -240,6 +243,12 @@ impl<P: Pipeline> Worker<P> {
         let options = &self.shared.options;
         let max_attempts = assigned.run.job.spec.options.max_attempts;
         let failure = outcome::failure(&assigned.claimed, error, max_attempts, options.backoff, rand::random());
+        if error.class == FetchErrorClass::Deferred
+            && let Some(after) = error.retry_after
+        {
+            let host = assigned.claimed.task.work.host();
+            self.shared.leases.rest(host, Instant::now() + after.min(options.lease_for));
+        }
         brought.error = failure.class.map(|class| outcome::record(&assigned.claimed, error, class, &options.node));
         self.settle(assigned, brought, failure.verdict).await;
     }
@@ -259,7 +268,7 @@ impl<P: Pipeline> Worker<P> {
     }
 
     async fn send(&self, assigned: &Assigned, outcome: TaskOutcome) {
-        let permits = outcome.sightings.len().min(self.shared.room_total());
+        let permits = (outcome.sightings.len() + outcome.discovered.len()).min(self.shared.room_total());
         let room = match u32::try_from(permits) {
             Ok(permits) if permits > 0 => Semaphore::acquire_many_owned(self.shared.room.clone(), permits).await.ok(),
             _ => None,
