@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 /// The binary, built once with the profile of this test.
-fn binary() -> &'static Path {
+pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         // This test is `<target>/<profile>/deps/it-<hash>`.
@@ -33,10 +33,10 @@ fn binary() -> &'static Path {
 }
 
 /// What a run of the binary gave.
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl From<Output> for Ran {
@@ -47,11 +47,11 @@ impl From<Output> for Ran {
 }
 
 /// Runs the binary in a folder.
-fn run_in(folder: &Path, arguments: &[&str]) -> Ran {
+pub(crate) fn run_in(folder: &Path, arguments: &[&str]) -> Ran {
     Command::new(binary()).args(arguments).current_dir(folder).stdin(Stdio::null()).output().unwrap().into()
 }
 
-fn run(arguments: &[&str]) -> Ran {
+pub(crate) fn run(arguments: &[&str]) -> Ran {
     run_in(&std::env::temp_dir(), arguments)
 }
 
