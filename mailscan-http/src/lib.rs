@@ -1,9 +1,9 @@
 //! A small HTTP server over any mailscan [`Pipeline`]: what a store knows of its jobs, as JSON.
 //!
-//! [`serve`] answers on a listener until it is told to stop. Requests become a [`Route`](routes) or a
-//! [problem](problem), [handlers] ask the store and the queue, [wire] is what they say. Everything shown comes from the
-//! pipeline, so the engine that works on the jobs may run in this process or in another one. There is no
-//! authentication: serve on loopback, where the `Host` of every request is checked, or behind something that has it.
+//! [`serve`] answers on a listener until it is told to stop. A request becomes a route or a problem (RFC 9457), a
+//! handler asks the store and the queue, and [`wire`] is what it says. Everything shown comes from the pipeline, so the
+//! engine that works on the jobs may run in this process or in another one. There is no authentication: serve on
+//! loopback, where the `Host` of every request is checked, or behind something that has it.
 //!
 //! | request | answer |
 //! | --- | --- |
@@ -36,6 +36,7 @@ use std::time::Duration;
 
 use mailscan_core::limits::Limits;
 use mailscan_core::pipeline::Pipeline;
+use mailscan_core::resources::Sampler;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -80,9 +81,10 @@ pub async fn serve<P: Pipeline>(
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
     let hosts = guard::Hosts::of(listener.local_addr()?);
-    let samples = Arc::new(samples::Samples::default());
+    let mut sampler = Sampler::new();
+    let samples = Arc::new(samples::Samples::new(sampler.sample()));
     let mut sampling = JoinSet::new();
-    sampling.spawn(samples::watch_resources(samples.clone()));
+    sampling.spawn(samples::watch_resources(samples.clone(), sampler));
     sampling.spawn(samples::watch_rates(samples.clone(), pipeline.clone()));
     let api = handlers::Api { pipeline, samples, limits: options.limits.clone() };
     let server = Arc::new(answer::Server { api, hosts, answer_timeout: options.answer_timeout });

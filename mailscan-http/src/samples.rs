@@ -23,7 +23,6 @@ const MAX_JOBS: usize = 1_024;
 /// The newest measurements.
 #[derive(Debug)]
 pub(crate) struct Samples {
-    sampler: Mutex<Sampler>,
     resources: Mutex<Resources>,
     rates: Mutex<HashMap<JobId, Recent>>,
 }
@@ -35,20 +34,16 @@ struct Recent {
     active: Duration,
 }
 
-impl Default for Samples {
-    fn default() -> Self {
-        let mut sampler = Sampler::new();
-        // The first request finds figures too.
-        let resources = Mutex::new(sampler.sample());
-        Self { sampler: Mutex::new(sampler), resources, rates: Mutex::default() }
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Samples {
+    /// The measurements so far, which the first requests find.
+    pub(crate) fn new(resources: Resources) -> Self {
+        Self { resources: Mutex::new(resources), rates: Mutex::default() }
+    }
+
     pub(crate) fn resources(&self) -> Resources {
         *lock(&self.resources)
     }
@@ -95,13 +90,13 @@ fn ticks() -> Interval {
 }
 
 /// Measures memory and load until it is dropped.
-pub(crate) async fn watch_resources(samples: Arc<Samples>) {
+pub(crate) async fn watch_resources(samples: Arc<Samples>, mut sampler: Sampler) {
     let mut ticks = ticks();
     // The first tick is now, and there are figures of now.
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        let resources = lock(&samples.sampler).sample();
+        let resources = sampler.sample();
         *lock(&samples.resources) = resources;
     }
 }
@@ -143,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_running_job_goes_by_its_current_rate_and_is_forgotten_afterwards() {
-        let samples = Samples::default();
+        let samples = Samples::new(Resources::default());
         for (collected, seconds) in [(10, 0), (10, 100), (60, 105), (90, 105), (110, 110)] {
             samples.note(&[job(JobStatus::Running, collected, seconds)]);
         }
@@ -157,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_settled_job_is_done_or_never_will_be() {
-        let samples = Samples::default();
+        let samples = Samples::new(Resources::default());
         let eta = |status| samples.eta(&job(status, 31, 10));
         assert_eq!((eta(JobStatus::Completed).eta_seconds, eta(JobStatus::Completed).remaining_emails), (Some(0), 969));
         assert_eq!(eta(JobStatus::Completed).eta_formatted.as_deref(), Some("0s"));
