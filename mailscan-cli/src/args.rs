@@ -49,6 +49,12 @@ pub(crate) enum Command {
         after_help = "Example:\n  mailscan errors 1\n  mailscan errors resolve --job 1 --code http-404 --note gone"
     )]
     Errors(Errors),
+    /// Work on every job of a database, and answer over HTTP how they stand
+    #[command(after_help = "Example:
+  mailscan serve --contact https://example.org/bot
+  mailscan run --url https://example.org/ --crawl --target 200 --detach
+  curl \"http://127.0.0.1:8025/api/v1/jobs/1/eta\"")]
+    Serve(Serve),
     /// Run the main job against a simulated web on this machine, and check the result
     #[command(after_help = "Example:\n  mailscan demo --emails 20000")]
     Demo(Demo),
@@ -301,6 +307,24 @@ pub(crate) enum ErrorsAction {
         #[command(flatten)]
         database: Database,
     },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Serve {
+    /// Where to listen: an address of this machine alone
+    #[arg(long, default_value = "127.0.0.1:8025", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) database: Database,
+    /// Seconds between two requests to one host
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "0.1")]
+    pub(crate) rate_limit: Duration,
+    /// The most requests to one host at a time
+    #[arg(long, value_name = "N")]
+    pub(crate) per_host: Option<u32>,
+    /// A page or address at which the owner of a site can reach you; sent with every request
+    #[arg(long, value_name = "URL")]
+    pub(crate) contact: Option<String>,
 }
 
 /// What a simulated web is like.

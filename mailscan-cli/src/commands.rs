@@ -6,6 +6,7 @@ mod job;
 mod plan;
 mod run;
 mod scan;
+mod serve;
 mod simulate;
 
 use clap::CommandFactory;
@@ -28,6 +29,7 @@ pub(crate) fn carry_out(command: Command) -> Result<Exit> {
         Command::Job(job) => block_on(job::run(&job)),
         Command::Errors(errors) => block_on(errors::run(&errors)),
         Command::Simulate(simulate) => block_on(simulate::run(&simulate)),
+        Command::Serve(serve) => block_on(serve::run(&serve)),
         Command::Run(run) => block_on(run::run(&run)),
         Command::Demo(demo) => block_on(demo::run(&demo)),
     }

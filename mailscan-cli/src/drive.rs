@@ -57,7 +57,7 @@ async fn stop<P: Pipeline>(engine: &mut Engine<P>, live: &Live) -> mailscan_core
 }
 
 /// Waits for Ctrl-C or a request to terminate.
-async fn signal() {
+pub(crate) async fn signal() {
     let interrupt = async {
         if tokio::signal::ctrl_c().await.is_err() {
             // Without a handler the system's own way to stop still works.

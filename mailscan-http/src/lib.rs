@@ -1,1 +1,93 @@
-//! x
+//! A small HTTP server over any mailscan [`Pipeline`]: what a store knows of its jobs, as JSON.
+//!
+//! [`serve`] answers on a listener until it is told to stop. A request becomes a route or a problem (RFC 9457), a
+//! handler asks the store and the queue, and [`wire`] is what it says. Everything shown comes from the pipeline, so the
+//! engine that works on the jobs may run in this process or in another one. There is no authentication: serve on
+//! loopback, where the `Host` of every request is checked, or behind something that has it.
+//!
+//! | request | answer |
+//! | --- | --- |
+//! | `GET /healthz` | whether the server runs |
+//! | `GET /api/v1/plan?emails=N` | workers and projected time for N e-mails |
+//! | `GET /api/v1/jobs?after=ID&limit=N&status=S,S` | jobs by rising id |
+//! | `GET /api/v1/jobs/{id}` | one job with its queue |
+//! | `GET /api/v1/jobs/{id}/eta` | when it will be done |
+//! | `GET /api/v1/jobs/{id}/workers` | who works on it |
+//! | `GET /api/v1/jobs/{id}/errors?limit=N` | what went wrong, grouped |
+//! | `GET /api/v1/system` | memory and load of this process |
+//! | `GET /?page=api&action=job-eta&job_id=ID` | the founding form of `eta` |
+//! | `GET /?page=api&action=system-resources` | the founding form of `system` |
+//! | `GET /?page=api&action=job-worker-status&job_id=ID` | status, workers and ETA in one answer |
+
+mod answer;
+mod connection;
+mod guard;
+mod handlers;
+mod problem;
+mod query;
+mod routes;
+mod samples;
+pub mod wire;
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mailscan_core::limits::Limits;
+use mailscan_core::pipeline::Pipeline;
+use mailscan_core::resources::Sampler;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// How a server treats its clients. [`Default`] is right for a server on loopback.
+#[derive(Clone, Debug)]
+pub struct ServeOptions {
+    /// The constants of planning.
+    pub limits: Limits,
+    /// The most connections at a time; more wait to be accepted. From 1.
+    pub max_connections: usize,
+    /// How long a client may take to send the head of a request, and to send a next one.
+    pub head_timeout: Duration,
+    /// How long the answer to a request may take.
+    pub answer_timeout: Duration,
+    /// How long requests in flight have to end when the server stops.
+    pub drain_timeout: Duration,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            max_connections: 1_024,
+            head_timeout: Duration::from_secs(30),
+            answer_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Answers HTTP/1.1 and HTTP/2 (with prior knowledge) on `listener` until `shutdown` is ready, then lets requests in
+/// flight end.
+///
+/// Dropping the future stops the server at once.
+///
+/// # Errors
+/// When the address of the listener cannot be read.
+pub async fn serve<P: Pipeline>(
+    listener: TcpListener,
+    pipeline: Arc<P>,
+    options: ServeOptions,
+    shutdown: impl Future<Output = ()> + Send,
+) -> io::Result<()> {
+    let hosts = guard::Hosts::of(listener.local_addr()?);
+    let mut sampler = Sampler::new();
+    let samples = Arc::new(samples::Samples::new(sampler.sample()));
+    let mut sampling = JoinSet::new();
+    sampling.spawn(samples::watch_resources(samples.clone(), sampler));
+    sampling.spawn(samples::watch_rates(samples.clone(), pipeline.clone()));
+    let api = handlers::Api { pipeline, samples, limits: options.limits.clone() };
+    let server = Arc::new(answer::Server { api, hosts, answer_timeout: options.answer_timeout });
+    connection::accept(listener, server, &options, shutdown).await;
+    Ok(())
+}

@@ -51,7 +51,7 @@ pub(crate) fn run_in(folder: &Path, arguments: &[&str]) -> Ran {
     Command::new(binary()).args(arguments).current_dir(folder).stdin(Stdio::null()).output().unwrap().into()
 }
 
-fn run(arguments: &[&str]) -> Ran {
+pub(crate) fn run(arguments: &[&str]) -> Ran {
     run_in(&std::env::temp_dir(), arguments)
 }
 

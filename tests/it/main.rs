@@ -16,3 +16,5 @@ mod extraction;
 mod hostile;
 // Who may import whom.
 mod layering;
+// The server over real sockets: every answer, every refusal, and the command that starts it.
+mod server;

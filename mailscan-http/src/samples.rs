@@ -1,0 +1,163 @@
+//! What is measured beside the requests: memory and load of this process, and how fast the running jobs collect.
+//!
+//! Two tasks refresh it, so that a request never waits for a measurement however many there are.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use mailscan_core::eta::{Eta, RateWindow};
+use mailscan_core::job::{Job, JobId, JobStatus};
+use mailscan_core::pipeline::Pipeline;
+use mailscan_core::resources::{Resources, Sampler};
+use mailscan_core::store::{JobQuery, Store};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+/// How often both are measured.
+const EVERY: Duration = Duration::from_secs(2);
+/// The past that a job's current rate rests on. The store learns every few seconds how long a job has been at work.
+const RATE_WINDOW: Duration = Duration::from_secs(30);
+/// The most running jobs whose rates are kept; the others are estimated from all their time at work.
+const MAX_JOBS: usize = 1_024;
+
+/// The newest measurements.
+#[derive(Debug)]
+pub(crate) struct Samples {
+    resources: Mutex<Resources>,
+    rates: Mutex<HashMap<JobId, Recent>>,
+}
+
+/// The recent past of a job.
+#[derive(Debug)]
+struct Recent {
+    window: RateWindow,
+    active: Duration,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Samples {
+    /// The measurements so far, which the first requests find.
+    pub(crate) fn new(resources: Resources) -> Self {
+        Self { resources: Mutex::new(resources), rates: Mutex::default() }
+    }
+
+    pub(crate) fn resources(&self) -> Resources {
+        *lock(&self.resources)
+    }
+
+    /// When a job will be done, from what the store knows of it and from its recent past.
+    pub(crate) fn eta(&self, job: &Job) -> Eta {
+        let rates = lock(&self.rates);
+        let unknown = RateWindow::new(RATE_WINDOW);
+        let window = rates.get(&job.id).filter(|_| job.status == JobStatus::Running);
+        let eta =
+            Eta::new(job.collected, job.spec.target, job.active, window.map_or(&unknown, |recent| &recent.window));
+        let seconds = match job.status {
+            // Its sources may have held less than the target; nothing is left to wait for.
+            JobStatus::Completed => Some(0),
+            // It will not be done at all, as things stand.
+            JobStatus::Failed | JobStatus::Cancelled => None,
+            JobStatus::Queued | JobStatus::Running | JobStatus::Paused => return eta,
+        };
+        let formatted = seconds.map(mailscan_core::eta::format_seconds);
+        Eta { eta_seconds: seconds, eta_formatted: formatted, low_seconds: seconds, high_seconds: seconds, ..eta }
+    }
+
+    /// Notes how far the running jobs are, and forgets all others.
+    fn note(&self, running: &[Job]) {
+        let mut rates = lock(&self.rates);
+        rates.retain(|id, _| running.iter().any(|job| job.id == *id));
+        for job in running {
+            let fresh = || Recent { window: RateWindow::new(RATE_WINDOW), active: Duration::MAX };
+            let recent = rates.entry(job.id).or_insert_with(fresh);
+            // The time at work stands still between two reports while addresses come in: only the first look at a
+            // report has both of about the same moment.
+            if recent.active != job.active {
+                recent.active = job.active;
+                recent.window.push(job.active, job.collected);
+            }
+        }
+    }
+}
+
+fn ticks() -> Interval {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// Measures memory and load until it is dropped.
+pub(crate) async fn watch_resources(samples: Arc<Samples>, mut sampler: Sampler) {
+    let mut ticks = ticks();
+    // The first tick is now, and there are figures of now.
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let resources = sampler.sample();
+        *lock(&samples.resources) = resources;
+    }
+}
+
+/// Follows the running jobs until it is dropped.
+pub(crate) async fn watch_rates<P: Pipeline>(samples: Arc<Samples>, pipeline: Arc<P>) {
+    let query = JobQuery { after: 0, limit: MAX_JOBS, statuses: vec![JobStatus::Running] };
+    let mut ticks = ticks();
+    loop {
+        ticks.tick().await;
+        match pipeline.store().jobs(&query).await {
+            Ok(running) => samples.note(&running),
+            Err(error) => tracing::warn!(%error, "the running jobs could not be read"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mailscan_core::clock::Timestamp;
+    use mailscan_core::job::{JobSource, JobSpec};
+
+    fn job(status: JobStatus, collected: u64, seconds: u64) -> Job {
+        Job {
+            id: JobId(1),
+            key: "key".to_owned(),
+            spec: JobSpec::new(1_000, vec![JobSource::Path("x".to_owned())]),
+            status,
+            reason: None,
+            seeded: true,
+            collected,
+            active: Duration::from_secs(seconds),
+            created_at: Timestamp(0),
+            started_at: None,
+            finished_at: None,
+        }
+    }
+
+    #[test]
+    fn a_running_job_goes_by_its_current_rate_and_is_forgotten_afterwards() {
+        let samples = Samples::new(Resources::default());
+        for (collected, seconds) in [(10, 0), (10, 100), (60, 105), (90, 105), (110, 110)] {
+            samples.note(&[job(JobStatus::Running, collected, seconds)]);
+        }
+        // 100 in the last 10 seconds after 100 without any: the window holds 110 seconds, as nothing lies between.
+        assert_eq!(samples.eta(&job(JobStatus::Running, 110, 110)).emails_per_minute, 100.0 / 110.0 * 60.0);
+        samples.note(&[job(JobStatus::Running, 200, 140)]);
+        assert_eq!(samples.eta(&job(JobStatus::Running, 200, 140)).emails_per_minute, 180.0);
+        samples.note(&[]);
+        assert!(lock(&samples.rates).is_empty());
+    }
+
+    #[test]
+    fn a_settled_job_is_done_or_never_will_be() {
+        let samples = Samples::new(Resources::default());
+        let eta = |status| samples.eta(&job(status, 31, 10));
+        assert_eq!((eta(JobStatus::Completed).eta_seconds, eta(JobStatus::Completed).remaining_emails), (Some(0), 969));
+        assert_eq!(eta(JobStatus::Completed).eta_formatted.as_deref(), Some("0s"));
+        assert_eq!((eta(JobStatus::Cancelled).eta_seconds, eta(JobStatus::Failed).eta_formatted), (None, None));
+        assert_eq!(eta(JobStatus::Paused).eta_seconds, Some(313));
+        assert_eq!(samples.eta(&job(JobStatus::Queued, 0, 0)).eta_seconds, None);
+    }
+}

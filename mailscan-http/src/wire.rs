@@ -1,0 +1,248 @@
+//! What the answers look like as JSON. The core's types come in, and know nothing of it.
+
+mod time;
+mod workers;
+
+use std::time::Duration;
+
+use mailscan_core::eta::format_seconds;
+use mailscan_core::job::{self, JobSource};
+use mailscan_core::limits::Limits;
+use mailscan_core::plan::{WorkerPlan, worker_count};
+use mailscan_core::resources::Resources;
+use mailscan_core::{eta, store, task};
+use serde::Serialize;
+
+pub use time::rfc3339;
+pub use workers::{Worker, WorkerStatus, Workers};
+
+/// The most sources that are shown of a job, which may have any number.
+const MAX_SOURCES: usize = 20;
+
+/// The server runs.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Health {
+    /// Always `ok`.
+    pub status: &'static str,
+}
+
+/// Workers and projected time for a number of e-mails.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    emails: u64,
+    workers: u32,
+    emails_per_worker: u64,
+    calls_per_worker: u64,
+    projected_seconds: f64,
+    projected_formatted: String,
+}
+
+impl Plan {
+    /// The wire form of a plan made with these limits.
+    pub fn new(plan: &WorkerPlan, limits: &Limits) -> Self {
+        let projection = plan.projection(limits);
+        Self {
+            emails: plan.emails,
+            workers: plan.workers,
+            emails_per_worker: plan.emails_per_worker,
+            calls_per_worker: plan.calls_per_worker(limits),
+            projected_seconds: projection.as_secs_f64(),
+            projected_formatted: projected(projection),
+        }
+    }
+}
+
+/// Short times with their tenths, which are most of them.
+fn projected(time: Duration) -> String {
+    if time.subsec_nanos() > 0 && time.as_secs() < 60 {
+        return format!("{:.1}s", time.as_secs_f64());
+    }
+    format_seconds(time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)))
+}
+
+/// A page of jobs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Jobs {
+    /// The jobs, by rising id.
+    pub jobs: Vec<Job>,
+    /// The `after` of the next page; null when this is the last.
+    pub next_after: Option<u64>,
+}
+
+/// A job.
+#[derive(Clone, Debug, Serialize)]
+pub struct Job {
+    id: u64,
+    status: &'static str,
+    reason: Option<String>,
+    collected: u64,
+    target: u64,
+    percentage: f64,
+    workers: u32,
+    elapsed_seconds: u64,
+    elapsed_formatted: String,
+    remaining_emails: u64,
+    sources: Vec<String>,
+    sources_total: usize,
+    created_at: String,
+    started_at: Option<String>,
+    finished_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue: Option<Queue>,
+}
+
+impl Job {
+    /// The wire form of a job, with its queue where that was asked for.
+    pub fn new(job: &job::Job, depth: Option<&task::Depth>, limits: &Limits) -> Self {
+        Self {
+            id: job.id.0,
+            status: job.status.as_str(),
+            reason: job.reason.clone(),
+            collected: job.collected,
+            target: job.spec.target,
+            percentage: percentage(job),
+            workers: planned(job, limits),
+            elapsed_seconds: job.active.as_secs(),
+            elapsed_formatted: format_seconds(job.active.as_secs()),
+            remaining_emails: job.spec.target.saturating_sub(job.collected),
+            sources: job.spec.sources.iter().take(MAX_SOURCES).map(source).collect(),
+            sources_total: job.spec.sources.len(),
+            created_at: rfc3339(job.created_at),
+            started_at: job.started_at.map(rfc3339),
+            finished_at: job.finished_at.map(rfc3339),
+            queue: depth.map(Queue::from),
+        }
+    }
+}
+
+/// Collected as a percentage of the target, from 0 to 100.
+fn percentage(job: &job::Job) -> f64 {
+    if job.spec.target == 0 { 0.0 } else { (job.collected as f64 * 100.0 / job.spec.target as f64).min(100.0) }
+}
+
+/// The workers that a job is to have.
+fn planned(job: &job::Job, limits: &Limits) -> u32 {
+    job.spec.options.workers.unwrap_or_else(|| worker_count(job.spec.target, limits))
+}
+
+fn source(source: &JobSource) -> String {
+    match source {
+        JobSource::Url(url) => url.clone(),
+        JobSource::UrlList(path) => format!("URLs in {path}"),
+        JobSource::Search(query) => format!("search \"{query}\""),
+        JobSource::Path(path) => path.clone(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// The tasks of a job by state.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Queue {
+    pending: u64,
+    delayed: u64,
+    processing: u64,
+    completed: u64,
+    blocked: u64,
+    failed: u64,
+    quarantined: u64,
+}
+
+impl From<&task::Depth> for Queue {
+    fn from(depth: &task::Depth) -> Self {
+        let task::Depth { pending, delayed, leased, done, blocked, failed, quarantined } = *depth;
+        Self { pending, delayed, processing: leased, completed: done, blocked, failed, quarantined }
+    }
+}
+
+/// When a job will be done.
+#[derive(Clone, Debug, Serialize)]
+pub struct Eta {
+    job_id: u64,
+    status: &'static str,
+    eta_seconds: Option<u64>,
+    eta_formatted: Option<String>,
+    eta_low_seconds: Option<u64>,
+    eta_high_seconds: Option<u64>,
+    emails_per_minute: f64,
+    overall_emails_per_minute: f64,
+    elapsed_seconds: u64,
+    elapsed_formatted: String,
+    remaining_emails: u64,
+}
+
+impl Eta {
+    /// The wire form of a job's estimate.
+    pub fn new(job: &job::Job, eta: eta::Eta) -> Self {
+        Self {
+            job_id: job.id.0,
+            status: job.status.as_str(),
+            eta_seconds: eta.eta_seconds,
+            eta_formatted: eta.eta_formatted,
+            eta_low_seconds: eta.low_seconds,
+            eta_high_seconds: eta.high_seconds,
+            emails_per_minute: eta.emails_per_minute,
+            overall_emails_per_minute: eta.overall_emails_per_minute,
+            elapsed_seconds: eta.elapsed_seconds,
+            elapsed_formatted: eta.elapsed_formatted,
+            remaining_emails: eta.remaining_emails,
+        }
+    }
+}
+
+/// What went wrong with a job, grouped.
+#[derive(Clone, Debug, Serialize)]
+pub struct Errors {
+    /// The job.
+    pub job_id: u64,
+    /// The groups, the most frequent first.
+    pub groups: Vec<ErrorGroup>,
+}
+
+/// Errors of one kind at one host.
+#[derive(Clone, Debug, Serialize)]
+pub struct ErrorGroup {
+    class: &'static str,
+    code: String,
+    host: String,
+    count: u64,
+    open: u64,
+    sample: String,
+}
+
+impl From<&store::ErrorGroup> for ErrorGroup {
+    fn from(group: &store::ErrorGroup) -> Self {
+        let store::ErrorGroup { class, code, host, count, open, sample } = group.clone();
+        Self { class: class.as_str(), code, host, count, open, sample }
+    }
+}
+
+/// Memory of this process and its machine in bytes, and the load.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct System {
+    memory_bytes: u64,
+    memory_peak_bytes: u64,
+    memory_limit_bytes: u64,
+    memory_percentage: f64,
+    memory_used_bytes: u64,
+    load_1min: f64,
+    load_5min: f64,
+    load_15min: f64,
+    cpus: usize,
+}
+
+impl From<&Resources> for System {
+    fn from(resources: &Resources) -> Self {
+        let [load_1min, load_5min, load_15min] = resources.load;
+        Self {
+            memory_bytes: resources.memory,
+            memory_peak_bytes: resources.memory_peak,
+            memory_limit_bytes: resources.memory_limit,
+            memory_percentage: resources.memory_percent(),
+            memory_used_bytes: resources.memory_used,
+            load_1min,
+            load_5min,
+            load_15min,
+            cpus: resources.cpus,
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `mailscan serve` as a user meets it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use super::HANGS;
+use super::client::get;
+use crate::cli::{binary, run, run_in};
+
+/// A server in a folder, killed if a test fails before it has stopped.
+struct Served {
+    child: Child,
+    err: BufReader<ChildStderr>,
+    address: SocketAddr,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn serve_in(folder: &Path) -> Served {
+    let mut child = Command::new(binary())
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    err.read_line(&mut line).unwrap();
+    let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()?.parse().ok());
+    Served { child, err, address: address.unwrap_or_else(|| panic!("{line}")) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_detached_job_is_picked_up_and_the_founding_api_shows_its_end() {
+    let folder = TempDir::new().unwrap();
+    for n in 0..30 {
+        fs::create_dir_all(folder.path().join("in")).unwrap();
+        fs::write(folder.path().join(format!("in/{n}.txt")), format!("user{n}@host.org, all@host.org")).unwrap();
+    }
+    let mut served = serve_in(folder.path());
+    let detached = run_in(folder.path(), &["run", "--path", "in", "--target", "20", "--detach"]);
+    assert_eq!(detached.code, 0, "{}", detached.err);
+
+    let completed = async {
+        loop {
+            let status = get(served.address, "/?page=api&action=job-worker-status&job_id=1").await.json();
+            if status["status"] == "completed" {
+                return status;
+            }
+        }
+    };
+    let status = timeout(HANGS, completed).await.unwrap();
+    assert_eq!((&status["collected"], &status["remaining_emails"]), (&20.into(), &0.into()), "{status}");
+    assert_eq!((&status["eta_seconds"], &status["eta_formatted"]), (&0.into(), &"0s".into()), "{status}");
+    assert_eq!(get(served.address, "/?page=api&action=job-eta&job_id=1").await.json()["eta_seconds"], 0);
+
+    let second = run_in(folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(second.code, 1, "only one process works on a database: {}", second.err);
+
+    let stopped = Command::new("kill").args(["-INT", &served.child.id().to_string()]).status().unwrap();
+    assert!(stopped.success());
+    let mut rest = String::new();
+    served.err.read_to_string(&mut rest).unwrap();
+    assert_eq!(served.child.wait().unwrap().code(), Some(0), "{rest}");
+    assert!(rest.contains("stopping"), "{rest}");
+}
+
+#[test]
+fn an_address_for_everybody_is_refused() {
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:80"] {
+        let ran = run(&["serve", "--listen", address]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{}", ran.err);
+        assert!(ran.err.contains("127.0.0.1:8025") && ran.err.contains(address), "{}", ran.err);
+    }
+    let help = run(&["serve", "--help"]);
+    assert!(help.out.contains("Example:\n  mailscan serve"), "{}", help.out);
+}
