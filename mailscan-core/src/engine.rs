@@ -185,6 +185,12 @@ impl<P: Pipeline> Engine<P> {
         }
     }
 
+    /// Waits for the error that stops the whole engine, such as a damaged database; without one, for ever. Cancel-safe.
+    pub async fn failed(&self) -> Error {
+        self.shared.fatal.cancelled().await;
+        self.shared.fatal_error()
+    }
+
     /// The last progress of a job that this engine does not work on and that does not wait for it.
     async fn ended(&self, id: JobId) -> Result<Option<Progress>> {
         if self.shared.run(id).is_some() {
