@@ -215,11 +215,13 @@ pub struct NodeSeen {
     pub silent_for: Duration,
 }
 
-/// Whether an error ended its task.
+/// What an error means for its task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ErrorClass {
     /// The task will be tried again.
     Retried,
+    /// The task is done, but something of it was left out.
+    Partial,
     /// The task was given up.
     Failed(FailureClass),
 }
@@ -229,13 +231,18 @@ impl ErrorClass {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Retried => "retried",
+            Self::Partial => "partial",
             Self::Failed(class) => class.as_str(),
         }
     }
 
     /// The class with this name.
     pub fn parse(name: &str) -> Option<Self> {
-        if name == "retried" { Some(Self::Retried) } else { FailureClass::parse(name).map(Self::Failed) }
+        match name {
+            "retried" => Some(Self::Retried),
+            "partial" => Some(Self::Partial),
+            name => FailureClass::parse(name).map(Self::Failed),
+        }
     }
 }
 

@@ -138,7 +138,8 @@ fn account<P: Pipeline>(
         }
         let left_out = pushed.by_ref().take(outcome.discovered.len()).filter(|result| **result == Pushed::OverLimit);
         run.over_limit.fetch_add(left_out.count() as u64, Ordering::Relaxed);
-        if over || run.add(new) >= run.job.spec.target {
+        let collected = run.add(new);
+        if over || collected >= run.job.spec.target {
             reach_target(shared, run);
         }
     }

@@ -19,7 +19,7 @@ use super::shared::Shared;
 use crate::fetch::{Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher};
 use crate::lease::{Lease, Settle, Verdict};
 use crate::pipeline::{Pipeline, TaskOutcome};
-use crate::store::WorkerState;
+use crate::store::{ErrorClass, WorkerState};
 use crate::task::{Task, Work};
 
 mod outcome;
@@ -215,7 +215,11 @@ impl<P: Pipeline> Worker<P> {
             },
         }
         self.send_parts(assigned, &mut harvest).await;
-        self.settle(assigned, harvest.rest(), Verdict::Done).await;
+        let note = harvest.note();
+        let mut rest = harvest.rest();
+        let node = &self.shared.options.node;
+        rest.error = note.map(|note| outcome::record(&assigned.claimed, &note, ErrorClass::Partial, node));
+        self.settle(assigned, rest, Verdict::Done).await;
     }
 
     async fn read_piece(&self, assigned: &Assigned, harvest: &mut Harvest<'_>, document: &Document) {

@@ -74,8 +74,7 @@ fn not_local(work: &Work) -> FetchError {
 }
 
 async fn read_list(path: String, offset: u64) -> Result<Fetched, FetchError> {
-    let discovered = blocking(move || list::read(&path, offset)).await?;
-    Ok(Fetched { documents: Documents::None, discovered })
+    blocking(move || list::read(&path, offset)).await
 }
 
 async fn open(path: String) -> Result<Fetched, FetchError> {
@@ -139,7 +138,8 @@ fn document(piece: Piece, source: &Arc<str>) -> Document {
 fn stream(pieces: Pieces, source: Arc<str>) -> mpsc::Receiver<Result<Document, FetchError>> {
     // One piece being searched, one waiting, one being read.
     let (sender, receiver) = mpsc::channel(1);
-    tokio::task::spawn_blocking(move || {
+    let ended = sender.clone();
+    let reader = tokio::task::spawn_blocking(move || {
         for piece in pieces {
             let piece = piece.map(|piece| document(piece, &source)).map_err(|error| io_error(&source, &error));
             let failed = piece.is_err();
@@ -148,15 +148,23 @@ fn stream(pieces: Pieces, source: Arc<str>) -> mpsc::Receiver<Result<Document, F
             }
         }
     });
+    tokio::spawn(async move {
+        // A reader that died must not look like the end of the file.
+        if let Err(error) = reader.await {
+            let _ = ended.send(Err(stopped(&error))).await;
+        }
+    });
     receiver
+}
+
+fn stopped(error: &tokio::task::JoinError) -> FetchError {
+    FetchError::new(FetchErrorClass::Transient, "file-reader", format!("the reader stopped: {error}"))
 }
 
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, FetchError> + Send + 'static,
 ) -> Result<T, FetchError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-        Err(FetchError::new(FetchErrorClass::Transient, "file-reader", format!("the reader stopped: {error}")))
-    })
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(stopped(&error)))
 }
 
 /// An error of the system, classed by whether the same call may succeed later.

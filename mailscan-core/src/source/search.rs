@@ -20,6 +20,8 @@ use crate::fetch::{Discovered, Document, Documents, FetchContext, FetchError, Fe
 use crate::job::parse_page_url;
 use crate::task::Work;
 
+/// How the names of variables that hold keys begin.
+const KEY_PREFIX: &str = "MAILSCAN_KEY";
 /// The most results taken from one answer.
 const MAX_RESULTS: usize = 1_000;
 /// The most endpoint descriptions kept parsed.
@@ -37,7 +39,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 ///     "results": "items",
 ///     "result_url": "link",
 ///     "snippets": ["title", "snippet"],
-///     "key_env": "SEARCH_KEY",
+///     "key_env": "MAILSCAN_KEY_EXAMPLE",
 ///     "max_pages": 10
 /// }"#)?;
 /// assert_eq!(endpoint.lanes(), 1);
@@ -55,7 +57,8 @@ pub struct SearchEndpoint {
     /// Where a result holds text that is worth reading.
     #[serde(default)]
     snippets: Vec<String>,
-    /// The environment variable that holds the key.
+    /// The environment variable that holds the key; its name begins with `MAILSCAN_KEY`, so that no description can
+    /// send another secret of the environment away.
     #[serde(default)]
     key_env: Option<String>,
     /// Further headers; `{key}` may stand in a value.
@@ -99,6 +102,9 @@ impl SearchEndpoint {
             if value == 0 {
                 return Err(invalid(format!("`{name}` is 0: give at least 1")));
             }
+        }
+        if endpoint.key_env.as_ref().is_some_and(|name| !name.starts_with(KEY_PREFIX)) {
+            return Err(invalid(format!("`key_env` must name a variable that begins with {KEY_PREFIX}")));
         }
         if !endpoint.url.contains("{page}") {
             // Every call would bring the same results.
@@ -294,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_query_cannot_fetch_the_key() {
-        let text = r#"{"url": "http://a.org/?k={key}&q={query}", "results": "r", "result_url": "u", "key_env": "K"}"#;
+        let text = r#"{"url": "http://a.org/?k={key}&q={query}", "results": "r", "result_url": "u", "key_env": "MAILSCAN_KEY"}"#;
         let url = SearchEndpoint::parse(text).unwrap().fill("{key}", 1, "secret");
         assert_eq!(url.matches("secret").count(), 1);
     }

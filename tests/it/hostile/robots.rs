@@ -71,7 +71,6 @@ async fn a_robots_txt_that_cannot_be_had_keeps_us_out_for_now() {
         ("silence", vec![Step::Stall]),
         ("half", super::server::send(half, &[Step::Close])),
         ("unknown encoding", text("200 OK", "Content-Encoding: compress\r\n", b"x")),
-        ("redirect to no page", text("302 Found", "Location: javascript:1\r\n", b"")),
     ] {
         let site = site(robots).await;
         let error = fetch(&sources(&quick(), Pace::unlimited()), &site.url("/page")).await.unwrap_err();
@@ -82,17 +81,14 @@ async fn a_robots_txt_that_cannot_be_had_keeps_us_out_for_now() {
 }
 
 #[tokio::test]
-async fn a_failed_robots_txt_is_asked_for_again() {
-    let tries = std::sync::atomic::AtomicUsize::new(0);
-    let site = Server::with_robots(move |request| match request.path.as_str() {
-        "/robots.txt" if tries.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 => vec![Step::Close],
-        "/robots.txt" => text("404 Not Found", "", b""),
-        _ => page("ann@a.org"),
-    })
-    .await;
+async fn a_failed_robots_txt_is_not_asked_for_by_every_page_and_says_when_to_come_back() {
+    let site = site(vec![Step::Close]).await;
     let sources = plain();
-    fetch(&sources, &site.url("/page")).await.unwrap_err();
-    assert!(fetch(&sources, &site.url("/page")).await.is_ok());
+    for path in ["/a", "/b", "/c"] {
+        let error = fetch(&sources, &site.url(path)).await.unwrap_err();
+        assert!(error.retry_after.unwrap() > Duration::from_secs(30), "{error:?}");
+    }
+    assert_eq!(site.count("/robots.txt"), 1);
 }
 
 #[tokio::test]
@@ -104,6 +100,12 @@ async fn a_redirected_robots_txt_speaks_for_the_site_that_was_asked() {
     assert_eq!(fetch(&sources, &site.url("/private")).await.unwrap_err().code, "robots");
     assert!(fetch(&sources, &site.url("/public")).await.is_ok());
     assert_eq!(paths(&site.requests()), ["/robots.txt", "/public"]);
+}
+
+#[tokio::test]
+async fn a_robots_txt_that_redirects_to_no_page_counts_as_none() {
+    let site = site(text("302 Found", "Location: javascript:1\r\n", b"")).await;
+    assert!(fetch(&plain(), &site.url("/page")).await.is_ok());
 }
 
 #[tokio::test]
@@ -145,7 +147,7 @@ async fn who_waits_for_the_robots_txt_of_another_waits_no_longer_than_its_own_ti
     tokio::select! {
         biased;
         waiting = fetch_within(&sources, &url, short()) => {
-            assert_eq!(waiting.unwrap_err().class, FetchErrorClass::Transient);
+            assert_eq!(waiting.unwrap_err().class, FetchErrorClass::Deferred);
         }
         _ = &mut patient => panic!("the one with little time waited for the one with much"),
     }

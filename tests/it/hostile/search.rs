@@ -11,9 +11,9 @@ use url::Url;
 
 use super::server::{Request, Server, Step, answer, body, plain, soon, task, text};
 
-/// A variable that cargo sets for every test, and its value.
-const KEY_VARIABLE: &str = "CARGO_PKG_NAME";
-const KEY: &str = env!("CARGO_PKG_NAME");
+/// A variable that `.cargo/config.toml` sets for every test, and its value.
+const KEY_VARIABLE: &str = "MAILSCAN_KEY_OF_TESTS";
+const KEY: &str = env!("MAILSCAN_KEY_OF_TESTS");
 
 fn json(value: &serde_json::Value) -> Vec<Step> {
     answer("200 OK", "Content-Type: application/json\r\n", value.to_string().as_bytes())
@@ -157,10 +157,10 @@ async fn errors_do_not_show_the_key() {
 #[tokio::test]
 async fn a_missing_key_is_named_and_nothing_is_asked() {
     let server = api().await;
-    let endpoint = described(&server.url(""), 1).replace(KEY_VARIABLE, "NO_SUCH_VARIABLE");
+    let endpoint = described(&server.url(""), 1).replace(KEY_VARIABLE, "MAILSCAN_KEY_NOT_SET");
     let error = search(&plain(), &endpoint, call(1, 1)).await.unwrap_err();
     assert_eq!((error.class, &*error.code), (FetchErrorClass::Permanent, "search-key"));
-    assert!(error.message.contains("NO_SUCH_VARIABLE"));
+    assert!(error.message.contains("MAILSCAN_KEY_NOT_SET"));
     assert!(server.requests().is_empty());
 }
 

@@ -19,11 +19,12 @@ pub(super) struct Harvest<'a> {
     options: &'a JobOptions,
     sightings: Vec<Sighting>,
     discovered: Vec<NewTask>,
+    truncated: bool,
 }
 
 impl<'a> Harvest<'a> {
     pub(super) fn new(claimed: &'a Claimed, options: &'a JobOptions, discovered: Vec<Discovered>) -> Self {
-        let mut harvest = Self { claimed, options, sightings: Vec::new(), discovered: Vec::new() };
+        let mut harvest = Self { claimed, options, sightings: Vec::new(), discovered: Vec::new(), truncated: false };
         for Discovered { work, step } in discovered {
             harvest.discover(work, step);
         }
@@ -32,6 +33,7 @@ impl<'a> Harvest<'a> {
 
     /// Extracts the addresses of a document, and its links when the job follows them.
     pub(super) fn read(&mut self, document: &Document) {
+        self.truncated |= document.truncated;
         let (job, sightings) = (self.claimed.task.job, &mut self.sightings);
         extract::addresses(&document.body, document.media, |finding| {
             sightings.push(Sighting {
@@ -44,9 +46,18 @@ impl<'a> Harvest<'a> {
         });
         if let (Some(base), Media::Html, Some(crawl)) = (&document.base, document.media, self.options.crawl)
             && self.claimed.task.depth < crawl.max_depth
+            && self.stays_on_site(base)
         {
             self.follow(document, base);
         }
+    }
+
+    /// Whether a page is on the site of the link that led to it. A source may redirect to where it lives now; a link
+    /// further on that redirects elsewhere would lead the crawl away.
+    fn stays_on_site(&self, base: &url::Url) -> bool {
+        let task = &self.claimed.task;
+        let Work::Page { url } = &task.work else { return true };
+        task.depth == 0 || url::Url::parse(url).is_ok_and(|url| same_site(&url, base))
     }
 
     fn follow(&mut self, document: &Document, base: &url::Url) {
@@ -66,6 +77,12 @@ impl<'a> Harvest<'a> {
         let task = &self.claimed.task;
         let limit = self.options.max_tasks;
         self.discovered.push(NewTask { job: task.job, work, depth: task.depth + step, limit });
+    }
+
+    /// What is to be noted of a task that is done all the same.
+    pub(super) fn note(&self) -> Option<FetchError> {
+        let message = "it holds more than is read of one page: what stands after that was left out";
+        self.truncated.then(|| FetchError::new(FetchErrorClass::Permanent, "truncated", message))
     }
 
     /// How many sightings are not handed on yet.

@@ -3,13 +3,16 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
+use tokio::sync::mpsc;
+
 use super::{LIST_PART, LIST_URLS, io_error};
-use crate::fetch::{Discovered, FetchError};
+use crate::fetch::{Discovered, Documents, FetchError, FetchErrorClass, Fetched};
 use crate::job::parse_page_url;
 use crate::task::Work;
 
-/// The pages that the list at `path` names from `offset` on, and where to go on if that is not all.
-pub(super) fn read(path: &str, offset: u64) -> Result<Vec<Discovered>, FetchError> {
+/// The pages that the list at `path` names from `offset` on, and where to go on if that is not all. Lines that name no
+/// page lose nothing else: the part ends in an error that counts them and shows the first.
+pub(super) fn read(path: &str, offset: u64) -> Result<Fetched, FetchError> {
     let failed = |error: std::io::Error| io_error(path, &error);
     let mut file = File::open(path).map_err(failed)?;
     file.seek(SeekFrom::Start(offset)).map_err(failed)?;
@@ -17,23 +20,50 @@ pub(super) fn read(path: &str, offset: u64) -> Result<Vec<Discovered>, FetchErro
     file.by_ref().take(LIST_PART as u64).read_to_end(&mut part).map_err(failed)?;
     let ended = part.len() < LIST_PART;
     let mut discovered = Vec::new();
+    let mut bad = BadLines::default();
     let mut read = 0;
     while read < part.len() && discovered.len() < LIST_URLS {
         let Some(line) = line(&part[read..], ended) else { break };
-        if let Some(work) = page(path, offset + read as u64, line) {
-            discovered.push(Discovered { work, step: 0 });
+        match page(line) {
+            Ok(page) => discovered.extend(page.map(|work| Discovered { work, step: 0 })),
+            Err(why) => bad.note(offset + read as u64, why),
         }
         read += line.len();
     }
     if read == 0 && !part.is_empty() {
-        tracing::warn!(path, offset, "skipped a line of a list that is too long");
+        bad.note(offset, format!("the line is longer than {LIST_PART} bytes"));
         read = part.len() + rest_of_line(&mut file).map_err(failed)?;
     }
     if read < part.len() || !ended {
         discovered
             .push(Discovered { work: Work::List { path: path.to_owned(), offset: offset + read as u64 }, step: 0 });
     }
-    Ok(discovered)
+    Ok(Fetched { documents: bad.report(path), discovered })
+}
+
+/// The lines of a part that name no page.
+#[derive(Default)]
+struct BadLines {
+    count: u64,
+    first: Option<(u64, String)>,
+}
+
+impl BadLines {
+    fn note(&mut self, offset: u64, why: String) {
+        self.count += 1;
+        self.first.get_or_insert((offset, why));
+    }
+
+    /// One error for all of them, as the end of a stream without documents.
+    fn report(self, path: &str) -> Documents {
+        let Some((offset, why)) = self.first else { return Documents::None };
+        let lines = if self.count == 1 { "1 line".to_owned() } else { format!("{} lines", self.count) };
+        let message = format!("{lines} of `{path}` could not be used, the first at byte {offset}: {why}");
+        let (sender, receiver) = mpsc::channel(1);
+        // The channel is empty and open.
+        let _ = sender.try_send(Err(FetchError::new(FetchErrorClass::Permanent, "list-line", message)));
+        Documents::Stream(receiver)
+    }
 }
 
 /// The first line with its end, if it is all there.
@@ -44,20 +74,20 @@ fn line(text: &[u8], ended: bool) -> Option<&[u8]> {
     }
 }
 
-/// The page that a line names. A line that names none is logged with its place, for its author to mend.
-fn page(path: &str, offset: u64, line: &[u8]) -> Option<Work> {
+/// The page that a line names; `None` for blank lines and comments. A bare name such as `example.org/contact` is taken
+/// for `https`.
+///
+/// # Errors
+/// Why it names none.
+fn page(line: &[u8]) -> Result<Option<Work>, String> {
     let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii();
     if line.is_empty() || line.starts_with(b"#") {
-        return None;
+        return Ok(None);
     }
     let text = String::from_utf8_lossy(line);
-    match parse_page_url(&text) {
-        Ok(url) => Some(Work::Page { url: url.into() }),
-        Err(error) => {
-            tracing::warn!(path, offset, %error, "skipped a line of a list");
-            None
-        }
-    }
+    let bare = !text.contains("://") && text.contains('.') && !text.contains(char::is_whitespace);
+    let url = if bare { parse_page_url(&format!("https://{text}")) } else { parse_page_url(&text) };
+    url.map(|url| Some(Work::Page { url: url.into() })).map_err(|error| error.message().to_owned())
 }
 
 /// How many bytes there are up to the end of the line, read in constant memory.
@@ -88,7 +118,7 @@ mod tests {
         let (mut pages, mut parts, mut next) = (Vec::new(), 0, Some(0));
         while let Some(offset) = next.take() {
             parts += 1;
-            for found in read(path, offset).unwrap() {
+            for found in read(path, offset).unwrap().discovered {
                 match found.work {
                     Work::Page { url } => pages.push(url),
                     Work::List { offset: more, .. } => {
@@ -107,6 +137,18 @@ mod tests {
         let list = b"\xef\xbb\xbfhttps://a.org/\r\n# comment\n\n  http://b.org/x#y \nnonsense\nftp://c.org/\n\xff\nhttps://d.org";
         assert_eq!(pages(list), (vec!["https://a.org/".into(), "http://b.org/x".into(), "https://d.org/".into()], 1));
         assert_eq!(pages(b""), (vec![], 1));
+    }
+
+    #[test]
+    fn bad_lines_are_counted_and_bare_names_are_sites() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "example.org/contact\nnot a url\nftp://c.org/\n").unwrap();
+        let mut fetched = read(file.path().to_str().unwrap(), 0).unwrap();
+        assert_eq!(fetched.discovered.len(), 1);
+        assert_eq!(fetched.discovered[0].work, Work::Page { url: "https://example.org/contact".into() });
+        let Documents::Stream(stream) = &mut fetched.documents else { panic!("the bad lines are not reported") };
+        let error = stream.try_recv().unwrap().unwrap_err();
+        assert!(error.message.starts_with("2 lines of") && error.message.contains("at byte 20"), "{error}");
     }
 
     #[test]

@@ -10,7 +10,11 @@ use std::task::{Context, Poll};
 
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use ipnet::IpNet;
+use tokio::sync::Semaphore;
 use tower_service::Service;
+
+/// The most names looked up at a time.
+const MAX_LOOKUPS: usize = 64;
 
 /// Which network addresses may be fetched from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -99,12 +103,14 @@ pub(crate) struct PrivateAddress {
 #[derive(Clone, Debug)]
 pub(crate) struct CheckedResolver {
     inner: GaiResolver,
+    /// The system resolves on threads that other work needs as well, and a dead name holds one for long.
+    places: Arc<Semaphore>,
     policy: Arc<NetworkPolicy>,
 }
 
 impl CheckedResolver {
     pub(crate) fn new(policy: Arc<NetworkPolicy>) -> Self {
-        Self { inner: GaiResolver::new(), policy }
+        Self { inner: GaiResolver::new(), places: Arc::new(Semaphore::new(MAX_LOOKUPS)), policy }
     }
 }
 
@@ -119,9 +125,10 @@ impl Service<Name> for CheckedResolver {
 
     fn call(&mut self, name: Name) -> Self::Future {
         let host = name.as_str().to_owned();
-        let (resolving, policy) = (self.inner.call(name), self.policy.clone());
+        let (mut inner, places, policy) = (self.inner.clone(), self.places.clone(), self.policy.clone());
         Box::pin(async move {
-            let all: Vec<SocketAddr> = resolving.await?.collect();
+            let _place = places.acquire().await.map_err(std::io::Error::other)?;
+            let all: Vec<SocketAddr> = inner.call(name).await?.collect();
             let allowed: Vec<_> = all.iter().copied().filter(|address| policy.allows(address.ip())).collect();
             match all.first() {
                 Some(refused) if allowed.is_empty() => {

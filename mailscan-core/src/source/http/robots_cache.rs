@@ -46,6 +46,18 @@ struct Answer {
     until: Instant,
 }
 
+impl Answer {
+    /// The rules; or the failure, with the time until it is worth asking again, so that no task uses its attempts up on
+    /// what is only remembered.
+    fn get(&self) -> Result<Arc<Rules>, FetchError> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        self.rules.clone().map_err(|error| {
+            let asked = error.retry_after.unwrap_or_default();
+            error.retry_after(left.max(asked))
+        })
+    }
+}
+
 /// Where a page's site keeps its robots.txt.
 pub(super) fn location(page: &Url) -> Url {
     let mut url = page.clone();
@@ -78,7 +90,7 @@ impl RobotsCache {
             Ok(Answer { rules, until: Instant::now() + keep })
         });
         match tokio::time::timeout_at(deadline, asking).await {
-            Ok(answer) => answer?.rules.clone(),
+            Ok(answer) => answer?.get(),
             Err(_) => Err(FetchError::new(
                 FetchErrorClass::Deferred,
                 "robots-wait",
@@ -141,6 +153,17 @@ impl Sites {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kept_failure_says_when_to_come_back() {
+        let cache = RobotsCache::default();
+        let page = Url::parse("http://a.org/").unwrap();
+        let far = Instant::now() + Duration::from_secs(600);
+        let fail = || async { Err(FetchError::new(FetchErrorClass::Transient, "http-500", "no")) };
+        assert_eq!(cache.rules(&page, far, fail).await.unwrap_err().retry_after, Some(KEEP_FAILURE));
+        tokio::time::advance(Duration::from_secs(45)).await;
+        assert_eq!(cache.rules(&page, far, fail).await.unwrap_err().retry_after, Some(Duration::from_secs(15)));
+    }
 
     const FILE: &[u8] = b"User-agent: *\nDisallow: /x";
 

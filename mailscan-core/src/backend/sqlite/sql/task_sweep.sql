@@ -3,6 +3,7 @@ UPDATE task
 SET fence = fence + 1,
     crashes = crashes + 1,
     due = ?2,
+    error = CASE WHEN crashes + 1 >= ?4 THEN 'its deliveries ended in crashes' ELSE error END,
     state = CASE WHEN crashes + 1 >= ?4 THEN 7 WHEN crashes + 1 >= ?3 THEN 1 ELSE 0 END
 WHERE id = ?1
 RETURNING id, job, kind, locator, depth, fence, retries, crashes, state
