@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
 use mailscan_core::engine::{Engine, EngineOptions};
+use mailscan_core::extract::Form;
 use mailscan_core::fetch::{FetchContext, FetchError, Fetched, Fetcher};
 use mailscan_core::job::{JobId, JobStatus};
 use mailscan_core::lease::{Claimed, Lease, Settle};
 use mailscan_core::pipeline::{Backends, Pipeline};
 use mailscan_core::queue::{ClaimRequest, Pushed, Queue, QueueLimits, Renewed, Settled, Swept};
+use mailscan_core::store::{Sighting, Store};
 use mailscan_core::task::{Depth, NewTask, Task};
-use mailscan_core::{Error, ErrorKind, Result};
+use mailscan_core::{Address, Error, ErrorKind, Result};
 
 use super::script::{Script, addresses_of, create, expected, in_memory, number, only, pages_job, stored, text};
 
@@ -23,6 +25,8 @@ struct Flaky {
     calls: AtomicU64,
     outages: bool,
     renews_fail: AtomicBool,
+    /// How long a settlement takes: the time in which a batch is stored and not accounted for.
+    settles_in: Duration,
 }
 
 impl Flaky {
@@ -32,6 +36,7 @@ impl Flaky {
             calls: AtomicU64::new(0),
             outages,
             renews_fail: AtomicBool::new(false),
+            settles_in: Duration::ZERO,
         }
     }
 
@@ -65,6 +70,7 @@ impl Queue for Flaky {
     }
 
     async fn settle(&self, batch: &[Settle]) -> Result<Vec<Settled>> {
+        tokio::time::sleep(self.settles_in).await;
         self.call(self.inner.settle(batch)).await
     }
 
@@ -91,6 +97,51 @@ async fn outages_before_and_after_the_fact_lose_nothing_and_double_nothing() {
     assert_eq!(last.status, JobStatus::Completed, "{last:?}");
     assert_eq!(stored(&*pipeline, job).await, expected(300));
     assert_eq!(last.depth.done, 300);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_at_the_store_between_store_and_settle_counts_nothing_twice() {
+    let fetcher = Script::new(Duration::from_millis(5), |task| Ok(text(task, addresses_of(number(task)).join(" "))));
+    let queue = Flaky { settles_in: Duration::from_secs(1), ..Flaky::new(false) };
+    let pipeline = Arc::new(Backends { queue, store: MemoryStore::new(), fetcher });
+    // Every look at the store in between sees rows that the engine has not accounted for.
+    let mut spec = pages_job(200, 2_001);
+    spec.options.workers = Some(10);
+    spec.options.connections_per_worker = 1;
+    let job = create(&*pipeline, "k", spec).await;
+    let engine = Engine::start(pipeline.clone(), only(job));
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!((last.status, last.collected), (JobStatus::Completed, 2_001));
+    assert_eq!(stored(&*pipeline, job).await, expected(200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_died_at_its_target_is_completed_when_it_is_taken_up() {
+    let pipeline = in_memory(Script::new(Duration::from_secs(9), |task| Ok(text(task, String::new()))));
+    let job = create(&*pipeline, "k", pages_job(1_000, 2)).await;
+    let sighting = |text: &str| Sighting {
+        job,
+        address: Address::parse(text).unwrap(),
+        source: "before the crash".into(),
+        offset: 0,
+        form: Form::Plain,
+    };
+    pipeline.store.insert(&[sighting("a@a.org"), sighting("b@a.org")]).await.unwrap();
+    let engine = Engine::start(pipeline.clone(), only(job));
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!((last.status, last.collected, last.depth.done), (JobStatus::Completed, 2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_job_that_ended_elsewhere_ends_too() {
+    let pipeline = in_memory(Script::new(Duration::from_secs(9), |task| Ok(text(task, String::new()))));
+    let job = create(&*pipeline, "k", pages_job(10, 100)).await;
+    pipeline.store.transition(job, &[JobStatus::Queued], JobStatus::Cancelled, Some("by hand")).await.unwrap();
+    let engine = Engine::start(pipeline.clone(), only(job));
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!((last.status, last.reason.as_deref()), (JobStatus::Cancelled, Some("by hand")));
+    let unknown = engine.finished(JobId(99)).await.unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::NotFound);
 }
 
 /// Counts fetches that were dropped before their end.
