@@ -4,6 +4,7 @@ mod demo;
 mod jobs;
 mod plan;
 mod scan;
+mod signals;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
