@@ -15,7 +15,7 @@ use super::job::find;
 use crate::config::{self, RunConfig, Start};
 use crate::drive::drive;
 use crate::exit::{Exit, Failure, Result};
-use crate::render::job::JobJson;
+use crate::render::job::json;
 use crate::render::summary;
 use crate::wire::Wired;
 use crate::{args, files, wire};
@@ -120,7 +120,7 @@ async fn report<P: Pipeline>(pipeline: &P, id: JobId, config: &RunConfig) -> Res
 
 fn print_json(job: &Job, depth: Option<&Depth>) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    serde_json::to_writer(&mut out, &JobJson::new(job, depth))?;
+    serde_json::to_writer(&mut out, &json(job, depth))?;
     Ok(writeln!(out)?)
 }
 
