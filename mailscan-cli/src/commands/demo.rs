@@ -56,10 +56,9 @@ pub(crate) async fn run(typed: &args::Demo) -> Result<Exit> {
     let peer = Peer::start(&typed.simulated).await?;
     let config = config::demo(typed, &format!("http://{}/", peer.listening().address), room)?;
     eprintln!(
-        "collecting {} with {} from a simulated web at {}",
+        "collecting {} with {} from a simulated web",
         counted(typed.simulated.emails, "address", "addresses"),
         counted(config.workers.into(), "worker", "workers"),
-        peer.listening().address,
     );
     let store = wire::create(&database.name()?).await?;
     let _lock = store.try_lock_workers().await?;
