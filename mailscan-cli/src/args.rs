@@ -173,15 +173,8 @@ pub(crate) struct Run {
     /// Connections that one worker keeps busy
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) connections: u32,
-    /// Seconds between two requests to one host, and between two calls of a search by one worker
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "0.1")]
-    pub(crate) rate_limit: Duration,
-    /// The most requests to one host at a time
-    #[arg(long, value_name = "N")]
-    pub(crate) per_host: Option<u32>,
-    /// A page or address at which the owner of a site can reach you; sent with every request
-    #[arg(long, value_name = "URL")]
-    pub(crate) contact: Option<String>,
+    #[command(flatten)]
+    pub(crate) politeness: Politeness,
     /// Seconds after which the job is paused; 0 for never
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "600")]
     pub(crate) time_limit: Duration,
@@ -189,14 +182,44 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) json: bool,
     /// Go on with an unfinished job: this one, or the newest
-    #[arg(long, value_name = "ID", num_args = 0..=1, conflicts_with_all = SOURCES)]
+    #[arg(long, value_name = "ID", num_args = 0..=1, conflicts_with_all = FIXED)]
     pub(crate) resume: Option<Option<u64>>,
     /// Only put the job into the database and leave it to running workers
     #[arg(long)]
     pub(crate) detach: bool,
 }
 
-const SOURCES: [&str; 6] = ["url", "urls", "search", "path", "target", "detach"];
+/// What a job keeps from its start: typing it again could only be ignored.
+const FIXED: [&str; 14] = [
+    "url",
+    "urls",
+    "search",
+    "search_endpoint",
+    "search_lanes",
+    "path",
+    "crawl",
+    "depth",
+    "max_pages",
+    "target",
+    "workers",
+    "connections",
+    "time_limit",
+    "detach",
+];
+
+/// How hosts are treated. What is not typed is what the job began with, or the default.
+#[derive(Debug, Default, ClapArgs)]
+pub(crate) struct Politeness {
+    /// Seconds between two requests to one host, and between two calls of a search by one worker [default: 0.1]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) rate_limit: Option<Duration>,
+    /// The most requests to one host at a time [default: 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) per_host: Option<u32>,
+    /// A page or address at which the owner of a site can reach you; sent with every request
+    #[arg(long, value_name = "URL")]
+    pub(crate) contact: Option<String>,
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Job {
@@ -316,15 +339,8 @@ pub(crate) struct Serve {
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) database: Database,
-    /// Seconds between two requests to one host
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "0.1")]
-    pub(crate) rate_limit: Duration,
-    /// The most requests to one host at a time
-    #[arg(long, value_name = "N")]
-    pub(crate) per_host: Option<u32>,
-    /// A page or address at which the owner of a site can reach you; sent with every request
-    #[arg(long, value_name = "URL")]
-    pub(crate) contact: Option<String>,
+    #[command(flatten)]
+    pub(crate) politeness: Politeness,
 }
 
 /// What a simulated web is like.

@@ -5,9 +5,10 @@ mod search;
 use std::path::Path;
 use std::time::Duration;
 
-use mailscan_core::engine::EngineOptions;
+use mailscan_core::engine::{EngineOptions, JobFilter};
 use mailscan_core::job::{Crawl, JobOptions, JobSource, JobSpec};
 use mailscan_core::limits::Limits;
+use mailscan_core::plan::worker_count;
 use mailscan_core::simulate::SimulationOptions;
 use mailscan_core::source::Pace;
 use mailscan_core::source::http::ClientOptions;
@@ -15,10 +16,6 @@ use mailscan_core::source::search::SearchEndpoint;
 
 use crate::args;
 use crate::exit::{Failure, Result};
-
-/// The most fetches in flight in one process, however many workers and connections are asked for: about what the usual
-/// limit of open files leaves.
-const MAX_IN_FLIGHT: usize = 16_384;
 
 /// The constants of planning.
 pub(crate) fn limits(plan: &args::Plan) -> Result<Limits> {
@@ -39,8 +36,6 @@ pub(crate) fn limits(plan: &args::Plan) -> Result<Limits> {
 pub(crate) struct RunConfig {
     pub(crate) db: String,
     pub(crate) start: Start,
-    pub(crate) engine: EngineOptions,
-    pub(crate) fetching: Fetching,
     pub(crate) detach: bool,
     pub(crate) json: bool,
 }
@@ -66,28 +61,28 @@ pub(crate) fn run(typed: &args::Run) -> Result<RunConfig> {
         Some(id) => Start::Resume(id),
         None => Start::New(Box::new(spec(typed)?)),
     };
+    Ok(RunConfig { db: typed.database.db.clone(), start, detach: typed.detach, json: typed.json })
+}
+
+/// How hosts are treated: as typed now, or else as the job was started.
+pub(crate) fn fetching(typed: &args::Politeness, kept: &JobOptions) -> Fetching {
     let mut client = ClientOptions::default();
-    if let Some(contact) = &typed.contact {
+    if let Some(contact) = typed.contact.as_ref().or(kept.contact.as_ref()) {
         client.contact.clone_from(contact);
     }
-    let mut pace = Pace { interval: typed.rate_limit, ..Pace::default() };
-    if let Some(most) = typed.per_host {
-        if most == 0 {
-            return Err(Failure::Usage("--per-host is 0: give at least 1".to_owned()));
-        }
+    let mut pace = Pace { interval: typed.rate_limit.unwrap_or(kept.rate_limit), ..Pace::default() };
+    if let Some(most) = typed.per_host.or(kept.per_host) {
         pace.concurrency = most as usize;
     }
-    let mut engine = EngineOptions::default();
+    Fetching { client, pace }
+}
+
+/// An engine for fetchers of this pace, with so many fetches in flight at most.
+pub(crate) fn engine(pace: &Pace, jobs: JobFilter, max_in_flight: usize) -> EngineOptions {
+    let options = EngineOptions { jobs, max_in_flight, ..EngineOptions::default() };
     // Enough of a host's tasks at hand that its connections never wait for the queue.
-    engine.per_host = engine.per_host.max(pace.concurrency.saturating_mul(2));
-    Ok(RunConfig {
-        db: typed.database.db.clone(),
-        start,
-        engine,
-        fetching: Fetching { client, pace },
-        detach: typed.detach,
-        json: typed.json,
-    })
+    let per_host = options.per_host.max(pace.concurrency.saturating_mul(2));
+    EngineOptions { per_host, ..options }
 }
 
 fn spec(typed: &args::Run) -> Result<JobSpec> {
@@ -106,16 +101,19 @@ fn spec(typed: &args::Run) -> Result<JobSpec> {
         Some(text) => search::endpoint(text, typed.search_lanes).map(|(text, lanes)| (Some(text), lanes))?,
         None => (None, 1),
     };
+    let defaults = JobOptions::default();
     let options = JobOptions {
         crawl: typed.crawl.then_some(Crawl { max_depth: typed.depth }),
         max_tasks: typed.max_pages,
         workers: typed.workers,
         connections_per_worker: typed.connections,
-        rate_limit: typed.rate_limit,
+        rate_limit: typed.politeness.rate_limit.unwrap_or(defaults.rate_limit),
+        per_host: typed.politeness.per_host,
+        contact: typed.politeness.contact.clone(),
         time_limit: Some(typed.time_limit).filter(|limit| !limit.is_zero()),
         search_endpoint,
         search_lanes,
-        ..JobOptions::default()
+        ..defaults
     };
     let spec = JobSpec { target, sources, options };
     spec.validate()?;
@@ -150,16 +148,23 @@ pub(crate) fn simulation(typed: &args::Simulated) -> SimulationOptions {
 #[derive(Clone, Debug)]
 pub(crate) struct DemoConfig {
     pub(crate) spec: JobSpec,
-    pub(crate) engine: EngineOptions,
     pub(crate) fetching: Fetching,
     pub(crate) workers: u32,
+    /// How many fetches are in flight when all connections are busy.
+    pub(crate) slots: usize,
 }
 
-/// The job of a demo against a simulated web at `base`.
-pub(crate) fn demo(typed: &args::Demo, base: &str) -> Result<DemoConfig> {
+/// The workers of a demo, and how many fetches they are to keep in flight.
+pub(crate) fn demo_plan(typed: &args::Demo) -> (u32, usize) {
+    let workers = typed.workers.unwrap_or_else(|| worker_count(typed.simulated.emails, &Limits::default()));
+    (workers, slots(workers, typed.connections))
+}
+
+/// The job of a demo against a simulated web at `base`, on which there is room for so many fetches in flight.
+pub(crate) fn demo(typed: &args::Demo, base: &str, room: usize) -> Result<DemoConfig> {
     let emails = typed.simulated.emails;
-    let workers = typed.workers.unwrap_or_else(|| mailscan_core::plan::worker_count(emails, &Limits::default()));
-    let slots = slots(workers, typed.connections);
+    let (workers, planned) = demo_plan(typed);
+    let slots = planned.min(room);
     let calls = emails.div_ceil(u64::from(Limits::default().emails_per_call));
     let lanes = u32::try_from(calls.clamp(1, slots as u64)).unwrap_or(u32::MAX);
     let most_calls = u32::try_from(calls).unwrap_or(u32::MAX);
@@ -175,12 +180,57 @@ pub(crate) fn demo(typed: &args::Demo, base: &str) -> Result<DemoConfig> {
     };
     let spec = JobSpec { target: emails, sources: vec![JobSource::Search("contact".to_owned())], options };
     spec.validate()?;
-    let engine = EngineOptions { max_in_flight: slots, per_host: slots, ..EngineOptions::default() };
     let fetching = Fetching { client: ClientOptions::default(), pace: Pace::unlimited() };
-    Ok(DemoConfig { spec, engine, fetching, workers })
+    Ok(DemoConfig { spec, fetching, workers, slots })
+}
+
+/// How many fetches the workers of a job are to keep in flight.
+pub(crate) fn planned(spec: &JobSpec) -> usize {
+    let options = &spec.options;
+    let workers = options.workers.unwrap_or_else(|| worker_count(spec.target, &Limits::default()));
+    slots(workers, options.connections_per_worker)
 }
 
 /// How many fetches so many workers keep in flight.
-pub(crate) fn slots(workers: u32, connections: u32) -> usize {
-    (workers as usize).saturating_mul(connections as usize).clamp(1, MAX_IN_FLIGHT)
+fn slots(workers: u32, connections: u32) -> usize {
+    (workers as usize).saturating_mul(connections as usize).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    /// The politeness of a run as typed, and what its job keeps.
+    fn kept(words: &str) -> JobOptions {
+        let words = ["mailscan", "run", "--url", "https://a.org/", "--target", "1"].into_iter().chain(words.split(' '));
+        let args::Command::Run(run) = args::Args::try_parse_from(words).unwrap().command else { unreachable!() };
+        let Start::New(spec) = super::run(&run).unwrap().start else { unreachable!() };
+        spec.options
+    }
+
+    fn resumed(words: &str, kept: &JobOptions) -> Fetching {
+        let words = ["mailscan", "run", "--resume"].into_iter().chain(words.split_terminator(' '));
+        let args::Command::Run(run) = args::Args::try_parse_from(words).unwrap().command else { unreachable!() };
+        fetching(&run.politeness, kept)
+    }
+
+    #[test]
+    fn a_resumed_job_is_as_polite_as_it_began_unless_told_otherwise() {
+        let kept = kept("--rate-limit 2 --per-host 3 --contact https://a.org/bot");
+        let Fetching { client, pace } = resumed("", &kept);
+        assert_eq!((pace.interval, pace.concurrency), (Duration::from_secs(2), 3));
+        assert_eq!(client.contact, "https://a.org/bot");
+        let Fetching { client, pace } = resumed("--rate-limit 0.1 --per-host 5 --contact b@a.org", &kept);
+        assert_eq!((pace.interval, pace.concurrency), (Duration::from_millis(100), 5));
+        assert_eq!(client.contact, "b@a.org");
+    }
+
+    #[test]
+    fn a_job_that_was_told_nothing_gets_the_defaults() {
+        let Fetching { client, pace } = resumed("", &kept("--crawl"));
+        let default = Pace::default();
+        assert_eq!((pace.interval, pace.concurrency), (default.interval, default.concurrency));
+        assert_eq!(client.contact, ClientOptions::default().contact);
+    }
 }

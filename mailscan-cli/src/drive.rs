@@ -1,4 +1,5 @@
-//! One job driven to its end in the foreground: progress is shown, the first signal drains, the second aborts.
+//! One job driven to its end in the foreground: progress is shown, the first signal drains, the second aborts, the third
+//! ends the process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,79 +10,46 @@ use mailscan_core::pipeline::Pipeline;
 
 use crate::exit::Result;
 use crate::render::progress::Live;
+use crate::signals::Signals;
 
 /// How often progress is drawn.
 const DRAW_EVERY: Duration = Duration::from_millis(200);
+/// What the first signal brings.
+pub(crate) const STOPPING: &str = "stopping: what is being read is finished first; once more stops at once";
 
 /// Works on the job until it ends or a signal stops it.
 ///
 /// # Errors
 /// What stopped the whole engine.
 pub(crate) async fn drive<P: Pipeline>(pipeline: Arc<P>, options: EngineOptions, job: JobId) -> Result<()> {
+    let mut signals = Signals::listen()?;
     let mut engine = Engine::start(pipeline, options);
     let mut live = Live::new();
-    let ended = watch(&engine, job, &mut live).await;
-    let result = match ended {
-        Some(result) => result.and(engine.drain().await),
-        None => stop(&mut engine, &live).await,
-    };
+    let ended = watch(&engine, job, &mut live, &mut signals).await;
+    if ended.is_none() {
+        live.say(STOPPING);
+    }
+    // Also after the job's end: whoever presses Ctrl-C then does not wait for what is still in flight.
+    let stopped = signals.wind_down(&mut engine, |text| live.say(text)).await;
     live.end();
-    Ok(result?)
+    Ok(ended.unwrap_or(Ok(())).and(stopped)?)
 }
 
 /// Shows progress until the job ends; `None` when a signal comes first.
-async fn watch<P: Pipeline>(engine: &Engine<P>, job: JobId, live: &mut Live) -> Option<mailscan_core::Result<()>> {
+async fn watch<P: Pipeline>(
+    engine: &Engine<P>,
+    job: JobId,
+    live: &mut Live,
+    signals: &mut Signals,
+) -> Option<mailscan_core::Result<()>> {
     let progress = engine.watch(job);
     let mut draw = tokio::time::interval(DRAW_EVERY);
     let mut finished = std::pin::pin!(engine.finished(job));
-    let mut signal = std::pin::pin!(signal());
     loop {
         tokio::select! {
             last = &mut finished => return Some(last.map(|last| live.show(&last))),
-            () = &mut signal => return None,
+            () = signals.next() => return None,
             _ = draw.tick() => live.show(&progress.borrow()),
         }
     }
-}
-
-async fn stop<P: Pipeline>(engine: &mut Engine<P>, live: &Live) -> mailscan_core::Result<()> {
-    live.say("stopping: what is being read is finished first; once more stops at once");
-    let drained = tokio::select! {
-        result = engine.drain() => Some(result),
-        () = signal() => None,
-    };
-    match drained {
-        Some(result) => result,
-        None => engine.abort().await,
-    }
-}
-
-/// Waits for Ctrl-C or a request to terminate.
-pub(crate) async fn signal() {
-    let interrupt = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            // Without a handler the system's own way to stop still works.
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate() => {}
-    }
-}
-
-#[cfg(unix)]
-async fn terminate() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut signal) => {
-            signal.recv().await;
-        }
-        Err(_) => std::future::pending().await,
-    }
-}
-
-#[cfg(not(unix))]
-async fn terminate() {
-    std::future::pending().await
 }

@@ -9,7 +9,9 @@ mod commands;
 mod config;
 mod drive;
 mod exit;
+mod files;
 mod render;
+mod signals;
 mod usage;
 mod wire;
 

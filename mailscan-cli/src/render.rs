@@ -5,7 +5,6 @@ pub(crate) mod job;
 pub(crate) mod progress;
 pub(crate) mod summary;
 pub(crate) mod table;
-pub(crate) mod time;
 
 use std::fmt::Write;
 

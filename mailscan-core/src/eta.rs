@@ -153,6 +153,14 @@ pub fn format_seconds(seconds: u64) -> String {
     }
 }
 
+/// A projected time for people: as [`format_seconds`] says it, rounded up, but below a minute with its tenths.
+pub fn format_projection(time: Duration) -> String {
+    if time.subsec_nanos() > 0 && time.as_secs() < 60 {
+        return format!("{:.1}s", time.as_secs_f64());
+    }
+    format_seconds(time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,6 +182,14 @@ mod tests {
             assert_eq!(format_seconds(seconds), text);
         }
         assert!(format_seconds(u64::MAX).ends_with('s'));
+    }
+
+    #[test]
+    fn projections_for_people() {
+        for (millis, text) in [(0, "0s"), (6_300, "6.3s"), (59_000, "59s"), (60_000, "1m 0s"), (209_001, "3m 30s")] {
+            assert_eq!(format_projection(Duration::from_millis(millis)), text);
+        }
+        assert!(format_projection(Duration::MAX).ends_with('s'));
     }
 
     #[test]

@@ -137,6 +137,13 @@ pub struct JobOptions {
     pub search_endpoint: Option<String>,
     /// How many calls of one search may run side by side. From 1.
     pub search_lanes: u32,
+    /// The most requests to one host at a time, from 1; `None` leaves it to the process that works on the job.
+    ///
+    /// This and the contact are the politeness a job was started with, kept so that going on does not forget it. They
+    /// are for whoever sets up the fetchers of a process that works on this job alone.
+    pub per_host: Option<u32>,
+    /// A page or address at which the owner of a site can reach whoever runs the job; sent with every request.
+    pub contact: Option<String>,
 }
 
 impl Default for JobOptions {
@@ -153,6 +160,8 @@ impl Default for JobOptions {
             max_attempts: 4,
             search_endpoint: None,
             search_lanes: 1,
+            per_host: None,
+            contact: None,
         }
     }
 }
@@ -202,6 +211,7 @@ impl JobSpec {
             ("weight", options.weight),
             ("attempts", options.max_attempts),
             ("search lanes", options.search_lanes),
+            ("requests to one host", options.per_host.unwrap_or(1)),
         ] {
             if value == 0 {
                 return invalid(format!("{name} is 0: give at least 1"));

@@ -1,11 +1,9 @@
 //! What the answers look like as JSON. The core's types come in, and know nothing of it.
 
-mod time;
 mod workers;
 
-use std::time::Duration;
-
-use mailscan_core::eta::format_seconds;
+use mailscan_core::clock::Timestamp;
+use mailscan_core::eta::{format_projection, format_seconds};
 use mailscan_core::job::{self, JobSource};
 use mailscan_core::limits::Limits;
 use mailscan_core::plan::{WorkerPlan, worker_count};
@@ -13,7 +11,6 @@ use mailscan_core::resources::Resources;
 use mailscan_core::{eta, store, task};
 use serde::Serialize;
 
-pub use time::rfc3339;
 pub use workers::{Worker, WorkerStatus, Workers};
 
 /// The most sources that are shown of a job, which may have any number.
@@ -47,17 +44,9 @@ impl Plan {
             emails_per_worker: plan.emails_per_worker,
             calls_per_worker: plan.calls_per_worker(limits),
             projected_seconds: projection.as_secs_f64(),
-            projected_formatted: projected(projection),
+            projected_formatted: format_projection(projection),
         }
     }
-}
-
-/// Short times with their tenths, which are most of them.
-fn projected(time: Duration) -> String {
-    if time.subsec_nanos() > 0 && time.as_secs() < 60 {
-        return format!("{:.1}s", time.as_secs_f64());
-    }
-    format_seconds(time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)))
 }
 
 /// A page of jobs.
@@ -107,9 +96,9 @@ impl Job {
             remaining_emails: job.spec.target.saturating_sub(job.collected),
             sources: job.spec.sources.iter().take(MAX_SOURCES).map(source).collect(),
             sources_total: job.spec.sources.len(),
-            created_at: rfc3339(job.created_at),
-            started_at: job.started_at.map(rfc3339),
-            finished_at: job.finished_at.map(rfc3339),
+            created_at: job.created_at.rfc3339(),
+            started_at: job.started_at.map(Timestamp::rfc3339),
+            finished_at: job.finished_at.map(Timestamp::rfc3339),
             queue: depth.map(Queue::from),
         }
     }
@@ -121,11 +110,12 @@ fn percentage(job: &job::Job) -> f64 {
 }
 
 /// The workers that a job is to have.
-fn planned(job: &job::Job, limits: &Limits) -> u32 {
+pub fn planned(job: &job::Job, limits: &Limits) -> u32 {
     job.spec.options.workers.unwrap_or_else(|| worker_count(job.spec.target, limits))
 }
 
-fn source(source: &JobSource) -> String {
+/// A source as people read it.
+pub fn source(source: &JobSource) -> String {
     match source {
         JobSource::Url(url) => url.clone(),
         JobSource::UrlList(path) => format!("URLs in {path}"),

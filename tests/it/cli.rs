@@ -4,6 +4,7 @@ mod demo;
 mod jobs;
 mod plan;
 mod scan;
+mod signals;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -87,11 +88,42 @@ fn mistakes_get_a_suggestion_and_exit_code_2() {
         (&["run", "--url", "https://example.org/", "--target", "0"], "target is 0"),
         (&["run", "--search", "x", "--target", "1"], "--search-endpoint"),
         (&["run", "--path", ".", "--target", "1", "--db", "postgres://host/db"], "mailscan.db"),
-        (&["run", "--resume", "--target", "1"], "--target"),
+        (&["plan", "1", "--rate-limit", "1e19"], "from 0 to 1000000"),
+        (&["run", "--url", "https://example.org/", "--target", "1", "--rate-limit", "1e19"], "from 0 to 1000000"),
+        (&["run", "--url", "https://example.org/", "--target", "1", "--time-limit", "1e300"], "from 0 to 1000000"),
+        (&["demo", "--emails", "1", "--page-delay", "1e19"], "from 0 to 1000000"),
+        (&["run", "--path", ".", "--target", "1", "--per-host", "0"], "1.."),
+        (&["run", "--path", ".", "--target", "1", "--contact", "two\nlines"], "cannot stand in a header"),
+        (&["run", "--path", ".", "--target", "1", "--detach", "--contact", "two\nlines"], "cannot stand in a header"),
     ] {
         let ran = run(arguments);
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}: {}", ran.err);
         assert!(ran.err.contains(hint), "{arguments:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn what_a_job_keeps_from_its_start_cannot_be_typed_with_resume() {
+    for fixed in [
+        &["--url", "https://example.org/"][..],
+        &["--urls", "list.txt"],
+        &["--search", "x"],
+        &["--search-endpoint", "https://searx.example.org"],
+        &["--search-lanes", "2"],
+        &["--path", "."],
+        &["--crawl"],
+        &["--depth", "2"],
+        &["--max-pages", "9"],
+        &["--target", "1"],
+        &["--workers", "2"],
+        &["--connections", "2"],
+        &["--time-limit", "5"],
+        &["--detach"],
+    ] {
+        let ran = run(&[&["run", "--resume", "1"], fixed].concat());
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{fixed:?}: {}", ran.err);
+        assert!(ran.err.contains("--resume") && ran.err.contains("cannot be used with"), "{fixed:?}: {}", ran.err);
+        assert!(ran.err.contains(fixed[0]), "{fixed:?}: {}", ran.err);
     }
 }
 
@@ -110,6 +142,7 @@ fn every_command_helps_with_an_example() {
         &["job", "export"],
         &["errors"],
         &["errors", "resolve"],
+        &["serve"],
         &["demo"],
         &["completions"],
     ] {

@@ -8,11 +8,20 @@ pub(crate) fn count(text: &str) -> Result<u64, String> {
     digits.parse().map_err(|_| format!("give a whole number from 0 to {}", u64::MAX))
 }
 
+/// The longest time that can be typed: eleven days. Far longer ones cannot be added to the time of day.
+const MOST_SECONDS: u64 = 1_000_000;
+
 /// A number of seconds.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let wrong = || "give seconds as a number such as 2 or 0.1".to_owned();
     let number: f64 = text.strip_suffix('s').unwrap_or(text).parse().map_err(|_| wrong())?;
-    Duration::try_from_secs_f64(number).map_err(|_| wrong())
+    // A number too large for a duration is out of the range like any other.
+    let range = || format!("give seconds from 0 to {MOST_SECONDS}");
+    if number.is_nan() {
+        return Err(wrong());
+    }
+    let time = Duration::try_from_secs_f64(number).map_err(|_| range())?;
+    if time > Duration::from_secs(MOST_SECONDS) { Err(range()) } else { Ok(time) }
 }
 
 /// A part of the whole.
@@ -41,8 +50,12 @@ mod tests {
     fn seconds_are_positive_and_finite() {
         assert_eq!(seconds("0.1"), Ok(Duration::from_millis(100)));
         assert_eq!(seconds("2s"), Ok(Duration::from_secs(2)));
-        for wrong in ["-1", "nan", "inf", "1e40", "soon", ""] {
-            assert!(seconds(wrong).is_err(), "{wrong}");
+        assert_eq!(seconds("1e6"), Ok(Duration::from_secs(1_000_000)));
+        for wrong in ["nan", "soon", ""] {
+            assert!(seconds(wrong).unwrap_err().contains("such as 2 or 0.1"), "{wrong}");
+        }
+        for wrong in ["-1", "inf", "-inf", "1e40", "1e19", "1000000.1"] {
+            assert!(seconds(wrong).unwrap_err().contains("from 0 to 1000000"), "{wrong}");
         }
     }
 

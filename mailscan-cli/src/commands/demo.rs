@@ -22,11 +22,11 @@ use serde::Serialize;
 use super::job::find;
 use super::run::{create, exit};
 use super::simulate::{Listening, Served};
-use crate::config::{self, DemoConfig};
+use crate::config;
 use crate::drive::drive;
 use crate::exit::{Exit, Failure, Result};
 use crate::render::{bytes, counted, grouped};
-use crate::{args, usage, wire};
+use crate::{args, files, usage, wire};
 use peer::Peer;
 use verify::Verdict;
 
@@ -51,25 +51,27 @@ struct Answer {
 
 pub(crate) async fn run(typed: &args::Demo) -> Result<Exit> {
     let database = Kept::new(typed.db.as_deref());
+    // Before the simulation starts, which inherits the limit.
+    let room = files::room(config::demo_plan(typed).1);
     let peer = Peer::start(&typed.simulated).await?;
-    let config = config::demo(typed, &format!("http://{}/", peer.listening().address))?;
+    let config = config::demo(typed, &format!("http://{}/", peer.listening().address), room)?;
     eprintln!(
-        "collecting {} with {} from a simulated web at {}",
+        "collecting {} with {} from a simulated web",
         counted(typed.simulated.emails, "address", "addresses"),
         counted(config.workers.into(), "worker", "workers"),
-        peer.listening().address,
     );
     let store = wire::create(&database.name()?).await?;
     let _lock = store.try_lock_workers().await?;
     let id = create(&store, &config.spec).await?;
     let pipeline = wire::pipeline(store, &config.fetching)?;
     let started = Instant::now();
-    let options = EngineOptions { jobs: JobFilter::Only(id), ..config.engine.clone() };
+    let (max_in_flight, per_host) = (config.slots, config.slots);
+    let options = EngineOptions { jobs: JobFilter::Only(id), max_in_flight, per_host, ..EngineOptions::default() };
     drive(Arc::clone(&pipeline), options, id).await?;
     let seconds = started.elapsed().as_secs_f64();
     // Taken before the check, which holds all addresses at once.
     let (cpu_seconds, peak_rss_bytes) = (usage::cpu_seconds(), usage::peak_rss_bytes());
-    let floor = floor(typed, peer.listening(), &config);
+    let floor = floor(typed, peer.listening(), config.slots as u64);
     let served = peer.end().await?;
     let job = find(pipeline.store(), id).await?;
     if matches!(job.status, JobStatus::Paused) {
@@ -99,8 +101,7 @@ pub(crate) async fn run(typed: &args::Demo) -> Result<Exit> {
 }
 
 /// The time that the latencies alone take.
-fn floor(typed: &args::Demo, web: &Listening, config: &DemoConfig) -> Duration {
-    let slots = config::slots(config.workers, typed.connections) as u64;
+fn floor(typed: &args::Demo, web: &Listening, slots: u64) -> Duration {
     let rounds = |n: u64| u32::try_from(n.div_ceil(slots)).unwrap_or(u32::MAX);
     let calls = typed.simulated.call_delay.saturating_mul(rounds(web.calls));
     calls.saturating_add(typed.simulated.page_delay.saturating_mul(rounds(web.pages)))

@@ -4,12 +4,12 @@ use std::io::Write;
 
 use mailscan_core::job::JobId;
 use mailscan_core::store::{ErrorGroup, ErrorQuery, ErrorSelection, Store, WorkerError};
+use mailscan_http::wire as api;
 use serde::Serialize;
 
 use crate::args::{self, ErrorsAction};
 use crate::exit::{Exit, Failure, Result};
 use crate::render::table::aligned;
-use crate::render::time::rfc3339;
 use crate::render::{counted, escape, grouped};
 use crate::wire;
 
@@ -17,16 +17,6 @@ use crate::wire;
 const GROUPS: usize = 1_000;
 /// How many errors one look at the store brings.
 const PAGE: usize = 1_000;
-
-#[derive(Serialize)]
-struct GroupJson<'a> {
-    class: &'a str,
-    code: &'a str,
-    host: &'a str,
-    count: u64,
-    open: u64,
-    sample: &'a str,
-}
 
 #[derive(Serialize)]
 struct ErrorJson<'a> {
@@ -69,7 +59,7 @@ async fn groups(store: &impl Store, job: Option<JobId>, json: bool) -> Result<Ex
     let groups = store.error_groups(job, GROUPS).await?;
     let mut out = std::io::stdout().lock();
     if json {
-        let all: Vec<_> = groups.iter().map(group_json).collect();
+        let all: Vec<_> = groups.iter().map(api::ErrorGroup::from).collect();
         serde_json::to_writer(&mut out, &all)?;
         writeln!(out)?;
     } else if groups.is_empty() {
@@ -79,11 +69,6 @@ async fn groups(store: &impl Store, job: Option<JobId>, json: bool) -> Result<Ex
         write!(out, "{}", aligned(["CLASS", "CODE", "HOST", "COUNT", "OPEN", "NEWEST"], &rows))?;
     }
     Ok(Exit::Done)
-}
-
-fn group_json(group: &ErrorGroup) -> GroupJson<'_> {
-    let ErrorGroup { class, code, host, count, open, sample } = group;
-    GroupJson { class: class.as_str(), code, host, count: *count, open: *open, sample }
 }
 
 fn group_row(group: &ErrorGroup) -> [String; 6] {
@@ -126,8 +111,8 @@ fn error_json(recorded: &WorkerError) -> ErrorJson<'_> {
         host: &error.host,
         task: &error.label,
         message: &error.message,
-        at: rfc3339(recorded.at),
-        resolved_at: recorded.resolved.as_ref().map(|resolution| rfc3339(resolution.at)),
+        at: recorded.at.rfc3339(),
+        resolved_at: recorded.resolved.as_ref().map(|resolution| resolution.at.rfc3339()),
         note: recorded.resolved.as_ref().map(|resolution| resolution.note.as_str()),
     }
 }
@@ -138,7 +123,7 @@ fn line(recorded: &WorkerError) -> String {
     escape(&format!(
         "{} {} job {} {} {}: {}: {}{}",
         recorded.id,
-        rfc3339(recorded.at),
+        recorded.at.rfc3339(),
         error.job,
         error.class.as_str(),
         error.code,

@@ -10,7 +10,7 @@ use mailscan_core::store::{JobQuery, Store, Transition};
 
 use crate::args;
 use crate::exit::{Exit, Failure, Result};
-use crate::render::job::{self as render, JobJson};
+use crate::render::job as render;
 use crate::wire;
 
 /// How many jobs one look at the store brings.
@@ -48,7 +48,7 @@ async fn list(store: &impl Store, json: bool) -> Result<Exit> {
     }
     let mut out = std::io::stdout().lock();
     if json {
-        let all: Vec<_> = jobs.iter().map(|job| JobJson::new(job, None)).collect();
+        let all: Vec<_> = jobs.iter().map(|job| render::json(job, None)).collect();
         serde_json::to_writer(&mut out, &all)?;
         writeln!(out)?;
     } else if jobs.is_empty() {
@@ -64,7 +64,7 @@ async fn show(database: &(impl Store + Queue), id: JobId, json: bool) -> Result<
     let depth = database.depth(id).await?;
     let mut out = std::io::stdout().lock();
     if json {
-        serde_json::to_writer(&mut out, &JobJson::new(&job, Some(&depth)))?;
+        serde_json::to_writer(&mut out, &render::json(&job, Some(&depth)))?;
         writeln!(out)?;
     } else {
         write!(out, "{}", render::show(&job, &depth))?;

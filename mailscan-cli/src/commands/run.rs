@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use mailscan_core::engine::{EngineOptions, JobFilter};
+use mailscan_core::engine::JobFilter;
 use mailscan_core::job::{Job, JobId, JobSpec, JobStatus, NewJob};
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::Queue;
+use mailscan_core::source::Pace;
 use mailscan_core::store::{JobQuery, Store, Transition};
 use mailscan_core::task::Depth;
 
@@ -14,9 +15,10 @@ use super::job::find;
 use crate::config::{self, RunConfig, Start};
 use crate::drive::drive;
 use crate::exit::{Exit, Failure, Result};
-use crate::render::job::JobJson;
+use crate::render::job::json;
 use crate::render::summary;
-use crate::{args, wire};
+use crate::wire::Wired;
+use crate::{args, files, wire};
 
 /// How many jobs one look at the store brings.
 const PAGE: usize = 1_000;
@@ -25,23 +27,45 @@ const GROUPS: usize = 1_000;
 
 pub(crate) async fn run(typed: &args::Run) -> Result<Exit> {
     let config = config::run(typed)?;
-    let database = match &config.start {
-        Start::New(_) => wire::create(&config.db).await?,
-        Start::Resume(_) => wire::open(&config.db).await?,
-    };
+    match &config.start {
+        Start::New(spec) => new(typed, &config, spec).await,
+        Start::Resume(id) => resume(typed, &config, *id).await,
+    }
+}
+
+async fn new(typed: &args::Run, config: &RunConfig, spec: &JobSpec) -> Result<Exit> {
+    let database = wire::create(&config.db).await?;
+    let fetching = config::fetching(&typed.politeness, &spec.options);
+    // Before there is a job: fetchers refuse what a later run could not use either.
+    let pipeline = wire::pipeline(database, &fetching)?;
     if config.detach {
-        return detach(&database, &config).await;
+        return detach(pipeline.store(), config, spec).await;
     }
     // Whoever holds the lock is the only one that works on this database; the lock ends with this process.
+    let _lock = pipeline.store.try_lock_workers().await?;
+    let id = create(pipeline.store(), spec).await?;
+    work(&pipeline, config, (id, spec), &fetching.pace).await
+}
+
+async fn resume(typed: &args::Run, config: &RunConfig, id: Option<u64>) -> Result<Exit> {
+    let database = wire::open(&config.db).await?;
     let _lock = database.try_lock_workers().await?;
-    let id = match &config.start {
-        Start::New(spec) => create(&database, spec).await?,
-        Start::Resume(id) => resume(&database, *id).await?,
+    let job = match id {
+        Some(id) => find(&database, JobId(id)).await?,
+        None => newest_unfinished(&database).await?,
     };
-    let pipeline = wire::pipeline(database, &config.fetching)?;
-    let options = EngineOptions { jobs: JobFilter::Only(id), ..config.engine.clone() };
-    drive(Arc::clone(&pipeline), options, id).await?;
-    report(&*pipeline, id, &config).await
+    let fetching = config::fetching(&typed.politeness, &job.spec.options);
+    let pipeline = wire::pipeline(database, &fetching)?;
+    requeue(pipeline.store(), job.id).await?;
+    work(&pipeline, config, (job.id, &job.spec), &fetching.pace).await
+}
+
+/// Works on a job until it ends, and says how.
+async fn work(pipeline: &Arc<Wired>, config: &RunConfig, job: (JobId, &JobSpec), pace: &Pace) -> Result<Exit> {
+    let (id, spec) = job;
+    let options = config::engine(pace, JobFilter::Only(id), files::room(config::planned(spec)));
+    drive(Arc::clone(pipeline), options, id).await?;
+    report(&**pipeline, id, config).await
 }
 
 /// Puts a new job into the store. Its first tasks are the engine's business.
@@ -50,40 +74,34 @@ pub(crate) async fn create(store: &impl Store, spec: &JobSpec) -> Result<JobId> 
     Ok(store.create_job(&NewJob { key, spec: spec.clone() }).await?.id())
 }
 
-async fn detach(store: &impl Store, config: &RunConfig) -> Result<Exit> {
-    let Start::New(spec) = &config.start else {
-        return Err(Failure::Usage("--detach is for a new job: give its sources".to_owned()));
-    };
+async fn detach(store: &impl Store, config: &RunConfig, spec: &JobSpec) -> Result<Exit> {
     let id = create(store, spec).await?;
-    eprintln!("job {id} is queued: `mailscan run --resume {id}{}` works on it", summary::at(&config.db));
+    let at = summary::at(&config.db);
+    eprintln!("job {id} is queued: `mailscan run --resume {id}{at}` works on it, and so does `mailscan serve{at}`");
     if config.json {
         print_json(&find(store, id).await?, None)?;
     }
     Ok(Exit::Done)
 }
 
-/// Makes an unfinished job ready to go on: this one, or the newest.
-async fn resume(store: &impl Store, id: Option<u64>) -> Result<JobId> {
-    let id = match id {
-        Some(id) => find(store, JobId(id)).await?.id,
-        None => newest_unfinished(store).await?,
-    };
+/// Makes an unfinished job ready to go on.
+async fn requeue(store: &impl Store, id: JobId) -> Result<()> {
     match store.transition(id, &[JobStatus::Paused, JobStatus::Failed], JobStatus::Queued, None).await? {
         Transition::Refused(status @ (JobStatus::Completed | JobStatus::Cancelled)) => {
             Err(Failure::Failed(format!("job {id} is {status}: start a new one")))
         }
         // A job that still runs in the store was left behind by a process that died.
-        Transition::Applied | Transition::Already | Transition::Refused(_) => Ok(id),
+        Transition::Applied | Transition::Already | Transition::Refused(_) => Ok(()),
     }
 }
 
-async fn newest_unfinished(store: &impl Store) -> Result<JobId> {
+async fn newest_unfinished(store: &impl Store) -> Result<Job> {
     use JobStatus::{Failed, Paused, Queued, Running};
     let mut query = JobQuery { after: 0, limit: PAGE, statuses: vec![Queued, Running, Paused, Failed] };
     let mut newest = None;
-    while let Some(last) = store.jobs(&query).await?.last() {
+    while let Some(last) = store.jobs(&query).await?.pop() {
         query.after = last.id.0;
-        newest = Some(last.id);
+        newest = Some(last);
     }
     newest.ok_or_else(|| Failure::Failed("there is no unfinished job: `mailscan job list` shows all".to_owned()))
 }
@@ -102,7 +120,7 @@ async fn report<P: Pipeline>(pipeline: &P, id: JobId, config: &RunConfig) -> Res
 
 fn print_json(job: &Job, depth: Option<&Depth>) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    serde_json::to_writer(&mut out, &JobJson::new(job, depth))?;
+    serde_json::to_writer(&mut out, &json(job, depth))?;
     Ok(writeln!(out)?)
 }
 

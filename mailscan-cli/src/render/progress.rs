@@ -7,10 +7,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mailscan_core::engine::Progress;
 use mailscan_core::forecast::Forecast;
 
-use super::{escape, grouped};
+use super::{counted, escape, grouped};
 
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(3);
+
+/// Two lines, so that nothing is cut off on a terminal of 80 columns.
+const TEMPLATE: &str = "{bar:20.cyan/blue} {prefix}\n{wide_msg}";
 
 /// Where progress is shown.
 #[derive(Debug)]
@@ -28,7 +31,7 @@ impl Live {
             return Self::Lines(Instant::now());
         }
         let bar = ProgressBar::new(0);
-        if let Ok(style) = ProgressStyle::with_template("{bar:24.cyan/blue} {wide_msg}") {
+        if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
             bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
         }
         Self::Bar(bar)
@@ -40,11 +43,12 @@ impl Live {
             Self::Bar(bar) => {
                 bar.set_length(progress.target.max(1));
                 bar.set_position(progress.collected);
-                bar.set_message(line(progress));
+                bar.set_prefix(state(progress));
+                bar.set_message(outlook(progress));
             }
             Self::Lines(last) if last.elapsed() >= LINE_EVERY => {
                 *last = Instant::now();
-                eprintln!("{}", line(progress));
+                eprintln!("{}, {}", state(progress), outlook(progress));
             }
             Self::Lines(_) => {}
         }
@@ -66,29 +70,36 @@ impl Live {
     }
 }
 
-/// Everything that a person wants to see of a running job, in one line.
-fn line(progress: &Progress) -> String {
-    let eta = &progress.eta;
-    let mut line = format!(
-        "{:.0}% {}/{}, {} workers, {}, ETA {}, elapsed {}, {}/min, {} left",
+/// How far the job is, and who works on it.
+fn state(progress: &Progress) -> String {
+    format!(
+        "{:.0}% {}/{}, {} active, {}",
         progress.percent().floor(),
         grouped(progress.collected),
         grouped(progress.target),
-        grouped(progress.workers_active.into()),
+        counted(progress.workers_active.into(), "worker", "workers"),
         progress.status,
+    )
+}
+
+/// How long it takes, and what stands in its way.
+fn outlook(progress: &Progress) -> String {
+    let eta = &progress.eta;
+    let mut text = format!(
+        "ETA {}, elapsed {}, {}/min, {} left",
         eta.eta_formatted.as_deref().unwrap_or("unknown"),
         eta.elapsed_formatted,
-        grouped(eta.emails_per_minute.round() as u64),
+        counted(eta.emails_per_minute.round() as u64, "e-mail", "e-mails"),
         grouped(eta.remaining_emails),
     );
     if let Forecast::Short { expected } = progress.forecast {
-        line.push_str(&format!(", about {} expected", grouped(expected)));
+        text.push_str(&format!(", about {} expected", grouped(expected)));
     }
     if progress.errors > 0 {
-        line.push_str(&format!(", {} errors", grouped(progress.errors)));
+        text.push_str(&format!(", {}", counted(progress.errors, "error", "errors")));
     }
     if let Some(reason) = &progress.reason {
-        line.push_str(&format!(" ({})", escape(reason)));
+        text.push_str(&format!(" ({})", escape(reason)));
     }
-    line
+    text
 }

@@ -45,6 +45,8 @@ pub async fn a_new_job_is_queued_and_unseeded<H: Harness>(harness: &H) {
         max_attempts: 5,
         search_endpoint: Some("{}".to_owned()),
         search_lanes: 6,
+        per_host: Some(2),
+        contact: Some("https://a.org/bot".to_owned()),
     };
     let spec = JobSpec { target: 77, sources, options };
     let created = store.create_job(&NewJob { key: "k".to_owned(), spec: spec.clone() }).await.unwrap();

@@ -12,7 +12,6 @@ use crate::args::ExportFormat;
 use crate::exit::{Exit, Failure, Result};
 use crate::render::counted;
 use crate::render::csv_cell::safe;
-use crate::render::time::rfc3339;
 
 /// How many addresses one look at the store brings.
 const PAGE: usize = 10_000;
@@ -33,7 +32,7 @@ impl<'a> From<&'a Stored> for Row<'a> {
             source: &stored.source,
             offset: stored.offset,
             form: stored.form.as_str(),
-            found_at: rfc3339(stored.found_at),
+            found_at: stored.found_at.rfc3339(),
         }
     }
 }

@@ -40,6 +40,8 @@ struct OptionsJson {
     max_attempts: u32,
     search_endpoint: Option<String>,
     search_lanes: u32,
+    per_host: Option<u32>,
+    contact: Option<String>,
 }
 
 impl Default for OptionsJson {
@@ -62,6 +64,8 @@ impl From<&JobOptions> for OptionsJson {
             max_attempts: options.max_attempts,
             search_endpoint: options.search_endpoint.clone(),
             search_lanes: options.search_lanes,
+            per_host: options.per_host,
+            contact: options.contact.clone(),
         }
     }
 }
@@ -79,6 +83,8 @@ impl From<OptionsJson> for JobOptions {
             max_attempts: json.max_attempts,
             search_endpoint: json.search_endpoint,
             search_lanes: json.search_lanes,
+            per_host: json.per_host,
+            contact: json.contact,
         }
     }
 }

@@ -1,0 +1,46 @@
+//! How many files this process may open, which bounds how many fetches it can keep in flight.
+//!
+//! A shell often starts programs with room for 1,024 although the system allows them many more. The rest of the program
+//! only learns how many fetches there is room for.
+
+use crate::render::grouped;
+
+/// As many open files as are asked for.
+const WANTED: u64 = 65_536;
+/// What every system allows, where it does not say.
+const USUAL: u64 = 256;
+/// The most fetches in flight in one process, however many files it may open: each may hold a page in memory.
+const MAX_IN_FLIGHT: usize = 16_384;
+
+/// Raises the limit of open files as far as the system lets it, and answers how many fetches there is room for. Says so
+/// on standard error when that is fewer than planned.
+pub(crate) fn room(planned: usize) -> usize {
+    // Asking for more changes nothing where the limit is high enough.
+    let files = rlimit::increase_nofile_limit(WANTED).unwrap_or(USUAL);
+    let room = in_flight(files);
+    if room < planned.min(MAX_IN_FLIGHT) {
+        eprintln!(
+            "warning: at most {} of {} fetches at a time: this process may open no more than {} files (`ulimit -Hn`)",
+            grouped(room as u64),
+            grouped(planned as u64),
+            grouped(files)
+        );
+    }
+    room
+}
+
+/// How many fetches so many files are enough for: a quarter is left for the database, its peers and local files.
+fn in_flight(files: u64) -> usize {
+    usize::try_from(files / 4 * 3).unwrap_or(MAX_IN_FLIGHT).clamp(1, MAX_IN_FLIGHT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarter_is_left_and_memory_bounds_the_rest() {
+        assert_eq!((in_flight(1_024), in_flight(20_000)), (768, 15_000));
+        assert_eq!((in_flight(u64::MAX), in_flight(0)), (MAX_IN_FLIGHT, 1));
+    }
+}

@@ -1,0 +1,95 @@
+//! Requests to stop: Ctrl-C, and the system's request to terminate.
+//!
+//! One listener lasts as long as its command, so that no signal falls between two waits.
+
+use std::io;
+
+use mailscan_core::engine::Engine;
+use mailscan_core::pipeline::Pipeline;
+
+use crate::exit::{Exit, Failure, Result};
+
+/// Listens for requests to stop. While it lives, and after, they no longer end the process by themselves.
+#[derive(Debug)]
+pub(crate) struct Signals(system::Signals);
+
+impl Signals {
+    pub(crate) fn listen() -> Result<Self> {
+        let cannot = |error: io::Error| Failure::Failed(format!("cannot listen for Ctrl-C: {error}"));
+        system::Signals::listen().map(Self).map_err(cannot)
+    }
+
+    /// Waits for the next request. Cancel-safe.
+    pub(crate) async fn next(&mut self) {
+        self.0.next().await;
+    }
+
+    /// Stops an engine well; a further request stops it at once, and one more ends the process.
+    pub(crate) async fn wind_down<P: Pipeline>(
+        &mut self,
+        engine: &mut Engine<P>,
+        say: impl Fn(&str),
+    ) -> mailscan_core::Result<()> {
+        tokio::select! {
+            result = engine.drain() => return result,
+            () = self.next() => {}
+        }
+        say("stopping at once: what was not read to its end is read again later");
+        tokio::select! {
+            result = engine.abort() => result,
+            () = self.next() => exit(say),
+        }
+    }
+}
+
+/// Ends the process. The queue and the store take that at any instant.
+fn exit(say: impl Fn(&str)) -> ! {
+    say("stopped");
+    std::process::exit(Exit::Interrupted as i32)
+}
+
+#[cfg(unix)]
+mod system {
+    use std::io;
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+
+    #[derive(Debug)]
+    pub(super) struct Signals {
+        interrupt: Signal,
+        terminate: Signal,
+    }
+
+    impl Signals {
+        pub(super) fn listen() -> io::Result<Self> {
+            Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        }
+
+        pub(super) async fn next(&mut self) {
+            tokio::select! {
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod system {
+    use std::io;
+
+    #[derive(Debug)]
+    pub(super) struct Signals;
+
+    impl Signals {
+        pub(super) fn listen() -> io::Result<Self> {
+            Ok(Self)
+        }
+
+        pub(super) async fn next(&mut self) {
+            if tokio::signal::ctrl_c().await.is_err() {
+                // Without a handler the system's own way to stop still works.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Ctrl-C during a run: the first drains, the second aborts, and either way the job goes on afterwards.
+
+use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
+
+use mailscan_core::simulate::{SimulatedWeb, SimulationOptions};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::{Ran, binary, json, run_in};
+
+/// Longer than anything here takes, and shorter than a slow page.
+const HANGS: Duration = Duration::from_secs(60);
+/// How long a page takes that nobody wants to wait for: as long as a fetch may take at most, and then some.
+const SLOW: Duration = Duration::from_secs(90);
+
+/// A run in a folder, killed if a test fails before it has ended.
+struct Running {
+    child: Child,
+    err: BufReader<ChildStderr>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Running {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut child = Command::new(binary())
+            .args(arguments)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let err = BufReader::new(child.stderr.take().unwrap());
+        Self { child, err }
+    }
+
+    fn interrupt(&self) {
+        assert!(Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Reads on until a line says this.
+    fn wait_for(&mut self, text: &str) {
+        let mut line = String::new();
+        while !line.contains(text) {
+            line.clear();
+            assert!(self.err.read_line(&mut line).unwrap() > 0, "it ended without saying `{text}`");
+        }
+    }
+
+    fn end(mut self) -> Ran {
+        let mut err = String::new();
+        self.err.read_to_string(&mut err).unwrap();
+        Ran { code: self.child.wait().unwrap().code().unwrap(), out: String::new(), err }
+    }
+}
+
+/// The first job of a database, as soon as it is as wanted.
+fn until(folder: &Path, wanted: impl Fn(&Value) -> bool) -> Value {
+    loop {
+        let shown = run_in(folder, &["job", "show", "1", "--json"]);
+        if shown.code == 0 && wanted(&json(&shown.out)) {
+            return json(&shown.out);
+        }
+    }
+}
+
+async fn web(page_delay: Duration) -> SimulatedWeb {
+    let options = SimulationOptions { emails: 300, page_bytes: 2_000, page_delay, ..SimulationOptions::default() };
+    SimulatedWeb::start(options).await.unwrap()
+}
+
+/// The web of this address without delays, as soon as the slow one has let go of it.
+async fn again(address: SocketAddr) -> SimulatedWeb {
+    let options = SimulationOptions { emails: 300, page_bytes: 2_000, ..SimulationOptions::default() };
+    loop {
+        match SimulatedWeb::start_on(address, options.clone()).await {
+            Err(error) if error.kind() == ErrorKind::AddrInUse => tokio::task::yield_now().await,
+            started => return started.unwrap(),
+        }
+    }
+}
+
+fn queue(job: &Value, state: &str) -> u64 {
+    job["queue"][state].as_u64().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_run_is_paused_and_completed_by_resume() {
+    // One page at a time, so that the run lasts far longer than it takes to interrupt it.
+    let web = web(Duration::from_millis(300)).await;
+    let folder = TempDir::new().unwrap();
+    let (path, url) = (folder.path().to_owned(), web.site_url());
+    let test = spawn_blocking(move || {
+        let run = ["run", "--url", &url, "--crawl", "--target", "1000", "--rate-limit", "0", "--per-host", "1"];
+        let mut running = Running::start(&path, &run);
+        until(&path, |job| job["collected"].as_u64() > Some(0));
+        running.interrupt();
+        running.wait_for("stopping: ");
+        let ran = running.end();
+        assert_eq!(ran.code, 130, "{}", ran.err);
+        assert!(ran.err.contains("go on: mailscan run --resume 1\n"), "{}", ran.err);
+        let paused = until(&path, |_| true);
+        assert_eq!((&paused["status"], queue(&paused, "processing")), (&"paused".into(), 0), "{paused}");
+        let resumed = run_in(&path, &["run", "--resume", "--per-host", "64"]);
+        assert_eq!(resumed.code, 0, "{}", resumed.err);
+        let completed = until(&path, |_| true);
+        assert_eq!((&completed["status"], &completed["collected"]), (&"completed".into(), &300.into()), "{completed}");
+    });
+    timeout(HANGS, test).await.expect("the run does not end").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_interrupt_drops_slow_pages_and_loses_none() {
+    let slow = web(SLOW).await;
+    let (address, pages) = (slow.local_addr(), slow.pages());
+    let folder = TempDir::new().unwrap();
+    let endpoint = format!("http://{address}/");
+    let path = folder.path().to_owned();
+    let test = spawn_blocking(move || {
+        let run = ["run", "--search", "contact", "--search-endpoint", &endpoint, "--search-lanes", "30"];
+        let politeness = ["--target", "1000", "--rate-limit", "0", "--per-host", "64"];
+        let mut running = Running::start(&path, &[&run[..], &politeness].concat());
+        until(&path, |job| queue(job, "processing") == pages && queue(job, "completed") > 0);
+        running.interrupt();
+        running.wait_for("stopping: ");
+        running.interrupt();
+        running.wait_for("stopping at once");
+        let ran = running.end();
+        assert_eq!(ran.code, 130, "{}", ran.err);
+        let paused = until(&path, |_| true);
+        assert_eq!((&paused["status"], queue(&paused, "processing")), (&"paused".into(), 0), "{paused}");
+        assert_eq!(queue(&paused, "pending") + queue(&paused, "delayed"), pages, "{paused}");
+    });
+    timeout(HANGS, test).await.expect("the abort waits for slow pages").unwrap();
+    drop(slow);
+
+    // The same web, no longer slow.
+    let quick = timeout(HANGS, again(address)).await.expect("the slow web does not go");
+    let path = folder.path().to_owned();
+    let resumed = spawn_blocking(move || run_in(&path, &["run", "--resume"]));
+    let resumed = timeout(HANGS, resumed).await.expect("the resumed run does not end").unwrap();
+    assert_eq!(resumed.code, 0, "{}", resumed.err);
+    assert!(resumed.err.contains("300 addresses of 1,000"), "{}", resumed.err);
+    drop(quick);
+}
