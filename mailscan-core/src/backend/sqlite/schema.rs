@@ -8,10 +8,6 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::failure::sql_error;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The write-ahead log is moved into the database every so many pages (of 4 KiB): a page that many batches touch, as
-/// those of the index are, is then written back once for all of them.
-const CHECKPOINT_PAGES: i64 = 8_000;
-
 /// Marks the file as mailscan's: `mscn`.
 const APPLICATION_ID: i32 = 0x6d73_636e;
 /// The steps from an empty file to the schema of this version; the number of steps done is the schema's version.
@@ -46,7 +42,6 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "synchronous", "normal")?;
         connection.pragma_update(None, "temp_store", "memory")?;
-        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(connection)
     };
