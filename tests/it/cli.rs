@@ -6,9 +6,9 @@ mod plan;
 mod scan;
 mod signals;
 
-use std::io::Write;
+use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::OnceLock;
 
 /// The binary, built once with the profile of this test.
@@ -45,6 +45,25 @@ impl From<Output> for Ran {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Self { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
     }
+}
+
+/// Starts the binary in a folder, and reads what it says.
+pub(crate) fn start_in(folder: &Path, arguments: &[&str]) -> (Child, BufReader<ChildStderr>) {
+    let mut child = Command::new(binary())
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let err = BufReader::new(child.stderr.take().unwrap());
+    (child, err)
+}
+
+/// Does what Ctrl-C does.
+pub(crate) fn interrupt(child: &Child) {
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
 }
 
 /// Runs the binary in a folder.

@@ -10,7 +10,7 @@ use mailscan_core::store::{JobQuery, Store, Transition};
 
 use crate::args;
 use crate::exit::{Exit, Failure, Result};
-use crate::render::job as render;
+use crate::render::{job as render, summary};
 use crate::wire;
 
 /// How many jobs one look at the store brings.
@@ -78,7 +78,7 @@ async fn change(typed: &args::JobChange, from: &[JobStatus], to: JobStatus) -> R
     find(&store, id).await?;
     match store.transition(id, from, to, typed.reason.as_deref()).await? {
         Transition::Applied if to == JobStatus::Queued => {
-            eprintln!("job {id} is queued: `mailscan run --resume {id}` works on it here");
+            eprintln!("{}", summary::queued(id, &typed.database.db));
         }
         Transition::Applied => eprintln!("job {id} is {to}"),
         Transition::Already => eprintln!("job {id} was {to} before"),

@@ -24,6 +24,6 @@ pub(crate) fn run(typed: &args::Plan) -> Result<Exit> {
     writeln!(out, "workers             {}", grouped(plan.workers.into()))?;
     writeln!(out, "e-mails per worker  {}", grouped(plan.emails_per_worker))?;
     writeln!(out, "calls per worker    {}", grouped(plan.calls_per_worker(&limits)))?;
-    writeln!(out, "projected time      {} ({} s)", format_projection(projection), projection.as_secs_f64())?;
+    writeln!(out, "projected time      {}", format_projection(projection))?;
     Ok(Exit::Done)
 }

@@ -76,8 +76,7 @@ pub(crate) async fn create(store: &impl Store, spec: &JobSpec) -> Result<JobId> 
 
 async fn detach(store: &impl Store, config: &RunConfig, spec: &JobSpec) -> Result<Exit> {
     let id = create(store, spec).await?;
-    let at = summary::at(&config.db);
-    eprintln!("job {id} is queued: `mailscan run --resume {id}{at}` works on it, and so does `mailscan serve{at}`");
+    eprintln!("{}", summary::queued(id, &config.db));
     if config.json {
         print_json(&find(store, id).await?, None)?;
     }

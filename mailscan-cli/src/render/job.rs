@@ -30,12 +30,13 @@ pub(crate) fn list(jobs: &[Job]) -> String {
             job.status.to_string(),
             format!("{} / {}", grouped(job.collected), grouped(job.spec.target)),
             format_seconds(job.active.as_secs()),
-            job.created_at.rfc3339(),
+            // To the minute: a list has to fit a terminal.
+            job.created_at.rfc3339().chars().take(16).collect::<String>().replace('T', " "),
             sources(job),
         ]
     };
     let rows: Vec<_> = jobs.iter().map(row).collect();
-    aligned(["ID", "STATUS", "COLLECTED", "ELAPSED", "CREATED", "SOURCES"], &rows)
+    aligned(["ID", "STATUS", "COLLECTED", "ELAPSED", "CREATED (UTC)", "SOURCES"], &rows)
 }
 
 /// One job in lines.

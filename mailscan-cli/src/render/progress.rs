@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mailscan_core::engine::Progress;
 use mailscan_core::forecast::Forecast;
 
@@ -54,15 +54,19 @@ impl Live {
         }
     }
 
-    /// Says something above the bar.
+    /// Says that the end has come. The bar stays as it was: the terminal has echoed a `^C` behind it, so that it is no
+    /// longer known where the bar stands.
     pub(crate) fn say(&self, text: &str) {
         match self {
-            Self::Bar(bar) => bar.suspend(|| eprintln!("{text}")),
+            Self::Bar(bar) => {
+                bar.set_draw_target(ProgressDrawTarget::hidden());
+                eprintln!("\n{text}");
+            }
             Self::Lines(_) => eprintln!("{text}"),
         }
     }
 
-    /// Takes the bar away.
+    /// Takes the bar away, unless it was to stay.
     pub(crate) fn end(self) {
         if let Self::Bar(bar) = self {
             bar.finish_and_clear();

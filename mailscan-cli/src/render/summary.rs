@@ -1,7 +1,7 @@
 //! The end of a run in a few lines: what was found, what failed, who refused, and where the results are.
 
 use mailscan_core::eta::format_seconds;
-use mailscan_core::job::{Job, JobStatus};
+use mailscan_core::job::{Job, JobId, JobStatus};
 use mailscan_core::lease::FailureClass;
 use mailscan_core::store::{ErrorClass, ErrorGroup};
 use mailscan_core::task::Depth;
@@ -54,13 +54,19 @@ pub(crate) fn lines(job: &Job, depth: &Depth, groups: &[ErrorGroup], db: &str) -
     text
 }
 
+/// What works on a job that only waits.
+pub(crate) fn queued(id: JobId, db: &str) -> String {
+    let at = at(db);
+    format!("job {id} is queued: `mailscan run --resume {id}{at}` or `mailscan serve{at}` works on it")
+}
+
 /// The groups of what sources refused.
 fn blocked(groups: &[ErrorGroup]) -> impl Iterator<Item = &ErrorGroup> {
     groups.iter().filter(|group| group.class == ErrorClass::Failed(FailureClass::Blocked))
 }
 
 /// The option that names the database, where it is needed.
-pub(crate) fn at(db: &str) -> String {
+fn at(db: &str) -> String {
     let plain = db.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
     match db {
         "mailscan.db" => String::new(),

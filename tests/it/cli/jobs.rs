@@ -59,7 +59,9 @@ fn a_target_is_reached_exactly() {
 fn a_detached_job_is_changed_and_then_resumed() {
     let folder = sources();
     let run = |arguments: &[&str]| run_in(folder.path(), arguments);
-    assert_eq!(run(&["run", "--path", "in", "--target", "100", "--detach"]).code, 0);
+    let detached = run(&["run", "--path", "in", "--target", "100", "--detach"]);
+    assert_eq!(detached.code, 0, "{}", detached.err);
+    assert!(detached.err.contains("`mailscan run --resume 1` or `mailscan serve`"), "{}", detached.err);
     assert_eq!(show(folder.path(), "1")["status"], "queued");
     assert_eq!(run(&["job", "pause", "1", "--reason", "not now"]).code, 0);
     assert_eq!(show(folder.path(), "1")["reason"], "not now");

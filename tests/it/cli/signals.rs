@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, ChildStderr};
 use std::time::Duration;
 
 use mailscan_core::simulate::{SimulatedWeb, SimulationOptions};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::{Ran, binary, json, run_in};
+use super::{Ran, interrupt, json, run_in, start_in};
 
 /// Longer than anything here takes, and shorter than a slow page.
 const HANGS: Duration = Duration::from_secs(60);
@@ -34,20 +34,12 @@ impl Drop for Running {
 
 impl Running {
     fn start(folder: &Path, arguments: &[&str]) -> Self {
-        let mut child = Command::new(binary())
-            .args(arguments)
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let err = BufReader::new(child.stderr.take().unwrap());
+        let (child, err) = start_in(folder, arguments);
         Self { child, err }
     }
 
     fn interrupt(&self) {
-        assert!(Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap().success());
+        interrupt(&self.child);
     }
 
     /// Reads on until a line says this.

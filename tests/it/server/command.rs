@@ -4,14 +4,14 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, ChildStderr};
 
 use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::HANGS;
 use super::client::get;
-use crate::cli::{binary, run, run_in};
+use crate::cli::{interrupt, run, run_in, start_in};
 
 /// A server in a folder, killed if a test fails before it has stopped.
 struct Served {
@@ -28,15 +28,7 @@ impl Drop for Served {
 }
 
 fn serve_in(folder: &Path) -> Served {
-    let mut child = Command::new(binary())
-        .args(["serve", "--listen", "127.0.0.1:0"])
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut err = BufReader::new(child.stderr.take().unwrap());
+    let (child, mut err) = start_in(folder, &["serve", "--listen", "127.0.0.1:0"]);
     let mut line = String::new();
     err.read_line(&mut line).unwrap();
     let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()?.parse().ok());
@@ -70,8 +62,7 @@ async fn a_detached_job_is_picked_up_and_the_founding_api_shows_its_end() {
     let second = run_in(folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
     assert_eq!(second.code, 1, "only one process works on a database: {}", second.err);
 
-    let stopped = Command::new("kill").args(["-INT", &served.child.id().to_string()]).status().unwrap();
-    assert!(stopped.success());
+    interrupt(&served.child);
     let mut rest = String::new();
     served.err.read_to_string(&mut rest).unwrap();
     assert_eq!(served.child.wait().unwrap().code(), Some(0), "{rest}");
