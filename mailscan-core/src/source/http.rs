@@ -23,7 +23,7 @@ use crate::error::Result;
 use crate::extract::Media;
 use crate::fetch::{Budget, Discovered, Document, Documents, FetchError, FetchErrorClass, Fetched};
 use crate::task::{Work, host_of};
-use body::Body;
+use body::{Bodies, Body};
 use charset::ContentType;
 use client::{Client, permanent};
 use robots_cache::RobotsCache;
@@ -40,6 +40,7 @@ pub struct HttpSource {
     client: Client,
     politeness: Politeness,
     robots: RobotsCache,
+    bodies: Bodies,
 }
 
 /// An answer that is no redirect, with the turn under which it is read.
@@ -64,7 +65,12 @@ impl HttpSource {
     /// cannot be read.
     pub fn new(client: &ClientOptions, pace: Pace) -> Result<Self> {
         let client = Client::new(client)?;
-        Ok(Self { client, politeness: Politeness::new(pace), robots: RobotsCache::default() })
+        Ok(Self {
+            client,
+            politeness: Politeness::new(pace),
+            robots: RobotsCache::default(),
+            bodies: Bodies::default(),
+        })
     }
 
     /// Fetches one page within the budget.
@@ -85,7 +91,7 @@ impl HttpSource {
         if declared.media(|| Media::Text).is_none() {
             return Ok(Fetched::default());
         }
-        let body = body::read(response, budget.body, deadline).await?;
+        let body = self.bodies.read(response, budget.body, deadline).await?;
         drop(turn);
         Ok(document(url, &declared, body, budget.body))
     }
@@ -148,7 +154,7 @@ impl HttpSource {
             }
             return match self.judge(&response, &turn) {
                 Ok(()) => {
-                    let body = body::read(response, super::robots::MAX_BYTES, deadline).await;
+                    let body = self.bodies.read(response, super::robots::MAX_BYTES, deadline).await;
                     let body = body.map_err(unreachable_robots)?;
                     Ok(if body.truncated { Rules::parse_beginning(&body.bytes) } else { Rules::parse(&body.bytes) })
                 }
@@ -188,7 +194,7 @@ impl HttpSource {
         let response = self.client.get(url, headers, deadline).await?;
         // A redirect is an error too: following would hand the key to whoever the endpoint points at.
         self.judge(&response, &turn)?;
-        let body = body::read(response, budget.body, deadline).await?;
+        let body = self.bodies.read(response, budget.body, deadline).await?;
         if body.truncated {
             return Err(permanent("search-size", format!("the answer is larger than {} bytes", budget.body)));
         }
@@ -250,19 +256,20 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// The text of a page; nothing when a body without a type turns out to be no text.
-fn document(url: Url, declared: &ContentType, body: Body, cap: usize) -> Fetched {
+fn document(url: Url, declared: &ContentType, mut body: Body, cap: usize) -> Fetched {
     let Some(media) = declared.media(|| charset::sniff(&body.bytes)) else { return Fetched::default() };
     if !declared.essence.starts_with("text/") && media == Media::Text && charset::looks_binary(&body.bytes) {
         return Fetched::default();
     }
-    let text = charset::to_utf8(body.bytes, declared, media);
+    let text = charset::to_utf8(body.bytes.clone(), declared, media);
     // Decoded text may be longer than the bytes it came in.
     let truncated = body.truncated || text.len() > cap;
+    let text = if truncated { charset::cut(&text, cap) } else { text };
     let document = Document {
         source: url.as_str().into(),
         base: Some(url),
         media,
-        body: if truncated { charset::cut(&text, cap) } else { text },
+        body: body.holding(text),
         offset: 0,
         truncated,
     };

@@ -121,7 +121,7 @@ impl Turns {
 
 fn search(input: &Input) -> Searched {
     let (source, opened) = match input {
-        Input::Stdin => ("-".to_owned(), Pieces::from_reader(io::stdin(), "")),
+        Input::Stdin => ("(standard input)".to_owned(), Pieces::from_reader(io::stdin(), "")),
         Input::File(path) => (path.to_string_lossy().into_owned(), open(path)),
     };
     let mut searched = Searched { source, ..Searched::default() };

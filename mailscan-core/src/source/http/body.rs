@@ -1,10 +1,11 @@
 //! Bodies: read, undone of their content encodings, and cut at a cap, in constant memory beside the result.
 //!
 //! The cap counts decoded bytes, so a bomb costs no more than an honest page. What a server sends beyond the cap is
-//! dropped and noted.
+//! dropped and noted. Large bodies are held a few at a time, so that thousands of fetches cannot each bring one.
 
 use std::io::{self, Cursor};
 use std::pin::Pin;
+use std::sync::Arc;
 
 use async_compression::tokio::bufread::{BrotliDecoder, DeflateDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder};
 use async_compression::zstd::DParameter;
@@ -15,6 +16,7 @@ use hyper::Response;
 use hyper::body::Incoming;
 use hyper::header::CONTENT_ENCODING;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::io::StreamReader;
 
@@ -26,27 +28,80 @@ const MAX_ENCODINGS: usize = 2;
 /// The largest window of a zstd body, as a power of two: the 8 MiB of RFC 9659.
 const ZSTD_WINDOW: u32 = 23;
 
+/// How large a body may grow before it needs one of the places for large ones, in bytes.
+const SMALL: usize = 256 * 1024;
+/// How many larger bodies are held at a time: with the usual cap of 8 MiB, 256 MiB in all.
+const LARGE_PLACES: usize = 32;
+
 /// A decoded body.
 #[derive(Debug)]
 pub(crate) struct Body {
     pub(crate) bytes: Bytes,
     /// Whether there was more than the cap.
     pub(crate) truncated: bool,
+    /// The place that a large body takes.
+    place: Option<OwnedSemaphorePermit>,
 }
 
-/// Reads the body of an answer up to `cap` decoded bytes, no longer than until `deadline`.
-pub(crate) async fn read(response: Response<Incoming>, cap: usize, deadline: Instant) -> Result<Body, FetchError> {
-    let encodings = encodings(&response)?;
-    let reading = async {
-        if encodings.is_empty() {
-            read_plain(response.into_body(), cap).await
-        } else {
-            decode(response, &encodings, cap).await
+impl Body {
+    /// A text made of this body, which keeps the body's place for as long as the text is held.
+    pub(crate) fn holding(&mut self, text: Bytes) -> Bytes {
+        match self.place.take() {
+            Some(place) => Bytes::from_owner(Held { text, _place: place }),
+            None => text,
         }
-    };
-    timeout_at(deadline, reading)
-        .await
-        .unwrap_or_else(|_| Err(transient("body-timeout", "the body did not end in time".to_owned())))
+    }
+}
+
+struct Held {
+    text: Bytes,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+/// Reads bodies; owns the places for large ones.
+#[derive(Debug)]
+pub(crate) struct Bodies {
+    places: Arc<Semaphore>,
+}
+
+impl Default for Bodies {
+    fn default() -> Self {
+        Self { places: Arc::new(Semaphore::new(LARGE_PLACES)) }
+    }
+}
+
+impl Bodies {
+    /// Reads the body of an answer up to `cap` decoded bytes, no longer than until `deadline`.
+    pub(crate) async fn read(
+        &self,
+        response: Response<Incoming>,
+        cap: usize,
+        deadline: Instant,
+    ) -> Result<Body, FetchError> {
+        let encodings = encodings(&response)?;
+        let reading = async {
+            if encodings.is_empty() {
+                read_plain(response.into_body(), cap, &self.places).await
+            } else {
+                decode(response, &encodings, cap, &self.places).await
+            }
+        };
+        timeout_at(deadline, reading)
+            .await
+            .unwrap_or_else(|_| Err(transient("body-timeout", "the body did not end in time".to_owned())))
+    }
+}
+
+/// Waits for a place for a large body.
+async fn place(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    // The semaphore is never closed.
+    places.clone().acquire_owned().await.ok()
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +136,8 @@ fn encodings(response: &Response<Incoming>) -> Result<Vec<Encoding>, FetchError>
     Ok(found)
 }
 
-async fn read_plain(mut body: Incoming, cap: usize) -> Result<Body, FetchError> {
+async fn read_plain(mut body: Incoming, cap: usize, places: &Arc<Semaphore>) -> Result<Body, FetchError> {
+    let mut held = None;
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -90,7 +146,10 @@ async fn read_plain(mut body: Incoming, cap: usize) -> Result<Body, FetchError> 
         let have = first.as_ref().map_or(0, Bytes::len).max(rest.len());
         if have + data.len() > cap {
             data.truncate(cap - have);
-            return Ok(Body { bytes: join(first, rest, &data), truncated: true });
+            return Ok(Body { bytes: join(first, rest, &data), truncated: true, place: held });
+        }
+        if have + data.len() > SMALL && held.is_none() {
+            held = place(places).await;
         }
         match &first {
             None => first = Some(data),
@@ -102,7 +161,7 @@ async fn read_plain(mut body: Incoming, cap: usize) -> Result<Body, FetchError> 
             }
         }
     }
-    Ok(Body { bytes: join(first, rest, &[]), truncated: false })
+    Ok(Body { bytes: join(first, rest, &[]), truncated: false, place: held })
 }
 
 /// One frame stays as it is; several are one buffer that begins with the first.
@@ -124,7 +183,12 @@ fn broken(error: &hyper::Error) -> FetchError {
     transient("body-incomplete", explain(error, false).message)
 }
 
-async fn decode(response: Response<Incoming>, encodings: &[Encoding], cap: usize) -> Result<Body, FetchError> {
+async fn decode(
+    response: Response<Incoming>,
+    encodings: &[Encoding],
+    cap: usize,
+    places: &Arc<Semaphore>,
+) -> Result<Body, FetchError> {
     let frames = BodyStream::new(response.into_body());
     let data = TryStreamExt::map_err(frames, io::Error::other).filter_map(|frame| async {
         match frame {
@@ -137,17 +201,24 @@ async fn decode(response: Response<Incoming>, encodings: &[Encoding], cap: usize
     let mut reader: Pin<Box<dyn AsyncBufRead + Send>> = Box::pin(BufReader::new(compressed));
     // Some servers name an encoding where there is nothing to encode.
     if reader.fill_buf().await.map_err(|error| undecodable(&error))?.is_empty() {
-        return Ok(Body { bytes: Bytes::new(), truncated: false });
+        return Ok(Body { bytes: Bytes::new(), truncated: false, place: None });
     }
     for encoding in encodings.iter().rev() {
         reader = undo(*encoding, reader).await.map_err(|error| undecodable(&error))?;
     }
     let mut decoded = Vec::new();
     let limit = cap as u64 + 1;
-    reader.take(limit).read_to_end(&mut decoded).await.map_err(|error| undecodable(&error))?;
+    let mut held = None;
+    let mut reader = reader.take(limit.min(SMALL as u64));
+    reader.read_to_end(&mut decoded).await.map_err(|error| undecodable(&error))?;
+    if decoded.len() == SMALL {
+        held = place(places).await;
+        reader.set_limit(limit.saturating_sub(SMALL as u64));
+        reader.read_to_end(&mut decoded).await.map_err(|error| undecodable(&error))?;
+    }
     let truncated = decoded.len() > cap;
     decoded.truncate(cap);
-    Ok(Body { bytes: decoded.into(), truncated })
+    Ok(Body { bytes: decoded.into(), truncated, place: held })
 }
 
 async fn undo(
