@@ -10,7 +10,7 @@ const WANTED: u64 = 65_536;
 /// What every system allows, where it does not say.
 const USUAL: u64 = 256;
 /// The most fetches in flight in one process, however many files it may open: each may hold a page in memory.
-const MAX_IN_FLIGHT: usize = 16_384;
+const MAX_IN_FLIGHT: usize = 4_096;
 
 /// Raises the limit of open files as far as the system lets it, and answers how many fetches there is room for. Says so
 /// on standard error when that is fewer than planned.
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn a_quarter_is_left_and_memory_bounds_the_rest() {
-        assert_eq!((in_flight(1_024), in_flight(20_000)), (768, 15_000));
+        assert_eq!((in_flight(1_024), in_flight(4_000)), (768, 3_000));
         assert_eq!((in_flight(u64::MAX), in_flight(0)), (MAX_IN_FLIGHT, 1));
     }
 }
