@@ -76,7 +76,14 @@ impl<'a> Harvest<'a> {
     fn discover(&mut self, work: Work, step: u32) {
         let task = &self.claimed.task;
         let limit = self.options.max_tasks;
-        self.discovered.push(NewTask { job: task.job, work, depth: task.depth + step, limit });
+        let mut depth = task.depth.saturating_add(step);
+        // A redirect that became a task of its own is read like any other, and followed no further if it leads away.
+        if let (Work::Page { url }, Some(crawl)) = (&work, self.options.crawl)
+            && !url::Url::parse(url).is_ok_and(|url| self.stays_on_site(&url))
+        {
+            depth = depth.max(crawl.max_depth);
+        }
+        self.discovered.push(NewTask { job: task.job, work, depth, limit });
     }
 
     /// What is to be noted of a task that is done all the same.
@@ -202,6 +209,21 @@ mod tests {
         let later = FetchError::new(FetchErrorClass::Deferred, "turn", "later").retry_after(Duration::from_secs(9));
         let failure = failure(&claimed(1), &later, 4, Backoff::default(), 1.0);
         assert_eq!(failure, Failure { verdict: Verdict::Release { after: Duration::from_secs(9) }, class: None });
+    }
+
+    #[test]
+    fn a_redirect_that_leads_away_is_read_and_not_followed() {
+        let options = JobOptions { crawl: Some(crate::job::Crawl { max_depth: 5 }), ..JobOptions::default() };
+        let depth_of = |depth: u32, url: &str| {
+            let mut claimed = claimed(1);
+            claimed.task.depth = depth;
+            let work = Work::Page { url: url.to_owned() };
+            let harvest = Harvest::new(&claimed, &options, vec![Discovered { work, step: 0 }]);
+            harvest.rest().discovered[0].depth
+        };
+        assert_eq!(depth_of(2, "https://a.org/next"), 2);
+        assert_eq!(depth_of(2, "https://b.org/"), 5);
+        assert_eq!(depth_of(0, "https://b.org/"), 0, "a source may have moved");
     }
 
     #[test]
