@@ -1,6 +1,6 @@
 //! The engine: drives a pipeline until its jobs are finished.
 //!
-//! One engine runs in one process. Its parts are tasks of the tokio runtime that share [`shared::Shared`]:
+//! One engine runs in one process. Its parts are tasks of the tokio runtime that share one state:
 //!
 //! ```text
 //! supervisor: adopts jobs, samples progress, sweeps, ends jobs
