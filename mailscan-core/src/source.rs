@@ -13,13 +13,16 @@ mod robots;
 #[cfg(feature = "http")]
 pub mod search;
 
+#[cfg(any(feature = "http", feature = "files"))]
 use crate::fetch::{FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher};
+#[cfg(any(feature = "http", feature = "files"))]
 use crate::task::{Task, Work};
 
 #[cfg(feature = "http")]
 pub use politeness::Pace;
 
 /// Carries out every kind of work that it was given a source for.
+#[cfg(any(feature = "http", feature = "files"))]
 #[derive(Debug, Default)]
 pub struct Sources {
     #[cfg(feature = "http")]
@@ -30,6 +33,7 @@ pub struct Sources {
     files: Option<file::FileSource>,
 }
 
+#[cfg(any(feature = "http", feature = "files"))]
 impl Sources {
     /// Sources that can carry out nothing yet.
     pub fn new() -> Self {
@@ -53,6 +57,7 @@ impl Sources {
     }
 }
 
+#[cfg(any(feature = "http", feature = "files"))]
 impl Fetcher for Sources {
     async fn fetch(&self, task: &Task, context: &FetchContext<'_>) -> Result<Fetched, FetchError> {
         match &task.work {
