@@ -63,6 +63,15 @@ pub(super) fn find(around: &Around<'_>) -> Option<Domain> {
     Some(Domain { text, units: count, end })
 }
 
+/// How much of the ASCII domain characters is a domain that can exist.
+pub(super) fn known_length(run: &[u8]) -> Option<usize> {
+    if !run.first()?.is_ascii_alphanumeric() {
+        return None;
+    }
+    let text = std::str::from_utf8(run).ok()?;
+    existing_length(text.get(..well_formed_length(text))?)
+}
+
 /// How much of the text is labels parted by single dots, none empty, none with a hyphen at either end.
 fn well_formed_length(text: &str) -> usize {
     let mut length = 0;
