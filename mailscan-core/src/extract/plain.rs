@@ -57,8 +57,26 @@ const LONGEST_LOCAL: usize = 64;
 /// The longest domain.
 const LONGEST_DOMAIN: usize = 255;
 
+/// What was said of the last domain, since addresses of one domain come in rows.
+#[derive(Debug, Default)]
+pub(super) struct LastDomain {
+    run: std::ops::Range<usize>,
+    length: Option<usize>,
+}
+
+impl LastDomain {
+    /// How much of the run is a domain that can exist.
+    fn known_length(&mut self, document: &[u8], run: std::ops::Range<usize>) -> Option<usize> {
+        if document[run.clone()] != document[self.run.clone()] {
+            self.length = domain::known_length(&document[run.clone()]);
+            self.run = run;
+        }
+        self.length
+    }
+}
+
 /// What the raw `@` at `at` is part of.
-pub(super) fn find(document: &[u8], at: usize, references: bool) -> Verdict {
+pub(super) fn find(document: &[u8], at: usize, references: bool, last: &mut LastDomain) -> Verdict {
     let Some(run) = local_run(document, at, references) else { return Verdict::Unclear };
     if run == at {
         return Verdict::Nothing;
@@ -75,7 +93,7 @@ pub(super) fn find(document: &[u8], at: usize, references: bool) -> Verdict {
         Some(b'@') => return Verdict::Nothing,
         _ => {}
     }
-    let Some(length) = domain::known_length(&right[..length]) else { return Verdict::Nothing };
+    let Some(length) = last.known_length(document, at + 1..at + 1 + length) else { return Verdict::Nothing };
     let end = at + 1 + length;
     match local_start(document, run, at, document.get(end).copied()) {
         Some(start) => finding(document, start, at, end).map_or(Verdict::Nothing, Verdict::Address),
@@ -105,7 +123,7 @@ fn local_start(document: &[u8], run: usize, at: usize, next: Option<u8>) -> Opti
     if *local.last()? == b'.' {
         return None;
     }
-    let dots = memchr::memchr(b'.', local).and_then(|_| local.windows(2).rposition(|pair| pair == b".."));
+    let dots = local.windows(2).rposition(|pair| pair == b"..");
     let shown = match before {
         Some(b'<') => next == Some(b'>'),
         Some(b':') => context::ends_with_ignoring_case(&document[..run], b"mailto:"),

@@ -10,10 +10,10 @@ use super::{Finding, Form, Media, context, domain, grammar, plain, trigger};
 pub(super) const REACH: usize = 65 * unit::LONGEST;
 /// Hands every address of `document` to `found`, in the order in which they stand.
 pub(super) fn scan(document: &[u8], media: Media, mut found: impl FnMut(Finding)) {
-    let mut window = Window::default();
+    let (mut window, mut last) = (Window::default(), plain::LastDomain::default());
     trigger::each(document, |at| {
         let verdict = match at.form {
-            Form::Plain => plain::find(document, at.start, media == Media::Html),
+            Form::Plain => plain::find(document, at.start, media == Media::Html, &mut last),
             _ => plain::Verdict::Unclear,
         };
         let finding = match verdict {

@@ -14,8 +14,8 @@ const LEADING_ZEROS: usize = 8;
 /// Calls `visit` with every `@` of `document`, in order.
 pub(super) fn each(document: &[u8], mut visit: impl FnMut(Unit)) {
     let mut base = 0;
-    while let Some(chunk) = document[base..].first_chunk() {
-        if may_hold(chunk) {
+    while let Some((bytes, nexts)) = chunk(document, base) {
+        if may_hold(bytes, nexts) {
             search(document, base..base + CHUNK, &mut visit);
         }
         base += CHUNK;
@@ -23,15 +23,23 @@ pub(super) fn each(document: &[u8], mut visit: impl FnMut(Unit)) {
     search(document, base..document.len(), &mut visit);
 }
 
-/// Whether a spelling of `@` may stand in the chunk; its last byte is the first of the next chunk.
-fn may_hold(chunk: &[u8; CHUNK + 1]) -> bool {
+/// The chunk at `base`, and the same one byte further; `None` near the end.
+fn chunk(document: &[u8], base: usize) -> Option<(&[u8; CHUNK], &[u8; CHUNK])> {
+    let bytes = document[base..].first_chunk()?;
+    Some((bytes, document.get(base + 1..)?.first_chunk()?))
+}
+
+/// Whether a spelling of `@` may stand in the bytes, each of which has its next one in `nexts`.
+///
+/// Not inlined: as two parameters they are loaded as they are, where the compiler would else shift one out of another.
+#[inline(never)]
+fn may_hold(bytes: &[u8; CHUNK], nexts: &[u8; CHUNK]) -> bool {
     let mut seen = 0;
-    for index in 0..CHUNK {
-        let (byte, next) = (chunk[index], chunk[index + 1]);
+    for (byte, next) in bytes.iter().zip(nexts) {
         // `40` and `64`, with `44` and `60` for the price of one comparison.
         let number = (byte | 2 == b'6') & (next & !4 == b'0');
-        let name = (byte == b'&') & (next == b'c');
-        seen |= u8::from((byte == b'@') | number | name);
+        let name = (*byte == b'&') & (*next == b'c');
+        seen |= u8::from((*byte == b'@') | number | name);
     }
     seen != 0
 }
