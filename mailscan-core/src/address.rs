@@ -40,6 +40,23 @@ impl Address {
         Some(Self { text: text.into_boxed_str(), at: u16::try_from(local.len()).ok()? })
     }
 
+    /// The address that `text` is as it stands, with its last `@` at the byte `at`: as [`new`](Self::new) would make it
+    /// of the parts, with one allocation and little else where the text is ASCII without A-labels.
+    pub fn from_ascii(text: &str, at: usize) -> Option<Self> {
+        let (local, domain) = (text.get(..at)?, text.get(at + 1..)?);
+        let hyphens = domain.as_bytes().windows(2).fold(false, |seen, pair| seen | (pair == b"--"));
+        let ldh = domain.bytes().fold(true, |all, b| all & (b.is_ascii_alphanumeric() | (b == b'.') | (b == b'-')));
+        if hyphens || !ldh {
+            return Self::new(local, domain);
+        }
+        if local.is_empty() || local.len() > 64 || domain.is_empty() || text.len() > 254 {
+            return None;
+        }
+        let mut text: Box<str> = text.into();
+        text[at..].make_ascii_lowercase();
+        Some(Self { text, at: u16::try_from(at).ok()? })
+    }
+
     /// The address that [`as_str`](Self::as_str) gave, such as one read back from a store.
     pub fn parse(text: &str) -> Option<Self> {
         let (local, domain) = text.rsplit_once('@')?;
@@ -134,6 +151,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn an_address_as_it_stands_is_that_of_its_parts(
+            local in "[a-zA-Z0-9._+ü-]{0,70}",
+            domain in "(xn--|XN--)?[a-zA-Z.-]{0,9}(ü|\\.org|_|-\\.DE)?",
+        ) {
+            prop_assert_eq!(Address::from_ascii(&format!("{local}@{domain}"), local.len()), Address::new(&local, &domain));
+        }
+
         #[test]
         fn parse_inverts_as_str(local in "[a-zA-Z0-9._+ü-]{1,20}", domain in "[a-zA-Z]{1,9}\\.(org|DE|中国)") {
             let address = Address::new(&local, &domain).unwrap();

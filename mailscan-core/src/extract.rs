@@ -11,11 +11,13 @@ mod grammar;
 mod links;
 #[cfg(test)]
 mod naive;
+mod plain;
 #[cfg(test)]
 mod properties;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod trigger;
 mod unit;
 
 use std::ops::Range;

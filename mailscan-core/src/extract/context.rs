@@ -4,23 +4,42 @@
 //! handles; it never changes what the grammar found.
 
 use super::grammar::Around;
+use super::scan::REACH;
 
 /// Names under which version control logs in.
 const REMOTE_USERS: [&[u8]; 6] = [b"git", b"hg", b"svn", b"gitea", b"gitlab", b"forgejo"];
 /// The furthest that the scheme of a URL is looked for before the end of its credentials.
 const LONGEST_CREDENTIALS: usize = 256;
 
-/// Whether the candidate at these bytes is part of something else.
-pub(super) fn is_no_address(around: &Around<'_>, start: usize, end: usize) -> bool {
-    is_credentials(around.document, start) || is_remote(around.document, start, around.at.start, end)
+/// Whether the candidate from `start` to `end` with its `@` at `at` is part of something else.
+pub(super) fn is_no_address(document: &[u8], start: usize, at: usize, end: usize) -> bool {
+    is_credentials(document, start) || is_remote(document, start, at, end)
 }
 
 /// Whether `start` is inside the credentials of a URL: `scheme://user:secret@host`. `mailto://` is none, but meant.
 fn is_credentials(document: &[u8], start: usize) -> bool {
     let before = &document[start.saturating_sub(LONGEST_CREDENTIALS)..start];
     let inside = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$*+%:&=".contains(byte);
+    // Most candidates stand behind a space, a bracket or a quote.
+    if !before.last().is_some_and(|last| *last == b'/' || inside(last)) {
+        return false;
+    }
     let authority = before.iter().rposition(|byte| !inside(byte)).map_or(0, |slash| slash + 1);
     before[..authority].ends_with(b"://") && !ends_with_ignoring_case(&before[..authority], b"mailto://")
+}
+
+/// Whether what follows these bytes may be shown to be a local part by angle brackets or a `mailto:` before it.
+pub(super) fn may_be_shown(before: &[u8]) -> bool {
+    let near = &before[before.len().saturating_sub(REACH)..];
+    near.iter().rfind(|byte| is_border(**byte)).is_some_and(|border| matches!(border, b'<' | b':'))
+}
+
+/// Whether a unit can neither hold this byte, but as its last, nor a local part this character.
+pub(super) fn is_border(byte: u8) -> bool {
+    match byte {
+        b'@' | b' ' | b'<' | b'>' | b'"' | b'(' | b')' | b',' | b'[' | b']' | b':' | 0x7f => true,
+        _ => byte < b' ',
+    }
 }
 
 /// Whether the candidate is a remote: `git@github.com:owner/name`, `ann@host.org:/srv`, `ann@host.org:work.git`.

@@ -5,7 +5,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::context;
+use super::context::{self, ends_with_ignoring_case};
 use super::grammar::Around;
 
 /// A domain that can exist.
@@ -62,6 +62,60 @@ pub(super) fn find(around: &Around<'_>) -> Option<Domain> {
     text.truncate(length);
     Some(Domain { text, units: count, end })
 }
+
+/// How much of the ASCII domain characters is a domain that can exist.
+pub(super) fn known_length(run: &[u8]) -> Option<usize> {
+    if !run.first()?.is_ascii_alphanumeric() {
+        return None;
+    }
+    if let Some(length) = common_length(run) {
+        return Some(length);
+    }
+    let text = std::str::from_utf8(run).ok()?;
+    existing_length(text.get(..well_formed_length(text))?)
+}
+
+/// The same for what nearly every domain is: lower case, under a common suffix, at most the end of a sentence after it.
+fn common_length(run: &[u8]) -> Option<usize> {
+    let domain = run.strip_suffix(b".").unwrap_or(run);
+    // Then no label is too long either.
+    if domain.len() > 63 || domain.last() == Some(&b'-') {
+        return None;
+    }
+    let (mut top, mut before, mut lower) = (0, b'.', true);
+    for (index, byte) in domain.iter().enumerate() {
+        let part = matches!(before, b'.' | b'-');
+        lower &= match byte {
+            b'a'..=b'z' | b'0'..=b'9' => true,
+            b'-' => before != b'.',
+            _ => !part,
+        };
+        if *byte == b'.' {
+            top = index + 1;
+        }
+        before = *byte;
+    }
+    (lower && top > 0 && is_common(&domain[top..])).then_some(domain.len())
+}
+
+/// Whether the top-level domain is one of the few that most addresses are under, which spares them the search through
+/// the whole list.
+fn is_common(top: &[u8]) -> bool {
+    match top.len() {
+        2 => COMMON_COUNTRIES.contains(&[top[0], top[1]]),
+        3 => matches!(top, b"com" | b"org" | b"net" | b"edu" | b"gov"),
+        4 => matches!(top, b"info" | b"test"),
+        7 => matches!(top, b"example" | b"invalid"),
+        _ => false,
+    }
+}
+
+/// The countries of most addresses.
+const COMMON_COUNTRIES: [[u8; 2]; 32] = [
+    *b"de", *b"uk", *b"fr", *b"it", *b"es", *b"nl", *b"be", *b"ch", *b"at", *b"se", *b"no", *b"dk", *b"fi", *b"pl",
+    *b"cz", *b"hu", *b"ro", *b"gr", *b"pt", *b"ie", *b"eu", *b"ru", *b"ua", *b"jp", *b"cn", *b"in", *b"au", *b"br",
+    *b"ca", *b"us", *b"io", *b"kr",
+];
 
 /// How much of the text is labels parted by single dots, none empty, none with a hyphen at either end.
 fn well_formed_length(text: &str) -> usize {
@@ -123,11 +177,8 @@ fn is_known(domain: &str) -> bool {
         };
     let Some((_, top)) = domain.rsplit_once('.') else { return false };
     let reserved = matches!(top, "example" | "test" | "invalid");
-    // Most addresses end in one of a few, which spares them the search through the whole list.
-    let common =
-        matches!(top, "com" | "org" | "net" | "edu" | "gov" | "de" | "fr" | "uk" | "it" | "eu" | "io" | "info");
     let short = domain.len() <= 255 && domain.split('.').all(|label| !label.is_empty() && label.len() <= 63);
-    short && domain.parse::<Ipv4Addr>().is_err() && (reserved || common || is_public_suffix(domain))
+    short && domain.parse::<Ipv4Addr>().is_err() && (reserved || is_public_suffix(domain))
 }
 
 fn is_public_suffix(domain: &str) -> bool {
@@ -139,14 +190,40 @@ fn is_public_suffix(domain: &str) -> bool {
 /// Some suffixes are both a top-level domain and a file's ending. `zip` and `mov` are rarely anything but files; the
 /// others are countries and companies with real mail, unless what stands before them is a number or a scale (`2x`).
 pub(super) fn is_file_name(domain: &str) -> bool {
-    const ENDINGS: [&str; 22] = [
-        "ai", "app", "bz", "cab", "cc", "gdn", "java", "md", "mk", "ml", "mo", "mov", "pl", "pm", "ps", "py", "rs",
-        "sc", "sh", "so", "st", "zip",
+    const ENDINGS: [&str; 20] = [
+        "ai", "app", "bz", "cab", "cc", "gdn", "java", "md", "mk", "ml", "mo", "pl", "pm", "ps", "py", "rs", "sc",
+        "sh", "so", "st",
     ];
+    if ends_with_ignoring_case(domain.as_bytes(), b".zip") || ends_with_ignoring_case(domain.as_bytes(), b".mov") {
+        return true;
+    }
+    if !domain.starts_with(|first: char| first.is_ascii_digit()) {
+        return false;
+    }
     let Some((rest, top)) = domain.rsplit_once('.') else { return false };
-    let ends_like_file = ENDINGS.iter().any(|ending| top.eq_ignore_ascii_case(ending));
-    let always = top.eq_ignore_ascii_case("zip") || top.eq_ignore_ascii_case("mov");
     let label = rest.split('.').next().unwrap_or_default();
     let scale = label.strip_suffix(['x', 'X']).unwrap_or(label);
-    ends_like_file && (always || (!scale.is_empty() && scale.bytes().all(|byte| byte.is_ascii_digit())))
+    scale.bytes().all(|byte| byte.is_ascii_digit()) && ENDINGS.iter().any(|ending| top.eq_ignore_ascii_case(ending))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_short_way_agrees_with_the_long_one() {
+        for country in COMMON_COUNTRIES {
+            let top = std::str::from_utf8(&country).unwrap();
+            assert!(is_public_suffix(&format!("a.{top}")), "{top}");
+        }
+        let runs = "a.org a.org. a.b.com a..org a.-b.org a-.org a.org- a.org-. a-b.info 1.2.3.4 a.ORG a.org.Please -a.org \
+                    .a.org a a. org a.test a.invalid a.co.uk a.nosuch a.1 1.de a--b.io a.org.. a.b-.c.de";
+        for run in runs.split_whitespace() {
+            let long = run
+                .starts_with(|first: char| first.is_ascii_alphanumeric())
+                .then(|| existing_length(&run[..well_formed_length(run)]))
+                .flatten();
+            assert_eq!(known_length(run.as_bytes()), long, "{run}");
+        }
+    }
 }

@@ -35,7 +35,7 @@ pub(super) fn find(around: &Around<'_>) -> Option<Finding> {
     let domain = domain::find(around)?;
     let start = local_start(around, domain.end)?;
     let local = &around.left[start..];
-    if context::is_no_address(around, local[0].start, domain.end) {
+    if context::is_no_address(around.document, local[0].start, around.at.start, domain.end) {
         return None;
     }
     let text: String = local.iter().map(|unit| unit.ch).collect();
@@ -86,7 +86,7 @@ fn shown_start(around: &Around<'_>, next: Option<char>) -> Option<usize> {
     let border = left.first()?;
     let atoms = &left[1..];
     let shown = match border.ch {
-        '<' => next == Some('>'),
+        '<' => next == Some('>') && border.form == Form::Plain,
         ':' => context::ends_with_ignoring_case(&around.document[..border.end], b"mailto:"),
         _ => false,
     };

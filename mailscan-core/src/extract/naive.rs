@@ -41,7 +41,9 @@ fn at_sign(document: &[u8], units: &[Unit], index: usize, references: bool) -> O
     let text: String = left.iter().map(|unit| unit.ch).collect();
     let start = local_start(&around, &text, next)?;
     let local = &left[start..];
-    if domain::is_file_name(&domain.text) || context::is_no_address(&around, local[0].start, domain.end) {
+    if domain::is_file_name(&domain.text)
+        || context::is_no_address(document, local[0].start, around.at.start, domain.end)
+    {
         return None;
     }
     let address = Address::new(&local.iter().map(|unit| unit.ch).collect::<String>(), &domain.text)?;

@@ -1,54 +1,28 @@
 //! The scan: from trigger to trigger, and around each a small decoded window.
 //!
-//! An address needs an `@`, so nothing but the spellings of `@` is looked for ([`triggers`]); the bytes around one are
-//! decoded into units and handed to the grammar. The cost is that of a few SIMD passes plus a little for each `@`.
+//! An address needs an `@`, so nothing but the spellings of `@` is looked for. One in plain ASCII is answered without
+//! decoding; around any other, the bytes are decoded into units and handed to the grammar.
 
 use super::unit::{self, Unit};
-use super::{Finding, Form, Media, domain, grammar};
+use super::{Finding, Form, Media, context, domain, grammar, plain, trigger};
 
 /// How far back a window reaches at most: a local part of 64 octets in the longest spelling, and its neighbour.
-const REACH: usize = 65 * unit::LONGEST;
-/// How many bytes are searched for one kind of trigger before the next kind, so that they are still in the cache.
-const BLOCK: usize = 16 << 10;
-
+pub(super) const REACH: usize = 65 * unit::LONGEST;
 /// Hands every address of `document` to `found`, in the order in which they stand.
 pub(super) fn scan(document: &[u8], media: Media, mut found: impl FnMut(Finding)) {
-    let mut window = Window::default();
-    triggers(document, |at| {
-        let Some(trigger) = trigger(document, at) else { return };
-        if let Some(finding) = window.examine(document, trigger, media) {
-            found(finding);
-        }
+    let (mut window, mut last) = (Window::default(), plain::LastDomain::default());
+    trigger::each(document, |at| {
+        let verdict = match at.form {
+            Form::Plain => plain::find(document, at.start, media == Media::Html, &mut last),
+            _ => plain::Verdict::Unclear,
+        };
+        let finding = match verdict {
+            plain::Verdict::Address(finding) => Some(finding),
+            plain::Verdict::Nothing => None,
+            plain::Verdict::Unclear => window.examine(document, at, media),
+        };
+        finding.into_iter().for_each(&mut found);
     });
-}
-
-/// Calls `visit` with the position of every byte that may begin an `@`, in order.
-fn triggers(document: &[u8], mut visit: impl FnMut(usize)) {
-    for (number, block) in document.chunks(BLOCK).enumerate() {
-        let base = number * BLOCK;
-        let mut escapes = memchr::memchr_iter(b'\\', block).peekable();
-        for at in memchr::memchr3_iter(b'@', b'&', b'%', block) {
-            while let Some(escape) = escapes.next_if(|escape| *escape < at) {
-                visit(base + escape);
-            }
-            visit(base + at);
-        }
-        escapes.for_each(|escape| visit(base + escape));
-    }
-}
-
-/// The `@` that the byte at `at` begins, if it does. A reference that is an `@` is one in any text: nobody writes
-/// `&#64;` to say anything else.
-fn trigger(document: &[u8], at: usize) -> Option<Unit> {
-    let rest = &document[at..];
-    let (second, third) = (*rest.get(1)?, rest.get(2).copied());
-    let possible = match rest[0] {
-        b'@' => true,
-        b'&' => matches!(second, b'#' | b'c'),
-        b'%' => second == b'4' && third == Some(b'0'),
-        _ => matches!(second, b'u' | b'x'),
-    };
-    possible.then(|| unit::read(document, at, true)).filter(|unit| unit.ch == '@')
 }
 
 /// The units around one `@`. Kept from one to the next, so that scanning allocates only for what it finds.
@@ -75,7 +49,7 @@ impl Window {
     fn read_left(&mut self, document: &[u8], end: usize, references: bool) -> Option<bool> {
         self.left.clear();
         let limit = end.saturating_sub(REACH);
-        let border = document[limit..end].iter().rposition(|byte| is_border(*byte));
+        let border = document[limit..end].iter().rposition(|byte| context::is_border(*byte));
         let mut at = border.map_or(limit, |border| limit + border);
         if at + 1 >= end && border.is_some() {
             return None;
@@ -103,13 +77,5 @@ impl Window {
             }
         }
         (self.right.len() <= MOST).then_some(())
-    }
-}
-
-/// Whether a unit can neither hold this byte, but as its last, nor a local part this character.
-fn is_border(byte: u8) -> bool {
-    match byte {
-        b'@' | b' ' | b'<' | b'>' | b'"' | b'(' | b')' | b',' | b'[' | b']' | b':' | 0x7f => true,
-        _ => byte < b' ',
     }
 }

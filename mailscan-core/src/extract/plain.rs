@@ -1,0 +1,167 @@
+//! The short way: an `@` with nothing but plain ASCII around it, which nearly every one is.
+//!
+//! Takes the position of a raw `@` and reads both sides straight from the document by a table of classes, without
+//! decoding, and allocates only the address it found. Where a code or a rarer rule may change the answer, it gives
+//! none and leaves the `@` to the window and the grammar; the answers it gives are theirs.
+
+use super::{Finding, Form, context, domain};
+use crate::address::Address;
+
+/// What the short way says of an `@`.
+pub(super) enum Verdict {
+    /// It is part of this address.
+    Address(Finding),
+    /// It is part of none.
+    Nothing,
+    /// Its surroundings have to be decoded.
+    Unclear,
+}
+
+/// May stand in a local part.
+const LOCAL: u8 = 1;
+/// May stand in a domain.
+const DOMAIN: u8 = 2;
+/// May be part of a code, of a character beyond ASCII, or of a rule of the grammar that looks further.
+const CODE: u8 = 4;
+/// May be part of a code only where references count.
+const REFERENCE: u8 = 8;
+/// May stand in a local part that its context shows to be one.
+const SHOWN: u8 = 16;
+
+static CLASSES: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' => LOCAL | DOMAIN,
+            b'_' | b'+' => LOCAL,
+            b'&' | b'%' | b'\\' | b'\'' | 0x80.. => CODE,
+            b'#' => REFERENCE | SHOWN,
+            b';' => REFERENCE,
+            b'!' | b'$' | b'*' | b'/' | b'=' | b'^' | b'`' | b'{' | b'|' | b'}' | b'~' => SHOWN,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    classes
+}
+
+fn is(byte: u8, class: u8) -> bool {
+    CLASSES[usize::from(byte)] & class != 0
+}
+
+/// The longest local part.
+const LONGEST_LOCAL: usize = 64;
+/// The longest domain.
+const LONGEST_DOMAIN: usize = 255;
+
+/// What was said of the last domain, since addresses of one domain come in rows.
+#[derive(Debug, Default)]
+pub(super) struct LastDomain {
+    run: std::ops::Range<usize>,
+    length: Option<usize>,
+}
+
+impl LastDomain {
+    /// How much of the run is a domain that can exist.
+    fn known_length(&mut self, document: &[u8], run: std::ops::Range<usize>) -> Option<usize> {
+        if document[run.clone()] != document[self.run.clone()] {
+            self.length = domain::known_length(&document[run.clone()]);
+            self.run = run;
+        }
+        self.length
+    }
+}
+
+/// What the raw `@` at `at` is part of.
+pub(super) fn find(document: &[u8], at: usize, references: bool, last: &mut LastDomain) -> Verdict {
+    let Some(run) = local_run(document, at, references) else { return Verdict::Unclear };
+    if run == at {
+        return Verdict::Nothing;
+    }
+    let right = &document[at + 1..];
+    let length = right.iter().take(LONGEST_DOMAIN + 1).take_while(|byte| is(**byte, DOMAIN)).count();
+    match right.get(length) {
+        _ if length > LONGEST_DOMAIN => return Verdict::Unclear,
+        // Underscores may be emphasis.
+        Some(b'_') => return Verdict::Unclear,
+        Some(b'&') if !references => {}
+        Some(b'\'') => {}
+        Some(after) if is(*after, CODE) => return Verdict::Unclear,
+        Some(b'@') => return Verdict::Nothing,
+        _ => {}
+    }
+    let Some(length) = last.known_length(document, at + 1..at + 1 + length) else { return Verdict::Nothing };
+    let end = at + 1 + length;
+    match local_start(document, run, at, document.get(end).copied()) {
+        Some(start) => finding(document, start, at, end).map_or(Verdict::Nothing, Verdict::Address),
+        None => Verdict::Nothing,
+    }
+}
+
+/// Where the run of local characters before `at` begins: at `at` itself where no local part can be. `None` where it
+/// takes decoding to know.
+fn local_run(document: &[u8], at: usize, references: bool) -> Option<usize> {
+    let length = document[..at].iter().rev().take(LONGEST_LOCAL + 1).take_while(|byte| is(**byte, LOCAL)).count();
+    let run = at - length;
+    let Some(before) = run.checked_sub(1).map(|before| document[before]) else { return Some(run) };
+    if length > LONGEST_LOCAL || is(before, CODE) || (references && is(before, REFERENCE)) {
+        return None;
+    }
+    if is(before, SHOWN) && context::may_be_shown(&document[..run]) {
+        return None;
+    }
+    Some(if before == b'@' { at } else { run })
+}
+
+/// Where the local part begins: the run less what running text glues on.
+fn local_start(document: &[u8], run: usize, at: usize, next: Option<u8>) -> Option<usize> {
+    let local = &document[run..at];
+    let before = run.checked_sub(1).map(|before| document[before]);
+    if *local.last()? == b'.' {
+        return None;
+    }
+    let dots = local.windows(2).rposition(|pair| pair == b"..");
+    let shown = match before {
+        Some(b'<') => next == Some(b'>'),
+        Some(b':') => context::ends_with_ignoring_case(&document[..run], b"mailto:"),
+        _ => false,
+    };
+    if shown && dots.is_none() && local[0] != b'.' {
+        return Some(run);
+    }
+    // `"ann".lee@a.org` has a quoted part, and is not `lee@a.org`.
+    if before == Some(b'"') && local[0] == b'.' && local[1] != b'.' {
+        return None;
+    }
+    let mut start = run;
+    if let Some(second) = dots {
+        let row = local[..second + 2].iter().rev().take_while(|byte| **byte == b'.').count();
+        if row == 2 && second > 0 {
+            return None;
+        }
+        start += second + 2;
+    }
+    while start < at && is_trimmed(document[start], document[start + 1]) {
+        start += 1;
+    }
+    (start < at).then_some(start)
+}
+
+/// Whether `first`, before `second`, is a neighbour that looks like the first sign of the local part.
+fn is_trimmed(first: u8, second: u8) -> bool {
+    matches!(first, b'.' | b'-') || (first == b'+' && !second.is_ascii_digit())
+}
+
+fn finding(document: &[u8], start: usize, at: usize, end: usize) -> Option<Finding> {
+    if context::is_no_address(document, start, at, end) {
+        return None;
+    }
+    let text = std::str::from_utf8(&document[start..end]).ok()?;
+    if domain::is_file_name(&text[at - start + 1..]) {
+        return None;
+    }
+    Some(Finding { address: Address::from_ascii(text, at - start)?, span: start..end, form: Form::Plain })
+}
