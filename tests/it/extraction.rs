@@ -3,6 +3,9 @@
 // Helpers fail as the tests that call them do.
 #![allow(clippy::unwrap_used)]
 
+// The public accuracy sets.
+mod public;
+
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
