@@ -34,7 +34,7 @@ pub(super) struct Shared<P> {
     pub(super) connections: AtomicUsize,
     /// Fetches in flight, over all jobs.
     pub(super) running: AtomicUsize,
-    /// Room for sightings between workers and committer: two batches.
+    /// Room for sightings and discovered tasks between workers and committer: two batches.
     pub(super) room: Arc<Semaphore>,
     pub(super) wake_dispatcher: Notify,
     pub(super) wake_supervisor: Notify,
@@ -87,7 +87,7 @@ impl<P: Pipeline> Shared<P> {
         }
     }
 
-    /// How many sightings may be between workers and committer.
+    /// How many sightings and discovered tasks may be between workers and committer.
     pub(super) fn room_total(&self) -> usize {
         room_total(&self.options)
     }
