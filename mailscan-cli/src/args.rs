@@ -118,6 +118,9 @@ pub(crate) struct Scan {
     /// Sort the addresses instead of keeping the order in which they stand
     #[arg(long)]
     pub(crate) sort: bool,
+    /// Find also what was hidden from collectors, such as `ann at example dot org`; it guesses, and takes longer
+    #[arg(long)]
+    pub(crate) deobfuscate: bool,
     /// Leave out what .gitignore files name
     #[arg(long)]
     pub(crate) gitignore: bool,

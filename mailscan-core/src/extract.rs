@@ -6,6 +6,7 @@
 //! - [`links`] finds the links of an HTML document.
 
 mod context;
+mod deobfuscate;
 mod domain;
 mod grammar;
 mod links;
@@ -45,11 +46,14 @@ pub enum Form {
     PercentEncoded,
     /// With escapes of JSON or JavaScript, such as `ann\u0040a.org`.
     Escaped,
+    /// Hidden from collectors, such as `ann at a dot org`; only [`deobfuscated`] looks for these.
+    Deobfuscated,
 }
 
 impl Form {
     /// All forms.
-    pub const ALL: [Self; 4] = [Self::Plain, Self::CharacterReference, Self::PercentEncoded, Self::Escaped];
+    pub const ALL: [Self; 5] =
+        [Self::Plain, Self::CharacterReference, Self::PercentEncoded, Self::Escaped, Self::Deobfuscated];
 
     /// A stable short name, for stores and for people.
     pub const fn as_str(self) -> &'static str {
@@ -58,6 +62,7 @@ impl Form {
             Self::CharacterReference => "character-reference",
             Self::PercentEncoded => "percent-encoded",
             Self::Escaped => "escaped",
+            Self::Deobfuscated => "deobfuscated",
         }
     }
 
@@ -102,6 +107,23 @@ pub struct Finding {
 /// ```
 pub fn addresses(document: &[u8], media: Media, found: impl FnMut(Finding)) {
     scan::scan(document, media, found);
+}
+
+/// Hands every address of `document` to `found` as [`addresses`] does, and those that were hidden from collectors: spelled
+/// out in common ways, cut by comments or hidden elements, or encoded by Cloudflare's e-mail protection.
+///
+/// For auditing documents that one holds. It guesses, reads the document several times and holds a copy of it; a crawl
+/// must not use it, since who hides an address does not want it collected.
+///
+/// ```
+/// use mailscan_core::extract::{Media, deobfuscated};
+///
+/// let mut found = Vec::new();
+/// deobfuscated(b"ann [at] example [dot] org", Media::Text, |finding| found.push(finding.address.to_string()));
+/// assert_eq!(found, ["ann@example.org"]);
+/// ```
+pub fn deobfuscated(document: &[u8], media: Media, found: impl FnMut(Finding)) {
+    deobfuscate::scan(document, media, found);
 }
 
 /// Hands every link of the HTML `document` to `found`, absolute by `base` (or the document's own `<base>`), without

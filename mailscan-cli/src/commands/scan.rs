@@ -9,6 +9,8 @@ mod search;
 
 use std::collections::HashSet;
 
+use mailscan_core::extract;
+
 use crate::args;
 use crate::exit::{Exit, Result};
 use crate::render::{bytes, counted, escape};
@@ -36,7 +38,7 @@ pub(crate) fn run(typed: &args::Scan) -> Result<Exit> {
     let mut output = Output::new(typed.format, typed.sort)?;
     // Addresses come in their order from one file at a time, so the first mention is the same in every run.
     let mut seen = HashSet::new();
-    search::all(&inputs, |searched| {
+    search::all(&inputs, extractor(typed.deobfuscate), |searched| {
         summary.count(&searched);
         for found in searched.found {
             if seen.insert(found.address.identity()) {
@@ -55,6 +57,15 @@ pub(crate) fn run(typed: &args::Scan) -> Result<Exit> {
         (_, 0) => Exit::Failed,
         _ => Exit::DoneWithErrors,
     })
+}
+
+/// How addresses are found.
+fn extractor(deobfuscate: bool) -> search::Extract {
+    if deobfuscate {
+        |document, media, found| extract::deobfuscated(document, media, found)
+    } else {
+        |document, media, found| extract::addresses(document, media, found)
+    }
 }
 
 impl Summary {

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use mailscan_core::address::Address;
-use mailscan_core::extract::{self, Form};
+use mailscan_core::extract::{Finding, Form, Media};
 use mailscan_core::source::file::Pieces;
 
 use super::inputs::Input;
@@ -33,18 +33,21 @@ pub(super) struct Searched {
     pub(super) error: Option<String>,
 }
 
+/// The extraction that a scan was asked for.
+pub(super) type Extract = fn(&[u8], Media, &mut dyn FnMut(Finding));
+
 /// Searches all inputs and hands the results over in the order of the inputs.
-pub(super) fn all(inputs: &[Input], mut take: impl FnMut(Searched) -> Result<()>) -> Result<()> {
+pub(super) fn all(inputs: &[Input], extract: Extract, mut take: impl FnMut(Searched) -> Result<()>) -> Result<()> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(inputs.len());
     if threads <= 1 {
-        return inputs.iter().try_for_each(|input| take(search(input)));
+        return inputs.iter().try_for_each(|input| take(search(input, extract)));
     }
     let turns = Turns::default();
     std::thread::scope(|scope| {
         let (sender, receiver) = sync_channel(AHEAD);
         for _ in 0..threads {
             let (turns, sender) = (&turns, sender.clone());
-            scope.spawn(move || work(inputs, turns, &sender));
+            scope.spawn(move || work(inputs, extract, turns, &sender));
         }
         drop(sender);
         let result = in_order(&receiver, &turns, &mut take);
@@ -55,9 +58,9 @@ pub(super) fn all(inputs: &[Input], mut take: impl FnMut(Searched) -> Result<()>
     })
 }
 
-fn work(inputs: &[Input], turns: &Turns, results: &SyncSender<(usize, Searched)>) {
+fn work(inputs: &[Input], extract: Extract, turns: &Turns, results: &SyncSender<(usize, Searched)>) {
     while let Some(number) = turns.next(inputs.len()) {
-        if results.send((number, search(&inputs[number]))).is_err() {
+        if results.send((number, search(&inputs[number], extract))).is_err() {
             return;
         }
     }
@@ -119,7 +122,7 @@ impl Turns {
     }
 }
 
-fn search(input: &Input) -> Searched {
+fn search(input: &Input, extract: Extract) -> Searched {
     let (source, opened) = match input {
         Input::Stdin => ("(standard input)".to_owned(), Pieces::from_reader(io::stdin(), "")),
         Input::File(path) => (path.to_string_lossy().into_owned(), open(path)),
@@ -130,7 +133,7 @@ fn search(input: &Input) -> Searched {
         for piece in pieces {
             let piece = piece?;
             searched.bytes += piece.bytes.len() as u64;
-            extract::addresses(&piece.bytes, piece.media, |finding| {
+            extract(&piece.bytes, piece.media, &mut |finding| {
                 if seen.insert(finding.address.identity()) {
                     let offset = piece.offset + finding.span.start as u64;
                     searched.found.push(Found { address: finding.address, offset, form: finding.form });
