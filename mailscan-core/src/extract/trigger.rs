@@ -1,66 +1,103 @@
 //! Triggers: where an `@` stands in a document, in any of its spellings.
 //!
-//! Takes the document's bytes and answers with the units that are an `@`. Nearly every byte is passed by a test over
-//! whole chunks that the compiler turns into SIMD: how many `&`, `%` and `\` a document holds does not matter, since
-//! every numeric spelling of `@` holds the digits `40` or `64` and the only named one begins with `&c`.
+//! Takes the document's bytes and answers with the units that are an `@`. Nearly every byte is passed by a vector test
+//! of whole blocks: how many `&`, `%` and `\` a document holds does not matter, since every numeric spelling of `@`
+//! holds the digits `40` or `64` and the only named one begins with `&c`. In a block that passes, a closer test gives
+//! one bit a byte, and only at these bits is anything read.
+
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch, mask8x64, u8x64};
 
 use super::unit::{self, Unit};
 
-/// How many bytes are passed at once.
-const CHUNK: usize = 128;
+/// How many bytes are tested at once.
+const BLOCK: usize = 64;
+/// A block and the two bytes after it, which its tests look at too.
+const WINDOW: usize = BLOCK + 2;
 /// The most zeros that may lead the number of a character reference.
 const LEADING_ZEROS: usize = 8;
 
 /// Calls `visit` with every `@` of `document`, in order.
 pub(super) fn each(document: &[u8], mut visit: impl FnMut(Unit)) {
-    let mut base = 0;
-    while let Some((bytes, nexts)) = chunk(document, base) {
-        if may_hold(bytes, nexts) {
-            search(document, base..base + CHUNK, &mut visit);
+    let level = Level::new();
+    let mut search = |bytes: &[u8], offset: usize| {
+        let mut base = 0;
+        while let Some(candidates) = dispatch!(level, simd => next(simd, bytes, base)) {
+            base = candidates.block + BLOCK;
+            candidates.positions().filter_map(|at| read(document, offset + at)).for_each(&mut visit);
         }
-        base += CHUNK;
-    }
-    search(document, base..document.len(), &mut visit);
+    };
+    search(document, 0);
+    // The end that fills no window is searched with zeros after it.
+    let rest = (document.len() + BLOCK).saturating_sub(WINDOW) / BLOCK * BLOCK;
+    let mut end = [0; BLOCK + WINDOW];
+    end[..document.len() - rest].copy_from_slice(&document[rest..]);
+    search(&end, rest);
 }
 
-/// The chunk at `base`, and the same one byte further; `None` near the end.
-fn chunk(document: &[u8], base: usize) -> Option<(&[u8; CHUNK], &[u8; CHUNK])> {
-    let bytes = document[base..].first_chunk()?;
-    Some((bytes, document.get(base + 1..)?.first_chunk()?))
+/// Where in a block an `@` may begin.
+struct Candidates {
+    /// Where the block begins.
+    block: usize,
+    /// A bit for each of its bytes, the lowest for the first.
+    bits: u64,
 }
 
-/// Whether a spelling of `@` may stand in the bytes, each of which has its next one in `nexts`.
-///
-/// Not inlined: as two parameters they are loaded as they are, where the compiler would else shift one out of another.
-#[inline(never)]
-fn may_hold(bytes: &[u8; CHUNK], nexts: &[u8; CHUNK]) -> bool {
-    let mut seen = 0;
-    for (byte, next) in bytes.iter().zip(nexts) {
-        // `40` and `64`, with `44` and `60` for the price of one comparison.
-        let number = (byte | 2 == b'6') & (next & !4 == b'0');
-        let name = (*byte == b'&') & (*next == b'c');
-        seen |= u8::from((*byte == b'@') | number | name);
+impl Candidates {
+    fn positions(self) -> impl Iterator<Item = usize> {
+        let ones = std::iter::successors(Some(self.bits), |bits| Some(bits & bits.wrapping_sub(1)));
+        ones.take_while(|bits| *bits != 0).map(move |bits| self.block + bits.trailing_zeros() as usize)
     }
-    seen != 0
 }
 
-/// Visits what is keyed by the bytes of `range`: an `@`, the `40` or `64` of a number, the `&c` of a name.
-fn search(document: &[u8], range: std::ops::Range<usize>, visit: &mut impl FnMut(Unit)) {
-    // The `4` of a `64` may be the next chunk's first byte.
-    let end = document.len().min(range.end + 1);
-    for found in memchr::memchr3_iter(b'@', b'4', b'&', &document[range.start..end]) {
-        let key = range.start + found;
-        let start = match document[key] {
-            b'4' if key > range.start && document[key - 1] == b'6' => decimal(document, key - 1),
-            _ if key == range.end => None,
-            b'@' => Some(key),
-            b'4' if document.get(key + 1) == Some(&b'0') => hexadecimal(document, key),
-            b'&' if document.get(key + 1) == Some(&b'c') => Some(key),
-            _ => None,
-        };
-        let unit = start.map(|start| unit::read(document, start, true));
-        unit.filter(|unit| unit.ch == '@').into_iter().for_each(&mut *visit);
+/// The first block from `base` on with a candidate.
+#[inline(always)]
+fn next<S: Simd>(simd: S, bytes: &[u8], base: usize) -> Option<Candidates> {
+    let mut block = base;
+    while let Some(window) = bytes.get(block..).and_then(|rest| rest.first_chunk::<WINDOW>()) {
+        let [first, second, third] = [0, 1, 2].map(
+            #[inline(always)]
+            |ahead| u8x64::from_slice(simd, &window[ahead..ahead + BLOCK]),
+        );
+        if is_near(first, second, third).any_true() {
+            let bits = is_candidate(first, second, third).to_bitmask();
+            if bits != 0 {
+                return Some(Candidates { block, bits });
+            }
+        }
+        block += BLOCK;
     }
+    None
+}
+
+/// The quick test: `@`, `&c`, and digits after any byte that are `40`, `64`, `44` or `60`, the latter two for the price
+/// of one comparison.
+#[inline(always)]
+fn is_near<S: Simd>(first: u8x64<S>, second: u8x64<S>, third: u8x64<S>) -> mask8x64<S> {
+    let number = (second | 2).simd_eq(b'6') & (third & !4).simd_eq(b'0');
+    let name = first.simd_eq(b'&') & second.simd_eq(b'c');
+    first.simd_eq(b'@') | number | name
+}
+
+/// The closer test: `@`, `&co`, and the last byte before `40` or `64` with both digits.
+#[inline(always)]
+fn is_candidate<S: Simd>(first: u8x64<S>, second: u8x64<S>, third: u8x64<S>) -> mask8x64<S> {
+    let name = first.simd_eq(b'&') & second.simd_eq(b'c') & third.simd_eq(b'o');
+    let zero = first.simd_eq(b'0');
+    let hexadecimal =
+        second.simd_eq(b'4') & third.simd_eq(b'0') & (zero | first.simd_eq(b'%') | (first | 32).simd_eq(b'x'));
+    let decimal = second.simd_eq(b'6') & third.simd_eq(b'4') & (zero | first.simd_eq(b'#'));
+    first.simd_eq(b'@') | name | hexadecimal | decimal
+}
+
+/// The `@` that the candidate at `at` is part of, if it is one.
+fn read(document: &[u8], at: usize) -> Option<Unit> {
+    let start = match document[at] {
+        b'@' | b'&' => at,
+        _ if document[at + 1] == b'6' => decimal(document, at + 1)?,
+        _ => hexadecimal(document, at + 1)?,
+    };
+    Some(unit::read(document, start, true)).filter(|unit| unit.ch == '@')
 }
 
 /// Where the reference begins of which `64` at `key` may be the number: `&#64;`, `&#064`.
@@ -103,8 +140,8 @@ mod tests {
         let spellings =
             ["@", "&#64;", "&#64", "&#00000064", "&#x40;", "&#X0040", "&commat;", "%40", "\\u0040", "\\x40"];
         for spelling in spellings {
-            for offset in 0..2 * CHUNK + 20 {
-                let mut document = vec![b'0'; 3 * CHUNK];
+            for offset in 0..3 * BLOCK {
+                let mut document = vec![b'0'; 4 * BLOCK];
                 document[offset..offset + spelling.len()].copy_from_slice(spelling.as_bytes());
                 // A digit after it would change the number.
                 document[offset + spelling.len()] = b' ';
