@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use mailscan_core::class::ClassFilter;
 
-pub(crate) use values::{count, page_url, seconds, share};
+pub(crate) use values::{classes, count, page_url, seconds, share};
 
 /// Collects every e-mail address that a set of sources exposes.
 #[derive(Debug, Parser)]
@@ -32,7 +33,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  mailscan plan 1000000 --json")]
     Plan(Plan),
     /// Print the addresses in files, folders and standard input
-    #[command(after_help = "Example:\n  mailscan scan ./site backup.sql.gz --format csv > found.csv")]
+    #[command(
+        after_help = "Example:\n  mailscan scan ./site backup.sql.gz --format csv > found.csv\n  mailscan scan ./mail --include message_id,placeholder"
+    )]
     Scan(Scan),
     /// Run a durable job until its target is reached
     #[command(after_help = "Example:
@@ -124,9 +127,19 @@ pub(crate) struct Scan {
     /// Leave out what .gitignore files name
     #[arg(long)]
     pub(crate) gitignore: bool,
+    #[command(flatten)]
+    pub(crate) classes: Kept,
     /// Print no summary
     #[arg(long, short)]
     pub(crate) quiet: bool,
+}
+
+/// Which classes of addresses are kept.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Kept {
+    /// Keep addresses of these classes too: placeholder, message_id, unknown_domain, literal, machine, or all
+    #[arg(long, value_name = "CLASS,...", value_parser = classes)]
+    pub(crate) include: Option<ClassFilter>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -178,6 +191,8 @@ pub(crate) struct Run {
     pub(crate) connections: u32,
     #[command(flatten)]
     pub(crate) politeness: Politeness,
+    #[command(flatten)]
+    pub(crate) classes: Kept,
     /// Seconds after which the job is paused; 0 for never
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "600")]
     pub(crate) time_limit: Duration,
@@ -193,7 +208,7 @@ pub(crate) struct Run {
 }
 
 /// What a job keeps from its start: typing it again could only be ignored.
-const FIXED: [&str; 14] = [
+const FIXED: [&str; 15] = [
     "url",
     "urls",
     "search",
@@ -207,6 +222,7 @@ const FIXED: [&str; 14] = [
     "workers",
     "connections",
     "time_limit",
+    "include",
     "detach",
 ];
 

@@ -110,6 +110,7 @@ fn spec(typed: &args::Run) -> Result<JobSpec> {
         rate_limit: typed.politeness.rate_limit.unwrap_or(defaults.rate_limit),
         per_host: typed.politeness.per_host,
         contact: typed.politeness.contact.clone(),
+        classes: typed.classes.include.unwrap_or_default(),
         time_limit: Some(typed.time_limit).filter(|limit| !limit.is_zero()),
         search_endpoint,
         search_lanes,

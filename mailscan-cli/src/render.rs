@@ -8,6 +8,8 @@ pub(crate) mod table;
 
 use std::fmt::Write;
 
+use mailscan_core::class::LeftOut;
+
 /// The text with its control characters made visible, so that what was scraped cannot command a terminal.
 pub(crate) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
@@ -38,6 +40,13 @@ pub(crate) fn grouped(number: u64) -> String {
 /// A number of things, in the plural unless it is one.
 pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
+/// What was left out by class; `None` when that is nothing.
+pub(crate) fn left_out(counts: &LeftOut) -> Option<String> {
+    let by_class = |(class, count)| format!("{} {class}", grouped(count));
+    let classes: Vec<String> = counts.iter().map(by_class).collect();
+    (!classes.is_empty()).then(|| format!("left out: {}", classes.join(", ")))
 }
 
 /// A size for people.

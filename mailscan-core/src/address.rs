@@ -13,9 +13,10 @@ pub struct Address {
 }
 
 impl Address {
-    /// The address made of a local part, kept as written, and a domain in any letter case and either label form.
+    /// The address made of a local part, kept as written, and a domain in any letter case and either label form, or an
+    /// address literal (RFC 5321, section 4.1.3).
     ///
-    /// `None` when the domain has no valid A-label form, or when a length limit of RFC 5321 (section 4.5.3.1: 64 octets
+    /// `None` when the domain has no valid A-label form, when a literal holds no address, or when a length limit of RFC 5321 (section 4.5.3.1: 64 octets
     /// for the local part, 255 for the domain, 254 for the whole by its errata 1690) is passed. The grammar of the
     /// parts is the extractor's business.
     pub fn new(local: &str, domain: &str) -> Option<Self> {
@@ -27,6 +28,8 @@ impl Address {
             && !domain.contains(".xn--");
         let ascii = if plain {
             std::borrow::Cow::Borrowed(domain)
+        } else if let Some(literal) = domain.strip_prefix('[') {
+            std::borrow::Cow::Owned(address_literal(literal.strip_suffix(']')?)?)
         } else {
             idna::domain_to_ascii_cow(domain.as_bytes(), idna::AsciiDenyList::STD3).ok()?
         };
@@ -86,9 +89,10 @@ impl Address {
     /// What makes the address itself: the local part case-folded (Unicode default case folding), `@`, the domain.
     ///
     /// RFC 5321 (section 2.4) lets a host tell `Ann` from `ann`; no host in use does, and a person who counts addresses
-    /// does not.
+    /// does not. Quotes that a local part could do without (section 4.1.2) make no other address.
     pub fn identity(&self) -> String {
-        let local = self.local();
+        let unquoted = unquoted(self.local());
+        let local = unquoted.as_deref().unwrap_or_else(|| self.local());
         let mut identity = if local.is_ascii() {
             local.to_ascii_lowercase()
         } else {
@@ -104,6 +108,29 @@ impl Address {
     pub fn fingerprint(&self) -> u64 {
         xxhash_rust::xxh3::xxh3_64(self.identity().as_bytes())
     }
+}
+
+/// The inside of an address literal in the form in which it is kept.
+fn address_literal(inside: &str) -> Option<String> {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+    match inside.split_at_checked(5) {
+        Some((tag, address)) if tag.eq_ignore_ascii_case("IPv6:") => {
+            address.parse::<Ipv6Addr>().ok().map(|_| format!("[IPv6:{}]", address.to_ascii_lowercase()))
+        }
+        _ => inside.parse::<Ipv4Addr>().ok().map(|_| format!("[{inside}]")),
+    }
+}
+
+/// What a quoted local part says, where that needs no quotes: `"ann.lee"` and `"ann\.lee"` are `ann.lee`.
+fn unquoted(local: &str) -> Option<String> {
+    let inside = local.strip_prefix('"')?.strip_suffix('"')?;
+    let mut text = String::with_capacity(inside.len());
+    let mut chars = inside.chars();
+    while let Some(ch) = chars.next() {
+        text.push(if ch == '\\' { chars.next()? } else { ch });
+    }
+    let atom = |ch: char| ch.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(ch);
+    text.split('.').all(|word| !word.is_empty() && word.chars().all(atom)).then_some(text)
 }
 
 impl std::fmt::Display for Address {
@@ -138,6 +165,26 @@ mod tests {
         let upper = Address::new("STRAẞE", "a.org").unwrap();
         let lower = Address::new("straße", "a.org").unwrap();
         assert_eq!(upper.identity(), lower.identity());
+    }
+
+    #[test]
+    fn quotes_that_are_not_needed_make_no_other_address() {
+        let identity = |text: &str| Address::parse(text).unwrap().identity();
+        assert_eq!(identity(r#""Ann.Lee"@a.org"#), "ann.lee@a.org");
+        assert_eq!(identity(r#""a\nn"@a.org"#), "ann@a.org");
+        for needed in [r#""ann lee"@a.org"#, r#""ann..lee"@a.org"#, r#"""@a.org"#, r#""a@b"@a.org"#, r#""a\""@a.org"#] {
+            assert_eq!(identity(needed), needed);
+        }
+    }
+
+    #[test]
+    fn literals_hold_addresses() {
+        let domain = |text: &str| Address::new("ann", text).map(|address| address.domain().to_owned());
+        assert_eq!(domain("[192.0.2.1]").as_deref(), Some("[192.0.2.1]"));
+        assert_eq!(domain("[ipv6:2001:DB8::1]").as_deref(), Some("[IPv6:2001:db8::1]"));
+        for none in ["[192.0.2]", "[192.0.2.256]", "[IPv6:192.0.2.1]", "[2001:db8::1]", "[]", "[192.0.2.1", "[x.org]"] {
+            assert_eq!(domain(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::class::ClassFilter;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
@@ -144,6 +145,8 @@ pub struct JobOptions {
     pub per_host: Option<u32>,
     /// A page or address at which the owner of a site can reach whoever runs the job; sent with every request.
     pub contact: Option<String>,
+    /// Which addresses are left out for their classes: they are neither stored nor count.
+    pub classes: ClassFilter,
 }
 
 impl Default for JobOptions {
@@ -162,6 +165,7 @@ impl Default for JobOptions {
             search_lanes: 1,
             per_host: None,
             contact: None,
+            classes: ClassFilter::default(),
         }
     }
 }

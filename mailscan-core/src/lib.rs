@@ -33,7 +33,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let page = folder.path().join("contact.html");
-//! std::fs::write(&page, "write to <a href='mailto:ann%40example.org'>us</a> or Ann@Example.org")?;
+//! std::fs::write(&page, "write to <a href='mailto:ann%40a.org'>us</a> or Ann@A.org")?;
 //!
 //! let pipeline = Arc::new(Backends {
 //!     queue: MemoryQueue::new(QueueLimits::default()),
@@ -69,6 +69,7 @@
 
 pub mod address;
 pub mod backend;
+pub mod class;
 pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;

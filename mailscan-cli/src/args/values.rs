@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use mailscan_core::class::ClassFilter;
+
 /// A whole number, with `_` or `,` between its digits where that helps to read it.
 pub(crate) fn count(text: &str) -> Result<u64, String> {
     let digits: String = text.chars().filter(|c| !matches!(c, '_' | ',')).collect();
@@ -28,6 +30,11 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
 pub(crate) fn share(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "give a share such as 0.1".to_owned())?;
     if (0.0..=1.0).contains(&number) { Ok(number) } else { Err("give a share from 0 to 1".to_owned()) }
+}
+
+/// Classes of addresses to keep that are left out otherwise.
+pub(crate) fn classes(text: &str) -> Result<ClassFilter, String> {
+    ClassFilter::parse(text)
 }
 
 /// The URL of a page.

@@ -7,15 +7,16 @@ mod inputs;
 mod output;
 mod search;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use mailscan_core::class::LeftOut;
 use mailscan_core::extract;
 
 use crate::args;
 use crate::exit::{Exit, Result};
-use crate::render::{bytes, counted, escape};
+use crate::render::{bytes, counted, escape, left_out};
 use output::Output;
-use search::{Found, Searched};
+use search::{Asked, Found, Searched};
 
 /// How many unreadable files are named; the rest is only counted.
 const NAMED: u64 = 50;
@@ -27,6 +28,7 @@ struct Summary {
     bytes: u64,
     addresses: u64,
     unreadable: u64,
+    left_out: LeftOut,
 }
 
 pub(crate) fn run(typed: &args::Scan) -> Result<Exit> {
@@ -37,8 +39,9 @@ pub(crate) fn run(typed: &args::Scan) -> Result<Exit> {
     }
     let mut output = Output::new(typed.format, typed.sort)?;
     // Addresses come in their order from one file at a time, so the first mention is the same in every run.
-    let mut seen = HashSet::new();
-    search::all(&inputs, extractor(typed.deobfuscate), |searched| {
+    let (mut seen, mut unwanted) = (HashSet::new(), HashMap::new());
+    let asked = Asked { extract: extractor(typed.deobfuscate), filter: typed.classes.include.unwrap_or_default() };
+    search::all(&inputs, asked, |searched| {
         summary.count(&searched);
         for found in searched.found {
             if seen.insert(found.address.identity()) {
@@ -46,9 +49,16 @@ pub(crate) fn run(typed: &args::Scan) -> Result<Exit> {
                 output.write(&searched.source, found)?;
             }
         }
+        for (identity, class) in searched.left_out {
+            unwanted.entry(identity).or_insert(class);
+        }
         Ok(())
     })?;
     output.finish()?;
+    // What one place leaves out and another admits is not left out.
+    for (_, class) in unwanted.iter().filter(|(identity, _)| !seen.contains(*identity)) {
+        summary.left_out.add(*class, 1);
+    }
     if !typed.quiet {
         eprintln!("{}", summary.line());
     }
@@ -93,6 +103,9 @@ impl Summary {
         );
         if self.unreadable > 0 {
             line.push_str(&format!("; {} could not be read", counted(self.unreadable, "file", "files")));
+        }
+        if let Some(left_out) = left_out(&self.left_out) {
+            line.push_str(&format!("\n{left_out}; --include CLASS,... keeps them"));
         }
         line
     }

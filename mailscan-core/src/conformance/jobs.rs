@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ErrorKind;
+use crate::class::ClassFilter;
 use crate::job::{Crawl, Job, JobOptions, JobSource, JobSpec, JobStatus, NewJob};
 use crate::store::{Created, JobQuery, Transition};
 
@@ -47,6 +48,7 @@ pub async fn a_new_job_is_queued_and_unseeded<H: Harness>(harness: &H) {
         search_lanes: 6,
         per_host: Some(2),
         contact: Some("https://a.org/bot".to_owned()),
+        classes: ClassFilter::parse("literal,placeholder").unwrap(),
     };
     let spec = JobSpec { target: 77, sources, options };
     let created = store.create_job(&NewJob { key: "k".to_owned(), spec: spec.clone() }).await.unwrap();

@@ -4,7 +4,9 @@
 //! handles; it never changes what the grammar found.
 
 use super::grammar::Around;
+use super::message_id;
 use super::scan::REACH;
+use crate::class::{Class, Classes};
 
 /// Names under which version control logs in.
 const REMOTE_USERS: [&[u8]; 6] = [b"git", b"hg", b"svn", b"gitea", b"gitlab", b"forgejo"];
@@ -13,7 +15,29 @@ const LONGEST_CREDENTIALS: usize = 256;
 
 /// Whether the candidate from `start` to `end` with its `@` at `at` is part of something else.
 pub(super) fn is_no_address(document: &[u8], start: usize, at: usize, end: usize) -> bool {
-    is_credentials(document, start) || is_remote(document, start, at, end)
+    is_credentials(document, start) || is_remote(document, start, at, end) || goes_on(document, start, end)
+}
+
+/// Whether the candidate is the beginning of something that is written wrongly: `ann@a.org..com`, the first half of
+/// `"ann@a.org"@b.org`, or a whole line that is `ann@a.org-`.
+fn goes_on(document: &[u8], start: usize, end: usize) -> bool {
+    match document.get(end..) {
+        Some([b'.', b'.', next, ..]) => next.is_ascii_alphanumeric(),
+        Some([b'"', b'@', ..]) => true,
+        Some([b'-', ..]) => is_alone(document, start, end + 1),
+        _ => false,
+    }
+}
+
+/// What the place of a finding shows, beside what its domain does.
+pub(super) fn marks(document: &[u8], start: usize, domain: Classes) -> Classes {
+    if message_id::is_one(document, start) { domain.with(Class::MessageId) } else { domain }
+}
+
+/// Whether nothing else stands on the line of the bytes from `start` to `end`.
+pub(super) fn is_alone(document: &[u8], start: usize, end: usize) -> bool {
+    let begins = start.checked_sub(1).is_none_or(|before| matches!(document[before], b'\n' | b'\r'));
+    begins && document.get(end).is_none_or(|after| matches!(after, b'\n' | b'\r'))
 }
 
 /// Whether `start` is inside the credentials of a URL: `scheme://user:secret@host`. `mailto://` is none, but meant.
@@ -28,10 +52,12 @@ fn is_credentials(document: &[u8], start: usize) -> bool {
     before[..authority].ends_with(b"://") && !ends_with_ignoring_case(&before[..authority], b"mailto://")
 }
 
-/// Whether what follows these bytes may be shown to be a local part by angle brackets or a `mailto:` before it.
+/// Whether what follows these bytes may be shown to be a local part by angle brackets or a `mailto:` before it, or by
+/// standing alone on its line.
 pub(super) fn may_be_shown(before: &[u8]) -> bool {
     let near = &before[before.len().saturating_sub(REACH)..];
-    near.iter().rfind(|byte| is_border(**byte)).is_some_and(|border| matches!(border, b'<' | b':'))
+    let border = near.iter().rfind(|byte| is_border(**byte));
+    border.map_or(near.len() == before.len(), |border| matches!(border, b'<' | b':' | b'\n' | b'\r'))
 }
 
 /// Whether a unit can neither hold this byte, but as its last, nor a local part this character.

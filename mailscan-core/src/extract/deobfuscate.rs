@@ -10,6 +10,7 @@ mod visible;
 
 use super::{Finding, Form, Media, scan};
 use crate::address::Address;
+use crate::class::Classes;
 
 /// Hands every address of `document`, hidden ones included, to `found`, in the order in which they stand.
 pub(super) fn scan(document: &[u8], media: Media, found: impl FnMut(Finding)) {
@@ -35,7 +36,7 @@ pub(super) fn scan(document: &[u8], media: Media, found: impl FnMut(Finding)) {
 
 /// The finding of a hidden address, if its parts make one.
 fn finding(local: &str, domain: &str, span: std::ops::Range<usize>) -> Option<Finding> {
-    Some(Finding { address: Address::new(local, domain)?, span, form: Form::Deobfuscated })
+    Some(Finding { address: Address::new(local, domain)?, span, form: Form::Deobfuscated, marks: Classes::NONE })
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! The domain: which of the units after an `@` are one, and whether it can exist.
 //!
 //! Labels are LDH or U-labels (IDNA), at least two, under a suffix of the public suffix list or one of the names that
-//! are kept for documentation (RFC 2606), which audits of examples want to see.
+//! are kept for documentation (RFC 2606). Anything else is [`super::unusual`]'s.
 
 use std::net::Ipv4Addr;
 
 use super::context::{self, ends_with_ignoring_case};
 use super::grammar::Around;
+use super::unusual;
+use crate::class::Classes;
 
 /// A domain that can exist.
 pub(super) struct Domain {
@@ -16,11 +18,13 @@ pub(super) struct Domain {
     pub(super) units: usize,
     /// The byte after it in the document.
     pub(super) end: usize,
+    /// What it is that a domain in use is not.
+    pub(super) classes: Classes,
 }
 
-/// Whether a domain may begin with what this byte begins: a letter, a digit, or an encoded one.
+/// Whether a domain may begin with what this byte begins: a letter, a digit, an encoded one, or a literal's bracket.
 pub(super) fn may_begin(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte >= 0x80 || matches!(byte, b'&' | b'%' | b'\\')
+    byte.is_ascii_alphanumeric() || byte >= 0x80 || matches!(byte, b'&' | b'%' | b'\\' | b'[')
 }
 
 /// Whether the character may stand in a label.
@@ -50,9 +54,14 @@ pub(super) fn find(around: &Around<'_>) -> Option<Domain> {
     if after == Some('@') {
         return None;
     }
+    if run == 0 {
+        return if after == Some('[') { unusual::literal(around) } else { None };
+    }
     let units = &around.right[..run];
     let text: String = units.iter().map(|unit| unit.ch).collect();
-    let length = existing_length(text.get(..well_formed_length(&text))?)?;
+    let Some(length) = text.get(..well_formed_length(&text)).and_then(existing_length) else {
+        return unusual::unknown(around, run, text);
+    };
     let count = text[..length].chars().count();
     if count == run && after == Some('_') && !context::is_emphasis_end(around, units[run - 1].end) {
         return None;
@@ -60,7 +69,7 @@ pub(super) fn find(around: &Around<'_>) -> Option<Domain> {
     let end = units.get(count.checked_sub(1)?)?.end;
     let mut text = text;
     text.truncate(length);
-    Some(Domain { text, units: count, end })
+    Some(Domain { text, units: count, end, classes: Classes::NONE })
 }
 
 /// How much of the ASCII domain characters is a domain that can exist.
@@ -118,7 +127,7 @@ const COMMON_COUNTRIES: [[u8; 2]; 32] = [
 ];
 
 /// How much of the text is labels parted by single dots, none empty, none with a hyphen at either end.
-fn well_formed_length(text: &str) -> usize {
+pub(super) fn well_formed_length(text: &str) -> usize {
     let mut length = 0;
     for label in text.split('.') {
         let trimmed = label.trim_end_matches('-');

@@ -5,8 +5,9 @@
 //! allows border addresses far more often than they are in them. They count where the whole context shows an address:
 //! directly in angle brackets, or directly after `mailto:`.
 
+use super::domain::{self, Domain};
 use super::unit::{self, Unit};
-use super::{Finding, Form, context, domain};
+use super::{Finding, Form, context, shown, unusual};
 use crate::address::Address;
 
 /// One `@` and the units on both sides of it.
@@ -30,32 +31,67 @@ impl Around<'_> {
     }
 }
 
+/// A local part.
+pub(super) struct Local {
+    /// Its first byte in the document.
+    pub(super) start: usize,
+    /// As written, decoded.
+    pub(super) text: String,
+    /// How the first unit that is not plain was written.
+    pub(super) form: Form,
+}
+
+impl Local {
+    /// Adds a unit to the end.
+    pub(super) fn take(&mut self, unit: &Unit) {
+        self.text.push(unit.ch);
+        if self.form == Form::Plain {
+            self.form = unit.form;
+        }
+    }
+}
+
 /// The address at this `@`.
 pub(super) fn find(around: &Around<'_>) -> Option<Finding> {
     let domain = domain::find(around)?;
-    let start = local_start(around, domain.end)?;
-    let local = &around.left[start..];
-    if context::is_no_address(around.document, local[0].start, around.at.start, domain.end) {
+    finding(around, &domain, &local_part(around, domain.end)?)
+}
+
+/// The finding that a local part and a domain make, unless they stand where no address does.
+pub(super) fn finding(around: &Around<'_>, domain: &Domain, local: &Local) -> Option<Finding> {
+    let (document, span) = (around.document, local.start..domain.end);
+    if context::is_no_address(document, span.start, around.at.start, span.end)
+        || domain::is_file_name(&domain.text)
+        || unusual::is_no_host(document, span.start, span.end, &domain.text)
+    {
         return None;
     }
-    let text: String = local.iter().map(|unit| unit.ch).collect();
-    if domain::is_file_name(&domain.text) {
-        return None;
-    }
-    let address = Address::new(&text, &domain.text)?;
-    let units = local.iter().chain(&around.right[..domain.units]);
-    let form = std::iter::once(&around.at).chain(units).map(|unit| unit.form).find(|form| *form != Form::Plain);
-    Some(Finding { address, span: local[0].start..domain.end, form: form.unwrap_or(Form::Plain) })
+    let address = Address::new(&local.text, &domain.text)?;
+    let domain_form = around.right.iter().take(domain.units).map(|unit| unit.form).find(|form| *form != Form::Plain);
+    let form = [around.at.form, local.form].into_iter().find(|form| *form != Form::Plain).or(domain_form);
+    let marks = context::marks(document, span.start, domain.classes);
+    Some(Finding { address, span, form: form.unwrap_or(Form::Plain), marks })
+}
+
+/// The local part before the `@`, if there is one.
+fn local_part(around: &Around<'_>, domain_end: usize) -> Option<Local> {
+    let next = around.unit(domain_end).map(|unit| unit.ch);
+    let start = match shown_start(around, next) {
+        Some(start) => start,
+        None => match shown::find(around, domain_end) {
+            Some(local) => return Some(local),
+            None => local_start(around, next)?,
+        },
+    };
+    let mut local = Local { start: around.left[start].start, text: String::new(), form: Form::Plain };
+    around.left[start..].iter().for_each(|unit| local.take(unit));
+    Some(local)
 }
 
 /// Where in the left units the local part begins, if there is one.
-fn local_start(around: &Around<'_>, domain_end: usize) -> Option<usize> {
+fn local_start(around: &Around<'_>, next: Option<char>) -> Option<usize> {
     let left = around.left;
     let last = left.last()?.ch;
-    let next = around.unit(domain_end).map(|unit| unit.ch);
-    if let Some(start) = shown_start(around, next) {
-        return Some(start);
-    }
     if !is_word(last) {
         return None;
     }
@@ -64,9 +100,7 @@ fn local_start(around: &Around<'_>, domain_end: usize) -> Option<usize> {
         start -= 1;
     }
     let before = start.checked_sub(1).map(|before| left[before].ch);
-    // `"ann".lee@a.org` has a quoted part, and is not `lee@a.org`.
-    let quoted_part = before == Some('"') && left[start].ch == '.' && left[start + 1].ch != '.';
-    if before == Some('@') || quoted_part || (start == 0 && !around.whole) {
+    if before == Some('@') || (start == 0 && !around.whole) {
         return None;
     }
     start = after_query_sign(around, start, before);
@@ -75,6 +109,9 @@ fn local_start(around: &Around<'_>, domain_end: usize) -> Option<usize> {
     start = after_ideographs(left, start);
     while start < left.len() && is_trimmed(left, start, next) {
         start += 1;
+    }
+    if left.get(start)?.ch == '.' {
+        return None;
     }
     let octets: usize = left[start..].iter().map(|unit| unit.ch.len_utf8()).sum();
     (start < left.len() && octets <= 64).then_some(start)
@@ -128,14 +165,14 @@ fn after_query_sign(around: &Around<'_>, start: usize, before: Option<char>) -> 
     start + field.max(space).map_or(0, |sign| sign + 1)
 }
 
-/// Three dots or more are an ellipsis before the address; two are a slip in it, and nobody's address.
+/// Three dots or more are an ellipsis before the address; one or two at its beginning, or two in it, are a slip, and
+/// nobody's address.
 fn after_dots(left: &[Unit], start: usize) -> Option<usize> {
     let Some(second) = left[start..].windows(2).rposition(|pair| pair[0].ch == '.' && pair[1].ch == '.') else {
-        return Some(start);
+        return (left.get(start)?.ch != '.').then_some(start);
     };
     let dots = left[start..start + second + 2].iter().rev().take_while(|unit| unit.ch == '.').count();
-    let leading = dots == second + 2;
-    (dots > 2 || leading).then_some(start + second + 2)
+    (dots > 2).then_some(start + second + 2)
 }
 
 /// `b'ann@a.org'` is a quoted string: a quote after the domain belongs to the last one before it.
@@ -154,7 +191,7 @@ fn after_ideographs(left: &[Unit], start: usize) -> usize {
 /// Whether the unit at `start` is a neighbour that looks like the first sign of the local part.
 fn is_trimmed(left: &[Unit], start: usize, next: Option<char>) -> bool {
     match left[start].ch {
-        '.' | '-' | '\'' | '&' | '%' => true,
+        '-' | '\'' | '&' | '%' => true,
         // A telephone number keeps its plus; a diff's does not belong to the line.
         '+' => !left.get(start + 1).is_some_and(|unit| unit.ch.is_ascii_digit()),
         // Emphasis comes in pairs.

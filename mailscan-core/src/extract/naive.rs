@@ -4,10 +4,9 @@
 //! longest first, against the rules as sentences. It shares with the fast extractor what one unit is, which domains
 //! exist and which contexts are none, and nothing of how windows are cut and local parts are walked.
 
-use super::grammar::Around;
+use super::grammar::{self, Around, Local};
 use super::unit::{self, Unit};
-use super::{Finding, Form, Media, context, domain};
-use crate::address::Address;
+use super::{Finding, Form, Media, domain, shown};
 
 /// Every address of `document`, in order.
 pub(super) fn addresses(document: &[u8], media: Media) -> Vec<Finding> {
@@ -39,43 +38,53 @@ fn at_sign(document: &[u8], units: &[Unit], index: usize, references: bool) -> O
     let domain = domain::find(&around).filter(|_| !too_long)?;
     let next = around.unit(domain.end).map(|unit| unit.ch);
     let text: String = left.iter().map(|unit| unit.ch).collect();
-    let start = local_start(&around, &text, next)?;
-    let local = &left[start..];
-    if domain::is_file_name(&domain.text)
-        || context::is_no_address(document, local[0].start, around.at.start, domain.end)
-    {
-        return None;
-    }
-    let address = Address::new(&local.iter().map(|unit| unit.ch).collect::<String>(), &domain.text)?;
-    let forms = [&units[index..=index], local, &right[..domain.units]].concat();
-    let form = forms.iter().map(|unit| unit.form).find(|form| *form != Form::Plain).unwrap_or(Form::Plain);
-    Some(Finding { address, span: local[0].start..domain.end, form })
+    let local = match local_start(&around, &text, next, true) {
+        Some(start) => local(left, start),
+        None => match shown::find(&around, domain.end) {
+            Some(local) => local,
+            None => local(left, local_start(&around, &text, next, false)?),
+        },
+    };
+    grammar::finding(&around, &domain, &local)
+}
+
+fn local(left: &[Unit], start: usize) -> Local {
+    let mut local = Local { start: left[start].start, text: String::new(), form: Form::Plain };
+    left[start..].iter().for_each(|unit| local.take(unit));
+    local
 }
 
 /// The index of the unit where the local part begins.
-fn local_start(around: &Around<'_>, text: &str, next: Option<char>) -> Option<usize> {
+fn local_start(around: &Around<'_>, text: &str, next: Option<char>, shown: bool) -> Option<usize> {
     let chars: Vec<char> = text.chars().collect();
     let raw_mailto = |start: usize| {
         let before = around.left.get(start).map_or(around.at.start, |unit| unit.start);
         around.document[..before].to_ascii_lowercase().ends_with(b"mailto:")
     };
     let percent = around.at.form == Form::PercentEncoded;
+    if !shown {
+        return word_start(around, &chars, next, &raw_mailto);
+    }
     // Shown by its context: from directly after a raw border to the `@`.
-    let shown = (0..chars.len()).rev().take_while(|start| shown_char(chars[*start])).last().filter(|start| {
+    let start = (0..chars.len()).rev().take_while(|start| shown_char(chars[*start])).last().filter(|start| {
         let opened = *start > 0 && chars[*start - 1] == '<' && around.left[*start - 1].form == Form::Plain;
         (opened && next == Some('>') && !percent && is_shown(&chars[*start..], true))
             || (raw_mailto(*start) && is_shown(&chars[*start..], false))
     });
-    if let Some(start) = shown.filter(|start| octets(&chars[*start..]) <= 64) {
-        return Some(start);
-    }
+    start.filter(|start| octets(&chars[*start..]) <= 64)
+}
+
+/// The index of the unit where a local part of words begins.
+fn word_start(
+    around: &Around<'_>,
+    chars: &[char],
+    next: Option<char>,
+    raw_mailto: &impl Fn(usize) -> bool,
+) -> Option<usize> {
+    let percent = around.at.form == Form::PercentEncoded;
     // The longest run of words, dots and signs between letters.
-    let run = (0..chars.len()).rev().take_while(|at| goes_on(&chars, *at)).last()?;
+    let run = (0..chars.len()).rev().take_while(|at| goes_on(chars, *at)).last()?;
     if !word(*chars.last()?) || (run > 0 && chars[run - 1] == '@') {
-        return None;
-    }
-    let behind_quote = run > 0 && chars[run - 1] == '"';
-    if behind_quote && chars[run] == '.' && chars.get(run + 1).is_some_and(|ch| *ch != '.') {
         return None;
     }
     let field = run > 0 && matches!(chars[run - 1], '=' | '?');
@@ -88,8 +97,8 @@ fn local_start(around: &Around<'_>, text: &str, next: Option<char>) -> Option<us
     }
     let rest: String = chars[start..].iter().collect();
     if let Some((before, _)) = rest.rsplit_once("..") {
-        // The last two dots of any row of them.
-        if !before.ends_with('.') && !before.is_empty() {
+        // The last two dots of any row of them: two alone are a slip.
+        if !before.ends_with('.') {
             return None;
         }
         start += before.chars().count() + 2;
@@ -101,7 +110,7 @@ fn local_start(around: &Around<'_>, text: &str, next: Option<char>) -> Option<us
     start = (start..chars.len()).rev().find(cuts).map_or(start, |at| at + 1);
     while start < chars.len() {
         let digit_follows = chars.get(start + 1).is_some_and(char::is_ascii_digit);
-        let trimmed = matches!(chars[start], '.' | '-' | '\'' | '&' | '%')
+        let trimmed = matches!(chars[start], '-' | '\'' | '&' | '%')
             || (chars[start] == '+' && !digit_follows)
             || (chars[start] == '_' && next == Some('_'));
         if !trimmed {
@@ -109,7 +118,8 @@ fn local_start(around: &Around<'_>, text: &str, next: Option<char>) -> Option<us
         }
         start += 1;
     }
-    (start < chars.len() && octets(&chars[start..]) <= 64).then_some(start)
+    // A dot at the beginning is a slip too, unless signs of the neighbours stand before it.
+    (start < chars.len() && chars[start] != '.' && octets(&chars[start..]) <= 64).then_some(start)
 }
 
 fn octets(chars: &[char]) -> usize {

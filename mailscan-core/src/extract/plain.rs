@@ -6,6 +6,7 @@
 
 use super::{Finding, Form, context, domain};
 use crate::address::Address;
+use crate::class::Classes;
 
 /// What the short way says of an `@`.
 pub(super) enum Verdict {
@@ -78,11 +79,13 @@ impl LastDomain {
 /// What the raw `@` at `at` is part of.
 pub(super) fn find(document: &[u8], at: usize, references: bool, last: &mut LastDomain) -> Verdict {
     let Some(run) = local_run(document, at, references) else { return Verdict::Unclear };
-    if run == at {
-        return Verdict::Nothing;
-    }
     let right = &document[at + 1..];
     let length = right.iter().take(LONGEST_DOMAIN + 1).take_while(|byte| is(**byte, DOMAIN)).count();
+    if run == at {
+        // A quoted local part has a domain behind it; most quotes before an `@` have a name, as in JSON-LD.
+        let quoted = document[..at].ends_with(b"\"") && (right.starts_with(b"[") || right[..length].contains(&b'.'));
+        return if quoted { Verdict::Unclear } else { Verdict::Nothing };
+    }
     match right.get(length) {
         _ if length > LONGEST_DOMAIN => return Verdict::Unclear,
         // Underscores may be emphasis.
@@ -93,7 +96,10 @@ pub(super) fn find(document: &[u8], at: usize, references: bool, last: &mut Last
         Some(b'@') => return Verdict::Nothing,
         _ => {}
     }
-    let Some(length) = last.known_length(document, at + 1..at + 1 + length) else { return Verdict::Nothing };
+    let Some(length) = last.known_length(document, at + 1..at + 1 + length) else {
+        let unusual = right.first().is_some_and(|first| first.is_ascii_alphanumeric() || *first == b'[');
+        return if unusual { Verdict::Unclear } else { Verdict::Nothing };
+    };
     let end = at + 1 + length;
     match local_start(document, run, at, document.get(end).copied()) {
         Some(start) => finding(document, start, at, end).map_or(Verdict::Nothing, Verdict::Address),
@@ -111,6 +117,10 @@ fn local_run(document: &[u8], at: usize, references: bool) -> Option<usize> {
         return None;
     }
     if is(before, SHOWN) && context::may_be_shown(&document[..run]) {
+        return None;
+    }
+    // `"ann".lee@a.org` has a quoted part.
+    if before == b'"' && length > 0 && document[run] == b'.' {
         return None;
     }
     Some(if before == b'@' { at } else { run })
@@ -132,14 +142,10 @@ fn local_start(document: &[u8], run: usize, at: usize, next: Option<u8>) -> Opti
     if shown && dots.is_none() && local[0] != b'.' {
         return Some(run);
     }
-    // `"ann".lee@a.org` has a quoted part, and is not `lee@a.org`.
-    if before == Some(b'"') && local[0] == b'.' && local[1] != b'.' {
-        return None;
-    }
     let mut start = run;
     if let Some(second) = dots {
         let row = local[..second + 2].iter().rev().take_while(|byte| **byte == b'.').count();
-        if row == 2 && second > 0 {
+        if row == 2 {
             return None;
         }
         start += second + 2;
@@ -147,12 +153,12 @@ fn local_start(document: &[u8], run: usize, at: usize, next: Option<u8>) -> Opti
     while start < at && is_trimmed(document[start], document[start + 1]) {
         start += 1;
     }
-    (start < at).then_some(start)
+    (start < at && document[start] != b'.').then_some(start)
 }
 
 /// Whether `first`, before `second`, is a neighbour that looks like the first sign of the local part.
 fn is_trimmed(first: u8, second: u8) -> bool {
-    matches!(first, b'.' | b'-') || (first == b'+' && !second.is_ascii_digit())
+    first == b'-' || (first == b'+' && !second.is_ascii_digit())
 }
 
 fn finding(document: &[u8], start: usize, at: usize, end: usize) -> Option<Finding> {
@@ -163,5 +169,11 @@ fn finding(document: &[u8], start: usize, at: usize, end: usize) -> Option<Findi
     if domain::is_file_name(&text[at - start + 1..]) {
         return None;
     }
-    Some(Finding { address: Address::from_ascii(text, at - start)?, span: start..end, form: Form::Plain })
+    let address = Address::from_ascii(text, at - start)?;
+    Some(Finding {
+        address,
+        span: start..end,
+        form: Form::Plain,
+        marks: context::marks(document, start, Classes::NONE),
+    })
 }

@@ -51,7 +51,8 @@ impl Window {
         let limit = end.saturating_sub(REACH);
         let border = document[limit..end].iter().rposition(|byte| context::is_border(*byte));
         let mut at = border.map_or(limit, |border| limit + border);
-        if at + 1 >= end && border.is_some() {
+        // A quote may end a quoted local part.
+        if at + 1 >= end && border.is_some() && document[at] != b'"' {
             return None;
         }
         while at < end {

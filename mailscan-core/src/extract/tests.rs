@@ -1,21 +1,41 @@
 //! What comes out of what: tables of texts by theme. `~` in front of a case reads it as HTML.
 
-use super::{Form, Media, addresses};
+use super::{Finding, Form, Media, addresses};
+use crate::class::{ClassFilter, Classes};
 
-fn found(text: &str) -> Vec<(String, String, Form)> {
+fn findings(text: &str) -> Vec<Finding> {
     let (media, text) = text.strip_prefix('~').map_or((Media::Text, text), |html| (Media::Html, html));
     let mut found = Vec::new();
-    addresses(text.as_bytes(), media, |finding| {
-        found.push((finding.address.as_str().to_owned(), text[finding.span].to_owned(), finding.form));
-    });
+    addresses(text.as_bytes(), media, |finding| found.push(finding));
     found
 }
 
-/// Every text must give exactly these addresses, parted by spaces, in this order.
+fn found(text: &str) -> Vec<(String, String, Form)> {
+    let written = text.strip_prefix('~').unwrap_or(text);
+    let parts = |finding: Finding| {
+        (finding.address.as_str().to_owned(), written[finding.span.clone()].to_owned(), finding.form)
+    };
+    findings(text).into_iter().map(parts).collect()
+}
+
+/// Every text must give exactly these addresses, parted by spaces, in this order; only what has no class that is left
+/// out, but for placeholders.
 fn check(cases: &[(&str, &str)]) {
+    let placeholders = ClassFilter::parse("placeholder").unwrap();
+    let kept = |finding: &Finding| placeholders.left_out(finding.classes()).is_none();
+    check_kept(cases, kept);
+}
+
+/// The same with every filter off.
+fn check_all(cases: &[(&str, &str)]) {
+    check_kept(cases, |_| true);
+}
+
+fn check_kept(cases: &[(&str, &str)], kept: impl Fn(&Finding) -> bool) {
     let mut wrong = Vec::new();
     for (text, expected) in cases {
-        let got: Vec<String> = found(text).into_iter().map(|(address, ..)| address).collect();
+        let found = findings(text).into_iter().filter(&kept);
+        let got: Vec<String> = found.map(|finding| finding.address.as_str().to_owned()).collect();
         if got.join(" ") != *expected {
             wrong.push(format!("{text:?}: expected `{expected}`, found `{}`", got.join(" ")));
         }
@@ -149,10 +169,12 @@ fn what_is_no_address() {
         ("https://user@host.org/ https://user:secret@host.org:80/ ssh://git@host.org/x", ""),
         ("git@github.com:owner/name.git ann@host.org:/srv ann@host.org:~x", ""),
         ("lodash@4.17.21 @scope/pkg@1.2.3 jquery@3.6.0.min.js module@2.rs", ""),
-        ("@media @ann@mastodon.social ann@localhost ann@a.nosuchtld ann@1.2.3.4", ""),
+        ("@media @ann@mastodon.social ann@host ann@a.nosuchtld ann@1.2.3.4", ""),
         ("ann@a.org@b.org ann@a.org@", ""),
         ("ann@-a.org ann@a-.org ann@a..org ann.@a.org ann@.org ann@ @a.org", ""),
         ("john..doe@a.org \"quoted\"@a.org \"ann\".lee@a.org", ""),
+        (".ann@a.org ..ann@a.org ann@a.org..com \"ann@a.org\"@b.org", ""),
+        ("ann@a.org-", ""),
         ("ann@a.org_x ann@a_b.org", ""),
         ("test.example@http://vk.com https://www.google.ru/maps/@59.9,30.3,15z", ""),
         ("pixel-1-web-@host", ""),
@@ -190,4 +212,77 @@ fn spans_cover_what_was_written() {
     assert_eq!(one("=ann%40a.org%20"), ("ann@a.org".into(), "ann%40a.org".into(), Form::PercentEncoded));
     assert_eq!(one(r"\nann\u0040a.org\n"), ("ann@a.org".into(), r"ann\u0040a.org".into(), Form::Escaped));
     assert_eq!(one("联系ann@a.org请"), ("ann@a.org".into(), "ann@a.org".into(), Form::Plain));
+}
+
+#[test]
+fn what_is_no_address_whatever_is_included() {
+    check_all(&[
+        ("logo@2x.png pixel@3x.webp photo@home.jpeg style@main.css icon@2x.ai a@1.5x.mov getty@tty1.service", ""),
+        ("lodash@4.17.21 jquery@3.6.0.min.js @types/node@20.x pkg@1.2.3-beta.1 react@18 a/checkout@v4 a/b@main", ""),
+        ("golang.org/x/mod@v0.0.0-20200101-abcdef x@v1.2.3+incompatible x@latest npm@next", ""),
+        ("https://user@host/ https://user:secret@host.lan/x ftp://ann@a.org/ redis://:pw@cache:6379 s3://k@b", ""),
+        ("https://0123456789abcdef0123456789abcdef@o123.ingest.sentry.io/1", ""),
+        ("git@github.com:owner/name git@host:path ann@host:/srv root@host:~# ann@a.org:~/x", ""),
+        ("@Override @ann @ann@mastodon.social @media{} \"@type\":\"Person\" \"@scope/pkg.js\" @a.b", ""),
+        ("hello@mail+xyz.example ann@a_b.org ann@a.b_ x_y@a.b_c ann@a.b- ann@-a.b ann@a..b ann@b@c d@e@f.org", ""),
+        ("test@[1.2.3 test@[1.2.3.4].org test@[1.2.3.256] test@[x] test@[] test@1.2.3 test@1.2.3.4.5", ""),
+        ("ann@a .org 你好@张三 &ann@ x@é", ""),
+        ("image:tag@sha256:0a1b print(a@b.c(d)) x=foo@bar(1) $obj->@* s@x$y", ""),
+    ]);
+}
+
+#[test]
+fn what_comes_back_when_it_is_asked_for() {
+    check_all(&[
+        ("foo@bar.baz", "foo@bar.baz"),
+        ("mail root@host, ann@localhost.", "root@host ann@localhost"),
+        ("a.b-c_d@a.b. x@y.lan", "a.b-c_d@a.b x@y.lan"),
+        ("test@io", "test@io"),
+        ("a@b", "a@b"),
+        ("mailto:foo@bar <foo@bar>", "foo@bar foo@bar"),
+        ("test@[255.255.255.255]", "test@[255.255.255.255]"),
+        ("<ann@[IPv6:2001:DB8::1]>, root@192.168.1.1:", "ann@[IPv6:2001:db8::1] root@192.168.1.1"),
+        ("`ann@localhost` \"ann@localhost\"", "ann@localhost ann@localhost"),
+        ("Message-ID: <1.2@x.org>\nReferences: <3@x.org>\n\t<4@x.org>", "1.2@x.org 3@x.org 4@x.org"),
+    ]);
+}
+
+#[test]
+fn findings_are_marked_by_their_place() {
+    let cases = [
+        ("Message-ID: <1@a.org>", "message_id"),
+        ("References: <1@a.org>\r\n\t<2@a.org>", "message_id message_id"),
+        ("~<p>In-Reply-To: &lt;1@a.org&gt; <img src='cid:part@a.org'>", "message_id message_id"),
+        ("From: Ann <ann@a.org>\nTo: <bob@b.org>", " "),
+        ("ann@a.nosuch ann@localhost", "unknown_domain placeholder,unknown_domain"),
+        ("info@example.org ann@[192.0.2.1]", "placeholder,role literal"),
+    ];
+    for (text, expected) in cases {
+        let classes: Vec<Classes> = findings(text).iter().map(Finding::classes).collect();
+        let names: Vec<String> = classes.iter().map(ToString::to_string).collect();
+        assert_eq!(names.join(" "), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_only_its_context_shows() {
+    check(&[
+        (r#""ann lee"@a.org"#, r#""ann lee"@a.org"#),
+        ("x\r\n\"ann@b\"@a.org\r\nbob@b.org", "\"ann@b\"@a.org bob@b.org"),
+        (r#"<"ann"@a.org>, mailto:"a\"b"@a.org?x <a."b.c".d@a.org>"#, r#""ann"@a.org "a\"b"@a.org a."b.c".d@a.org"#),
+        ("mailto:%22not%40me%22@a.org", "\"not@me\"@a.org"),
+        (r#"see "ann lee"@a.org or "x"@a.org"#, ""),
+        (r#"x = "ann".lee@a.org"#, ""),
+        ("\"\"@a.org", "\"\"@a.org"),
+        ("\"ann@a.org", "ann@a.org"),
+        ("\"ann\"bob@a.org", "bob@a.org"),
+        ("!def!xyz%abc@a.org", "!def!xyz%abc@a.org"),
+        (
+            "customer/department=shipping@a.org\nuser%host@a.org\n$A12345@a.org",
+            "customer/department=shipping@a.org user%host@a.org $A12345@a.org",
+        ),
+        ("#ann@a.org\n*ann@a.org\n~ann@a.org\n|ann@a.org", "ann@a.org ann@a.org ann@a.org ann@a.org"),
+        ("MAIL=ann@a.org\na|ann@a.org\n/srv/ann@a.org\n{x}ann@a.org", "ann@a.org ann@a.org ann@a.org ann@a.org"),
+        ("!def!xyz@a.org and more", "xyz@a.org"),
+    ]);
 }

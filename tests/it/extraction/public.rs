@@ -1,6 +1,6 @@
 //! The public accuracy sets of `tests/data/extract`, read as its `SOURCES.md` says.
 //!
-//! Every case in which the extractor differs from a set is listed with its reason. The list is exact: a new difference
+//! No filter is on: these sets ask for unknown domains and literals as well. Every case in which the extractor differs from a set is listed with its reason. The list is exact: a new difference
 //! fails the test, and so does one that is no more.
 
 use std::collections::BTreeSet;
@@ -39,38 +39,12 @@ fn check(cases: &[Case], listed: &[(&str, &str)]) {
     assert!(new.is_empty() && gone.is_empty(), "differences not listed: {new:#?}; listed, but none: {gone:#?}");
 }
 
-const QUOTED: &str = "a quoted local part stands alone here, and without a context nothing shows it to be one";
-const LITERAL: &str = "an address literal names a machine rather than a mailbox of a domain";
-const SIGNS: &str =
-    "outside angle brackets and mailto these signs border addresses far more often than they are in them";
-const TOP_LEVEL: &str = "the top-level domain does not exist";
-const ONE_LABEL: &str = "a domain of one label takes no mail on the open net";
-
 #[test]
 fn is_email() {
     let xml = include_str!("../../data/extract/isemail-tests.xml");
     let cases: Vec<Case> = xml.split("<test id=").skip(1).filter_map(is_email_case).collect();
     assert_eq!(cases.len(), 93, "every case with an address of the three categories");
-    let differences = [
-        ("!#$%&`*+/=?^`{|}~@iana.org", SIGNS),
-        (r#"""@iana.org"#, QUOTED),
-        (r#""\""@iana.org"#, QUOTED),
-        (r#""\\"@iana.org"#, QUOTED),
-        (r#""\a"@iana.org"#, QUOTED),
-        (r#""test"@iana.org"#, QUOTED),
-        (r#""test\ test"@iana.org"#, QUOTED),
-        ("test@[255.255.255.255]", LITERAL),
-        ("test@[IPv6:1111:2222:3333:4444:5555:6666:255.255.255.255]", LITERAL),
-        ("test@[IPv6:1111:2222:3333:4444:5555:6666:7777:8888]", LITERAL),
-        ("test@[IPv6:1111:2222:3333:4444:5555:6666::8888]", LITERAL),
-        ("test@[IPv6:1111:2222:3333:4444:5555::8888]", LITERAL),
-        ("test@[IPv6:1111:2222:3333:4444::255.255.255.255]", LITERAL),
-        ("test@[IPv6:::3333:4444:5555:6666:7777:8888]", LITERAL),
-        ("test@[IPv6:::]", LITERAL),
-        ("test@io", ONE_LABEL),
-        ("test@xn--hxajbheg2az3al.xn--jxalpdlp", TOP_LEVEL),
-    ];
-    check(&cases, &differences);
+    check(&cases, &[]);
 }
 
 fn is_email_case(test: &str) -> Option<Case> {
@@ -94,7 +68,7 @@ fn unescaped(xml: &str) -> String {
         let picture = 0x2400 + u32::from(control);
         text = text.replace(&format!("&#x{picture:04X};"), &char::from(control).to_string());
     }
-    text.replace("&amp;", "&")
+    text.replace("&#xA9;", "©").replace("&amp;", "&")
 }
 
 #[test]
@@ -120,8 +94,10 @@ fn linkify_it() {
             "[https](https://www.ibm.com)[mailto](mailto:someone@ibm.com) % should not catch as auth (before @ in big link)",
             "the set names only the first link of the line, and the address is there",
         ),
-        ("mailto:foo@bar      % explicit protocol make it valid", ONE_LABEL),
-        (r#"test."foo".bar@gmail.co.uk!"#, QUOTED),
+        (
+            "foo@bar     % Should be at second level domain & with correct tld",
+            "with the filters off a single label is a domain wherever it stands",
+        ),
     ];
     check(&cases, &differences);
 }
@@ -136,5 +112,5 @@ fn github_flavored_markdown() {
     };
     let cases: Vec<Case> = table.lines().skip(1).map(case).collect();
     assert_eq!(cases.len(), 6);
-    check(&cases, &[("foo@bar.baz", TOP_LEVEL), ("a.b-c_d@a.b", TOP_LEVEL), ("a.b-c_d@a.b.", TOP_LEVEL)]);
+    check(&cases, &[]);
 }

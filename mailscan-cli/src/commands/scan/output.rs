@@ -3,6 +3,7 @@
 use std::io::{self, BufWriter, StdoutLock, Write};
 
 use mailscan_core::address::Address;
+use mailscan_core::class::Class;
 use serde::Serialize;
 
 use super::Found;
@@ -17,6 +18,7 @@ struct Row<'a> {
     source: &'a str,
     offset: u64,
     form: &'a str,
+    classes: Vec<&'static str>,
 }
 
 /// Where results go.
@@ -40,7 +42,7 @@ impl Output {
             ScanFormat::Jsonl => Writer::Jsonl(BufWriter::with_capacity(1 << 16, out)),
             ScanFormat::Csv => {
                 let mut writer = csv::Writer::from_writer(out);
-                writer.write_record(["email", "source", "offset", "form"])?;
+                writer.write_record(["email", "source", "offset", "form", "classes"])?;
                 Writer::Csv(Box::new(writer))
             }
         };
@@ -68,8 +70,14 @@ impl Output {
 
 impl Writer {
     fn write(&mut self, source: &str, found: &Found) -> Result<()> {
-        let Found { address, offset, form } = found;
-        let row = Row { email: Address::as_str(address), source, offset: *offset, form: form.as_str() };
+        let Found { address, offset, form, classes } = found;
+        let row = Row {
+            email: Address::as_str(address),
+            source,
+            offset: *offset,
+            form: form.as_str(),
+            classes: classes.iter().map(Class::as_str).collect(),
+        };
         match self {
             Self::Text(out) => writeln!(out, "{}", row.email)?,
             Self::Jsonl(out) => {
@@ -78,7 +86,7 @@ impl Writer {
             }
             Self::Csv(out) => {
                 let (email, source) = (csv_cell::safe(row.email), csv_cell::safe(source));
-                out.write_record([&*email, &*source, &row.offset.to_string(), row.form])?;
+                out.write_record([&*email, &*source, &row.offset.to_string(), row.form, &row.classes.join(" ")])?;
             }
         }
         Ok(())

@@ -1,12 +1,13 @@
 //! The search itself: files side by side on all cores, results in the order of the files.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use mailscan_core::address::Address;
+use mailscan_core::class::{Class, ClassFilter, Classes};
 use mailscan_core::extract::{Finding, Form, Media};
 use mailscan_core::source::file::Pieces;
 
@@ -22,6 +23,7 @@ pub(super) struct Found {
     pub(super) address: Address,
     pub(super) offset: u64,
     pub(super) form: Form,
+    pub(super) classes: Classes,
 }
 
 /// A searched file. What was found before an error counts.
@@ -30,24 +32,34 @@ pub(super) struct Searched {
     pub(super) source: String,
     pub(super) bytes: u64,
     pub(super) found: Vec<Found>,
+    /// The addresses, by identity, that have no mention but those left out, each with the class it is left out for.
+    pub(super) left_out: HashMap<String, Class>,
     pub(super) error: Option<String>,
 }
 
-/// The extraction that a scan was asked for.
+/// How addresses are found.
 pub(super) type Extract = fn(&[u8], Media, &mut dyn FnMut(Finding));
 
+/// What a scan was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) extract: Extract,
+    /// What is to be left out.
+    pub(super) filter: ClassFilter,
+}
+
 /// Searches all inputs and hands the results over in the order of the inputs.
-pub(super) fn all(inputs: &[Input], extract: Extract, mut take: impl FnMut(Searched) -> Result<()>) -> Result<()> {
+pub(super) fn all(inputs: &[Input], asked: Asked, mut take: impl FnMut(Searched) -> Result<()>) -> Result<()> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(inputs.len());
     if threads <= 1 {
-        return inputs.iter().try_for_each(|input| take(search(input, extract)));
+        return inputs.iter().try_for_each(|input| take(search(input, asked)));
     }
     let turns = Turns::default();
     std::thread::scope(|scope| {
         let (sender, receiver) = sync_channel(AHEAD);
         for _ in 0..threads {
             let (turns, sender) = (&turns, sender.clone());
-            scope.spawn(move || work(inputs, extract, turns, &sender));
+            scope.spawn(move || work(inputs, asked, turns, &sender));
         }
         drop(sender);
         let result = in_order(&receiver, &turns, &mut take);
@@ -58,9 +70,9 @@ pub(super) fn all(inputs: &[Input], extract: Extract, mut take: impl FnMut(Searc
     })
 }
 
-fn work(inputs: &[Input], extract: Extract, turns: &Turns, results: &SyncSender<(usize, Searched)>) {
+fn work(inputs: &[Input], asked: Asked, turns: &Turns, results: &SyncSender<(usize, Searched)>) {
     while let Some(number) = turns.next(inputs.len()) {
-        if results.send((number, search(&inputs[number], extract))).is_err() {
+        if results.send((number, search(&inputs[number], asked))).is_err() {
             return;
         }
     }
@@ -122,7 +134,7 @@ impl Turns {
     }
 }
 
-fn search(input: &Input, extract: Extract) -> Searched {
+fn search(input: &Input, asked: Asked) -> Searched {
     let (source, opened) = match input {
         Input::Stdin => ("(standard input)".to_owned(), Pieces::from_reader(io::stdin(), "")),
         Input::File(path) => (path.to_string_lossy().into_owned(), open(path)),
@@ -133,11 +145,20 @@ fn search(input: &Input, extract: Extract) -> Searched {
         for piece in pieces {
             let piece = piece?;
             searched.bytes += piece.bytes.len() as u64;
-            extract(&piece.bytes, piece.media, &mut |finding| {
-                if seen.insert(finding.address.identity()) {
-                    let offset = piece.offset + finding.span.start as u64;
-                    searched.found.push(Found { address: finding.address, offset, form: finding.form });
+            (asked.extract)(&piece.bytes, piece.media, &mut |finding| {
+                let identity = finding.address.identity();
+                if seen.contains(&identity) {
+                    return;
                 }
+                let classes = finding.classes();
+                if let Some(class) = asked.filter.left_out(classes) {
+                    searched.left_out.entry(identity).or_insert(class);
+                    return;
+                }
+                searched.left_out.remove(&identity);
+                seen.insert(identity);
+                let offset = piece.offset + finding.span.start as u64;
+                searched.found.push(Found { address: finding.address, offset, form: finding.form, classes });
             });
         }
         Ok(())

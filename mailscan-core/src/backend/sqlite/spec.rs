@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
+use crate::class::ClassFilter;
 use crate::error::ErrorKind;
 use crate::job::{Crawl, JobId, JobOptions, JobSource, JobSpec};
 use crate::store::WorkerState;
@@ -42,6 +43,8 @@ struct OptionsJson {
     search_lanes: u32,
     per_host: Option<u32>,
     contact: Option<String>,
+    /// What [`ClassFilter::parse`] reads.
+    include: String,
 }
 
 impl Default for OptionsJson {
@@ -66,6 +69,7 @@ impl From<&JobOptions> for OptionsJson {
             search_lanes: options.search_lanes,
             per_host: options.per_host,
             contact: options.contact.clone(),
+            include: options.classes.to_string(),
         }
     }
 }
@@ -85,6 +89,8 @@ impl From<OptionsJson> for JobOptions {
             search_lanes: json.search_lanes,
             per_host: json.per_host,
             contact: json.contact,
+            // A class that only a newer version knows is none that this one could bring back.
+            classes: ClassFilter::parse(&json.include).unwrap_or_default(),
         }
     }
 }

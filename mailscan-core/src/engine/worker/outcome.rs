@@ -34,8 +34,11 @@ impl<'a> Harvest<'a> {
     /// Extracts the addresses of a document, and its links when the job follows them.
     pub(super) fn read(&mut self, document: &Document) {
         self.truncated |= document.truncated;
-        let (job, sightings) = (self.claimed.task.job, &mut self.sightings);
+        let (job, filter, sightings) = (self.claimed.task.job, self.options.classes, &mut self.sightings);
         extract::addresses(&document.body, document.media, |finding| {
+            if filter.left_out(finding.classes()).is_some() {
+                return;
+            }
             sightings.push(Sighting {
                 job,
                 address: finding.address,

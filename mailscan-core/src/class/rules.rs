@@ -1,0 +1,269 @@
+//! What an address shows by itself: roles, placeholders, keys of programs, throw-away providers.
+//!
+//! Takes an address and answers its classes. It is asked once for every new address, so it allocates nothing for those
+//! that have no class.
+
+use std::net::Ipv4Addr;
+
+use super::{Class, Classes};
+use crate::address::Address;
+
+pub(super) fn classes(address: &Address) -> Classes {
+    let (local, domain) = (address.local(), address.domain());
+    let mut classes = Classes::NONE;
+    let mut short = [0; LONGEST_NAME];
+    // A tag does not change whose mailbox it is.
+    let base = local.split_once('+').map_or(local, |(base, _)| base);
+    if let Some(short) = short.get_mut(..base.len()) {
+        short.copy_from_slice(base.as_bytes());
+        short.make_ascii_lowercase();
+        if is_role(short) {
+            classes = classes.with(Class::Role);
+        }
+        if is_dummy(short, domain) {
+            classes = classes.with(Class::Placeholder);
+        }
+    }
+    if is_reserved(domain) || asks_to_be_replaced(domain) {
+        classes = classes.with(Class::Placeholder);
+    }
+    if domain.starts_with('[') || domain.parse::<Ipv4Addr>().is_ok() {
+        classes = classes.with(Class::Literal);
+    }
+    if is_key(local) || is_machine_host(domain) {
+        classes = classes.with(Class::Machine);
+    }
+    // Lists of throw-away domains hold examples and machines too.
+    if !classes.intersection(NOWHERE).is_empty() {
+        return classes;
+    }
+    if is_disposable(domain) {
+        classes = classes.with(Class::Disposable);
+    }
+    classes
+}
+
+/// What is at no provider.
+const NOWHERE: Classes = Classes::NONE.with(Class::Placeholder).with(Class::Literal);
+
+/// The longest name in the lists below.
+const LONGEST_NAME: usize = 20;
+
+/// The mailboxes of RFC 2142, and those that organisations use beside them, sorted.
+const ROLES: [&[u8]; 81] = [
+    b"abuse",
+    b"accounting",
+    b"accounts",
+    b"admin",
+    b"administration",
+    b"administrator",
+    b"all",
+    b"apply",
+    b"billing",
+    b"booking",
+    b"bookings",
+    b"bounce",
+    b"bounces",
+    b"bugs",
+    b"careers",
+    b"compliance",
+    b"contact",
+    b"contacto",
+    b"contacts",
+    b"contato",
+    b"customer-service",
+    b"customerservice",
+    b"do-not-reply",
+    b"donotreply",
+    b"dpo",
+    b"enquiries",
+    b"enquiry",
+    b"events",
+    b"everyone",
+    b"feedback",
+    b"finance",
+    b"ftp",
+    b"gdpr",
+    b"hello",
+    b"help",
+    b"helpdesk",
+    b"hostmaster",
+    b"hr",
+    b"info",
+    b"information",
+    b"inquiries",
+    b"inquiry",
+    b"invoice",
+    b"invoices",
+    b"it",
+    b"jobs",
+    b"kontakt",
+    b"legal",
+    b"listserv",
+    b"mail",
+    b"mailer-daemon",
+    b"majordomo",
+    b"marketing",
+    b"media",
+    b"news",
+    b"newsletter",
+    b"no-reply",
+    b"no_reply",
+    b"noc",
+    b"noreply",
+    b"office",
+    b"orders",
+    b"postmaster",
+    b"press",
+    b"privacy",
+    b"reception",
+    b"recruiting",
+    b"reservations",
+    b"root",
+    b"sales",
+    b"security",
+    b"service",
+    b"staff",
+    b"subscribe",
+    b"support",
+    b"team",
+    b"unsubscribe",
+    b"usenet",
+    b"uucp",
+    b"webmaster",
+    b"www",
+];
+
+fn is_role(local: &[u8]) -> bool {
+    ROLES.binary_search(&local).is_ok()
+}
+
+/// Whether the domain is reserved for examples, tests and one's own machine: RFC 2606, 6761 and 6762.
+fn is_reserved(domain: &str) -> bool {
+    let (rest, top) = domain.rsplit_once('.').unwrap_or(("", domain));
+    if matches!(top, "com" | "net" | "org" | "edu") {
+        return rest == "example" || rest.ends_with(".example");
+    }
+    matches!(top, "example" | "invalid" | "local" | "localdomain" | "localhost" | "test")
+}
+
+/// Whether a template says with the domain that something else is to be put there: `yourdomain.com`.
+fn asks_to_be_replaced(domain: &str) -> bool {
+    const OWNERS: [&str; 5] = ["your-", "your", "my-", "my", "some"];
+    const THINGS: [&str; 8] =
+        ["domain", "domainname", "company", "companyname", "website", "site", "organization", "emailprovider"];
+    if matches!(domain, "domain.com" | "domain.org" | "domain.net" | "domain.tld") {
+        return true;
+    }
+    let label = domain.split('.').rev().nth(1).unwrap_or_default();
+    let thing = OWNERS.iter().find_map(|owner| label.strip_prefix(owner));
+    thing.is_some_and(|thing| THINGS.contains(&thing))
+}
+
+/// Whether a template says with the local part that a name is to be put there: `your.name@gmail.com`.
+fn is_dummy(local: &[u8], domain: &str) -> bool {
+    const NAMES: [&[u8]; 13] = [
+        b"youremail",
+        b"your.email",
+        b"your-email",
+        b"your_email",
+        b"yourmail",
+        b"yourname",
+        b"your.name",
+        b"your-name",
+        b"your_name",
+        b"yourusername",
+        b"firstname.lastname",
+        b"firstname",
+        b"your_username",
+    ];
+    // Providers whose names are words, in which a template sees no more than that.
+    let any: [&[u8]; 8] = [b"email", b"example", b"name", b"someone", b"user", b"username", b"you", b"your"];
+    NAMES.contains(&local) || (matches!(domain, "email.com" | "mail.com" | "company.com") && any.contains(&local))
+}
+
+/// Whether the local part is a key rather than a name: 24 hexadecimal digits or more, digits and letters among them,
+/// hyphens aside.
+fn is_key(local: &str) -> bool {
+    is_hexadecimal(local, 24)
+}
+
+/// Whether the host was named by a program: a label of 12 hexadecimal digits or more, or a place that takes keys.
+fn is_machine_host(domain: &str) -> bool {
+    let label = domain.split('.').next().unwrap_or_default();
+    is_hexadecimal(label, 12) || domain.ends_with(".ingest.sentry.io") || domain == "sentry.io"
+}
+
+fn is_hexadecimal(text: &str, least: usize) -> bool {
+    if text.len() < least {
+        return false;
+    }
+    let (mut digits, mut letters) = (0, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'0'..=b'9' => digits += 1,
+            b'a'..=b'f' | b'A'..=b'F' => letters += 1,
+            b'-' => {}
+            _ => return false,
+        }
+    }
+    digits > 0 && letters > 0 && digits + letters >= least
+}
+
+/// Whether the domain, or one that it is under, gives out throw-away addresses.
+fn is_disposable(domain: &str) -> bool {
+    /// The most labels of a domain in the list, near enough.
+    const MOST_LABELS: usize = 4;
+    let dots = domain.rmatch_indices('.').skip(1).take(MOST_LABELS - 2);
+    let parents = dots.map(|(dot, _)| &domain[dot + 1..]);
+    parents.chain([domain]).any(disposable_emails::is_disposable_domain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_of_addresses() {
+        let key = "0123456789abcdef0123456789abcdef";
+        let cases = [
+            ("ann@a.org", ""),
+            ("Postmaster@a.org info@a.org no-reply@a.org Sales+eu@a.org uucp@a.org unsubscribe@a.org", "role"),
+            ("informed@a.org infos@a.org information-desk-of-the-town@a.org", ""),
+            (
+                "ann@example.com ann@mail.example.org ann@a.example ann@a.test ann@x.invalid ann@localhost",
+                "placeholder",
+            ),
+            (
+                "ann@printer.local ann@yourdomain.com ann@my-company.co ann@mail.yoursite.de ann@domain.com",
+                "placeholder",
+            ),
+            ("your.name@gmail.com firstname.lastname@a.org name@email.com", "placeholder"),
+            ("ann@myexample.com ann@example.de ann@mydomains.com ann@counterexample.org name@a.org ann@email.com", ""),
+            ("support@example.net", "placeholder,role"),
+            ("ann@mailinator.com ann@inbox.mailinator.com", "disposable"),
+            ("ann@[192.0.2.1] ann@[IPv6:2001:db8::1] ann@192.0.2.1", "literal"),
+            (&format!("{key}@a.org 9b2c1d7e-3f40-4a5b-8c6d-7e8f90a1b2c3@a.org"), "machine"),
+            ("a1b2c3@o123.ingest.sentry.io ann@3f2a9c1b2d3e.a.org", "machine"),
+            ("12345678901234567890123456@sms.org deadbeefdeadbeefdeadbeefdead@a.org ann@effaced12.a.org", ""),
+        ];
+        for (addresses, expected) in cases {
+            for address in addresses.split(' ') {
+                assert_eq!(Classes::of(&Address::parse(address).unwrap()).to_string(), expected, "{address}");
+            }
+        }
+    }
+
+    #[test]
+    fn lists_are_sorted_and_fit() {
+        assert!(ROLES.is_sorted());
+        assert!(ROLES.iter().all(|role| role.len() <= LONGEST_NAME));
+    }
+
+    #[test]
+    fn no_suffix_of_many_domains_is_called_disposable() {
+        for suffix in ["co.uk", "com.br", "org.au", "gov.uk", "github.io", "gmail.com", "gmx.de", "web.de", "eu.org"] {
+            assert!(!is_disposable(suffix), "{suffix}");
+        }
+    }
+}

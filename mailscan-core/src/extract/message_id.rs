@@ -1,0 +1,151 @@
+//! Message-IDs: what is written like an address and names a message (RFC 5322, section 3.6.4) or a part of one.
+//!
+//! Looks back from where a finding begins, for the name of a header before it, folded lines and other ids between
+//! included, for a `cid:` or `mid:` URL (RFC 2392), or for the path of an archive of mail. The first test is the one
+//! byte before, which settles nearly every address.
+
+/// How far back the name of a header is looked for: References grow long.
+const REACH: usize = 4_096;
+/// The most ids and tags that are passed on the way.
+const MOST_IDS: usize = 100;
+/// The longest id or tag that is passed.
+const LONGEST_ID: usize = 256;
+
+/// Names of headers that hold ids, without the signs between their words.
+const HEADERS: [&[u8]; 5] = [b"messageid", b"references", b"inreplyto", b"contentid", b"msgid"];
+
+/// Whether the finding that begins at `start` is a Message-ID.
+pub(super) fn is_one(document: &[u8], start: usize) -> bool {
+    let before = &document[start.saturating_sub(REACH)..start];
+    match before.last() {
+        Some(b'<' | b';' | b'C' | b'c') => opened(before).is_some_and(is_behind_header),
+        Some(b':') => ends_with(before, b"cid:") || ends_with(before, b"mid:") || is_behind_header(before),
+        Some(b' ') => before.ends_with(b": ") && is_behind_header(before),
+        Some(b'/' | b'=') => is_in_archive(before),
+        _ => false,
+    }
+}
+
+/// What stands before the opening angle bracket, in any of its usual spellings.
+fn opened(before: &[u8]) -> Option<&[u8]> {
+    let spellings: [&[u8]; 5] = [b"<", b"&lt;", b"%3c", b"&#60;", br"\u003c"];
+    spellings
+        .iter()
+        .find(|spelling| ends_with(before, spelling))
+        .map(|spelling| &before[..before.len() - spelling.len()])
+}
+
+/// Whether nothing but other ids stands between the end of `before` and the name of a header.
+fn is_behind_header(before: &[u8]) -> bool {
+    let mut rest = before;
+    for _ in 0..MOST_IDS {
+        rest = rest.trim_ascii_end();
+        if let Some(quoted) = rest.strip_suffix(b"\"").or_else(|| rest.strip_suffix(b"'")) {
+            rest = quoted;
+        } else if let Some(shorter) = without_id(rest) {
+            rest = shorter;
+        } else {
+            break;
+        }
+    }
+    let Some(name) = rest.strip_suffix(b":").or_else(|| rest.strip_suffix(b"=")) else { return false };
+    let name = name.trim_ascii_end();
+    ends_with_header(name.strip_suffix(b"\"").unwrap_or(name))
+}
+
+/// What stands before the id, or the tag of HTML, at the end of `text`.
+fn without_id(text: &[u8]) -> Option<&[u8]> {
+    let (open, close): (&[u8], &[u8]) = if text.ends_with(b">") { (b"<", b">") } else { (b"&lt;", b"&gt;") };
+    let inside = text.strip_suffix(close)?;
+    let near = &inside[inside.len().saturating_sub(LONGEST_ID)..];
+    let length = near.windows(open.len()).rev().position(|window| window == open)?;
+    Some(&inside[..inside.len() - length - open.len()])
+}
+
+/// Whether `text` ends with the name of a header that holds ids; the signs between its words do not matter.
+fn ends_with_header(text: &[u8]) -> bool {
+    let mut letters = [0; 16];
+    let (mut from, mut first) = (letters.len(), None);
+    for byte in text.iter().rev() {
+        if byte.is_ascii_alphabetic() && from > 0 {
+            from -= 1;
+            letters[from] = byte.to_ascii_lowercase();
+        } else if !matches!(byte, b'-' | b'_') || from == 0 {
+            first = Some(*byte);
+            break;
+        }
+    }
+    let word = &letters[from..];
+    // `Resent-Message-ID` holds one, `preferences` does not.
+    let whole = |header: &[u8]| word.len() == header.len() && !first.is_some_and(|byte| byte.is_ascii_alphabetic());
+    let part = |header: &&[u8]| word.ends_with(header) && (header.ends_with(b"id") || whole(header));
+    HEADERS.iter().any(part)
+}
+
+/// Whether the end of `before` is a path under which archives of mail file messages by their ids.
+fn is_in_archive(before: &[u8]) -> bool {
+    let near = &before[before.len().saturating_sub(80)..];
+    let paths: [&[u8]; 6] = [b"/message-id/", b"/msgid-search/", b"/msgid/", b"/mid/", b"?i=", b"message-id="];
+    paths.iter().any(|path| ends_with(near, path))
+        || memchr::memmem::find(near, b"//lore.kernel.org/").is_some()
+        || memchr::memmem::find(near, b"//mid.").is_some()
+}
+
+fn ends_with(text: &[u8], ending: &[u8]) -> bool {
+    super::context::ends_with_ignoring_case(text, ending)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marked(text: &str) -> bool {
+        let start = text.find("id@x.org").unwrap();
+        is_one(text.as_bytes(), start)
+    }
+
+    #[test]
+    fn headers_urls_and_archives() {
+        let ids = "<1@x.org> <2@x.org>\r\n\t<3@x.org>\r\n ".repeat(9);
+        for text in [
+            "Message-ID: <id@x.org>",
+            "message-id:<id@x.org>",
+            "Message-Id:\r\n <id@x.org>",
+            "Message-ID: id@x.org",
+            "Resent-Message-ID: <id@x.org>",
+            "Content-ID: <id@x.org>",
+            &format!("References: {ids}<id@x.org>"),
+            "In-Reply-To: <1@x.org>\n\t<id@x.org>",
+            "postfix/cleanup[1]: 4A: message-id=<id@x.org>",
+            r#"{"message_id": "<id@x.org>"}"#,
+            r#"{"Message-ID":"\u003cid@x.org\u003e"}"#,
+            "<b>Message-ID:</b> &lt;id@x.org&gt;",
+            "<dt>References:</dt><dd>&lt;1@x.org&gt; &lt;id@x.org&gt;",
+            "src=\"cid:id@x.org\"",
+            "https://lore.kernel.org/r/id@x.org/",
+            "https://lists.debian.org/msgid-search/id@x.org",
+            "https://www.postgresql.org/message-id/id@x.org",
+            "https://marc.info/?i=id@x.org",
+        ] {
+            assert!(marked(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_none() {
+        for text in [
+            "From: Ann <id@x.org>",
+            "Message-ID: <1@x.org>\nFrom: <id@x.org>",
+            "Message-ID: <1@x.org>\n\nid@x.org",
+            "preferences: <id@x.org>",
+            "my references <id@x.org>",
+            "mailto:id@x.org",
+            "to: id@x.org",
+            "<id@x.org>",
+            "acid: <b>id@x.org",
+            "https://a.org/users/id@x.org",
+        ] {
+            assert!(!marked(text), "{text}");
+        }
+    }
+}
