@@ -4,12 +4,13 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mailscan_core::ErrorKind;
+use mailscan_core::{Address, ErrorKind};
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
+use mailscan_core::extract::Form;
 use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob};
 use mailscan_core::lease::NodeId;
 use mailscan_core::queue::{ClaimRequest, Queue, Share};
-use mailscan_core::store::{NodeBeat, Store, Transition};
+use mailscan_core::store::{Inserted, NodeBeat, Sighting, Store, Transition};
 use mailscan_core::task::{NewTask, Work};
 use rusqlite::Connection;
 
@@ -73,17 +74,39 @@ async fn what_was_written_is_there_after_reopening() {
 async fn an_older_schema_is_migrated_with_its_data() {
     let (_folder, path) = folder();
     let latest = {
-        let database = open(&path);
-        database.create_job(&job("old")).await.unwrap();
-        drop(database);
+        let (_folder, path) = folder();
+        drop(open(&path));
         version(&path)
     };
-    // What the second step added is taken away, which leaves a file as the first version wrote it.
+    // A file as the first version wrote it, with an address.
+    let address = Address::parse("Ann@a.org").unwrap();
     let connection = Connection::open(&path).unwrap();
-    connection.execute_batch("DROP INDEX worker_error_open; PRAGMA user_version = 1;").unwrap();
+    connection
+        .execute_batch(include_str!("../../../mailscan-core/src/backend/sqlite/sql/migrations/0001_base.sql"))
+        .unwrap();
+    connection
+        .execute_batch(
+            r#"PRAGMA application_id = 1836278638; PRAGMA user_version = 1;
+            INSERT INTO job (key, spec, target, status, collected, first_address, last_address, created_at)
+            VALUES ('old', '{"target": 5, "sources": [{"url": "https://a.org/"}]}', 5, 'running', 1, 1, 1, 0);
+            INSERT INTO source (hash, name) VALUES (0, 'https://a.org/')"#,
+        )
+        .unwrap();
+    let sql = "INSERT INTO address VALUES (1, 1, ?1, 0, 'Ann@a.org', 1, 7, 'plain', 0)";
+    connection.execute(sql, [address.fingerprint().cast_signed()]).unwrap();
     drop(connection);
     let database = open(&path);
     assert_eq!(database.job(JobId(1)).await.unwrap().unwrap().key, "old");
+    assert_eq!(database.addresses(JobId(1), 0, 9).await.unwrap()[0].address, address);
+    let again = |text: &str| Sighting {
+        job: JobId(1),
+        address: Address::parse(text).unwrap(),
+        source: "https://b.org/".into(),
+        offset: 0,
+        form: Form::Plain,
+    };
+    let inserted = database.insert(&[again("bob@a.org"), again("ANN@a.org")]).await.unwrap();
+    assert_eq!(inserted, [Inserted::New, Inserted::Known], "what was stored before is found again");
     drop(database);
     assert!(latest > 1);
     assert_eq!(version(&path), latest);

@@ -1,40 +1,84 @@
 //! The set union of addresses: what is new, what is known, what comes too late.
 //!
-//! A fingerprint finds the place in the index and the identity decides, so two addresses of one fingerprint are two
-//! rows, told apart by a probe number. A batch is written in the order of fingerprints, which touches each page of the
-//! index once; the ids follow the order of the input. Near the target the order of the input decides who is let in, so
-//! there the batch is written in that order.
+//! A batch is looked at in the order of fingerprints, where equal addresses are neighbours, and written in the order of
+//! the input, at the end of the table. A fingerprint only says where to look (`runs.rs`); the identity decides, so two
+//! addresses of one fingerprint are two addresses. Most addresses of a batch are new, and a Bloom filter in the writer's
+//! memory knows so without a look at the index.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::convert::{bits, int, uint};
 use super::failure::Failure;
+use super::runs::{self, Index};
 use super::writer::Session;
 use crate::address::Address;
 use crate::clock::Timestamp;
+use crate::dedup::BloomFront;
 use crate::error::ErrorKind;
 use crate::job::JobId;
 use crate::store::{Inserted, Sighting};
 
-/// How many more addresses a job takes, and what this batch added.
+/// The most jobs whose filters are kept; beyond that they are made anew.
+const FILTERS: usize = 64;
+/// The addresses that a filter is made for at first, and how often it may err.
+const FILTER_CAPACITY: usize = 10_000;
+const FALSE_POSITIVES: f64 = 0.01;
+
+/// The fingerprints of the addresses of jobs, in the writer's memory.
 #[derive(Debug, Default)]
-struct Quota {
-    room: u64,
-    added: u64,
-    first: i64,
-    last: i64,
+pub(super) struct Filters(HashMap<JobId, Filter>);
+
+/// The fingerprints of one job's addresses.
+#[derive(Debug)]
+struct Filter {
+    front: BloomFront,
+    /// How many addresses the job had when the filter knew all of them.
+    collected: u64,
 }
 
-/// One batch under way.
-struct Batch<'a> {
-    connection: &'a Connection,
-    mask: u64,
-    now: i64,
-    quotas: HashMap<JobId, Quota>,
-    /// The ids of sources met in this batch.
-    sources: HashMap<&'a str, i64>,
+impl Filters {
+    /// Forgets everything: what was noted may have been undone.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The filter of a job that has so many addresses. Made from the index, unless all of them came through here: other
+    /// processes may write to the file.
+    fn of(&mut self, job: JobId, collected: u64, index: &Index<'_>) -> Result<&mut Filter, Failure> {
+        if self.0.get(&job).is_none_or(|filter| filter.collected != collected) {
+            if self.0.len() >= FILTERS {
+                self.0.clear();
+            }
+            let capacity = usize::try_from(collected).unwrap_or(usize::MAX).clamp(FILTER_CAPACITY, 1 << 32);
+            let mut front = BloomFront::new(capacity, FALSE_POSITIVES);
+            index.fingerprints(|fingerprint| front.insert(fingerprint.cast_unsigned()))?;
+            self.0.insert(job, Filter { front, collected });
+        }
+        let missing = || Failure::Own(ErrorKind::Internal, "a filter is missing".to_owned());
+        self.0.get_mut(&job).ok_or_else(missing)
+    }
+}
+
+/// What a sighting turns out to be before it is known whether the job takes more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// Stored before this batch.
+    Stored,
+    /// The first of its address.
+    First,
+    /// The same address as the sighting at this place of the batch, which is the first of it.
+    Again(usize),
+}
+
+/// The part of a batch that belongs to one job.
+struct Part {
+    room: u64,
+    collected: u64,
+    /// Fingerprints and places in the batch.
+    order: Vec<(i64, usize)>,
 }
 
 /// Adds a batch of sightings.
@@ -45,126 +89,178 @@ pub(super) fn insert(
     now: Timestamp,
 ) -> Result<Vec<Inserted>, Failure> {
     let connection = session.connection;
-    let mut batch = Batch { connection, mask, now: int(now.0), quotas: HashMap::new(), sources: HashMap::new() };
-    for sighting in sightings {
-        batch.open(sighting.job)?;
+    let mut parts = BTreeMap::new();
+    for (place, sighting) in sightings.iter().enumerate() {
+        let part = match parts.get_mut(&sighting.job) {
+            Some(part) => part,
+            None => parts.entry(sighting.job).or_insert(open(connection, sighting.job)?),
+        };
+        part.order.push((bits(sighting.address.fingerprint() & mask), place));
     }
-    let fingerprint = |sighting: &Sighting| bits(sighting.address.fingerprint() & mask);
-    let mut order: Vec<(JobId, i64, usize)> =
-        sightings.iter().enumerate().map(|(index, s)| (s.job, fingerprint(s), index)).collect();
-    if batch.quotas.values().all(|quota| quota.room >= sightings.len() as u64) {
-        order.sort_unstable();
+    let mut fates = vec![Fate::Stored; sightings.len()];
+    for (job, part) in &mut parts {
+        part.order.sort_unstable();
+        let index = Index::open(connection, *job)?;
+        let filter = session.memory.filters.of(*job, part.collected, &index)?;
+        for group in part.order.chunk_by(|one, other| one.0 == other.0) {
+            let stored = if filter.front.surely_new(group[0].0.cast_unsigned()) { None } else { Some(&index) };
+            judge(connection, sightings, group, stored, &mut fates)?;
+        }
     }
-    let base: i64 = connection.prepare_cached(sql!("address_last_id"))?.query_row([], |row| row.get(0))?;
-    let mut inserted = vec![Inserted::Known; sightings.len()];
-    for (_, fingerprint, index) in order {
-        let id = base.saturating_add(1).saturating_add_unsigned(index as u64);
-        inserted[index] = batch.add(&sightings[index], fingerprint, id)?;
+    let (inserted, ids) = write(connection, sightings, &fates, &mut parts, (mask, int(now.0)))?;
+    for (job, part) in parts {
+        let entries: Vec<_> = part
+            .order
+            .iter()
+            .filter(|(_, place)| inserted[*place] == Inserted::New)
+            .map(|(fingerprint, place)| (*fingerprint, ids[*place]))
+            .collect();
+        runs::add(connection, job, &entries)?;
+        let filter = session.memory.filters.of(job, part.collected, &Index::open(connection, job)?)?;
+        entries.iter().for_each(|(fingerprint, _)| filter.front.insert(fingerprint.cast_unsigned()));
+        filter.collected += entries.len() as u64;
+        let new = || entries.iter().map(|(_, id)| *id);
+        if let (Some(first), Some(last)) = (new().min(), new().max()) {
+            let mut count = connection.prepare_cached(sql!("job_collected"))?;
+            count.execute(params![int(job.0), int(entries.len() as u64), first, last])?;
+        }
     }
-    batch.close()?;
     Ok(inserted)
 }
 
-impl<'a> Batch<'a> {
-    /// Reads how many more addresses a job takes.
-    fn open(&mut self, job: JobId) -> Result<(), Failure> {
-        if self.quotas.contains_key(&job) {
-            return Ok(());
-        }
-        let mut quota = self.connection.prepare_cached(sql!("job_quota"))?;
-        let (collected, target) = quota
-            .query_row([int(job.0)], |row| Ok((uint(row, 0)?, uint(row, 1)?)))
-            .optional()?
-            .ok_or_else(|| Failure::Own(ErrorKind::NotFound, format!("there is no job {job}")))?;
-        let quota = Quota { room: target.saturating_sub(collected), first: i64::MAX, ..Quota::default() };
-        self.quotas.insert(job, quota);
-        Ok(())
-    }
+/// Reads how many addresses a job has and how many more it takes.
+fn open(connection: &Connection, job: JobId) -> Result<Part, Failure> {
+    let mut quota = connection.prepare_cached(sql!("job_quota"))?;
+    let (collected, target): (u64, u64) = quota
+        .query_row([int(job.0)], |row| Ok((uint(row, 0)?, uint(row, 1)?)))
+        .optional()?
+        .ok_or_else(|| Failure::Own(ErrorKind::NotFound, format!("there is no job {job}")))?;
+    Ok(Part { room: target.saturating_sub(collected), collected, order: Vec::new() })
+}
 
-    /// Adds one sighting under `id`, if it is new and there is room.
-    fn add(&mut self, sighting: &'a Sighting, fingerprint: i64, id: i64) -> Result<Inserted, Failure> {
-        let room = self.quotas.get(&sighting.job).is_some_and(|quota| quota.room > 0);
-        let met = self.sources.get(&*sighting.source).copied();
-        let added = match met {
-            // Most sightings are new and their source is met, so the row is tried before anything is read.
-            Some(source) if room => self.write(sighting, fingerprint, 0, source, id)?,
-            _ => false,
+/// Decides about the sightings of one fingerprint, which are in the order of the input. `stored` is the index when it
+/// may hold the fingerprint.
+fn judge(
+    connection: &Connection,
+    sightings: &[Sighting],
+    group: &[(i64, usize)],
+    stored: Option<&Index<'_>>,
+    fates: &mut [Fate],
+) -> Result<(), Failure> {
+    let ids = stored.map_or(Ok(Vec::new()), |index| index.find(group[0].0))?;
+    for (at, (_, place)) in group.iter().enumerate() {
+        let address = &sightings[*place].address;
+        let same = |(_, other): &&(i64, usize)| {
+            fates[*other] == Fate::First && same(&sightings[*other].address, address)
         };
-        if !added {
-            let probe = match find(self.connection, sighting.job, &sighting.address, fingerprint)? {
-                None => return Ok(Inserted::Known),
-                Some(_) if !room => return Ok(Inserted::OverTarget),
-                Some(free) => free,
-            };
-            let source = match met {
-                Some(source) => source,
-                None => self.source(&sighting.source)?,
-            };
-            self.write(sighting, fingerprint, probe, source, id)?;
-        }
-        if let Some(quota) = self.quotas.get_mut(&sighting.job) {
-            quota.room -= 1;
-            quota.added += 1;
-            quota.first = quota.first.min(id);
-            quota.last = quota.last.max(id);
-        }
-        Ok(Inserted::New)
-    }
-
-    /// Writes the row, unless its probe is taken.
-    fn write(&self, sighting: &Sighting, fingerprint: i64, probe: i64, source: i64, id: i64) -> Result<bool, Failure> {
-        let mut insert = self.connection.prepare_cached(sql!("address_insert"))?;
-        let (job, email) = (int(sighting.job.0), sighting.address.as_str());
-        let (offset, form) = (int(sighting.offset), sighting.form.as_str());
-        Ok(insert.execute(params![id, job, fingerprint, probe, email, source, offset, form, self.now])? == 1)
-    }
-
-    /// The id of a source, which is kept from now on.
-    fn source(&mut self, name: &'a str) -> Result<i64, Failure> {
-        let hash = bits(xxhash_rust::xxh3::xxh3_64(name.as_bytes()) & self.mask);
-        let mut select = self.connection.prepare_cached(sql!("source_by_hash"))?;
-        let mut rows = select.query([hash])?;
-        let mut id = None;
-        while let Some(row) = rows.next()? {
-            if row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)? == name {
-                id = Some(row.get(0)?);
-                break;
-            }
-        }
-        let id = match id {
-            Some(id) => id,
-            None => {
-                self.connection.prepare_cached(sql!("source_insert"))?.execute(params![hash, name])?;
-                self.connection.last_insert_rowid()
-            }
+        let first = group[..at].iter().find(same).map(|(_, other)| *other);
+        fates[*place] = match first {
+            Some(first) => Fate::Again(first),
+            None if holds(connection, &ids, address)? => Fate::Stored,
+            None => Fate::First,
         };
-        self.sources.insert(name, id);
+    }
+    Ok(())
+}
+
+fn same(one: &Address, other: &Address) -> bool {
+    one == other || one.identity() == other.identity()
+}
+
+/// Whether one of these rows is the address.
+fn holds(connection: &Connection, ids: &[i64], address: &Address) -> Result<bool, Failure> {
+    for id in ids {
+        let mut select = connection.prepare_cached(sql!("address_email"))?;
+        let mut rows = select.query([*id])?;
+        let Some(row) = rows.next()? else { continue };
+        let email = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        if email == address.as_str() || parse(email)?.identity() == address.identity() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Writes what is new while there is room, in the order of the input; answers what became of each sighting, and the ids
+/// of the rows.
+fn write(
+    connection: &Connection,
+    sightings: &[Sighting],
+    fates: &[Fate],
+    parts: &mut BTreeMap<JobId, Part>,
+    (mask, now): (u64, i64),
+) -> Result<(Vec<Inserted>, Vec<i64>), Failure> {
+    let mut id: i64 = connection.prepare_cached(sql!("address_last_id"))?.query_row([], |row| row.get(0))?;
+    let mut insert = connection.prepare_cached(sql!("address_insert"))?;
+    let mut sources = Sources::new(connection, mask)?;
+    let mut inserted: Vec<Inserted> = Vec::with_capacity(sightings.len());
+    let mut ids = vec![0; sightings.len()];
+    for (place, (sighting, fate)) in sightings.iter().zip(fates).enumerate() {
+        let room = parts.get_mut(&sighting.job).map(|part| &mut part.room).filter(|room| **room > 0);
+        inserted.push(match (fate, room) {
+            (Fate::Stored, _) => Inserted::Known,
+            (Fate::Again(first), _) if inserted[*first] == Inserted::New => Inserted::Known,
+            (Fate::Again(_), _) | (Fate::First, None) => Inserted::OverTarget,
+            (Fate::First, Some(room)) => {
+                let (job, source) = (int(sighting.job.0), sources.id(&sighting.source)?);
+                let (email, offset, form) = (sighting.address.as_str(), int(sighting.offset), sighting.form.as_str());
+                id = id.saturating_add(1);
+                insert.execute(params![id, job, email, source, offset, form, now])?;
+                ids[place] = id;
+                *room -= 1;
+                Inserted::New
+            }
+        });
+    }
+    Ok((inserted, ids))
+}
+
+/// The ids of sources, which are kept from now on.
+struct Sources<'c, 's> {
+    select: CachedStatement<'c>,
+    insert: CachedStatement<'c>,
+    connection: &'c Connection,
+    mask: u64,
+    met: HashMap<&'s str, i64>,
+    /// The one asked for last: neighbours mostly share theirs.
+    last: Option<(&'s Arc<str>, i64)>,
+}
+
+impl<'c, 's> Sources<'c, 's> {
+    fn new(connection: &'c Connection, mask: u64) -> Result<Self, Failure> {
+        let select = connection.prepare_cached(sql!("source_by_hash"))?;
+        let insert = connection.prepare_cached(sql!("source_insert"))?;
+        Ok(Self { select, insert, connection, mask, met: HashMap::new(), last: None })
+    }
+
+    fn id(&mut self, name: &'s Arc<str>) -> Result<i64, Failure> {
+        if let Some((last, id)) = self.last
+            && Arc::ptr_eq(last, name)
+        {
+            return Ok(id);
+        }
+        let id = match self.met.get(&**name) {
+            Some(id) => *id,
+            None => self.look_up(name)?,
+        };
+        self.met.insert(name, id);
+        self.last = Some((name, id));
         Ok(id)
     }
 
-    /// Counts what was added.
-    fn close(self) -> Result<(), Failure> {
-        let mut count = self.connection.prepare_cached(sql!("job_collected"))?;
-        for (job, quota) in self.quotas.into_iter().filter(|(_, quota)| quota.added > 0) {
-            count.execute(params![int(job.0), int(quota.added), quota.first, quota.last])?;
+    fn look_up(&mut self, name: &str) -> Result<i64, Failure> {
+        let hash = bits(xxhash_rust::xxh3::xxh3_64(name.as_bytes()) & self.mask);
+        {
+            let mut rows = self.select.query([hash])?;
+            while let Some(row) = rows.next()? {
+                if row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)? == name {
+                    return Ok(row.get(0)?);
+                }
+            }
         }
-        Ok(())
+        self.insert.execute(params![hash, name])?;
+        Ok(self.connection.last_insert_rowid())
     }
-}
-
-/// `None` when the address is stored, else the first free probe of its fingerprint.
-fn find(connection: &Connection, job: JobId, address: &Address, fingerprint: i64) -> Result<Option<i64>, Failure> {
-    let mut select = connection.prepare_cached(sql!("address_same_fingerprint"))?;
-    let mut rows = select.query(params![int(job.0), fingerprint])?;
-    let mut free = 0;
-    while let Some(row) = rows.next()? {
-        let email = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-        if email == address.as_str() || parse(email)?.identity() == address.identity() {
-            return Ok(None);
-        }
-        free = row.get::<_, i64>(0)? + 1;
-    }
-    Ok(Some(free))
 }
 
 /// Whether each address is stored for the job.
@@ -174,7 +270,13 @@ pub(super) fn known(
     addresses: &[Address],
     mask: u64,
 ) -> Result<Vec<bool>, Failure> {
-    let known = |address: &Address| Ok(find(connection, job, address, bits(address.fingerprint() & mask))?.is_none());
+    // In one transaction, because the runs of the index change with every batch.
+    let snapshot = connection.unchecked_transaction()?;
+    let index = Index::open(&snapshot, job)?;
+    let known = |address: &Address| {
+        let ids = index.find(bits(address.fingerprint() & mask))?;
+        holds(&snapshot, &ids, address)
+    };
     addresses.iter().map(known).collect()
 }
 

@@ -29,6 +29,7 @@ mod failure;
 mod lock;
 mod queue;
 mod reader;
+mod runs;
 mod schema;
 mod spec;
 mod store;

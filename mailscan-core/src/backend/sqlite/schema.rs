@@ -5,13 +5,26 @@ use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::failure::sql_error;
+use super::failure::{Failure, sql_error};
+use super::runs;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Marks the file as mailscan's: `mscn`.
 const APPLICATION_ID: i32 = 0x6d73_636e;
+/// A step from one schema to the next.
+enum Step {
+    Sql(&'static str),
+    Code(fn(&Connection) -> Result<(), Failure>),
+}
+
 /// The steps from an empty file to the schema of this version; the number of steps done is the schema's version.
-const MIGRATIONS: [&str; 2] = [sql!("migrations/0001_base"), sql!("migrations/0002_open_errors")];
+const MIGRATIONS: [Step; 5] = [
+    Step::Sql(sql!("migrations/0001_base")),
+    Step::Sql(sql!("migrations/0002_open_errors")),
+    Step::Sql(sql!("migrations/0003_address_runs")),
+    Step::Code(runs::build),
+    Step::Sql(sql!("migrations/0005_address_slim")),
+];
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many prepared statements a connection keeps; more than there are queries.
@@ -49,7 +62,10 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
 }
 
 fn named(path: &Path, error: &rusqlite::Error) -> Error {
-    let error = sql_error(OPERATION, error);
+    about(path, &sql_error(OPERATION, error))
+}
+
+fn about(path: &Path, error: &Error) -> Error {
     Error::new(error.kind(), OPERATION, format!("{}: {}", path.display(), error.message()))
 }
 
@@ -76,18 +92,21 @@ fn recognise(path: &Path, connection: &Connection) -> Result<()> {
 
 /// Takes the steps that the file lacks, all or none.
 fn migrate(path: &Path, connection: &mut Connection) -> Result<()> {
-    let mut step = || {
+    let mut migrate = || -> Result<(), Failure> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have been faster, so the version is read under the lock.
         let version: usize = transaction.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))? as usize;
         for migration in MIGRATIONS.iter().skip(version) {
-            transaction.execute_batch(migration)?;
+            match migration {
+                Step::Sql(sql) => transaction.execute_batch(sql)?,
+                Step::Code(code) => code(&transaction)?,
+            }
         }
         if version < MIGRATIONS.len() {
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
             transaction.pragma_update(None, "user_version", MIGRATIONS.len() as u32)?;
         }
-        transaction.commit()
+        Ok(transaction.commit()?)
     };
-    step().map_err(|error| named(path, &error))
+    migrate().map_err(|failure| about(path, &failure.named(OPERATION)))
 }

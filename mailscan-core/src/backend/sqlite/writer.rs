@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Sqlite;
+use super::addresses::Filters;
 use super::failure::Failure;
 use crate::backend::ready::ReadyOrder;
 use crate::error::{Error, ErrorKind, Result};
@@ -38,6 +39,8 @@ pub(super) struct Memory {
     pub(super) order: ReadyOrder,
     /// The host that each job was served last.
     pub(super) cursors: HashMap<JobId, String>,
+    /// Which addresses are surely new.
+    pub(super) filters: Filters,
 }
 
 /// One operation, with the way back to its caller.
@@ -135,9 +138,12 @@ fn serve(connection: &Connection, mut receiver: mpsc::Receiver<Box<dyn Operation
     while receiver.blocking_recv_many(&mut group, GROUP) > 0 {
         let mut session = Session { connection, memory: &mut memory };
         let failure = commit_group(&mut session, &mut group).err();
-        if failure.is_some() && !connection.is_autocommit() {
-            // The operations are answered with the first failure; this one could only repeat it.
-            let _ = connection.execute_batch("ROLLBACK");
+        if failure.is_some() {
+            memory.filters.clear();
+            if !connection.is_autocommit() {
+                // The operations are answered with the first failure; this one could only repeat it.
+                let _ = connection.execute_batch("ROLLBACK");
+            }
         }
         for operation in group.drain(..) {
             operation.answer(failure.as_ref());
@@ -156,6 +162,7 @@ fn commit_group(session: &mut Session<'_>, group: &mut [Box<dyn Operation>]) -> 
         execute("SAVEPOINT operation")?;
         let mut session = Session { connection: session.connection, memory: session.memory };
         if !operation.run(&mut session) {
+            session.memory.filters.clear();
             if session.connection.is_autocommit() {
                 // SQLite has undone the whole transaction, as it does when the disk is full.
                 let lost = "the transaction was undone because another operation of its group failed: try again";

@@ -1,0 +1,2 @@
+-- All parts of a run.
+SELECT entries FROM address_part WHERE run = ?1

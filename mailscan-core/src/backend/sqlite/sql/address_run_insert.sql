@@ -1,0 +1,2 @@
+-- Begins a run.
+INSERT INTO address_run (job, entries) VALUES (?1, ?2)
