@@ -4,8 +4,7 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 
-use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
-use mailscan_core::pipeline::Backends;
+use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions, SqlitePipeline};
 use mailscan_core::source::Sources;
 use mailscan_core::source::file::FileSource;
 use mailscan_core::source::http::HttpSource;
@@ -37,13 +36,13 @@ pub(crate) async fn open(db: &str) -> Result<Database> {
 }
 
 /// A queue, a store and the fetchers that come with mailscan.
-pub(crate) type Wired = Backends<Database, Database, Sources>;
+pub(crate) type Wired = SqlitePipeline<Sources>;
 
 /// Puts a database and fetchers together.
 pub(crate) fn pipeline(database: Database, fetching: &Fetching) -> Result<Arc<Wired>> {
     let http = HttpSource::new(&fetching.client, fetching.pace)?;
     let fetcher = Sources::new().with_http(http).with_files(FileSource::new());
-    Ok(Arc::new(Backends { queue: database.clone(), store: database, fetcher }))
+    Ok(Arc::new(SqlitePipeline { database, fetcher }))
 }
 
 /// Waits for something asynchronous on a runtime of its own.

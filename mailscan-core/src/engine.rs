@@ -122,13 +122,14 @@ pub struct Watermarks {
     pub outcomes: usize,
     /// As soon as this many sightings wait. Twice as many is the most that may wait before workers do.
     pub sightings: usize,
-    /// As soon as the first of them has waited this long.
+    /// As soon as the first of them has waited this long. Outcomes wait only while more fetches run than there are
+    /// outcomes, so a task on which everything waits is not held up.
     pub linger: Duration,
 }
 
 impl Default for Watermarks {
     fn default() -> Self {
-        Self { outcomes: 512, sightings: 10_000, linger: Duration::from_millis(10) }
+        Self { outcomes: 512, sightings: 10_000, linger: Duration::from_millis(50) }
     }
 }
 

@@ -1,10 +1,11 @@
 //! A pipeline: a queue, a store and a fetcher put together, and the order in which they are written.
 //!
-//! The engine drives any [`Pipeline`]; [`Backends`] makes one of any three parts. An embedder who keeps queue and store
-//! in one database may implement the trait to commit in one transaction.
+//! The engine drives any [`Pipeline`]; [`Backends`] makes one of any three parts. Who keeps queue and store in one
+//! database may implement the trait to commit in one transaction, as the SQLite backend does.
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::sync::Arc;
 
 use crate::error::Result;
 use crate::fetch::Fetcher;
@@ -58,8 +59,8 @@ pub trait Pipeline: Debug + Send + Sync + 'static {
     /// A crash between two steps leaves the tasks unsettled, so they are delivered again and the work before is
     /// repeated; every step is idempotent, so repeating it changes nothing. In any other order a crash could lose an
     /// address or a task. `Err` means "outcome unknown": the whole batch may be committed again.
-    fn commit(&self, outcomes: &[TaskOutcome]) -> impl Future<Output = Result<Committed>> + Send {
-        async move { commit_in_order(self.queue(), self.store(), outcomes).await }
+    fn commit(&self, outcomes: Arc<[TaskOutcome]>) -> impl Future<Output = Result<Committed>> + Send {
+        async move { commit_in_order(self.queue(), self.store(), &outcomes).await }
     }
 }
 

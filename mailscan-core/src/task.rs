@@ -4,6 +4,8 @@
 //! them out. Everything that a job does expands through tasks (a folder yields files, a list yields pages, a search
 //! call yields pages and its next call), so the frontier lives in the queue and memory does not grow with it.
 
+use std::borrow::Cow;
+
 use crate::job::JobId;
 
 /// The identity of a task within its queue.
@@ -61,12 +63,12 @@ impl Work {
 
     /// The rest of the work as one string: with [`kind`](Self::kind) it identifies the work, and
     /// [`decode`](Self::decode) turns it back.
-    pub fn locator(&self) -> String {
+    pub fn locator(&self) -> Cow<'_, str> {
         match self {
-            Self::Page { url } => url.clone(),
-            Self::Path { path } => path.clone(),
-            Self::Search { query, page, stride } => format!("{page}+{stride} {query}"),
-            Self::List { path, offset } => format!("{offset} {path}"),
+            Self::Page { url } => url.into(),
+            Self::Path { path } => path.into(),
+            Self::Search { query, page, stride } => format!("{page}+{stride} {query}").into(),
+            Self::List { path, offset } => format!("{offset} {path}").into(),
         }
     }
 
@@ -94,7 +96,10 @@ impl Work {
     /// Search calls share the host `search:`, local work the host `local:`; neither can be the name of a real host.
     pub fn host(&self) -> String {
         match self {
-            Self::Page { url } => url::Url::parse(url).ok().as_ref().map(host_of).unwrap_or_default(),
+            Self::Page { url } => match plain_host(url) {
+                Some(host) => host.to_owned(),
+                None => url::Url::parse(url).ok().as_ref().map(host_of).unwrap_or_default(),
+            },
             Self::Search { .. } => "search:".to_owned(),
             Self::Path { .. } | Self::List { .. } => "local:".to_owned(),
         }
@@ -118,6 +123,17 @@ impl Work {
         hasher.update(self.locator().as_bytes());
         hasher.digest()
     }
+}
+
+/// The host of a URL that is written as it is meant: nothing to decode, to fold or to leave out, and no port.
+fn plain_host(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
+    let host = rest.split_once('/')?.0;
+    let letter = |b: u8| b.is_ascii_lowercase();
+    // Names that end in a number are network addresses, and Punycode may be invalid: those are for the parser.
+    let plain = host.bytes().all(|b| letter(b) || b.is_ascii_digit() || b == b'.' || b == b'-');
+    let last = host.rsplit('.').next()?;
+    (plain && !last.is_empty() && last.bytes().all(letter) && !host.contains("xn--")).then_some(host)
 }
 
 /// `host` or `host:port` of a URL, without the port where it is the scheme's own.
@@ -219,6 +235,16 @@ mod tests {
         #[test]
         fn decode_inverts_kind_and_locator(work in work()) {
             prop_assert_eq!(Work::decode(work.kind(), &work.locator()), Some(work));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_way_to_a_host_is_the_long_one(
+            url in "https?://[a-zA-Z0-9.@:-]{0,6}[a-z0-9.-]{1,9}(xn--a)?(\\.org|\\.0x1|\\.)?(:80|:8080)?(/[a-z/:@?]{0,5})?",
+        ) {
+            let parsed = url::Url::parse(&url).ok().as_ref().map(host_of).unwrap_or_default();
+            prop_assert_eq!(Work::Page { url }.host(), parsed);
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, timeout_at};
@@ -49,7 +49,7 @@ pub(super) fn channel(options: &EngineOptions) -> (mpsc::Sender<Finished>, mpsc:
 pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>, mut finished: mpsc::Receiver<Finished>) {
     let mut writing = true;
     while let Some(first) = finished.recv().await {
-        let batch = gather(first, &mut finished, shared.options.watermarks).await;
+        let batch = gather(first, &mut finished, shared.options.watermarks, &shared.running).await;
         // Once a batch was given up, a later one must not settle a task whose earlier part is missing: everything
         // that comes now is dropped, and the tasks are delivered again.
         writing = writing && commit(&shared, batch).await.is_some();
@@ -57,19 +57,28 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>, mut finished: mpsc:
     shared.committed.cancel();
 }
 
-/// What has come by the time a watermark is reached.
-async fn gather(first: Finished, finished: &mut mpsc::Receiver<Finished>, marks: Watermarks) -> Vec<Finished> {
+/// What has come by the time a watermark is reached, or when little more can come: as soon as no more fetches run than
+/// outcomes wait.
+async fn gather(
+    first: Finished,
+    finished: &mut mpsc::Receiver<Finished>,
+    marks: Watermarks,
+    running: &AtomicUsize,
+) -> Vec<Finished> {
     let deadline = Instant::now() + marks.linger;
     let mut sightings = first.outcome.sightings.len();
     let mut batch = vec![first];
     while batch.len() < marks.outcomes && sightings < marks.sightings {
-        match timeout_at(deadline, finished.recv()).await {
-            Ok(Some(next)) => {
-                sightings += next.outcome.sightings.len();
-                batch.push(next);
-            }
-            Ok(None) | Err(_) => break,
-        }
+        let next = match finished.try_recv() {
+            Ok(next) => next,
+            Err(_) if batch.len() >= running.load(Ordering::Relaxed) => break,
+            Err(_) => match timeout_at(deadline, finished.recv()).await {
+                Ok(Some(next)) => next,
+                Ok(None) | Err(_) => break,
+            },
+        };
+        sightings += next.outcome.sightings.len();
+        batch.push(next);
     }
     batch
 }
@@ -85,7 +94,8 @@ async fn commit<P: Pipeline>(shared: &Shared<P>, mut batch: Vec<Finished>) -> Op
     drop_known(shared, &mut batch).await?;
     let (runs, outcomes): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|finished| ((finished.run, finished.room), finished.outcome)).unzip();
-    let committed = shared.persist(|| shared.pipeline.commit(&outcomes)).await?;
+    let outcomes: Arc<[TaskOutcome]> = outcomes.into();
+    let committed = shared.persist(|| shared.pipeline.commit(outcomes.clone())).await?;
     account(shared, &runs, &outcomes, &committed);
     Some(())
 }

@@ -84,7 +84,7 @@ struct Part {
 /// Adds a batch of sightings.
 pub(super) fn insert(
     session: &mut Session<'_>,
-    sightings: &[Sighting],
+    sightings: &[&Sighting],
     mask: u64,
     now: Timestamp,
 ) -> Result<Vec<Inserted>, Failure> {
@@ -142,7 +142,7 @@ fn open(connection: &Connection, job: JobId) -> Result<Part, Failure> {
 /// may hold the fingerprint.
 fn judge(
     connection: &Connection,
-    sightings: &[Sighting],
+    sightings: &[&Sighting],
     group: &[(i64, usize)],
     stored: Option<&Index<'_>>,
     fates: &mut [Fate],
@@ -150,9 +150,8 @@ fn judge(
     let ids = stored.map_or(Ok(Vec::new()), |index| index.find(group[0].0))?;
     for (at, (_, place)) in group.iter().enumerate() {
         let address = &sightings[*place].address;
-        let same = |(_, other): &&(i64, usize)| {
-            fates[*other] == Fate::First && same(&sightings[*other].address, address)
-        };
+        let same =
+            |(_, other): &&(i64, usize)| fates[*other] == Fate::First && same(&sightings[*other].address, address);
         let first = group[..at].iter().find(same).map(|(_, other)| *other);
         fates[*place] = match first {
             Some(first) => Fate::Again(first),
@@ -185,7 +184,7 @@ fn holds(connection: &Connection, ids: &[i64], address: &Address) -> Result<bool
 /// of the rows.
 fn write(
     connection: &Connection,
-    sightings: &[Sighting],
+    sightings: &[&Sighting],
     fates: &[Fate],
     parts: &mut BTreeMap<JobId, Part>,
     (mask, now): (u64, i64),

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{CachedStatement, OptionalExtension, params};
 
 use super::convert::{claimed, int, limit};
 use super::failure::Failure;
@@ -80,8 +80,7 @@ impl Claim<'_, '_> {
     }
 
     /// Leases one task.
-    fn lease(&mut self, mut task: Claimed, from: State) -> Result<(), Failure> {
-        let mut lease = self.session.connection.prepare_cached(sql!("task_lease"))?;
+    fn lease(&mut self, lease: &mut CachedStatement<'_>, mut task: Claimed, from: State) -> Result<(), Failure> {
         if lease.execute(params![int(task.lease.task.0), self.end])? == 1 {
             task.lease.fence += 1;
             self.moves.note(task.task.job, Some(from), State::Leased as usize, 1);
@@ -118,10 +117,11 @@ impl Claim<'_, '_> {
         self.suspects_by_host.clear();
         candidates.sort_by_key(|(task, due, ..)| (task.task.crashes, *due));
         let mut taken = 0;
+        let mut lease = self.session.connection.prepare_cached(sql!("task_lease"))?;
         for (task, _, host, share) in candidates {
             if taken < self.request.suspects && self.left(share) > 0 {
                 let before = self.claimed.len();
-                self.lease(task, State::Suspect)?;
+                self.lease(&mut lease, task, State::Suspect)?;
                 taken += self.claimed.len() - before;
                 *self.suspects_by_host.entry((share.job, host)).or_default() += 1;
             }
@@ -195,8 +195,9 @@ impl Claim<'_, '_> {
             }
         }
         let count = tasks.len();
+        let mut lease = self.session.connection.prepare_cached(sql!("task_lease"))?;
         for task in tasks {
-            self.lease(task, State::Pending)?;
+            self.lease(&mut lease, task, State::Pending)?;
         }
         Ok(count)
     }

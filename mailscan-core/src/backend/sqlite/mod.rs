@@ -27,6 +27,7 @@ mod claim;
 mod convert;
 mod failure;
 mod lock;
+mod pipeline;
 mod queue;
 mod reader;
 mod runs;
@@ -38,6 +39,7 @@ mod tests;
 mod writer;
 
 pub use lock::WorkerLock;
+pub use pipeline::SqlitePipeline;
 
 /// How a database is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

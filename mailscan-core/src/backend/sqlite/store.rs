@@ -119,7 +119,11 @@ fn stored(connection: &Connection, job: JobId, after: u64, most: usize) -> Resul
     })
 }
 
-fn record_errors(session: &mut Session<'_>, errors: &[NewWorkerError], now: Timestamp) -> Result<(), Failure> {
+pub(super) fn record_errors<'a>(
+    session: &mut Session<'_>,
+    errors: impl Iterator<Item = &'a NewWorkerError>,
+    now: Timestamp,
+) -> Result<(), Failure> {
     let mut insert = session.connection.prepare_cached(sql!("error_insert"))?;
     for error in errors {
         insert.execute(params![
@@ -244,7 +248,10 @@ impl Store for Sqlite {
             return Ok(Vec::new());
         }
         let (sightings, mask, now) = (sightings.to_vec(), self.shared.fingerprint_mask, self.shared.clock.now());
-        self.write("insert", move |session| addresses::insert(session, &sightings, mask, now)).await
+        let insert = move |session: &mut Session<'_>| {
+            addresses::insert(session, &sightings.iter().collect::<Vec<_>>(), mask, now)
+        };
+        self.write("insert", insert).await
     }
 
     async fn known(&self, job: JobId, addresses: &[Address]) -> Result<Vec<bool>> {
@@ -283,7 +290,7 @@ impl Store for Sqlite {
 
     async fn record_errors(&self, errors: &[NewWorkerError]) -> Result<()> {
         let (errors, now) = (errors.to_vec(), self.shared.clock.now());
-        self.write("record errors", move |session| record_errors(session, &errors, now)).await
+        self.write("record errors", move |session| record_errors(session, errors.iter(), now)).await
     }
 
     async fn errors(&self, query: &ErrorQuery) -> Result<Vec<WorkerError>> {

@@ -158,8 +158,13 @@ fn commit_group(session: &mut Session<'_>, group: &mut [Box<dyn Operation>]) -> 
         Ok(())
     };
     execute("BEGIN IMMEDIATE")?;
-    for operation in group {
-        execute("SAVEPOINT operation")?;
+    for (place, operation) in group.iter_mut().enumerate() {
+        // A savepoint makes SQLite keep a copy of every page that is written. Nothing comes before the first operation,
+        // which is mostly the only one, so undoing it is undoing the transaction.
+        let first = place == 0;
+        if !first {
+            execute("SAVEPOINT operation")?;
+        }
         let mut session = Session { connection: session.connection, memory: session.memory };
         if !operation.run(&mut session) {
             session.memory.filters.clear();
@@ -168,9 +173,16 @@ fn commit_group(session: &mut Session<'_>, group: &mut [Box<dyn Operation>]) -> 
                 let lost = "the transaction was undone because another operation of its group failed: try again";
                 return Err(Failure::Own(ErrorKind::Unavailable, lost.to_owned()));
             }
-            execute("ROLLBACK TO operation")?;
+            if first {
+                execute("ROLLBACK")?;
+                execute("BEGIN IMMEDIATE")?;
+            } else {
+                execute("ROLLBACK TO operation")?;
+            }
         }
-        execute("RELEASE operation")?;
+        if !first {
+            execute("RELEASE operation")?;
+        }
     }
     execute("COMMIT")
 }

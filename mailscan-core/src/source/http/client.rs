@@ -26,7 +26,7 @@ use crate::fetch::{FetchError, FetchErrorClass};
 /// The most idle connections kept to one host.
 const IDLE_PER_HOST: usize = 1_024;
 /// The largest head of an answer, in bytes.
-const MAX_HEAD: usize = 64 * 1024;
+const MAX_HEAD: usize = 32 * 1024;
 /// What this client can undo.
 const ENCODINGS: HeaderValue = HeaderValue::from_static("gzip, br, zstd, deflate");
 

@@ -1,0 +1,52 @@
+//! The pipeline of one SQLite file: an outcome is committed in one transaction, not in four.
+
+use std::sync::Arc;
+
+use super::{Sqlite, addresses, queue, store};
+use crate::error::Result;
+use crate::fetch::Fetcher;
+use crate::pipeline::{Committed, Pipeline, TaskOutcome};
+
+/// One SQLite file as queue and store, and a fetcher. Commits outcomes whole or not at all.
+#[derive(Debug)]
+pub struct SqlitePipeline<F> {
+    /// Where tasks wait and addresses are kept.
+    pub database: Sqlite,
+    /// What carries tasks out.
+    pub fetcher: F,
+}
+
+impl<F: Fetcher> Pipeline for SqlitePipeline<F> {
+    type Queue = Sqlite;
+    type Store = Sqlite;
+    type Fetcher = F;
+
+    fn queue(&self) -> &Sqlite {
+        &self.database
+    }
+
+    fn store(&self) -> &Sqlite {
+        &self.database
+    }
+
+    fn fetcher(&self) -> &F {
+        &self.fetcher
+    }
+
+    async fn commit(&self, outcomes: Arc<[TaskOutcome]>) -> Result<Committed> {
+        let shared = &self.database.shared;
+        let (mask, limits, now) = (shared.fingerprint_mask, shared.limits, shared.clock.now());
+        let commit = self.database.write("commit", move |session| {
+            // The order is that of the contract: the later steps rely on the earlier ones even within a transaction.
+            let sightings: Vec<_> = outcomes.iter().flat_map(|outcome| &outcome.sightings).collect();
+            let inserted = addresses::insert(session, &sightings, mask, now)?;
+            let pushed = queue::push(session, outcomes.iter().flat_map(|outcome| &outcome.discovered), mask, now)?;
+            store::record_errors(session, outcomes.iter().flat_map(|outcome| &outcome.error), now)?;
+            let settled = queue::settle(session, outcomes.iter().flat_map(|outcome| &outcome.settle), limits, now)?;
+            Ok(Committed { inserted, pushed, settled })
+        });
+        let committed = commit.await?;
+        shared.hint.give();
+        Ok(committed)
+    }
+}
