@@ -76,6 +76,7 @@ fn live(emails: u64) -> Duration {
         let mut spec = JobSpec::new(emails, vec![JobSource::Search("everything".into())]);
         spec.options.connections_per_worker = 1;
         spec.options.search_lanes = plan.workers;
+        spec.options.search_endpoint = Some("scripted".into());
         let job = pipeline.store.create_job(&NewJob::new(spec)).await.expect("a job").id();
         let options = EngineOptions { jobs: JobFilter::Only(job), per_host: 10_000, ..EngineOptions::default() };
         let begin = Instant::now();
