@@ -404,6 +404,9 @@ pub(crate) struct Demo {
     /// Keep the database in this file instead of a temporary one
     #[arg(long, value_name = "FILE")]
     pub(crate) db: Option<PathBuf>,
+    /// Write what happened over time into this folder: report.json and report.svg
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) report: Option<PathBuf>,
     /// Answer in JSON
     #[arg(long)]
     pub(crate) json: bool,

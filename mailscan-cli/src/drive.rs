@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailscan_core::engine::{Engine, EngineOptions};
+use mailscan_core::engine::{Engine, EngineOptions, Progress};
 use mailscan_core::job::JobId;
 use mailscan_core::pipeline::Pipeline;
 
@@ -17,15 +17,24 @@ const DRAW_EVERY: Duration = Duration::from_millis(200);
 /// What the first signal brings.
 pub(crate) const STOPPING: &str = "stopping: what is being read is finished first; once more stops at once";
 
-/// Works on the job until it ends or a signal stops it.
+/// Works on the job until it ends or a signal stops it. `observe` sees the progress about as often as it is drawn.
 ///
 /// # Errors
 /// What stopped the whole engine.
-pub(crate) async fn drive<P: Pipeline>(pipeline: Arc<P>, options: EngineOptions, job: JobId) -> Result<()> {
+pub(crate) async fn drive<P: Pipeline>(
+    pipeline: Arc<P>,
+    options: EngineOptions,
+    job: JobId,
+    mut observe: impl FnMut(&Progress),
+) -> Result<()> {
     let mut signals = Signals::listen()?;
     let mut engine = Engine::start(pipeline, options);
     let mut live = Live::new();
-    let ended = watch(&engine, job, &mut live, &mut signals).await;
+    let ended = watch(&engine, job, &mut signals, |progress| {
+        live.show(progress);
+        observe(progress);
+    })
+    .await;
     if ended.is_none() {
         live.say(STOPPING);
     }
@@ -39,17 +48,17 @@ pub(crate) async fn drive<P: Pipeline>(pipeline: Arc<P>, options: EngineOptions,
 async fn watch<P: Pipeline>(
     engine: &Engine<P>,
     job: JobId,
-    live: &mut Live,
     signals: &mut Signals,
+    mut show: impl FnMut(&Progress),
 ) -> Option<mailscan_core::Result<()>> {
     let progress = engine.watch(job);
     let mut draw = tokio::time::interval(DRAW_EVERY);
     let mut finished = std::pin::pin!(engine.finished(job));
     loop {
         tokio::select! {
-            last = &mut finished => return Some(last.map(|last| live.show(&last))),
+            last = &mut finished => return Some(last.map(|last| show(&last))),
             () = signals.next() => return None,
-            _ = draw.tick() => live.show(&progress.borrow()),
+            _ = draw.tick() => show(&progress.borrow()),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! `ceil(calls / slots) x call delay + ceil(pages / slots) x page delay`.
 
 mod peer;
+mod report;
 mod verify;
 
 use std::io::Write;
@@ -28,6 +29,7 @@ use crate::exit::{Exit, Failure, Result};
 use crate::render::{bytes, counted, grouped};
 use crate::{args, files, usage, wire};
 use peer::Peer;
+use report::Timeline;
 use verify::Verdict;
 
 /// The answer of `--json`.
@@ -67,7 +69,8 @@ pub(crate) async fn run(typed: &args::Demo) -> Result<Exit> {
     let started = Instant::now();
     let (max_in_flight, per_host) = (config.slots, config.slots);
     let options = EngineOptions { jobs: JobFilter::Only(id), max_in_flight, per_host, ..EngineOptions::default() };
-    drive(Arc::clone(&pipeline), options, id).await?;
+    let mut timeline = Timeline::start();
+    drive(Arc::clone(&pipeline), options, id, |progress| timeline.note(progress)).await?;
     let seconds = started.elapsed().as_secs_f64();
     // Taken before the check, which holds all addresses at once.
     let (cpu_seconds, peak_rss_bytes) = (usage::cpu_seconds(), usage::peak_rss_bytes());
@@ -95,7 +98,11 @@ pub(crate) async fn run(typed: &args::Demo) -> Result<Exit> {
         errors: count_errors(pipeline.store(), id).await?,
         lost: pipeline.queue().depth(id).await?.lost(),
     };
-    report(typed, &answer, &verdict, &job, &served)?;
+    if let Some(folder) = &typed.report {
+        timeline.write(folder, &answer)?;
+        eprintln!("the report is in {}", crate::render::escape(&folder.display().to_string()));
+    }
+    print(typed, &answer, &verdict, &job, &served)?;
     let depth = pipeline.queue().depth(id).await?;
     Ok(if answer.verified { exit(&job, &depth) } else { Exit::Failed })
 }
@@ -112,7 +119,7 @@ async fn count_errors(store: &impl Store, id: JobId) -> Result<u64> {
     Ok(groups.iter().map(|group| group.count).sum())
 }
 
-fn report(typed: &args::Demo, answer: &Answer, verdict: &Verdict, job: &Job, served: &Served) -> Result<()> {
+fn print(typed: &args::Demo, answer: &Answer, verdict: &Verdict, job: &Job, served: &Served) -> Result<()> {
     let mut out = std::io::stdout().lock();
     if typed.json {
         serde_json::to_writer(&mut out, answer)?;

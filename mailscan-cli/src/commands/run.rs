@@ -42,7 +42,7 @@ async fn new(typed: &args::Run, config: &RunConfig, spec: &JobSpec) -> Result<Ex
         return detach(pipeline.store(), config, spec).await;
     }
     // Whoever holds the lock is the only one that works on this database; the lock ends with this process.
-    let _lock = pipeline.store.try_lock_workers().await?;
+    let _lock = pipeline.store().try_lock_workers().await?;
     let id = create(pipeline.store(), spec).await?;
     work(&pipeline, config, (id, spec), &fetching.pace).await
 }
@@ -64,7 +64,7 @@ async fn resume(typed: &args::Run, config: &RunConfig, id: Option<u64>) -> Resul
 async fn work(pipeline: &Arc<Wired>, config: &RunConfig, job: (JobId, &JobSpec), pace: &Pace) -> Result<Exit> {
     let (id, spec) = job;
     let options = config::engine(pace, JobFilter::Only(id), files::room(config::planned(spec)));
-    drive(Arc::clone(pipeline), options, id).await?;
+    drive(Arc::clone(pipeline), options, id, |_| {}).await?;
     report(&**pipeline, id, config).await
 }
 

@@ -4,7 +4,6 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mailscan_core::{Address, ErrorKind};
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
 use mailscan_core::extract::Form;
 use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob};
@@ -12,6 +11,7 @@ use mailscan_core::lease::NodeId;
 use mailscan_core::queue::{ClaimRequest, Queue, Share};
 use mailscan_core::store::{Inserted, NodeBeat, Sighting, Store, Transition};
 use mailscan_core::task::{NewTask, Work};
+use mailscan_core::{Address, ErrorKind};
 use rusqlite::Connection;
 
 fn folder() -> (tempfile::TempDir, PathBuf) {

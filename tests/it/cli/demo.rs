@@ -28,6 +28,23 @@ fn a_demo_verifies_itself_also_when_requests_fail() {
     assert_eq!(demo["lost"], 0);
 }
 
+#[test]
+fn the_report_of_a_demo_tells_what_its_answer_tells() {
+    let folder = TempDir::new().unwrap();
+    let quick = ["demo", "--emails", "200", "--call-delay", "0", "--page-delay", "0", "--json"];
+    let ran = run_in(folder.path(), &[&quick[..], &["--report", "made/for it"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let report = json(&std::fs::read_to_string(folder.path().join("made/for it/report.json")).unwrap());
+    let answer = json(&ran.out);
+    for name in ["verified", "emails", "seconds", "floor_seconds", "cpu_seconds", "peak_rss_bytes"] {
+        assert!(!answer[name].is_null() && answer[name] == report[name], "{name}: {answer} {report}");
+    }
+    let samples = report["samples"].as_array().unwrap();
+    assert_eq!(samples.last().unwrap()["emails"], 200);
+    let picture = std::fs::read_to_string(folder.path().join("made/for it/report.svg")).unwrap();
+    assert!(picture.starts_with("<svg") && picture.contains("200 e-mails in") && !picture.contains("<script"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crawl_finds_what_the_site_holds() {
     let options = SimulationOptions { emails: 300, page_bytes: 2_000, ..SimulationOptions::default() };
