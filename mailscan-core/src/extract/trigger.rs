@@ -2,18 +2,21 @@
 //!
 //! Takes the document's bytes and answers with the units that are an `@`. Nearly every byte is passed by a vector test
 //! of whole blocks: how many `&`, `%` and `\` a document holds does not matter, since every numeric spelling of `@`
-//! holds the digits `40` or `64` and the only named one begins with `&c`. In a block that passes, a closer test gives
-//! one bit a byte, and only at these bits is anything read.
+//! holds the digits `40` or `64` and the only named one begins with `&c`. The test gives a bit for each
+//! byte, and only at these bits is anything read.
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, Simd, dispatch, mask8x64, u8x64};
+use fearless_simd::{Level, Simd, dispatch, u8x64};
 
+use super::Form;
 use super::unit::{self, Unit};
 
 /// How many bytes are tested at once.
 const BLOCK: usize = 64;
 /// A block and the two bytes after it, which its tests look at too.
 const WINDOW: usize = BLOCK + 2;
+/// How many hits are found in a row.
+const MOST: usize = 64;
 /// The most zeros that may lead the number of a character reference.
 const LEADING_ZEROS: usize = 8;
 
@@ -21,10 +24,15 @@ const LEADING_ZEROS: usize = 8;
 pub(super) fn each(document: &[u8], mut visit: impl FnMut(Unit)) {
     let level = Level::new();
     let mut search = |bytes: &[u8], offset: usize| {
-        let mut base = 0;
-        while let Some(candidates) = dispatch!(level, simd => next(simd, bytes, base)) {
-            base = candidates.block + BLOCK;
-            candidates.positions().filter_map(|at| read(document, offset + at)).for_each(&mut visit);
+        let mut hits = Hits::default();
+        loop {
+            dispatch!(level, simd => find(simd, bytes, &mut hits));
+            for (block, bits) in &hits.found[..hits.count] {
+                ones(*bits).filter_map(|at| read(document, offset + block + at)).for_each(&mut visit);
+            }
+            if hits.count < MOST {
+                return;
+            }
         }
     };
     search(document, 0);
@@ -35,67 +43,62 @@ pub(super) fn each(document: &[u8], mut visit: impl FnMut(Unit)) {
     search(&end, rest);
 }
 
-/// Where in a block an `@` may begin.
-struct Candidates {
-    /// Where the block begins.
-    block: usize,
-    /// A bit for each of its bytes, the lowest for the first.
-    bits: u64,
+/// Blocks in which an `@` may stand. They are found by the row, since starting and stopping a pass costs as much as a
+/// few hundred bytes of it.
+struct Hits {
+    /// Where each begins, and a bit for each of its bytes, the lowest for the first.
+    found: [(usize, u64); MOST],
+    /// How many there are.
+    count: usize,
+    /// Where the next block begins.
+    next: usize,
 }
 
-impl Candidates {
-    fn positions(self) -> impl Iterator<Item = usize> {
-        let ones = std::iter::successors(Some(self.bits), |bits| Some(bits & bits.wrapping_sub(1)));
-        ones.take_while(|bits| *bits != 0).map(move |bits| self.block + bits.trailing_zeros() as usize)
+impl Default for Hits {
+    fn default() -> Self {
+        Self { found: [(0, 0); MOST], count: 0, next: 0 }
     }
 }
 
-/// The first block from `base` on with a candidate.
+/// The positions of the ones, from the lowest.
+fn ones(bits: u64) -> impl Iterator<Item = usize> {
+    let rest = std::iter::successors(Some(bits), |bits| Some(bits & bits.wrapping_sub(1)));
+    rest.take_while(|bits| *bits != 0).map(|bits| bits.trailing_zeros() as usize)
+}
+
+/// Finds the next hits, fewer than there is room for only at the end.
 #[inline(always)]
-fn next<S: Simd>(simd: S, bytes: &[u8], base: usize) -> Option<Candidates> {
-    let mut block = base;
-    while let Some(window) = bytes.get(block..).and_then(|rest| rest.first_chunk::<WINDOW>()) {
+fn find<S: Simd>(simd: S, bytes: &[u8], hits: &mut Hits) {
+    let (mut count, mut next) = (0, hits.next);
+    while let Some(window) = bytes.get(next..).and_then(|rest| rest.first_chunk::<WINDOW>()) {
         let [first, second, third] = [0, 1, 2].map(
             #[inline(always)]
             |ahead| u8x64::from_slice(simd, &window[ahead..ahead + BLOCK]),
         );
-        if is_near(first, second, third).any_true() {
-            let bits = is_candidate(first, second, third).to_bitmask();
-            if bits != 0 {
-                return Some(Candidates { block, bits });
-            }
+        // `40` and `64`, with `44` and `60` for the price of one comparison.
+        let number = (second | 2).simd_eq(b'6') & (third & !4).simd_eq(b'0');
+        let name = first.simd_eq(b'&') & second.simd_eq(b'c');
+        let hit = first.simd_eq(b'@') | number | name;
+        if hit.any_true() {
+            hits.found[count] = (next, hit.to_bitmask());
+            count += 1;
         }
-        block += BLOCK;
+        next += BLOCK;
+        if count == MOST {
+            break;
+        }
     }
-    None
+    (hits.count, hits.next) = (count, next);
 }
 
-/// The quick test: `@`, `&c`, and digits after any byte that are `40`, `64`, `44` or `60`, the latter two for the price
-/// of one comparison.
-#[inline(always)]
-fn is_near<S: Simd>(first: u8x64<S>, second: u8x64<S>, third: u8x64<S>) -> mask8x64<S> {
-    let number = (second | 2).simd_eq(b'6') & (third & !4).simd_eq(b'0');
-    let name = first.simd_eq(b'&') & second.simd_eq(b'c');
-    first.simd_eq(b'@') | number | name
-}
-
-/// The closer test: `@`, `&co`, and the last byte before `40` or `64` with both digits.
-#[inline(always)]
-fn is_candidate<S: Simd>(first: u8x64<S>, second: u8x64<S>, third: u8x64<S>) -> mask8x64<S> {
-    let name = first.simd_eq(b'&') & second.simd_eq(b'c') & third.simd_eq(b'o');
-    let zero = first.simd_eq(b'0');
-    let hexadecimal =
-        second.simd_eq(b'4') & third.simd_eq(b'0') & (zero | first.simd_eq(b'%') | (first | 32).simd_eq(b'x'));
-    let decimal = second.simd_eq(b'6') & third.simd_eq(b'4') & (zero | first.simd_eq(b'#'));
-    first.simd_eq(b'@') | name | hexadecimal | decimal
-}
-
-/// The `@` that the candidate at `at` is part of, if it is one.
+/// The `@` that begins at `at` or with the code around the digits after it, if there is one.
 fn read(document: &[u8], at: usize) -> Option<Unit> {
-    let start = match document[at] {
-        b'@' | b'&' => at,
-        _ if document[at + 1] == b'6' => decimal(document, at + 1)?,
-        _ => hexadecimal(document, at + 1)?,
+    let start = match document[at..] {
+        [b'@', ..] => return Some(Unit { ch: '@', start: at, end: at + 1, form: Form::Plain }),
+        [b'&', b'c', b'o', ..] => at,
+        [b'#' | b'0', b'6', b'4', ..] => decimal(document, at + 1)?,
+        [b'%' | b'x' | b'X' | b'0', b'4', b'0', ..] => hexadecimal(document, at + 1)?,
+        _ => return None,
     };
     Some(unit::read(document, start, true)).filter(|unit| unit.ch == '@')
 }
