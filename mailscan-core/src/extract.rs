@@ -149,7 +149,8 @@ pub fn deobfuscated(document: &[u8], media: Media, found: impl FnMut(Finding)) {
 /// fragments; only `http` and `https`, in the order in which they stand.
 ///
 /// Links are those of `a`, `area`, `iframe`, `frame`, of `link` to the next, an alternate or the canonical page, and a
-/// refresh. At most [`MAX_LINKS`] come out of a document, and none longer than [`MAX_LINK_LENGTH`] bytes.
+/// refresh, inside of `noscript` too. At most [`MAX_LINKS`] come out of a document, and none longer than
+/// [`MAX_LINK_LENGTH`] bytes.
 pub fn links(document: &[u8], base: &url::Url, found: impl FnMut(url::Url)) {
     links::scan(document, base, found);
 }

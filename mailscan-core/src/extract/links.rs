@@ -13,8 +13,15 @@ use super::{MAX_LINK_LENGTH, MAX_LINKS};
 
 /// Hands every link of `document` to `found`, absolute and without its fragment.
 pub(super) fn scan(document: &[u8], base: &Url, found: impl FnMut(Url)) {
-    let mut reader = LinkReader { base: base.clone(), own_base: false, tag: Tag::default(), count: 0, found };
-    let mut emitter = CallbackEmitter::new(move |event: CallbackEvent<'_>, _: Span<()>| {
+    let (tag, noscript) = (Tag::default(), None);
+    let mut reader = LinkReader { base: base.clone(), own_base: false, tag, noscript, count: 0, found };
+    read(&mut reader, document);
+    // One that is not closed goes on to the end.
+    reader.leave_noscript();
+}
+
+fn read<F: FnMut(Url)>(reader: &mut LinkReader<F>, document: &[u8]) {
+    let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: Span<()>| {
         reader.read(&event);
         None::<Infallible>
     });
@@ -33,6 +40,7 @@ enum Element {
     Frame,
     Base,
     Meta,
+    NoScript,
 }
 
 impl Element {
@@ -43,6 +51,7 @@ impl Element {
             b"iframe" | b"frame" => Self::Frame,
             b"base" => Self::Base,
             b"meta" => Self::Meta,
+            b"noscript" => Self::NoScript,
             _ => Self::Other,
         }
     }
@@ -106,6 +115,9 @@ struct LinkReader<F> {
     base: Url,
     own_base: bool,
     tag: Tag,
+    /// What stands in the `noscript` being read. To a reader without scripts it is markup like any other, which the
+    /// tokenizer takes for text.
+    noscript: Option<Vec<u8>>,
     count: usize,
     found: F,
 }
@@ -122,6 +134,12 @@ impl<F: FnMut(Url)> LinkReader<F> {
             }
             CallbackEvent::AttributeValue { value } if self.tag.element != Element::Other => self.tag.keep(value),
             CallbackEvent::CloseStartTag { .. } => self.close(),
+            CallbackEvent::String { value } => {
+                if let Some(inside) = &mut self.noscript {
+                    inside.extend_from_slice(value);
+                }
+            }
+            CallbackEvent::EndTag { name: b"noscript" } => self.leave_noscript(),
             _ => {}
         }
     }
@@ -130,8 +148,20 @@ impl<F: FnMut(Url)> LinkReader<F> {
         let tag = std::mem::take(&mut self.tag);
         if tag.element == Element::Base {
             self.rebase(&tag);
+        } else if tag.element == Element::NoScript {
+            self.noscript = Some(Vec::new());
         } else if let Some(url) = tag.link().and_then(|link| self.resolve(link)) {
             self.give(url);
+        }
+    }
+
+    /// Reads what stood in a `noscript`, once.
+    fn leave_noscript(&mut self) {
+        if let Some(inside) = self.noscript.take() {
+            read(self, &inside);
+            // One that opened inside has the same end. It stays text: read anew for each, a page of nothing but opening
+            // tags would cost the square of its length.
+            self.noscript = None;
         }
     }
 
@@ -203,6 +233,14 @@ mod tests {
     fn markup_in_scripts_and_comments_is_none() {
         let html = "<script>'<a href=s>'</script><!-- <a href=c> --><title><a href=t></title><a href=real>";
         assert_eq!(links(html), ["https://a.org/dir/real"]);
+    }
+
+    #[test]
+    fn what_a_reader_without_scripts_sees() {
+        let html = "<noscript><a href='a?x=1&amp;y'>a</a><script>'<a href=s>'</script></noscript><a href=b>\
+            <noscript><p><noscript><a href=c></noscript><noscript><meta http-equiv=refresh content='0;url=d'>";
+        let expected = ["a?x=1&y", "b", "d"].map(|link| format!("https://a.org/dir/{link}"));
+        assert_eq!(links(html), expected);
     }
 
     #[test]
