@@ -7,6 +7,7 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use mailscan_core::Address;
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
+use mailscan_core::class::Classes;
 use mailscan_core::extract::Form;
 use mailscan_core::job::{JobId, JobSource, JobSpec, NewJob};
 use mailscan_core::simulate;
@@ -34,6 +35,7 @@ fn sightings(job: JobId, addresses: &[Address]) -> Vec<Sighting> {
                 source: source.clone(),
                 offset: 100,
                 form: Form::Plain,
+                classes: Classes::NONE,
             })
         })
         .collect()

@@ -227,10 +227,18 @@ impl fmt::Display for ClassFilter {
 pub struct LeftOut([u64; Class::ALL.len()]);
 
 impl LeftOut {
+    /// None.
+    pub const NONE: Self = Self([0; Class::ALL.len()]);
+
     /// Counts `count` more of a class.
     pub fn add(&mut self, class: Class, count: u64) {
         let of = &mut self.0[class as usize];
         *of = of.saturating_add(count);
+    }
+
+    /// Adds what another count holds.
+    pub fn merge(&mut self, other: &Self) {
+        other.iter().for_each(|(class, count)| self.add(class, count));
     }
 
     /// How many of a class.

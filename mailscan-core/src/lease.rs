@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::class::LeftOut;
 use crate::job::JobId;
 use crate::task::{Task, TaskId};
 
@@ -109,4 +110,22 @@ pub struct Settle {
     pub lease: Lease,
     /// How it ended.
     pub verdict: Verdict,
+    /// The mentions of addresses in it that were left out for their classes. They count when the verdict ends the task:
+    /// what is tried again meets them again.
+    pub left_out: LeftOut,
+}
+
+impl Settle {
+    /// A settlement of a task in which nothing was left out.
+    pub const fn new(lease: Lease, verdict: Verdict) -> Self {
+        Self { lease, verdict, left_out: LeftOut::NONE }
+    }
+
+    /// What is to be added to the job's count.
+    pub const fn counted(&self) -> LeftOut {
+        match self.verdict {
+            Verdict::Done | Verdict::Failed { .. } => self.left_out,
+            Verdict::Retry { .. } | Verdict::Release { .. } => LeftOut::NONE,
+        }
+    }
 }

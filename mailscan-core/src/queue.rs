@@ -58,6 +58,8 @@ pub trait Queue: Debug + Send + Sync + 'static {
     /// - The same settlement again answers [`Settled::Repeated`].
     /// - [`Verdict::Retry`](crate::lease::Verdict::Retry) raises the attempt count,
     ///   [`Verdict::Release`](crate::lease::Verdict::Release) does not; both clear nothing of the crash count.
+    /// - What an applied settlement [counts](Settle::counted) as left out is added to the job's depth, with the
+    ///   settlement or not at all.
     fn settle(&self, batch: &[Settle]) -> impl Future<Output = Result<Vec<Settled>>> + Send;
 
     /// Takes back up to `limit` expired leases.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::Address;
+use crate::class::Classes;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::extract::Form;
@@ -150,6 +151,8 @@ pub struct Sighting {
     pub offset: u64,
     /// How it was written.
     pub form: Form,
+    /// What else it is.
+    pub classes: Classes,
 }
 
 /// What became of a sighting.
@@ -176,6 +179,8 @@ pub struct Stored {
     pub offset: u64,
     /// How it was written.
     pub form: Form,
+    /// What else it is, by the sighting that was stored.
+    pub classes: Classes,
     /// When it was stored.
     pub found_at: Timestamp,
 }

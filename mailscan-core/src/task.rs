@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use crate::class::LeftOut;
 use crate::job::JobId;
 
 /// The identity of a task within its queue.
@@ -193,6 +194,8 @@ pub struct Depth {
     pub failed: u64,
     /// Given up because their deliveries ended in crashes.
     pub quarantined: u64,
+    /// The mentions of addresses that ended tasks left out for their classes.
+    pub left_out: LeftOut,
 }
 
 impl Depth {

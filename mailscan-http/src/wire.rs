@@ -2,6 +2,8 @@
 
 mod workers;
 
+use std::collections::BTreeMap;
+
 use mailscan_core::clock::Timestamp;
 use mailscan_core::eta::{format_projection, format_seconds};
 use mailscan_core::job::{self, JobSource};
@@ -126,7 +128,7 @@ pub fn source(source: &JobSource) -> String {
 }
 
 /// The tasks of a job by state.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Queue {
     pending: u64,
     delayed: u64,
@@ -135,12 +137,15 @@ pub struct Queue {
     blocked: u64,
     failed: u64,
     quarantined: u64,
+    /// Mentions of addresses that were left out, by class.
+    left_out: BTreeMap<&'static str, u64>,
 }
 
 impl From<&task::Depth> for Queue {
     fn from(depth: &task::Depth) -> Self {
-        let task::Depth { pending, delayed, leased, done, blocked, failed, quarantined } = *depth;
-        Self { pending, delayed, processing: leased, completed: done, blocked, failed, quarantined }
+        let task::Depth { pending, delayed, leased, done, blocked, failed, quarantined, left_out } = *depth;
+        let left_out = left_out.iter().map(|(class, count)| (class.as_str(), count)).collect();
+        Self { pending, delayed, processing: leased, completed: done, blocked, failed, quarantined, left_out }
     }
 }
 

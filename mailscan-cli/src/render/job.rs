@@ -7,7 +7,7 @@ use mailscan_core::task::Depth;
 use mailscan_http::wire::{self, source};
 
 use super::table::aligned;
-use super::{escape, grouped};
+use super::{escape, grouped, left_out};
 
 /// A job as `--json` writes it, which is how the API does.
 pub(crate) fn json(job: &Job, depth: Option<&Depth>) -> wire::Job {
@@ -57,8 +57,9 @@ pub(crate) fn show(job: &Job, depth: &Depth) -> String {
             format!("{} pending, {} processing, {} completed", depth.pending + depth.delayed, depth.leased, depth.done),
         ),
         ("given up", format!("{} blocked, {} failed, {} quarantined", depth.blocked, depth.failed, depth.quarantined)),
-        ("created", job.created_at.rfc3339()),
     ];
+    rows.extend(left_out(&depth.left_out).map(|text| ("mentions", text)));
+    rows.push(("created", job.created_at.rfc3339()));
     rows.extend(job.started_at.map(|time| ("started", time.rfc3339())));
     rows.extend(job.finished_at.map(|time| ("finished", time.rfc3339())));
     rows.iter().map(|(name, value)| format!("{name:<11}{value}\n")).collect()

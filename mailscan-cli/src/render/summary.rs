@@ -6,7 +6,7 @@ use mailscan_core::lease::FailureClass;
 use mailscan_core::store::{ErrorClass, ErrorGroup};
 use mailscan_core::task::Depth;
 
-use super::{counted, escape, grouped};
+use super::{counted, escape, grouped, left_out};
 
 /// How many hosts that refused are named.
 const HOSTS: usize = 10;
@@ -30,6 +30,9 @@ pub(crate) fn lines(job: &Job, depth: &Depth, groups: &[ErrorGroup], db: &str) -
         text.push_str(&format!("; not read: {}", grouped(depth.open())));
     }
     text.push('\n');
+    if let Some(left_out) = left_out(&depth.left_out) {
+        text.push_str(&format!("{left_out}, mentions all\n"));
+    }
     let failed = depth.failed + depth.quarantined;
     if failed > 0 {
         text.push_str(&format!("failed: {}\n", grouped(failed)));

@@ -5,6 +5,7 @@
 
 use tokio::sync::Notify;
 
+use crate::class::LeftOut;
 use crate::clock::Timestamp;
 use crate::lease::{FailureClass, Verdict};
 use crate::queue::Depth;
@@ -80,8 +81,8 @@ impl State {
         }
     }
 
-    /// The depth of a job with so many tasks in each state.
-    pub(super) const fn depth(counts: &[u64; Self::COUNT]) -> Depth {
+    /// The depth of a job with so many tasks in each state, that left out so many mentions.
+    pub(super) const fn depth(counts: &[u64; Self::COUNT], left_out: LeftOut) -> Depth {
         Depth {
             pending: counts[Self::Pending as usize] + counts[Self::Suspect as usize],
             delayed: counts[Self::Delayed as usize],
@@ -90,6 +91,7 @@ impl State {
             blocked: counts[Self::Blocked as usize],
             failed: counts[Self::Failed as usize],
             quarantined: counts[Self::Quarantined as usize],
+            left_out,
         }
     }
 }

@@ -6,15 +6,23 @@ use super::jobs::{create, get, store};
 use super::*;
 use crate::ErrorKind;
 use crate::address::Address;
+use crate::class::Classes;
 use crate::extract::Form;
-use crate::store::{Inserted, Sighting};
+use crate::store::{Inserted, Sighting, Stored};
 
 pub(super) fn address(local: &str) -> Address {
     Address::new(local, "a.org").unwrap()
 }
 
 pub(super) fn sighting(job: JobId, local: &str) -> Sighting {
-    Sighting { job, address: address(local), source: Arc::from("https://a.org/"), offset: 0, form: Form::Plain }
+    Sighting {
+        job,
+        address: address(local),
+        source: Arc::from("https://a.org/"),
+        offset: 0,
+        form: Form::Plain,
+        classes: Classes::NONE,
+    }
 }
 
 async fn insert(store: &impl Store, job: JobId, locals: &[&str]) -> Vec<Inserted> {
@@ -47,7 +55,7 @@ pub async fn letter_case_makes_no_new_address<H: Harness>(harness: &H) {
     assert_eq!(stored(&store, job).await, ["Ann", "STRAẞE"]);
 }
 
-/// The first sighting is kept, with source, place and form.
+/// The first sighting is kept, with source, place, form and classes.
 pub async fn the_first_sighting_is_kept<H: Harness>(harness: &H) {
     let store = store(harness).await;
     let job = create(&store, "k", 99).await;
@@ -55,16 +63,17 @@ pub async fn the_first_sighting_is_kept<H: Harness>(harness: &H) {
         source: Arc::from(source),
         offset,
         form,
+        classes: Classes::from_bits(offset as u16),
         ..sighting(job, local)
     };
-    let first = sighting("Ann", "https://a.org/1", 1 << 40, Form::PercentEncoded);
+    let first = sighting("Ann", "https://a.org/1", (1 << 40) + 3, Form::PercentEncoded);
     let other = sighting("bob", "/tmp/ü", 7, Form::CharacterReference);
     let later = sighting("ann", "https://a.org/2", 9, Form::Plain);
     store.insert(&[first.clone(), other.clone(), later.clone()]).await.unwrap();
     store.insert(&[later]).await.unwrap();
     let rows = store.addresses(job, 0, 99).await.unwrap();
-    let row = |row: &crate::store::Stored| (row.address.clone(), row.source.clone(), row.offset, row.form);
-    let expected = [first, other].map(|s| (s.address, s.source, s.offset, s.form));
+    let row = |row: &Stored| (row.address.clone(), row.source.clone(), row.offset, row.form, row.classes);
+    let expected = [first, other].map(|s| (s.address, s.source, s.offset, s.form, s.classes));
     assert_eq!(rows.iter().map(row).collect::<Vec<_>>(), expected);
 }
 

@@ -44,7 +44,7 @@ macro_rules! conformance_tests {
                 a_swept_lease_is_lost
                 a_settled_lease_cannot_be_renewed
                 foreign_leases_are_lost_in_order;
-            settle: done_is_done
+            settle: what_was_left_out_counts_once done_is_done
                 the_same_settlement_again_is_repeated
                 a_settlement_twice_in_a_batch_is_applied_once
                 a_swept_lease_settles_nothing

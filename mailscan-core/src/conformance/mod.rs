@@ -109,8 +109,7 @@ async fn settle_one(queue: &impl Queue, lease: Lease, verdict: Verdict) -> Settl
 
 /// Settles a batch.
 async fn settle_all(queue: &impl Queue, batch: &[(Lease, Verdict)]) -> Vec<Settled> {
-    let batch: Vec<_> =
-        batch.iter().map(|(lease, verdict)| Settle { lease: *lease, verdict: verdict.clone() }).collect();
+    let batch: Vec<_> = batch.iter().map(|(lease, verdict)| Settle::new(*lease, verdict.clone())).collect();
     let settled = queue.settle(&batch).await.unwrap();
     assert_eq!(settled.len(), batch.len());
     settled

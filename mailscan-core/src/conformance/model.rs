@@ -11,6 +11,7 @@ use proptest::test_runner::{Config, TestRunner};
 use super::addresses::sighting;
 use super::jobs::{create, get};
 use super::*;
+use crate::class::LeftOut;
 use crate::queue::{Depth, Renewed};
 use crate::store::Inserted;
 
@@ -228,6 +229,7 @@ impl Model {
             blocked: count(State::Blocked),
             failed: count(State::Failed),
             quarantined: count(State::Quarantined),
+            left_out: LeftOut::NONE,
         };
         assert_eq!(depth, expected);
     }

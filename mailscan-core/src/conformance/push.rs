@@ -3,6 +3,7 @@
 use futures::FutureExt;
 
 use super::*;
+use crate::class::LeftOut;
 use crate::queue::Depth;
 
 /// Pushed tasks can be claimed at once.
@@ -130,7 +131,9 @@ pub async fn depth_counts_every_state<H: Harness>(harness: &H) {
     ];
     let batch: Vec<_> = claimed.iter().map(|claimed| claimed.lease).zip(verdicts).collect();
     settle_all(&queue, &batch).await;
-    let expected = Depth { pending: 2, delayed: 2, leased: 1, done: 1, blocked: 1, failed: 2, quarantined: 1 };
+    let left_out = LeftOut::NONE;
+    let expected =
+        Depth { pending: 2, delayed: 2, leased: 1, done: 1, blocked: 1, failed: 2, quarantined: 1, left_out };
     assert_eq!(queue.depth(JOB).await.unwrap(), expected);
 }
 

@@ -1,6 +1,7 @@
 //! The lines of [`Queue::settle`].
 
 use super::*;
+use crate::class::{Class, LeftOut};
 
 /// A task that is done is not delivered again.
 pub async fn done_is_done<H: Harness>(harness: &H) {
@@ -10,6 +11,25 @@ pub async fn done_is_done<H: Harness>(harness: &H) {
     crash(harness, &queue).await;
     assert!(take(&queue, 9).await.is_empty());
     assert_eq!(queue.depth(JOB).await.unwrap().done, 1);
+}
+
+/// What was left out counts with the settlement that ends the task, once; what is tried again has not counted.
+pub async fn what_was_left_out_counts_once<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    push_new(&queue, &pages("a.org", 4)).await;
+    let mut left_out = LeftOut::NONE;
+    left_out.add(Class::Placeholder, 2);
+    left_out.add(Class::MessageId, 1 << 40);
+    let verdicts = [Verdict::Done, failed(FailureClass::Permanent), retry(LEASE), release(LEASE)];
+    let claimed = take(&queue, 4).await;
+    let settle = |(claimed, verdict): (&Claimed, Verdict)| Settle { left_out, ..Settle::new(claimed.lease, verdict) };
+    let batch: Vec<_> = claimed.iter().zip(verdicts).map(settle).collect();
+    for expected in [Settled::Applied, Settled::Repeated] {
+        assert_eq!(queue.settle(&batch).await.unwrap(), [expected; 4]);
+        let counted = queue.depth(JOB).await.unwrap().left_out;
+        assert_eq!(counted.iter().collect::<Vec<_>>(), [(Class::Placeholder, 4), (Class::MessageId, 2 << 40)]);
+    }
+    assert_eq!(queue.depth(JobId(77)).await.unwrap().left_out, LeftOut::NONE);
 }
 
 /// The same settlement again answers `Repeated` and changes nothing, whatever the verdict.

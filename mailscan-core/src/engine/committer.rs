@@ -33,8 +33,7 @@ pub(super) struct Finished {
 impl Finished {
     /// The outcome that gives a task back untouched.
     pub(super) fn released(assigned: &Assigned) -> Self {
-        let settle =
-            Settle { lease: assigned.claimed.lease, verdict: Verdict::Release { after: std::time::Duration::ZERO } };
+        let settle = Settle::new(assigned.claimed.lease, Verdict::Release { after: std::time::Duration::ZERO });
         let outcome = TaskOutcome { settle: Some(settle), ..TaskOutcome::default() };
         Self { run: assigned.run.clone(), outcome, room: None }
     }

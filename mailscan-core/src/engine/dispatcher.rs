@@ -186,7 +186,7 @@ impl<P: Pipeline> Dispatcher<P> {
             match self.shared.run(claimed.lease.job) {
                 Some(run) => self.keep(claimed, run, trusted_until),
                 None => {
-                    orphans.push(Settle { lease: claimed.lease, verdict: Verdict::Release { after: Duration::ZERO } });
+                    orphans.push(Settle::new(claimed.lease, Verdict::Release { after: Duration::ZERO }));
                 }
             }
         }

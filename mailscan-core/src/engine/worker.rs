@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::committer::Finished;
 use super::dispatcher::Assigned;
 use super::shared::Shared;
+use crate::class::LeftOut;
 use crate::fetch::{Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher};
 use crate::lease::{Lease, Settle, Verdict};
 use crate::pipeline::{Pipeline, TaskOutcome};
@@ -140,7 +141,7 @@ impl<P: Pipeline> Worker<P> {
         let worked = AssertUnwindSafe(self.work(&assigned)).catch_unwind().await;
         if worked.is_err() {
             let error = FetchError::new(FetchErrorClass::Transient, "panic", "the task panicked: this is a defect");
-            self.give_up(&assigned, TaskOutcome::default(), &error).await;
+            self.give_up(&assigned, TaskOutcome::default(), LeftOut::NONE, &error).await;
         }
         self.activity.end();
         assigned.run.running.fetch_sub(1, Ordering::Relaxed);
@@ -158,7 +159,7 @@ impl<P: Pipeline> Worker<P> {
         match fetched {
             None => self.give_back(assigned).await,
             Some(Ok(fetched)) => self.harvest(assigned, fetched).await,
-            Some(Err(error)) => self.give_up(assigned, TaskOutcome::default(), &error).await,
+            Some(Err(error)) => self.give_up(assigned, TaskOutcome::default(), LeftOut::NONE, &error).await,
         }
     }
 
@@ -209,17 +210,18 @@ impl<P: Pipeline> Worker<P> {
                     Some(Err(error)) => {
                         // What came before the error counts; should the task be retried, it only comes again.
                         self.send_parts(assigned, &mut harvest).await;
-                        return self.give_up(assigned, harvest.rest(), &error).await;
+                        let left_out = harvest.left_out();
+                        return self.give_up(assigned, harvest.rest(), left_out, &error).await;
                     }
                 }
             },
         }
         self.send_parts(assigned, &mut harvest).await;
-        let note = harvest.note();
+        let (note, left_out) = (harvest.note(), harvest.left_out());
         let mut rest = harvest.rest();
         let node = &self.shared.options.node;
         rest.error = note.map(|note| outcome::record(&assigned.claimed, &note, ErrorClass::Partial, node));
-        self.settle(assigned, rest, Verdict::Done).await;
+        self.settle(assigned, rest, left_out, Verdict::Done).await;
     }
 
     async fn read_piece(&self, assigned: &Assigned, harvest: &mut Harvest<'_>, document: &Document) {
@@ -243,7 +245,7 @@ impl<P: Pipeline> Worker<P> {
     }
 
     /// Settles a task that failed, after what it had brought until then: a retry, a later return, or the end.
-    async fn give_up(&self, assigned: &Assigned, mut brought: TaskOutcome, error: &FetchError) {
+    async fn give_up(&self, assigned: &Assigned, mut brought: TaskOutcome, left_out: LeftOut, error: &FetchError) {
         let options = &self.shared.options;
         let max_attempts = assigned.run.job.spec.options.max_attempts;
         let failure = outcome::failure(&assigned.claimed, error, max_attempts, options.backoff, rand::random());
@@ -254,19 +256,19 @@ impl<P: Pipeline> Worker<P> {
             self.shared.leases.rest(host, Instant::now() + after.min(options.lease_for));
         }
         brought.error = failure.class.map(|class| outcome::record(&assigned.claimed, error, class, &options.node));
-        self.settle(assigned, brought, failure.verdict).await;
+        self.settle(assigned, brought, left_out, failure.verdict).await;
     }
 
     /// Gives the task back untouched.
     async fn give_back(&self, assigned: &Assigned) {
-        self.settle(assigned, TaskOutcome::default(), Verdict::Release { after: Duration::ZERO }).await;
+        self.settle(assigned, TaskOutcome::default(), LeftOut::NONE, Verdict::Release { after: Duration::ZERO }).await;
     }
 
-    async fn settle(&self, assigned: &Assigned, mut outcome: TaskOutcome, verdict: Verdict) {
+    async fn settle(&self, assigned: &Assigned, mut outcome: TaskOutcome, left_out: LeftOut, verdict: Verdict) {
         let lease: Lease = assigned.claimed.lease;
         // What is no longer ours is another's to settle, and another finds the same addresses.
         if self.shared.leases.holds(lease) {
-            outcome.settle = Some(Settle { lease, verdict });
+            outcome.settle = Some(Settle { lease, verdict, left_out });
             self.send(assigned, outcome).await;
         }
     }

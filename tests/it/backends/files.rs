@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
+use mailscan_core::class::Classes;
 use mailscan_core::extract::Form;
 use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob};
 use mailscan_core::lease::NodeId;
@@ -104,6 +105,7 @@ async fn an_older_schema_is_migrated_with_its_data() {
         source: "https://b.org/".into(),
         offset: 0,
         form: Form::Plain,
+        classes: Classes::NONE,
     };
     let inserted = database.insert(&[again("bob@a.org"), again("ANN@a.org")]).await.unwrap();
     assert_eq!(inserted, [Inserted::New, Inserted::Known], "what was stored before is found again");

@@ -35,8 +35,7 @@ async fn a_large_frontier_is_claimed_piece_by_piece() {
     for _ in 0..20 {
         let claimed = queue.claim(&request).await.unwrap();
         assert_eq!(claimed.len(), 500);
-        let done: Vec<_> =
-            claimed.iter().map(|claimed| Settle { lease: claimed.lease, verdict: Verdict::Done }).collect();
+        let done: Vec<_> = claimed.iter().map(|claimed| Settle::new(claimed.lease, Verdict::Done)).collect();
         queue.settle(&done).await.unwrap();
     }
     let depth = queue.depth(JobId(1)).await.unwrap();

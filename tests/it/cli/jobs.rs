@@ -33,7 +33,7 @@ fn a_job_runs_to_the_end_of_its_sources_and_is_exported() {
 
     let csv = run_in(folder.path(), &["job", "export", "1"]);
     let lines: Vec<_> = csv.out.lines().collect();
-    assert_eq!((lines.len(), lines[0]), (32, "email,source,offset,form,found_at"));
+    assert_eq!((lines.len(), lines[0]), (32, "email,source,offset,form,classes,found_at"));
     let exported = run_in(folder.path(), &["job", "export", "1", "--format", "jsonl", "--output", "out.jsonl"]);
     assert_eq!((exported.code, exported.out.as_str()), (0, ""));
     let file = fs::read_to_string(folder.path().join("out.jsonl")).unwrap();
@@ -45,6 +45,35 @@ fn a_job_runs_to_the_end_of_its_sources_and_is_exported() {
     let listed = json(&run_in(folder.path(), &["job", "list", "--json"]).out);
     assert_eq!((listed[0]["id"].as_u64(), listed[0]["status"].as_str()), (Some(1), Some("completed")));
     assert_eq!(show(folder.path(), "1")["queue"]["completed"], 31);
+}
+
+/// A file with three addresses, two of which are left out by default: one as a placeholder, twice.
+fn classes() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let text = "info@host.org you@example.com\nMessage-ID: <1@host.org>\nYou@example.com";
+    fs::write(folder.path().join("mail.txt"), text).unwrap();
+    folder
+}
+
+#[test]
+fn classes_are_left_out_counted_and_brought_back() {
+    let folder = classes();
+    let ran = run_in(folder.path(), &["run", "--path", "mail.txt", "--target", "9", "--json"]);
+    assert_eq!((ran.code, &json(&ran.out)["collected"]), (0, &1.into()), "{}", ran.err);
+    assert!(ran.err.contains("left out: 2 placeholder, 1 message_id, mentions all"), "{}", ran.err);
+    let left_out = serde_json::json!({"placeholder": 2, "message_id": 1});
+    assert_eq!(show(folder.path(), "1")["queue"]["left_out"], left_out);
+    let shown = run_in(folder.path(), &["job", "show", "1"]).out;
+    assert!(shown.contains("left out: 2 placeholder, 1 message_id"), "{shown}");
+    let csv = run_in(folder.path(), &["job", "export", "1"]).out;
+    assert!(csv.contains("info@host.org,") && csv.contains(",plain,role,"), "{csv}");
+
+    let all = run_in(folder.path(), &["run", "--path", "mail.txt", "--target", "9", "--include", "all", "--json"]);
+    assert_eq!(json(&all.out)["collected"], 3, "{}", all.err);
+    assert!(!all.err.contains("left out"), "{}", all.err);
+    let rows = run_in(folder.path(), &["job", "export", "2", "--format", "jsonl"]).out;
+    let classes: Vec<_> = rows.lines().map(|line| json(line)["classes"].to_string()).collect();
+    assert_eq!(classes, [r#"["role"]"#, r#"["placeholder"]"#, r#"["message_id"]"#]);
 }
 
 #[test]

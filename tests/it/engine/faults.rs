@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
+use mailscan_core::class::Classes;
 use mailscan_core::engine::{Engine, EngineOptions};
 use mailscan_core::extract::Form;
 use mailscan_core::fetch::{FetchContext, FetchError, Fetched, Fetcher};
@@ -125,6 +126,7 @@ async fn a_job_that_died_at_its_target_is_completed_when_it_is_taken_up() {
         source: "before the crash".into(),
         offset: 0,
         form: Form::Plain,
+        classes: Classes::NONE,
     };
     pipeline.store.insert(&[sighting("a@a.org"), sighting("b@a.org")]).await.unwrap();
     let engine = Engine::start(pipeline.clone(), only(job));

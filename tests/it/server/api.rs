@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mailscan_core::Address;
 use mailscan_core::backend::sqlite::Sqlite;
+use mailscan_core::class::Classes;
 use mailscan_core::extract::Form;
 use mailscan_core::job::{JobId, JobStatus};
 use mailscan_core::lease::{FailureClass, NodeId};
@@ -54,6 +55,7 @@ async fn running_job(store: &Sqlite) -> JobId {
         source: Arc::from("https://example.org/"),
         offset: 0,
         form: Form::Plain,
+        classes: Classes::NONE,
     };
     store.insert(&(0..60).map(sighting).collect::<Vec<_>>()).await.unwrap();
     store.record_active(id, Duration::from_secs(30)).await.unwrap();

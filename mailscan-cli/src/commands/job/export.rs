@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use mailscan_core::class::Class;
 use mailscan_core::job::JobId;
 use mailscan_core::store::{Store, Stored};
 use serde::Serialize;
@@ -22,6 +23,7 @@ struct Row<'a> {
     source: &'a str,
     offset: u64,
     form: &'a str,
+    classes: Vec<&'static str>,
     found_at: String,
 }
 
@@ -32,6 +34,7 @@ impl<'a> From<&'a Stored> for Row<'a> {
             source: &stored.source,
             offset: stored.offset,
             form: stored.form.as_str(),
+            classes: stored.classes.iter().map(Class::as_str).collect(),
             found_at: stored.found_at.rfc3339(),
         }
     }
@@ -60,11 +63,11 @@ fn create(path: &Path) -> Result<File> {
 
 async fn csv(store: &impl Store, id: JobId, out: Box<dyn Write + Send>) -> Result<u64> {
     let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(["email", "source", "offset", "form", "found_at"])?;
+    writer.write_record(["email", "source", "offset", "form", "classes", "found_at"])?;
     let count = pages(store, id, |stored| {
         let row = Row::from(stored);
-        let offset = row.offset.to_string();
-        let cells = [&*safe(row.email), &*safe(row.source), &offset, row.form, &row.found_at];
+        let (offset, classes) = (row.offset.to_string(), row.classes.join(" "));
+        let cells = [&*safe(row.email), &*safe(row.source), &offset, row.form, &classes, &row.found_at];
         Ok(writer.write_record(cells)?)
     })
     .await?;

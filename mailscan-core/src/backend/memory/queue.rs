@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::backend::ready::{ReadyHint, ReadyOrder, State, due_at, due_by};
+use crate::class::LeftOut;
 use crate::clock::{Clock, Timestamp};
 use crate::error::Result;
 use crate::job::JobId;
@@ -64,6 +65,7 @@ struct JobTasks {
     /// The host that was served last.
     cursor: String,
     counts: [u64; State::COUNT],
+    left_out: LeftOut,
 }
 
 #[derive(Debug, Default)]
@@ -235,6 +237,7 @@ impl Tasks {
             Some(_) => return Settled::Repeated,
         }
         let at_once = self.order.next(now);
+        self.jobs.entry(settle.lease.job).or_default().left_out.merge(&settle.counted());
         self.change(settle.lease.task, |entry| {
             entry.state = State::after(&settle.verdict, State::ready(entry.crashes, suspect_after));
             if let Verdict::Retry { .. } = settle.verdict {
@@ -363,8 +366,9 @@ impl Queue for MemoryQueue {
     }
 
     async fn depth(&self, job: JobId) -> Result<Depth> {
-        let counts = self.lock().jobs.get(&job).map(|job| job.counts).unwrap_or_default();
-        Ok(State::depth(&counts))
+        let all = self.lock();
+        let job = all.jobs.get(&job);
+        Ok(job.map(|job| State::depth(&job.counts, job.left_out)).unwrap_or_default())
     }
 
     async fn ready(&self) {

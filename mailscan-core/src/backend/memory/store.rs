@@ -81,6 +81,7 @@ impl State {
             source: sighting.source.clone(),
             offset: sighting.offset,
             form: sighting.form,
+            classes: sighting.classes,
             found_at: now,
         });
         self.last_address = id;

@@ -204,7 +204,7 @@ fn write(
                 let (job, source) = (int(sighting.job.0), sources.id(&sighting.source)?);
                 let (email, offset, form) = (sighting.address.as_str(), int(sighting.offset), sighting.form.as_str());
                 id = id.saturating_add(1);
-                insert.execute(params![id, job, email, source, offset, form, now])?;
+                insert.execute(params![id, job, email, source, offset, form, sighting.classes.bits(), now])?;
                 ids[place] = id;
                 *room -= 1;
                 Inserted::New

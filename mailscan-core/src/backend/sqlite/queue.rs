@@ -3,7 +3,7 @@
 //! Each call is one operation of the writer. The counts of a job move in the same transaction as its tasks.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::writer::Session;
 use super::{Sqlite, claim};
 use crate::backend::ready::{State, due_at};
+use crate::class::{Class, LeftOut};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::job::JobId;
@@ -58,6 +59,19 @@ fn counts(connection: &Connection, job: JobId) -> Result<[u64; State::COUNT], Fa
         Ok(counts)
     };
     Ok(get.query_row([int(job.0)], read).optional()?.unwrap_or_default())
+}
+
+/// The mentions that a job left out. A class that only a newer version knows has no place in them.
+fn left_out(connection: &Connection, job: JobId) -> Result<LeftOut, Failure> {
+    let mut get = connection.prepare_cached(sql!("left_out_get"))?;
+    let mut rows = get.query([int(job.0)])?;
+    let mut counts = LeftOut::NONE;
+    while let Some(row) = rows.next()? {
+        if let Some(class) = Class::parse(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?) {
+            counts.add(class, uint(row, 1)?);
+        }
+    }
+    Ok(counts)
 }
 
 /// What a push needs for one task.
@@ -161,7 +175,9 @@ pub(super) fn settle<'a>(
     let mut give_back = session.connection.prepare_cached(sql!("task_settle"))?;
     let mut look = session.connection.prepare_cached(sql!("task_was_settled"))?;
     let mut settled = Vec::new();
-    for Settle { lease, verdict } in batch {
+    let mut left_out: BTreeMap<JobId, LeftOut> = BTreeMap::new();
+    for settle in batch {
+        let Settle { lease, verdict, .. } = settle;
         let (task, job, fence) = (int(lease.task.0), int(lease.job.0), int(lease.fence));
         let state = State::after(verdict, State::Pending);
         let error = if let Verdict::Failed { message, .. } = verdict { Some(message) } else { None };
@@ -179,6 +195,7 @@ pub(super) fn settle<'a>(
         };
         settled.push(if let Some(state) = applied {
             moves.note(lease.job, Some(State::Leased), state, 1);
+            left_out.entry(lease.job).or_default().merge(&settle.counted());
             Settled::Applied
         } else if look.query_row(params![task, job, fence], |row| row.get::<_, i64>(0))? == 1 {
             Settled::Repeated
@@ -187,6 +204,12 @@ pub(super) fn settle<'a>(
         });
     }
     moves.write(session.connection)?;
+    let mut add = session.connection.prepare_cached(sql!("left_out_add"))?;
+    for (job, counts) in left_out {
+        for (class, count) in counts.iter() {
+            add.execute(params![int(job.0), class.as_str(), int(count)])?;
+        }
+    }
     Ok(settled)
 }
 
@@ -259,7 +282,8 @@ impl Queue for Sqlite {
     }
 
     async fn depth(&self, job: JobId) -> Result<Depth> {
-        self.read("depth", move |connection| Ok(State::depth(&counts(connection, job)?))).await
+        self.read("depth", move |connection| Ok(State::depth(&counts(connection, job)?, left_out(connection, job)?)))
+            .await
     }
 
     async fn ready(&self) {

@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::writer::Session;
 use super::{Sqlite, addresses, spec};
 use crate::address::Address;
+use crate::class::Classes;
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, Result};
 use crate::extract::Form;
@@ -114,7 +115,8 @@ fn stored(connection: &Connection, job: JobId, after: u64, most: usize) -> Resul
             source: last.borrow().clone(),
             offset: uint(row, 3)?,
             form: named(row, 4, "form", Form::parse)?,
-            found_at: time(row, 5)?,
+            classes: Classes::from_bits(row.get(5)?),
+            found_at: time(row, 6)?,
         })
     })
 }

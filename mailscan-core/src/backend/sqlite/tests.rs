@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::{Sqlite, SqliteOptions};
 use crate::address::Address;
+use crate::class::Classes;
 use crate::extract::Form;
 use crate::job::{JobId, JobSource, JobSpec, NewJob};
 use crate::queue::{Pushed, Queue};
@@ -20,7 +21,7 @@ fn open(folder: &tempfile::TempDir) -> Sqlite {
 
 fn sighting(local: &str) -> Sighting {
     let address = Address::new(local, "a.org").unwrap();
-    Sighting { job: JobId(1), address, source: Arc::from(local), offset: 0, form: Form::Plain }
+    Sighting { job: JobId(1), address, source: Arc::from(local), offset: 0, form: Form::Plain, classes: Classes::NONE }
 }
 
 /// Inserts batches, and checks every answer and the final rows against a plain set.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::class::LeftOut;
 use crate::extract::{self, Media};
 use crate::fetch::{Discovered, Document, FetchError, FetchErrorClass};
 use crate::job::JobOptions;
@@ -20,11 +21,20 @@ pub(super) struct Harvest<'a> {
     sightings: Vec<Sighting>,
     discovered: Vec<NewTask>,
     truncated: bool,
+    /// The mentions that the job does not want.
+    left_out: LeftOut,
 }
 
 impl<'a> Harvest<'a> {
     pub(super) fn new(claimed: &'a Claimed, options: &'a JobOptions, discovered: Vec<Discovered>) -> Self {
-        let mut harvest = Self { claimed, options, sightings: Vec::new(), discovered: Vec::new(), truncated: false };
+        let mut harvest = Self {
+            claimed,
+            options,
+            sightings: Vec::new(),
+            discovered: Vec::new(),
+            truncated: false,
+            left_out: LeftOut::NONE,
+        };
         for Discovered { work, step } in discovered {
             harvest.discover(work, step);
         }
@@ -34,9 +44,12 @@ impl<'a> Harvest<'a> {
     /// Extracts the addresses of a document, and its links when the job follows them.
     pub(super) fn read(&mut self, document: &Document) {
         self.truncated |= document.truncated;
-        let (job, filter, sightings) = (self.claimed.task.job, self.options.classes, &mut self.sightings);
+        let (job, filter) = (self.claimed.task.job, self.options.classes);
+        let (sightings, left_out) = (&mut self.sightings, &mut self.left_out);
         extract::addresses(&document.body, document.media, |finding| {
-            if filter.left_out(finding.classes()).is_some() {
+            let classes = finding.classes();
+            if let Some(class) = filter.left_out(classes) {
+                left_out.add(class, 1);
                 return;
             }
             sightings.push(Sighting {
@@ -45,6 +58,7 @@ impl<'a> Harvest<'a> {
                 source: Arc::clone(&document.source),
                 offset: document.offset + finding.span.start as u64,
                 form: finding.form,
+                classes,
             });
         });
         if let (Some(base), Media::Html, Some(crawl)) = (&document.base, document.media, self.options.crawl)
@@ -93,6 +107,11 @@ impl<'a> Harvest<'a> {
     pub(super) fn note(&self) -> Option<FetchError> {
         let message = "it holds more than is read of one page: what stands after that was left out";
         self.truncated.then(|| FetchError::new(FetchErrorClass::Permanent, "truncated", message))
+    }
+
+    /// The mentions that were left out for their classes, in all documents so far.
+    pub(super) fn left_out(&self) -> LeftOut {
+        self.left_out
     }
 
     /// How many sightings are not handed on yet.

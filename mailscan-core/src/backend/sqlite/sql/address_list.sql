@@ -1,5 +1,5 @@
 -- Addresses of a job by id. The plus signs keep the reader on the order of ids, within the job's own range.
-SELECT address.id, email, source.name, address.offset, form, found_at
+SELECT address.id, email, source.name, address.offset, form, classes, found_at
 FROM address CROSS JOIN source ON source.id = address.source
 WHERE +address.job = ?1
   AND address.id > ?2
