@@ -41,6 +41,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example:
   mailscan run --url https://example.org/ --crawl --depth 3 --target 200 --contact https://example.org/bot
   mailscan run --search \"site:example.org contact\" --search-endpoint https://searx.example.org --target 1000
+  mailscan run --job job.json --target 500
   mailscan run --resume")]
     Run(Box<Run>),
     /// List, show, pause, resume, cancel and export jobs
@@ -135,22 +136,25 @@ pub(crate) struct Scan {
 }
 
 /// Which classes of addresses are kept.
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct Kept {
     /// Keep addresses of these classes too: placeholder, message_id, unknown_domain, literal, machine, or all
     #[arg(long, value_name = "CLASS,...", value_parser = classes)]
     pub(crate) include: Option<ClassFilter>,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct Database {
     /// The database file
     #[arg(long, default_value = "mailscan.db", value_name = "FILE")]
     pub(crate) db: String,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct Run {
+    /// A JSON file with a job: these options by their names, with `_` for `-`; what is typed as well wins
+    #[arg(long, value_name = "FILE")]
+    pub(crate) job: Option<PathBuf>,
     /// A page to read
     #[arg(long, value_name = "URL", value_parser = page_url)]
     pub(crate) url: Vec<String>,
@@ -158,7 +162,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "FILE")]
     pub(crate) urls: Vec<PathBuf>,
     /// What to search for
-    #[arg(long, value_name = "QUERY", requires = "search_endpoint")]
+    #[arg(long, value_name = "QUERY")]
     pub(crate) search: Vec<String>,
     /// The search endpoint: the base URL of a SearXNG, or a JSON file that describes one
     #[arg(long, value_name = "FILE|URL")]
@@ -172,9 +176,9 @@ pub(crate) struct Run {
     /// Follow links within the hosts of the pages given
     #[arg(long)]
     pub(crate) crawl: bool,
-    /// How many links away from the pages given to go
-    #[arg(long, value_name = "N", requires = "crawl", default_value_t = 5)]
-    pub(crate) depth: u32,
+    /// How many links away from the pages given to go [default: 5]
+    #[arg(long, value_name = "N")]
+    pub(crate) depth: Option<u32>,
     /// The most pages, calls and files to read
     #[arg(long, value_name = "N", value_parser = count)]
     pub(crate) max_pages: Option<u64>,
@@ -186,16 +190,16 @@ pub(crate) struct Run {
     /// Workers instead of the planned number
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<u32>,
-    /// Connections that one worker keeps busy
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    pub(crate) connections: u32,
+    /// Connections that one worker keeps busy [default: 100]
+    #[arg(long, value_name = "N")]
+    pub(crate) connections: Option<u32>,
     #[command(flatten)]
     pub(crate) politeness: Politeness,
     #[command(flatten)]
     pub(crate) classes: Kept,
-    /// Seconds after which the job is paused; 0 for never
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "600")]
-    pub(crate) time_limit: Duration,
+    /// Seconds after which the job is paused; 0 for never [default: 600]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) time_limit: Option<Duration>,
     /// Answer in JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -208,7 +212,8 @@ pub(crate) struct Run {
 }
 
 /// What a job keeps from its start: typing it again could only be ignored.
-const FIXED: [&str; 15] = [
+const FIXED: [&str; 16] = [
+    "job",
     "url",
     "urls",
     "search",
@@ -227,7 +232,7 @@ const FIXED: [&str; 15] = [
 ];
 
 /// How hosts are treated. What is not typed is what the job began with, or the default.
-#[derive(Debug, Default, ClapArgs)]
+#[derive(Clone, Debug, Default, ClapArgs)]
 pub(crate) struct Politeness {
     /// Seconds between two requests to one host, and between two calls of a search by one worker [default: 0.1]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]

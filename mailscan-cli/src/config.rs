@@ -1,5 +1,6 @@
 //! What was typed, made sense of: settings that are known to be valid.
 
+mod job_file;
 mod search;
 
 use std::path::Path;
@@ -31,6 +32,9 @@ pub(crate) fn limits(plan: &args::Plan) -> Result<Limits> {
     Ok(limits)
 }
 
+/// How many links away from the pages given a crawl goes, unless it is told.
+const DEPTH: u32 = 5;
+
 /// What `run` is to do.
 #[derive(Clone, Debug)]
 pub(crate) struct RunConfig {
@@ -59,7 +63,7 @@ pub(crate) struct Fetching {
 pub(crate) fn run(typed: &args::Run) -> Result<RunConfig> {
     let start = match typed.resume {
         Some(id) => Start::Resume(id),
-        None => Start::New(Box::new(spec(typed)?)),
+        None => Start::New(Box::new(spec(&job_file::merged(typed)?)?)),
     };
     Ok(RunConfig { db: typed.database.db.clone(), start, detach: typed.detach, json: typed.json })
 }
@@ -97,21 +101,27 @@ fn spec(typed: &args::Run) -> Result<JobSpec> {
     let Some(target) = typed.target else {
         return Err(Failure::Usage("say how many addresses to collect with --target".to_owned()));
     };
+    if typed.depth.is_some() && !typed.crawl {
+        return Err(Failure::Usage("--depth is for a job that follows links: add --crawl".to_owned()));
+    }
+    if !typed.search.is_empty() && typed.search_endpoint.is_none() {
+        return Err(Failure::Usage("a search needs an endpoint: name one with --search-endpoint".to_owned()));
+    }
     let (search_endpoint, search_lanes) = match &typed.search_endpoint {
         Some(text) => search::endpoint(text, typed.search_lanes).map(|(text, lanes)| (Some(text), lanes))?,
         None => (None, 1),
     };
     let defaults = JobOptions::default();
     let options = JobOptions {
-        crawl: typed.crawl.then_some(Crawl { max_depth: typed.depth }),
+        crawl: typed.crawl.then_some(Crawl { max_depth: typed.depth.unwrap_or(DEPTH) }),
         max_tasks: typed.max_pages,
         workers: typed.workers,
-        connections_per_worker: typed.connections,
+        connections_per_worker: typed.connections.unwrap_or(defaults.connections_per_worker),
         rate_limit: typed.politeness.rate_limit.unwrap_or(defaults.rate_limit),
         per_host: typed.politeness.per_host,
         contact: typed.politeness.contact.clone(),
         classes: typed.classes.include.unwrap_or_default(),
-        time_limit: Some(typed.time_limit).filter(|limit| !limit.is_zero()),
+        time_limit: typed.time_limit.or(defaults.time_limit).filter(|limit| !limit.is_zero()),
         search_endpoint,
         search_lanes,
         ..defaults

@@ -77,6 +77,30 @@ fn classes_are_left_out_counted_and_brought_back() {
 }
 
 #[test]
+fn a_job_comes_from_a_file_and_what_is_typed_wins() {
+    let folder = classes();
+    fs::create_dir(folder.path().join("jobs")).unwrap();
+    let write = |text: &str| fs::write(folder.path().join("jobs/a.json"), text).unwrap();
+    let run = |more: &[&str]| run_in(folder.path(), &[&["run", "--job", "jobs/a.json", "--json"], more].concat());
+    write(r#"{"path": ["../mail.txt"], "target": 9, "include": ["placeholder"], "time_limit": 60, "per_host": 2}"#);
+    let ran = run(&[]);
+    assert_eq!((ran.code, &json(&ran.out)["collected"]), (0, &2.into()), "{}", ran.err);
+    let ran = run(&["--include", "all", "--target", "2"]);
+    assert_eq!((ran.code, &json(&ran.out)["target"]), (0, &2.into()), "{}", ran.err);
+    for (text, error) in [
+        (r#"{"targets": 9}"#, "cannot read the job in `jobs/a.json`: unknown field `targets`"),
+        (r#"{"target": "9"}"#, "cannot read the job in `jobs/a.json`: invalid type"),
+        (r#"{"target": 9, "time_limit": -1}"#, "`time_limit` in `jobs/a.json`: give seconds from 0"),
+        (r#"{"target": 9, "include": "roles"}"#, "`include` in `jobs/a.json`: there is no class `roles`"),
+        (r#"{"target": 9, "depth": 1, "path": ["."]}"#, "--depth is for a job that follows links: add --crawl"),
+    ] {
+        write(text);
+        let ran = run(&[]);
+        assert!(ran.code != 0 && ran.err.contains(error) && ran.err.trim().lines().count() == 1, "{text}: {}", ran.err);
+    }
+}
+
+#[test]
 fn a_target_is_reached_exactly() {
     let folder = sources();
     let ran = run_in(folder.path(), &["run", "--path", "in", "--target", "7", "--json"]);
