@@ -1,11 +1,12 @@
 //! What holds for the addresses of any bytes; shared by the targets of both media.
 
 use mailscan_core::Address;
-use mailscan_core::extract::{Form, Media, addresses};
+use mailscan_core::extract::{Form, Media, addresses, oracle};
 
-/// Extracts, and checks that spans are in bounds and in order and that addresses read back.
+/// Extracts, and checks that spans are in bounds and in order, that addresses read back, and that the slow reference
+/// finds the same.
 pub fn check(document: &[u8], media: Media) {
-    let mut last = 0;
+    let (mut last, mut found) = (0, Vec::new());
     addresses(document, media, |finding| {
         let (span, address) = (&finding.span, &finding.address);
         assert!(last <= span.start && span.start < span.end && span.end <= document.len(), "{span:?} after {last}");
@@ -16,5 +17,7 @@ pub fn check(document: &[u8], media: Media) {
             let at = document[finding.span.clone()].iter().rposition(|byte| *byte == b'@').expect("a plain @");
             assert_eq!(&document[span.start..span.start + at], address.local().as_bytes());
         }
+        found.push(finding);
     });
+    assert_eq!(found, oracle(document, media));
 }
