@@ -147,7 +147,7 @@ fn existing_length(text: &str) -> Option<usize> {
     if let Some(length) = before_ideographs(text).or_else(|| before_sentence(text)) {
         return Some(length);
     }
-    is_known(text).then_some(text.len())
+    if is_known(text) { Some(text.len()) } else { before_capital(text) }
 }
 
 /// The length up to prose in an unspaced script that runs on after an ASCII domain: `ann@a.org请`.
@@ -166,6 +166,16 @@ fn before_sentence(text: &str) -> Option<usize> {
     let capitalised = last.starts_with(char::is_uppercase) && !last.chars().nth(1).is_some_and(char::is_uppercase);
     let sentence = capitalised && top.bytes().all(|byte| byte.is_ascii_lowercase());
     (sentence && is_known(head)).then_some(head.len())
+}
+
+/// The length up to a word that is glued on and begins with a capital: `ann@a.orgPhone`, `E<lt>ann@a.orgE<gt>` of Perl's
+/// documentation.
+fn before_capital(text: &str) -> Option<usize> {
+    let top = text.rfind('.')? + 1;
+    let lower = text[top..].bytes().take_while(u8::is_ascii_lowercase).count();
+    let cut = top + lower;
+    let glued = lower > 1 && text[cut..].starts_with(|ch: char| ch.is_ascii_uppercase());
+    (glued && is_known(&text[..cut])).then_some(cut)
 }
 
 /// Whether the domain has two labels or more, of at most 63 octets, and ends in a suffix in use.

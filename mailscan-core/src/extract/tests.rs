@@ -72,6 +72,7 @@ fn plain_addresses_and_their_neighbours() {
         ("see...ann@a.org", "ann@a.org"),
         ("-ann@a.org", "ann@a.org"),
         ("ann@a.org.Please", "ann@a.org"),
+        ("ann@a.orgPhone E<lt>bob@b.orgE<gt>", "ann@a.org bob@b.org"),
         ("ann@sub.a.co.JP", "ann@sub.a.co.jp"),
         ("ann@a.org:secret ann@a.org: yes", "ann@a.org ann@a.org"),
         ("ann@Mail.A.Org", "ann@mail.a.org"),
@@ -123,6 +124,8 @@ fn character_references() {
 fn percent_encoding() {
     check(&[
         ("mailto:ann%40a.org", "ann@a.org"),
+        ("~<a href='mailto:ann&#37;&#52;&#48;a&#46;org'>", "ann@a.org"),
+        ("~ann&#37;40a.org", "ann@a.org"),
         ("q=%22ann%40a.org%22", "ann@a.org"),
         ("%22ann@a.org", "ann@a.org"),
         ("%20ann@a.org", "ann@a.org"),

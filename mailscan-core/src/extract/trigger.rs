@@ -2,7 +2,7 @@
 //!
 //! Takes the document's bytes and answers with the units that are an `@`. Nearly every byte is passed by a vector test
 //! of whole blocks: how many `&`, `%` and `\` a document holds does not matter, since every numeric spelling of `@`
-//! holds the digits `40` or `64` and the only named one begins with `&c`. The test gives a bit for each
+//! holds the digits `40`, `64` or `37` and the only named one begins with `&c`. The test gives a bit for each
 //! byte, and only at these bits is anything read.
 
 use fearless_simd::prelude::*;
@@ -77,8 +77,10 @@ fn find<S: Simd>(simd: S, bytes: &[u8], hits: &mut Hits) {
         );
         // `40` and `64`, with `44` and `60` for the price of one comparison.
         let number = (second | 2).simd_eq(b'6') & (third & !4).simd_eq(b'0');
+        // `37` is the `%` of a percent-encoding that is written in references.
+        let percent = second.simd_eq(b'3') & third.simd_eq(b'7');
         let name = first.simd_eq(b'&') & second.simd_eq(b'c');
-        let hit = first.simd_eq(b'@') | number | name;
+        let hit = first.simd_eq(b'@') | number | percent | name;
         if hit.any_true() {
             hits.found[count] = (next, hit.to_bitmask());
             count += 1;
@@ -96,14 +98,15 @@ fn read(document: &[u8], at: usize) -> Option<Unit> {
     let start = match document[at..] {
         [b'@', ..] => return Some(Unit { ch: '@', start: at, end: at + 1, form: Form::Plain }),
         [b'&', b'c', b'o', ..] => at,
-        [b'#' | b'0', b'6', b'4', ..] => decimal(document, at + 1)?,
+        [b'#' | b'0', b'6', b'4', ..] | [b'#' | b'0', b'3', b'7', ..] => decimal(document, at + 1)?,
         [b'%' | b'x' | b'X' | b'0', b'4', b'0', ..] => hexadecimal(document, at + 1)?,
         _ => return None,
     };
-    Some(unit::read(document, start, true)).filter(|unit| unit.ch == '@')
+    // Where no code begins stands whatever it is, an `@` of its own perhaps.
+    Some(unit::read(document, start, true)).filter(|unit| unit.ch == '@' && unit.form != Form::Plain)
 }
 
-/// Where the reference begins of which `64` at `key` may be the number: `&#64;`, `&#064`.
+/// Where the reference begins of which `64` or `37` at `key` may be the number: `&#64;`, `&#064`, `&#37;&#52;&#48;`.
 fn decimal(document: &[u8], key: usize) -> Option<usize> {
     let (before, _) = without_zeros(&document[..key]);
     before.ends_with(b"&#").then(|| before.len() - 2)
@@ -140,8 +143,19 @@ mod tests {
 
     #[test]
     fn every_spelling_is_seen_once_at_every_place() {
-        let spellings =
-            ["@", "&#64;", "&#64", "&#00000064", "&#x40;", "&#X0040", "&commat;", "%40", "\\u0040", "\\x40"];
+        let spellings = [
+            "@",
+            "&#64;",
+            "&#64",
+            "&#00000064",
+            "&#x40;",
+            "&#X0040",
+            "&commat;",
+            "%40",
+            "\\u0040",
+            "\\x40",
+            "&#37;&#52;&#48;",
+        ];
         for spelling in spellings {
             for offset in 0..3 * BLOCK {
                 let mut document = vec![b'0'; 4 * BLOCK];
@@ -157,6 +171,7 @@ mod tests {
     fn what_only_looks_like_one_is_none() {
         let text = "64 40 &#640; &#x400 %2540 \\u00400 &copy; &co 4064 \\u040 #64 x40 \\\\x4 &#000000064;";
         assert_eq!(positions(text.as_bytes()), [text.find("\\u0040").unwrap()]);
+        assert_eq!(positions(b"a@ax40 @x40 @00x40"), [1, 7, 12], "each once");
         assert_eq!(positions(b"40"), [0; 0]);
         assert_eq!(positions(b"64"), [0; 0]);
         assert_eq!(positions(b""), [0; 0]);

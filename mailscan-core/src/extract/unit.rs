@@ -7,7 +7,7 @@
 use super::Form;
 
 /// The longest a unit that matters inside an address is in its source.
-pub(super) const LONGEST: usize = 12;
+pub(super) const LONGEST: usize = 15;
 
 /// One decoded character and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,9 @@ pub(super) const BORDER: char = '\0';
 pub(super) fn read(document: &[u8], at: usize, references: bool) -> Unit {
     let rest = &document[at..];
     let decoded = match rest[0] {
-        b'&' if references => reference(rest).map(|(ch, length)| (ch, length, Form::CharacterReference)),
+        b'&' if references => referenced_percent(rest)
+            .map(|(ch, length)| (ch, length, Form::PercentEncoded))
+            .or_else(|| reference(rest).map(|(ch, length)| (ch, length, Form::CharacterReference))),
         b'%' => percent(rest).map(|(ch, length)| (ch, length, Form::PercentEncoded)),
         b'\\' => escape(rest).map(|(ch, length)| (ch, length, Form::Escaped)),
         _ => None,
@@ -66,6 +68,24 @@ fn reference(bytes: &[u8]) -> Option<(char, usize)> {
         b'a'..=b'z' | b'A'..=b'Z' => named_reference(bytes),
         _ => None,
     }
+}
+
+/// The ASCII character that is percent-encoded at the beginning of `bytes`, with references for the three signs of its
+/// code, as docutils cloaks the links of addresses: `&#37;&#52;&#48;`.
+fn referenced_percent(bytes: &[u8]) -> Option<(char, usize)> {
+    let mut at = "&#37;".len();
+    if bytes.get(..at)? != b"&#37;" {
+        return None;
+    }
+    let mut digits = [0; 2];
+    for digit in &mut digits {
+        let rest = bytes.get(at..)?;
+        let (ch, length) = if rest.first() == Some(&b'&') { reference(rest)? } else { raw(rest.get(..1)?) };
+        *digit = u8::try_from(ch).ok()?;
+        at += length;
+    }
+    let code = u8::try_from(hex(&digits)?).ok()?;
+    code.is_ascii().then(|| (char::from(code), at))
 }
 
 fn numeric_reference(bytes: &[u8]) -> Option<(char, usize)> {
