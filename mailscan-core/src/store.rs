@@ -22,6 +22,9 @@ use crate::job::{Job, JobId, JobStatus, NewJob};
 use crate::lease::{FailureClass, NodeId};
 use crate::task::TaskId;
 
+/// How many addresses [`Store::fingerprints`] reads at a time.
+const FINGERPRINTS: usize = 10_000;
+
 /// A durable store. See the module's documentation for what is common to all methods.
 pub trait Store: Debug + Send + Sync + 'static {
     /// Creates a job, queued and unseeded.
@@ -72,6 +75,27 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Whether each address is stored for the job.
     fn known(&self, job: JobId, addresses: &[Address]) -> impl Future<Output = Result<Vec<bool>>> + Send;
+
+    /// Hands the fingerprint of every stored address of a job to `add`, in any order, and answers what that made of
+    /// `sum`. Addresses that are stored while it runs may be left out.
+    ///
+    /// This reads every address; a store that keeps fingerprints does better.
+    fn fingerprints<T: Send + 'static>(
+        &self,
+        job: JobId,
+        sum: T,
+        add: fn(&mut T, u64),
+    ) -> impl Future<Output = Result<T>> + Send {
+        async move {
+            let (mut sum, mut after) = (sum, 0);
+            loop {
+                let page = self.addresses(job, after, FINGERPRINTS).await?;
+                let Some(last) = page.last() else { return Ok(sum) };
+                after = last.id;
+                page.iter().for_each(|stored| add(&mut sum, stored.address.fingerprint()));
+            }
+        }
+    }
 
     /// Stored addresses of a job with an id above `after`, in the order in which they were first seen.
     fn addresses(&self, job: JobId, after: u64, limit: usize) -> impl Future<Output = Result<Vec<Stored>>> + Send;

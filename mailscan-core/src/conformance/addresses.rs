@@ -77,6 +77,22 @@ pub async fn the_first_sighting_is_kept<H: Harness>(harness: &H) {
     assert_eq!(rows.iter().map(row).collect::<Vec<_>>(), expected);
 }
 
+/// The fingerprints of a job are those of its addresses.
+pub async fn fingerprints_are_those_of_the_addresses<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let (job, other) = (create(&store, "k", 99).await, create(&store, "l", 99).await);
+    for locals in [&["a", "b", "A"][..], &["c"], &["b", "d", "e"]] {
+        insert(&store, job, locals).await;
+    }
+    insert(&store, other, &["f"]).await;
+    let mut found = store.fingerprints(job, vec![7], Vec::push).await.unwrap();
+    let mut expected: Vec<u64> = ["a", "b", "c", "d", "e"].map(|local| address(local).fingerprint()).to_vec();
+    expected.push(7);
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+}
+
 /// Each job has addresses of its own, also within one batch.
 pub async fn jobs_do_not_share_addresses<H: Harness>(harness: &H) {
     let store = store(harness).await;

@@ -75,6 +75,7 @@ macro_rules! conformance_tests {
                 letter_case_makes_no_new_address
                 the_first_sighting_is_kept
                 jobs_do_not_share_addresses
+                fingerprints_are_those_of_the_addresses
                 the_target_is_never_passed
                 a_known_address_is_known_over_the_target
                 a_missing_job_keeps_nothing_of_the_batch

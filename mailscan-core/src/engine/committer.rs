@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::dispatcher::Assigned;
 use super::job_run::{JobRun, Stop};
+use super::lifecycle;
 use super::shared::Shared;
 use super::{EngineOptions, Watermarks};
 use crate::job::{JobId, JobStatus};
@@ -96,6 +97,11 @@ async fn commit<P: Pipeline>(shared: &Shared<P>, mut batch: Vec<Finished>) -> Op
     let outcomes: Arc<[TaskOutcome]> = outcomes.into();
     let committed = shared.persist(|| shared.pipeline.commit(outcomes.clone())).await?;
     account(shared, &runs, &outcomes, &committed);
+    let jobs: BTreeMap<JobId, &Arc<JobRun>> = runs.iter().map(|(run, _)| (run.id(), run)).collect();
+    for run in jobs.into_values().filter(|run| run.filter().is_full()) {
+        // Between two batches, so that no address is missed.
+        shared.persist(|| lifecycle::fill_filter(shared.pipeline.store(), run)).await?;
+    }
     Some(())
 }
 

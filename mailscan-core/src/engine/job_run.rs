@@ -21,6 +21,8 @@ const RATE_WINDOW: Duration = Duration::from_secs(30);
 const GROWTH_WINDOW: Duration = Duration::from_secs(5);
 /// The false positives that the Bloom front is sized for.
 const FALSE_POSITIVES: f64 = 0.01;
+/// The most addresses that it is sized for at first.
+const MOST: usize = 1 << 30;
 
 /// Why a job stops here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +55,7 @@ pub(super) struct JobRun {
     pub(super) mentions: AtomicU64,
     pub(super) errors: AtomicU64,
     filter: Mutex<BloomFront>,
+    bloom_capacity: usize,
     began: Instant,
     window: Mutex<RateWindow>,
     depth: Mutex<Depth>,
@@ -87,6 +90,7 @@ impl JobRun {
             mentions: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             filter: Mutex::new(BloomFront::new(limits.bloom_capacity, FALSE_POSITIVES)),
+            bloom_capacity: limits.bloom_capacity.clamp(1, MOST),
             began: Instant::now(),
             window: Mutex::new(window),
             depth: Mutex::default(),
@@ -121,6 +125,17 @@ impl JobRun {
     /// The filter of addresses that are stored. Locked briefly, never across an await.
     pub(super) fn filter(&self) -> MutexGuard<'_, BloomFront> {
         locked(&self.filter)
+    }
+
+    /// An empty filter for more addresses than there are.
+    pub(super) fn empty_filter(&self) -> BloomFront {
+        let filter = self.filter();
+        if filter.is_full() {
+            return filter.grown();
+        }
+        let collected = usize::try_from(self.collected()).unwrap_or(usize::MAX).min(MOST);
+        let first = BloomFront::new(collected.max(self.bloom_capacity), FALSE_POSITIVES);
+        if collected < self.bloom_capacity { first } else { first.grown() }
     }
 
     /// Time at work since this engine took the job up.

@@ -10,6 +10,7 @@ use super::JobFilter;
 use super::committer::reach_target;
 use super::job_run::{JobRun, Stop};
 use super::shared::Shared;
+use crate::dedup::BloomFront;
 use crate::error::Result;
 use crate::job::{Job, JobStatus};
 use crate::pipeline::Pipeline;
@@ -108,16 +109,7 @@ async fn take_up<P: Pipeline>(shared: &Shared<P>, job: Job) -> Result<()> {
     }
     let run = JobRun::new(job, &shared.options);
     run.over_limit.store(left_out, Ordering::Relaxed);
-    let mut after = 0;
-    loop {
-        let page = store.addresses(run.id(), after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = last.id;
-        let mut filter = run.filter();
-        for stored in &page {
-            filter.insert(stored.address.fingerprint());
-        }
-    }
+    fill_filter(store, &run).await?;
     let run = Arc::new(run);
     shared.progress.publish(run.progress(None, false));
     shared.add_run(run.clone());
@@ -126,6 +118,19 @@ async fn take_up<P: Pipeline>(shared: &Shared<P>, job: Job) -> Result<()> {
         reach_target(shared, &run);
     }
     Ok(())
+}
+
+/// Puts a filter in place that knows every stored address and has room for more.
+pub(super) async fn fill_filter(store: &impl Store, run: &JobRun) -> Result<()> {
+    let mut empty = run.empty_filter();
+    loop {
+        let filled = store.fingerprints(run.id(), empty, BloomFront::insert).await?;
+        if !filled.is_full() {
+            *run.filter() = filled;
+            return Ok(());
+        }
+        empty = filled.grown();
+    }
 }
 
 /// Ends the jobs that have nothing left to do or have been asked to stop.

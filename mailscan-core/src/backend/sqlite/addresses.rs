@@ -26,6 +26,8 @@ const FILTERS: usize = 64;
 /// The addresses that a filter is made for at first, and how often it may err.
 const FILTER_CAPACITY: usize = 10_000;
 const FALSE_POSITIVES: f64 = 0.01;
+/// The most addresses that a filter is made for; beyond that it errs more often.
+const MOST: usize = 1 << 30;
 
 /// The fingerprints of the addresses of jobs, in the writer's memory.
 #[derive(Debug, Default)]
@@ -45,15 +47,16 @@ impl Filters {
         self.0.clear();
     }
 
-    /// The filter of a job that has so many addresses. Made from the index, unless all of them came through here: other
-    /// processes may write to the file.
+    /// The filter of a job that has so many addresses. Made from the index when it is full, and unless all of them came
+    /// through here: other processes may write to the file.
     fn of(&mut self, job: JobId, collected: u64, index: &Index<'_>) -> Result<&mut Filter, Failure> {
-        if self.0.get(&job).is_none_or(|filter| filter.collected != collected) {
+        let usable = |filter: &Filter| filter.collected == collected && !filter.front.is_full();
+        if !self.0.get(&job).is_some_and(usable) {
             if self.0.len() >= FILTERS {
                 self.0.clear();
             }
-            let capacity = usize::try_from(collected).unwrap_or(usize::MAX).clamp(FILTER_CAPACITY, 1 << 32);
-            let mut front = BloomFront::new(capacity, FALSE_POSITIVES);
+            let addresses = usize::try_from(collected).unwrap_or(usize::MAX).clamp(FILTER_CAPACITY, MOST);
+            let mut front = BloomFront::new(addresses, FALSE_POSITIVES).grown();
             index.fingerprints(|fingerprint| front.insert(fingerprint.cast_unsigned()))?;
             self.0.insert(job, Filter { front, collected });
         }

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::convert::{int, limit, maybe_time, millis, small, time, uint};
 use super::failure::Failure;
+use super::runs::Index;
 use super::writer::Session;
 use super::{Sqlite, addresses, spec};
 use crate::address::Address;
@@ -259,6 +260,17 @@ impl Store for Sqlite {
     async fn known(&self, job: JobId, addresses: &[Address]) -> Result<Vec<bool>> {
         let (addresses, mask) = (addresses.to_vec(), self.shared.fingerprint_mask);
         self.read("known", move |connection| addresses::known(connection, job, &addresses, mask)).await
+    }
+
+    async fn fingerprints<T: Send + 'static>(&self, job: JobId, sum: T, add: fn(&mut T, u64)) -> Result<T> {
+        self.read("fingerprints", move |connection| {
+            // In one transaction, because the runs of the index change with every batch.
+            let snapshot = connection.unchecked_transaction()?;
+            let mut sum = sum;
+            Index::open(&snapshot, job)?.fingerprints(|fingerprint| add(&mut sum, fingerprint.cast_unsigned()))?;
+            Ok(sum)
+        })
+        .await
     }
 
     async fn addresses(&self, job: JobId, after: u64, limit: usize) -> Result<Vec<Stored>> {
