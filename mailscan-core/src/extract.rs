@@ -5,11 +5,15 @@
 //! - [`addresses`] finds the e-mail addresses of a document, decoded from whatever they hide behind.
 //! - [`links`] finds the links of an HTML document.
 
+pub(crate) mod border;
+pub(crate) mod charset;
 mod context;
 mod deobfuscate;
 mod domain;
+mod extractor;
 mod grammar;
 mod links;
+mod mail;
 mod message_id;
 #[cfg(any(test, feature = "oracle"))]
 mod naive;
@@ -26,6 +30,9 @@ mod unusual;
 
 use std::ops::Range;
 
+pub use self::extractor::Extractor;
+#[cfg(any(feature = "http", feature = "files"))]
+pub(crate) use self::mail::is_mail;
 use crate::address::Address;
 use crate::class::Classes;
 
@@ -36,6 +43,9 @@ pub enum Media {
     Text,
     /// HTML or XML: character references count.
     Html,
+    /// A mail message or a file of many (mbox): encoded words, quoted-printable, base64 and charsets count, and parts
+    /// that are HTML are read as such.
+    Mail,
 }
 
 /// How an address was written.
@@ -52,12 +62,26 @@ pub enum Form {
     Escaped,
     /// Hidden from collectors, such as `ann at a dot org`; only [`deobfuscated`] looks for these.
     Deobfuscated,
+    /// In quoted-printable, with codes or a soft line break in it, such as `ann=40a.org`.
+    QuotedPrintable,
+    /// In base64.
+    Base64,
+    /// In an encoded word of a mail header, such as `=?utf-8?Q?ann=40a.org?=`.
+    EncodedWord,
 }
 
 impl Form {
     /// All forms.
-    pub const ALL: [Self; 5] =
-        [Self::Plain, Self::CharacterReference, Self::PercentEncoded, Self::Escaped, Self::Deobfuscated];
+    pub const ALL: [Self; 8] = [
+        Self::Plain,
+        Self::CharacterReference,
+        Self::PercentEncoded,
+        Self::Escaped,
+        Self::Deobfuscated,
+        Self::QuotedPrintable,
+        Self::Base64,
+        Self::EncodedWord,
+    ];
 
     /// A stable short name, for stores and for people.
     pub const fn as_str(self) -> &'static str {
@@ -67,6 +91,9 @@ impl Form {
             Self::PercentEncoded => "percent-encoded",
             Self::Escaped => "escaped",
             Self::Deobfuscated => "deobfuscated",
+            Self::QuotedPrintable => "quoted-printable",
+            Self::Base64 => "base64",
+            Self::EncodedWord => "encoded-word",
         }
     }
 
@@ -102,7 +129,8 @@ impl Finding {
 /// Hands every address of `document` to `found`, in the order in which they stand, an address as often as it stands.
 ///
 /// Character references, percent-encoding and the escapes of JSON and JavaScript are decoded, in any mixture. In
-/// [`Media::Text`] references count only where one of them is the `@`.
+/// [`Media::Text`] references count only where one of them is the `@`. In [`Media::Mail`] headers and parts are decoded
+/// first, each by its own encoding and charset; a document that comes in pieces is read by an [`Extractor`].
 ///
 /// What is an address is decided for running text rather than by the letter of the standards:
 ///
@@ -125,7 +153,10 @@ impl Finding {
 /// assert_eq!(found, ["ann@example.org", "ann@example.org"]);
 /// ```
 pub fn addresses(document: &[u8], media: Media, found: impl FnMut(Finding)) {
-    scan::scan(document, media, found);
+    match media {
+        Media::Mail => mail::addresses(document, scan_into, found),
+        Media::Text | Media::Html => scan::scan(document, media, found),
+    }
 }
 
 /// Hands every address of `document` to `found` as [`addresses`] does, and those that were hidden from collectors: spelled
@@ -142,7 +173,21 @@ pub fn addresses(document: &[u8], media: Media, found: impl FnMut(Finding)) {
 /// assert_eq!(found, ["ann@example.org"]);
 /// ```
 pub fn deobfuscated(document: &[u8], media: Media, found: impl FnMut(Finding)) {
-    deobfuscate::scan(document, media, found);
+    match media {
+        Media::Mail => mail::addresses(document, deobfuscate_into, found),
+        Media::Text | Media::Html => deobfuscate::scan(document, media, found),
+    }
+}
+
+/// A way to search a text.
+type Search = fn(&[u8], Media, &mut dyn FnMut(Finding));
+
+fn scan_into(text: &[u8], media: Media, found: &mut dyn FnMut(Finding)) {
+    scan::scan(text, media, found);
+}
+
+fn deobfuscate_into(text: &[u8], media: Media, found: &mut dyn FnMut(Finding)) {
+    deobfuscate::scan(text, media, found);
 }
 
 /// What [`addresses`] gives, found by the plainest means: the reference that fuzzing holds the extractor to. Slow, in time

@@ -76,7 +76,8 @@ pub enum Documents {
     None,
     /// One document, the usual case.
     One(Document),
-    /// Pieces of something that may be larger than memory, cut where no address can stand.
+    /// Pieces of something that may be larger than memory, cut where no address can stand. Those of
+    /// [`Media::Mail`] may be cut anywhere and follow each other without a gap.
     Stream(mpsc::Receiver<Result<Document, FetchError>>),
 }
 

@@ -10,7 +10,7 @@ mod search;
 use std::collections::{HashMap, HashSet};
 
 use mailscan_core::class::LeftOut;
-use mailscan_core::extract;
+use mailscan_core::extract::Extractor;
 
 use crate::args;
 use crate::exit::{Exit, Result};
@@ -71,11 +71,7 @@ pub(crate) fn run(typed: &args::Scan) -> Result<Exit> {
 
 /// How addresses are found.
 fn extractor(deobfuscate: bool) -> search::Extract {
-    if deobfuscate {
-        |document, media, found| extract::deobfuscated(document, media, found)
-    } else {
-        |document, media, found| extract::addresses(document, media, found)
-    }
+    if deobfuscate { Extractor::deobfuscating } else { Extractor::new }
 }
 
 impl Summary {

@@ -210,15 +210,15 @@ impl<P: Pipeline> Worker<P> {
                     Some(Err(error)) => {
                         // What came before the error counts; should the task be retried, it only comes again.
                         self.send_parts(assigned, &mut harvest).await;
-                        let left_out = harvest.left_out();
-                        return self.give_up(assigned, harvest.rest(), left_out, &error).await;
+                        let (rest, left_out) = harvest.rest();
+                        return self.give_up(assigned, rest, left_out, &error).await;
                     }
                 }
             },
         }
         self.send_parts(assigned, &mut harvest).await;
-        let (note, left_out) = (harvest.note(), harvest.left_out());
-        let mut rest = harvest.rest();
+        let note = harvest.note();
+        let (mut rest, left_out) = harvest.rest();
         let node = &self.shared.options.node;
         rest.error = note.map(|note| outcome::record(&assigned.claimed, &note, ErrorClass::Partial, node));
         self.settle(assigned, rest, left_out, Verdict::Done).await;

@@ -17,6 +17,7 @@ use hyper::{Response, StatusCode};
 use tokio::time::Instant;
 use url::Url;
 
+use super::media;
 use super::politeness::{Pace, Politeness, Turn};
 use super::robots::Rules;
 use crate::error::Result;
@@ -257,7 +258,11 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 /// The text of a page; nothing when a body without a type turns out to be no text.
 fn document(url: Url, declared: &ContentType, mut body: Body, cap: usize) -> Fetched {
-    let Some(media) = declared.media(|| charset::sniff(&body.bytes)) else { return Fetched::default() };
+    let Some(mut media) = declared.media(|| media::of_content(&body.bytes)) else { return Fetched::default() };
+    // Archives of mailing lists are called plain text.
+    if media == Media::Text && media::of_content(&body.bytes) == Media::Mail {
+        media = Media::Mail;
+    }
     if !declared.essence.starts_with("text/") && media == Media::Text && charset::looks_binary(&body.bytes) {
         return Fetched::default();
     }

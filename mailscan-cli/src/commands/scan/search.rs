@@ -8,7 +8,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use mailscan_core::address::Address;
 use mailscan_core::class::{Class, ClassFilter, Classes};
-use mailscan_core::extract::{Finding, Form, Media};
+use mailscan_core::extract::{Extractor, Finding, Form};
 use mailscan_core::source::file::Pieces;
 
 use super::inputs::Input;
@@ -37,8 +37,8 @@ pub(super) struct Searched {
     pub(super) error: Option<String>,
 }
 
-/// How addresses are found.
-pub(super) type Extract = fn(&[u8], Media, &mut dyn FnMut(Finding));
+/// Makes the extractor that a scan was asked for.
+pub(super) type Extract = fn() -> Extractor;
 
 /// What a scan was asked for.
 #[derive(Clone, Copy, Debug)]
@@ -141,28 +141,33 @@ fn search(input: &Input, asked: Asked) -> Searched {
     };
     let mut searched = Searched { source, ..Searched::default() };
     let mut seen = HashSet::new();
+    let mut take = |searched: &mut Searched, finding: Finding| {
+        let identity = finding.address.identity();
+        if seen.contains(&identity) {
+            return;
+        }
+        let classes = finding.classes();
+        if let Some(class) = asked.filter.left_out(classes) {
+            searched.left_out.entry(identity).or_insert(class);
+            return;
+        }
+        searched.left_out.remove(&identity);
+        seen.insert(identity);
+        let offset = finding.span.start as u64;
+        searched.found.push(Found { address: finding.address, offset, form: finding.form, classes });
+    };
+    let mut extractor = (asked.extract)();
     let result = opened.and_then(|pieces| {
         for piece in pieces {
             let piece = piece?;
             searched.bytes += piece.bytes.len() as u64;
-            (asked.extract)(&piece.bytes, piece.media, &mut |finding| {
-                let identity = finding.address.identity();
-                if seen.contains(&identity) {
-                    return;
-                }
-                let classes = finding.classes();
-                if let Some(class) = asked.filter.left_out(classes) {
-                    searched.left_out.entry(identity).or_insert(class);
-                    return;
-                }
-                searched.left_out.remove(&identity);
-                seen.insert(identity);
-                let offset = piece.offset + finding.span.start as u64;
-                searched.found.push(Found { address: finding.address, offset, form: finding.form, classes });
-            });
+            let offset = usize::try_from(piece.offset).map_err(io::Error::other)?;
+            extractor.read(&piece.bytes, offset, piece.media, |finding| take(&mut searched, finding));
         }
         Ok(())
     });
+    // What was found before an error counts.
+    extractor.end(|finding| take(&mut searched, finding));
     searched.error = result.err().map(|error: io::Error| format!("cannot read `{}`: {error}", searched.source));
     searched
 }

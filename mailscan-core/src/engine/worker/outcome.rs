@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::class::LeftOut;
-use crate::extract::{self, Media};
+use crate::class::{ClassFilter, LeftOut};
+use crate::extract::{self, Extractor, Finding, Media};
 use crate::fetch::{Discovered, Document, FetchError, FetchErrorClass};
-use crate::job::JobOptions;
+use crate::job::{JobId, JobOptions};
 use crate::lease::{Claimed, FailureClass, NodeId, Verdict};
 use crate::pipeline::TaskOutcome;
 use crate::retry::Backoff;
@@ -18,6 +18,9 @@ use crate::task::{NewTask, Work};
 pub(super) struct Harvest<'a> {
     claimed: &'a Claimed,
     options: &'a JobOptions,
+    extractor: Extractor,
+    /// What is being read, since an address may be certain only with what follows.
+    source: Arc<str>,
     sightings: Vec<Sighting>,
     discovered: Vec<NewTask>,
     truncated: bool,
@@ -30,6 +33,8 @@ impl<'a> Harvest<'a> {
         let mut harvest = Self {
             claimed,
             options,
+            extractor: Extractor::new(),
+            source: Arc::from(""),
             sightings: Vec::new(),
             discovered: Vec::new(),
             truncated: false,
@@ -44,29 +49,37 @@ impl<'a> Harvest<'a> {
     /// Extracts the addresses of a document, and its links when the job follows them.
     pub(super) fn read(&mut self, document: &Document) {
         self.truncated |= document.truncated;
-        let (job, filter) = (self.claimed.task.job, self.options.classes);
-        let (sightings, left_out) = (&mut self.sightings, &mut self.left_out);
-        extract::addresses(&document.body, document.media, |finding| {
-            let classes = finding.classes();
-            if let Some(class) = filter.left_out(classes) {
-                left_out.add(class, 1);
-                return;
-            }
-            sightings.push(Sighting {
-                job,
-                address: finding.address,
-                source: Arc::clone(&document.source),
-                offset: document.offset + finding.span.start as u64,
-                form: finding.form,
-                classes,
-            });
-        });
+        if self.source != document.source {
+            self.end();
+            self.source = Arc::clone(&document.source);
+        }
+        let offset = usize::try_from(document.offset).unwrap_or(usize::MAX);
+        let mut sieve = Sieve {
+            job: self.claimed.task.job,
+            filter: self.options.classes,
+            source: &self.source,
+            sightings: &mut self.sightings,
+            left_out: &mut self.left_out,
+        };
+        self.extractor.read(&document.body, offset, document.media, |finding| sieve.take(finding));
         if let (Some(base), Media::Html, Some(crawl)) = (&document.base, document.media, self.options.crawl)
             && self.claimed.task.depth < crawl.max_depth
             && self.stays_on_site(base)
         {
             self.follow(document, base);
         }
+    }
+
+    /// Extracts what might have gone on in a further document, when there is none.
+    fn end(&mut self) {
+        let mut sieve = Sieve {
+            job: self.claimed.task.job,
+            filter: self.options.classes,
+            source: &self.source,
+            sightings: &mut self.sightings,
+            left_out: &mut self.left_out,
+        };
+        self.extractor.end(|finding| sieve.take(finding));
     }
 
     /// Whether a page is on the site of the link that led to it. A source may redirect to where it lives now; a link
@@ -109,11 +122,6 @@ impl<'a> Harvest<'a> {
         self.truncated.then(|| FetchError::new(FetchErrorClass::Permanent, "truncated", message))
     }
 
-    /// The mentions that were left out for their classes, in all documents so far.
-    pub(super) fn left_out(&self) -> LeftOut {
-        self.left_out
-    }
-
     /// How many sightings are not handed on yet.
     pub(super) fn waiting(&self) -> usize {
         self.sightings.len()
@@ -125,9 +133,38 @@ impl<'a> Harvest<'a> {
         TaskOutcome { sightings: std::mem::replace(&mut self.sightings, rest), ..TaskOutcome::default() }
     }
 
-    /// Everything that is left.
-    pub(super) fn rest(self) -> TaskOutcome {
-        TaskOutcome { sightings: self.sightings, discovered: self.discovered, ..TaskOutcome::default() }
+    /// Everything that is left, and the mentions that were left out for their classes in all documents.
+    pub(super) fn rest(mut self) -> (TaskOutcome, LeftOut) {
+        self.end();
+        let rest = TaskOutcome { sightings: self.sightings, discovered: self.discovered, ..TaskOutcome::default() };
+        (rest, self.left_out)
+    }
+}
+
+/// What takes findings: those that the job wants become sightings, the others are counted.
+struct Sieve<'a> {
+    job: JobId,
+    filter: ClassFilter,
+    source: &'a Arc<str>,
+    sightings: &'a mut Vec<Sighting>,
+    left_out: &'a mut LeftOut,
+}
+
+impl Sieve<'_> {
+    fn take(&mut self, finding: Finding) {
+        let classes = finding.classes();
+        if let Some(class) = self.filter.left_out(classes) {
+            self.left_out.add(class, 1);
+            return;
+        }
+        self.sightings.push(Sighting {
+            job: self.job,
+            address: finding.address,
+            source: Arc::clone(self.source),
+            offset: finding.span.start as u64,
+            form: finding.form,
+            classes,
+        });
     }
 }
 
@@ -241,7 +278,7 @@ mod tests {
             claimed.task.depth = depth;
             let work = Work::Page { url: url.to_owned() };
             let harvest = Harvest::new(&claimed, &options, vec![Discovered { work, step: 0 }]);
-            harvest.rest().discovered[0].depth
+            harvest.rest().0.discovered[0].depth
         };
         assert_eq!(depth_of(2, "https://a.org/next"), 2);
         assert_eq!(depth_of(2, "https://b.org/"), 5);

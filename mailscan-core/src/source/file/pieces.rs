@@ -6,7 +6,8 @@ use std::io::{ErrorKind, Read, Result};
 use std::path::Path;
 
 use super::decode;
-use crate::extract::Media;
+use crate::extract::{Media, border};
+use crate::source::media;
 
 /// How long a piece is at most.
 const PIECE: usize = (1 << 20) + TAIL;
@@ -62,7 +63,7 @@ impl Pieces {
     /// Those of reading its first bytes.
     pub fn from_reader(reader: impl Read + Send + 'static, name: &str) -> Result<Self> {
         let (reader, compressed) = decode::open(reader)?;
-        let media = media_of_name(name);
+        let media = media::of_name(name);
         Ok(Self { reader, compressed, media, offset: 0, carried: Vec::new(), failed: None, ended: false })
     }
 
@@ -82,9 +83,9 @@ impl Pieces {
             return self.failed.take().map_or(Ok(None), Err);
         }
         if !self.ended {
-            self.carried = bytes.split_off(cut(&bytes));
+            self.carried = bytes.split_off(border::last(&bytes, TAIL));
         }
-        let media = *self.media.get_or_insert_with(|| media_of_content(&bytes));
+        let media = *self.media.get_or_insert_with(|| media::of_content(&bytes));
         let offset = self.offset;
         self.offset += bytes.len() as u64;
         Ok(Some((Piece { offset, bytes, media }, self.ended && self.failed.is_none())))
@@ -113,42 +114,6 @@ impl Iterator for Pieces {
     fn next(&mut self) -> Option<Self::Item> {
         Some(self.next_piece().transpose()?.map(|(piece, _)| piece))
     }
-}
-
-/// Where to cut a full piece: from 1 to its length.
-fn cut(bytes: &[u8]) -> usize {
-    let floor = bytes.len().saturating_sub(TAIL);
-    let tail = &bytes[floor..];
-    let last = |matches: fn(u8) -> bool| tail.iter().rposition(|byte| matches(*byte)).map(|at| floor + at);
-    if let Some(space) = last(|byte| byte <= b' ') {
-        return space + 1;
-    }
-    // What an opening bracket or quote begins belongs to it; what they close is over.
-    if let Some(sign) = last(|byte| matches!(byte, b'<' | b'>' | b'"')) {
-        return if bytes[sign] == b'>' || sign == 0 { sign + 1 } else { sign };
-    }
-    if let Some(sign) =
-        last(|byte| byte.is_ascii() && !byte.is_ascii_alphanumeric() && !b"@.+-_%&#;\\/:'=".contains(&byte))
-    {
-        return sign + 1;
-    }
-    bytes.len()
-}
-
-/// How to read a file by the ending of its name, where that says anything; the ending `gz` is looked behind.
-fn media_of_name(name: &str) -> Option<Media> {
-    const MARKUP: [&str; 8] = ["html", "htm", "xhtml", "shtml", "xml", "svg", "rss", "atom"];
-    let name = name.strip_suffix(".gz").unwrap_or(name);
-    let (_, ending) = name.rsplit_once('.')?;
-    MARKUP.iter().any(|markup| markup.eq_ignore_ascii_case(ending)).then_some(Media::Html)
-}
-
-/// How to read a text by its beginning.
-fn media_of_content(bytes: &[u8]) -> Media {
-    let start = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
-    let begins = |mark: &[u8]| start.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark));
-    let markup = begins(b"<!doctype html") || begins(b"<html") || begins(b"<?xml");
-    if markup { Media::Html } else { Media::Text }
 }
 
 #[cfg(test)]

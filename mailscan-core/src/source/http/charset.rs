@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
-use crate::extract::Media;
+use crate::extract::{Media, charset};
 
 /// How far into a document a `<meta charset>` is looked for, as in the HTML standard.
 const META_WINDOW: usize = 1_024;
@@ -37,6 +37,7 @@ impl ContentType {
             ("", _) | ("application", "octet-stream" | "x-unknown" | "unknown") => Some(body()),
             (_, "html" | "xml") => Some(Media::Html),
             (_, subtype) if subtype.ends_with("+xml") => Some(Media::Html),
+            ("message", "rfc822" | "global" | "news") | ("application", "mbox") | ("multipart", _) => Some(Media::Mail),
             ("text" | "message", _) => Some(Media::Text),
             ("application", subtype) if is_text_like(subtype) => Some(Media::Text),
             _ => None,
@@ -71,7 +72,6 @@ fn is_text_like(subtype: &str) -> bool {
             "x-x509-ca-cert",
             "pgp-keys",
             "pgp-signature",
-            "mbox",
             "graphql",
             "x-httpd-php",
             "x-tex",
@@ -81,32 +81,24 @@ fn is_text_like(subtype: &str) -> bool {
         .contains(&subtype)
 }
 
-/// Guesses how to read a body without a type.
-pub(crate) fn sniff(body: &[u8]) -> Media {
-    let head = &body[..body.len().min(META_WINDOW)];
-    let begins = head.trim_ascii_start();
-    let is = |prefix: &[u8]| begins.len() >= prefix.len() && begins[..prefix.len()].eq_ignore_ascii_case(prefix);
-    if is(b"<!doctype html") || is(b"<html") || is(b"<?xml") || is(b"<head") || is(b"<body") || is(b"<!--") {
-        Media::Html
-    } else {
-        Media::Text
-    }
-}
-
 /// Whether a body without a type is no text at all: it holds a NUL and no byte order mark.
 pub(crate) fn looks_binary(body: &[u8]) -> bool {
     Encoding::for_bom(body).is_none() && memchr::memchr(0, &body[..body.len().min(META_WINDOW)]).is_some()
 }
 
 /// The body in UTF-8, without its byte order mark: by that mark, its head, its own words, as UTF-8 where it is that, else
-/// as windows-1252. A body that is UTF-8 already is not copied.
+/// as windows-1252. A body that is UTF-8 already is not
+/// copied, and one that is mail stays as it is: its parts have charsets of their own.
 pub(crate) fn to_utf8(body: Bytes, content_type: &ContentType, media: Media) -> Bytes {
+    if media == Media::Mail {
+        return body;
+    }
     if let Some((encoding, mark)) = Encoding::for_bom(&body) {
         return decode(body.slice(mark..), encoding);
     }
     let declared = content_type.charset.as_deref().and_then(|label| readable(label.as_bytes()));
     let encoding = declared.or_else(|| if media == Media::Html { own_charset(&body) } else { None });
-    let guess = || if is_utf8(&body) { UTF_8 } else { WINDOWS_1252 };
+    let guess = || if charset::is_utf8(&body) { UTF_8 } else { WINDOWS_1252 };
     let encoding = encoding.unwrap_or_else(guess);
     decode(body, encoding)
 }
@@ -120,11 +112,6 @@ fn decode(body: Bytes, encoding: &'static Encoding) -> Bytes {
         std::borrow::Cow::Borrowed(text) if text.len() == body.len() => body,
         text => Bytes::from(text.into_owned()),
     }
-}
-
-/// Whether a body is UTF-8; where it was cut, its last character may be missing a part.
-fn is_utf8(body: &[u8]) -> bool {
-    std::str::from_utf8(body).map_or_else(|error| error.error_len().is_none(), |_| true)
 }
 
 /// The encoding of a label, unless it is one that the standard replaces as a whole by a single U+FFFD.
@@ -220,6 +207,9 @@ mod tests {
         assert_eq!(media("Text/HTML; charset=x"), Some(Media::Html));
         assert_eq!(media("application/atom+xml"), Some(Media::Html));
         assert_eq!(media("application/ld+json"), Some(Media::Text));
+        assert_eq!(media("message/rfc822"), Some(Media::Mail));
+        assert_eq!(media("application/mbox"), Some(Media::Mail));
+        assert_eq!(media("message/http"), Some(Media::Text));
         assert_eq!(media(""), Some(Media::Text));
         for other in ["image/png", "video/mp4", "application/pdf", "application/zip", "font/woff2"] {
             assert_eq!(media(other), None, "{other}");
@@ -227,9 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_without_a_type_are_sniffed() {
-        assert_eq!(sniff(b"  <!DOCTYPE HTML><p>"), Media::Html);
-        assert_eq!(sniff(b"plain"), Media::Text);
+    fn bodies_that_are_no_text_are_told() {
         assert!(looks_binary(b"PK\x03\x04\0\0"));
         assert!(!looks_binary(b"\xff\xfea\0"));
     }

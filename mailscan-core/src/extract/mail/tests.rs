@@ -1,0 +1,269 @@
+//! What comes out of what mail: tables of messages by theme, each read whole and in pieces.
+
+use super::super::{Extractor, Finding, Form, Media, addresses};
+
+/// The findings of a message, which must be the same in pieces of any size.
+fn findings(message: &[u8]) -> Vec<Finding> {
+    let mut whole = Vec::new();
+    addresses(message, Media::Mail, |finding| whole.push(finding));
+    for size in [1, 2, 3, 7, 64] {
+        let (mut extractor, mut found, mut offset) = (Extractor::new(), Vec::new(), 0);
+        for piece in message.chunks(size) {
+            extractor.read(piece, offset, Media::Mail, |finding| found.push(finding));
+            offset += piece.len();
+        }
+        extractor.end(|finding| found.push(finding));
+        assert_eq!(found, whole, "in pieces of {size}: {}", message.escape_ascii());
+    }
+    whole
+}
+
+/// Every message must give exactly these addresses, parted by spaces, in this order; with either line end.
+fn check(cases: &[(&str, &str)]) {
+    let mut wrong = Vec::new();
+    for (message, expected) in cases {
+        for message in [(*message).to_owned(), message.replace('\n', "\r\n")] {
+            let got: Vec<String> =
+                findings(message.as_bytes()).into_iter().map(|finding| finding.address.as_str().to_owned()).collect();
+            if got.join(" ") != *expected {
+                wrong.push(format!("{message:?}: expected `{expected}`, found `{}`", got.join(" ")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// How the addresses are written: the span's text and the form.
+fn written(message: &[u8]) -> Vec<(String, Form)> {
+    let text = |finding: Finding| (String::from_utf8_lossy(&message[finding.span]).into_owned(), finding.form);
+    findings(message).into_iter().map(text).collect()
+}
+
+const QUOTED: &str = "Content-Transfer-Encoding: quoted-printable\n\n";
+const BASE64: &str = "Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n";
+
+#[test]
+fn headers() {
+    check(&[
+        (
+            "From: Ann <ann@a.org>\nTo: bob@b.org,\n cy@c.org,\n\tdan@d.org\n\nbody",
+            "ann@a.org bob@b.org cy@c.org dan@d.org",
+        ),
+        ("From ann@a.org Sat Jan  3 01:05:34 1996\nTo: bob@b.org\n\nx", "ann@a.org bob@b.org"),
+        ("\n\nFrom: ann@a.org\n\nbob@b.org", "ann@a.org bob@b.org"),
+        ("From: ann@a.org", "ann@a.org"),
+        ("Reply-To : ann@a.org\n>From x\nTo: bob@b.org\n\n", "ann@a.org bob@b.org"),
+        ("From: ann@a.org\nno field bob@b.org\nTo: cy=40c.org", "ann@a.org bob@b.org cy@c.org"),
+        ("just ann@a.org\n and bob@b.org", "ann@a.org bob@b.org"),
+        ("", ""),
+    ]);
+}
+
+#[test]
+fn encoded_words() {
+    check(&[
+        ("From: =?utf-8?Q?ann=40a.org?=\n\n", "ann@a.org"),
+        ("From: =?utf-8?B?SsO8cmdlbiA8YW5uQGEub3JnPg==?=\n\n", "ann@a.org"),
+        ("From: =?utf-8?Q?Ann?= <ann@a.org>\n\n", "ann@a.org"),
+        ("From: =?utf-8?Q?Ann?=<ann@a.org>\n\n", "ann@a.org"),
+        ("From: =?utf-8?Q?Ann?=ann@a.org\n\n", "ann@a.org"),
+        ("From: bob@b.org=?utf-8?Q?Ann?=\n\n", "bob@b.org"),
+        ("From: =?utf-8?Q?write_to_ann=40?=\n =?utf-8?Q?a.org_now?=\n\n", "ann@a.org"),
+        ("From: =?utf-8?Q?Ann?= \n ann@a.org\n\n", "ann@a.org"),
+        ("From: =?iso-8859-1*de?q?j=FCrgen=40b=FCcher.de?=\n\n", "jürgen@xn--bcher-kva.de"),
+        ("Subject: =?iso-2022-jp?B?GyRCTyJNbRsoQiBhbm5AYS5vcmc=?=\n\n", "ann@a.org"),
+        ("Subject: =?none?Q?ann=40a.org?= =? =?utf-8?X?bob@b.org?= =?utf-8?Q?=?=\n\n", "ann@a.org bob@b.org"),
+        ("Subject: =?utf-8?Q?a=\n To: =?utf-8?Q?ann@a.org", "ann@a.org"),
+    ]);
+    assert_eq!(
+        written(b"From: =?utf-8?Q?ann=40?= =?utf-8?Q?a.org?=, =?x?B?Ym9iQGIub3Jn?= cy@c.org\n\n"),
+        [
+            ("ann=40?= =?utf-8?Q?a.org".to_owned(), Form::EncodedWord),
+            ("Ym9iQGIub3Jn".to_owned(), Form::EncodedWord),
+            ("cy@c.org".to_owned(), Form::Plain)
+        ]
+    );
+}
+
+#[test]
+fn quoted_printable() {
+    check(&[
+        (&format!("{QUOTED}ann=40a.org"), "ann@a.org"),
+        (&format!("{QUOTED}ann@exam=\nple.org"), "ann@example.org"),
+        (&format!("{QUOTED}ann=  \n@a.o=\t\nrg"), "ann@a.org"),
+        (&format!("{QUOTED}=3Dann@a.org=20bob@b.org=0Acy@c.org"), "ann@a.org bob@b.org cy@c.org"),
+        (&format!("{QUOTED}ann@a.org=\n=\n, bob@b.org="), "ann@a.org bob@b.org"),
+        (&format!("{QUOTED}=ann@a.org =4 =zz@b.org == cy@c.org"), "ann@a.org zz@b.org cy@c.org"),
+        (&format!("{QUOTED}j=C3=BCrgen@b=C3=BC=\ncher.de"), "jürgen@xn--bcher-kva.de"),
+        (
+            &format!("Content-Type: text/plain; charset=iso-8859-15\n{QUOTED}j=FCrgen@b=FC=\ncher.de bob@b.org"),
+            "jürgen@xn--bcher-kva.de bob@b.org",
+        ),
+        (
+            &format!("Content-Type: text/html\n{QUOTED}<a href=3D\"mailto:ann&#6=\n4;a.org\">x&nbsp;bob@b.org</a>"),
+            "ann@a.org bob@b.org",
+        ),
+        (&format!("Content-Type: text/html; charset=us-ascii\n{QUOTED}j=C3=BCrgen@a.org"), "jürgen@a.org"),
+    ]);
+    assert_eq!(
+        written(format!("{QUOTED}a=6En@a.=\norg bob@b.org ann&#6=\n4;a.org").as_bytes()),
+        [
+            ("a=6En@a.=\norg".to_owned(), Form::QuotedPrintable),
+            ("bob@b.org".to_owned(), Form::Plain),
+            ("ann&#6=\n4;a.org".to_owned(), Form::QuotedPrintable)
+        ]
+    );
+}
+
+#[test]
+fn base64_parts() {
+    check(&[
+        // "write to ann@example.org, bob@b.org\n", broken anywhere.
+        (&format!("{BASE64}d3JpdGUgdG8gYW5uQGV4YW1wbGUub3JnLCBib2JAYi5vcmcK"), "ann@example.org bob@b.org"),
+        (
+            &format!("{BASE64}d3JpdGUgdG8gYW5uQG\nV4YW1w\nb\nGUub3JnL CBib2JA\n\nYi5vcmcK\n"),
+            "ann@example.org bob@b.org",
+        ),
+        (&format!("{BASE64}YW5uQGEub3JnIA==Ym9iQGIub3Jn\nIA==\nY3lAYy5vcmc=\n"), "ann@a.org bob@b.org cy@c.org"),
+        (&format!("{BASE64}YW5uQGEub3JnL\n-- \nlist@b.org\n"), "ann@a.org list@b.org"),
+        (&format!("{BASE64}ann@a.org is not encoded\nYm9iQGIub3Jn"), "ann@a.org bob@b.org"),
+        (
+            &format!("{BASE64}YW5uQGEub3Jn\nFrom x Sat Jan  3 01:05:34 1996\nTo: bob@b.org\n\ncy=40c.org"),
+            "ann@a.org bob@b.org cy@c.org",
+        ),
+        // `jürgen@a.org` in UTF-16, with and without saying so.
+        (
+            "Content-Type: text/plain; charset=utf-16le\nContent-Transfer-Encoding: base64\n\nagD8AHIAZwBlAG4AQABhAC4AbwByAGcA",
+            "jürgen@a.org",
+        ),
+        (&format!("{BASE64}//5qAPwAcgBnAGUAbgBAAGEALgBvAHIAZwA="), "jürgen@a.org"),
+    ]);
+    let text = format!("{BASE64}d3JpdGUgdG8gYW5uQG\nV4YW1wbGUub3JnLCBib2JAYi5vcmcK");
+    assert_eq!(
+        written(text.as_bytes()),
+        [("YW5uQG\nV4YW1wbGUub3Jn".to_owned(), Form::Base64), ("Bib2JAYi5vcmc".to_owned(), Form::Base64)]
+    );
+}
+
+#[test]
+fn attachments_are_skipped_unless_they_are_text() {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let part = |kind: &str, content: &[u8]| {
+        format!("Content-Type: {kind}\nContent-Transfer-Encoding: base64\n\n{}\n", STANDARD.encode(content))
+    };
+    let image = [&b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..], &b"\x01 ann@a.org ".repeat(2_000)].concat();
+    check(&[
+        (&part("image/png", &image), ""),
+        (&part("application/octet-stream", b"ann@a.org"), "ann@a.org"),
+        (&part("application/pdf", b"%PDF-1.4\n/URI (mailto:ann@a.org)"), "ann@a.org"),
+        (&part("image/svg+xml", b"<a href='ann&#64;a.org'/>"), "ann@a.org"),
+        (&format!("{}\nbob@b.org\n", part("image/png", &image)), "bob@b.org"),
+    ]);
+}
+
+#[test]
+fn parts_and_messages_in_parts() {
+    let mixed = "Content-Type: multipart/mixed; boundary=\"=_b\"\n\npreamble ann=40a.org\n";
+    check(&[
+        (
+            &format!("{mixed}--=_b\n{QUOTED}bob=40b.org\n--=_b\n{BASE64}Y3lAYy5vcmc=\n--=_b--\ndan@d.org"),
+            "ann@a.org bob@b.org cy@c.org dan@d.org",
+        ),
+        (&format!("{mixed}--=_b\n\nbob@b.org\n--=_b\ncy@c.org has no header\n--=_b"), "ann@a.org bob@b.org cy@c.org"),
+        (
+            &format!(
+                "{mixed}--=_b\nContent-Type: message/rfc822\n\nFrom: bob@b.org\nContent-Type: multipart/alternative;\n \
+                 boundary=in\n\n--in\n{QUOTED}cy=\n@c.org\n--=_b\n{QUOTED}dan=40d.org"
+            ),
+            "ann@a.org bob@b.org cy@c.org dan@d.org",
+        ),
+        // Nobody said what the boundary is.
+        (
+            &format!(
+                "Content-Type: multipart/mixed\n\n--b\nX: y\n{QUOTED}ann=40a.o=\nrg\n--b\n{BASE64}Ym9iQGIub3Jn\n--b--\n"
+            ),
+            "ann@a.org bob@b.org",
+        ),
+        (&format!("--b\n{BASE64}YW5uQGEub3Jn\n--b--\n"), "ann@a.org"),
+        // A message below another that could not be delivered.
+        (
+            &format!("From: ann@a.org\n\nSorry.\n\nTo: bob@b.org\n{BASE64}Y3lAYy5vcmc=\n"),
+            "ann@a.org bob@b.org cy@c.org",
+        ),
+    ]);
+}
+
+#[test]
+fn files_of_many_messages() {
+    let from = "From x Sat Jan  3 01:05:34 1996\n";
+    check(&[
+        (
+            &format!(
+                "{from}{QUOTED}ann=40a.org\n\n{from}{BASE64}Ym9iQGIub3Jn\n\n{from}To: cy@c.org\n\n>From dan@d.org\n"
+            ),
+            "ann@a.org bob@b.org cy@c.org dan@d.org",
+        ),
+        (
+            &format!(
+                "{from}Content-Type: multipart/mixed; boundary=b\n\n--b\n{QUOTED}ann=\n@a.org\n\n{from}{QUOTED}--b=\n@b.org"
+            ),
+            "ann@a.org b@b.org",
+        ),
+        (
+            "From: ann@a.org\n\n\nFrom here on bob@b.org\nwrites =40 and\nFrom x Sat Jan  3 01:05:34 1996 cy@c.org\n",
+            "ann@a.org bob@b.org cy@c.org",
+        ),
+    ]);
+}
+
+#[test]
+fn quoted_printable_that_nobody_declared() {
+    check(&[
+        ("To: x\n\nann=40a.org bob=2Elee@b.org", "ann@a.org bob.lee@b.org"),
+        ("To: x\n\nann@exam=\nple.org", "ann@example.org"),
+        ("To: x\n\nann=\n@a.org and bob@b.co=\nm", "ann@a.org bob@b.com"),
+        // What is written plainly stands.
+        ("To: x\n\nemail=\nann@a.org\nlink?id=40b.org&x=45cy@c.org", "ann@a.org 45cy@c.org"),
+        // Unless the lines are full, as those of an encoder are.
+        (&format!("To: x\n\n{} ann.=\nlee@a.org", "words ".repeat(11)), "ann.lee@a.org"),
+        ("To: x\n\n<a href=3D\"x\"> ann.=\nlee@a.org", "ann.lee@a.org"),
+    ]);
+    assert_eq!(
+        written(b"To: x\n\nann=40a.org, bob@b.org\n"),
+        [("ann=40a.org".to_owned(), Form::QuotedPrintable), ("bob@b.org".to_owned(), Form::Plain)]
+    );
+}
+
+#[test]
+fn charsets_of_parts() {
+    let latin = b"Content-Type: text/plain; charset=windows-1252\n\n\x93j\xfcrgen@b\xfccher.de\x94 \x80 ann@a.org";
+    let found = findings(latin);
+    assert_eq!(found[0].address.as_str(), "jürgen@xn--bcher-kva.de");
+    assert_eq!(&latin[found[0].span.clone()], b"j\xfcrgen@b\xfccher.de");
+    assert_eq!(&latin[found[1].span.clone()], b"ann@a.org");
+    // In Shift_JIS, the second byte of a character may be that of an `@`.
+    let japanese = b"Content-Type: text/plain; charset=shift_jis\n\nann\x83@a.org bob@b.org";
+    assert_eq!(findings(japanese).len(), 1);
+}
+
+#[test]
+fn lines_and_blocks_of_any_length() {
+    let mut body = "word ".repeat(30_000);
+    let place = body.len();
+    body.push_str("ann@a.org ");
+    body.push_str(&"x".repeat(300_000));
+    body.push_str(" bob@b.org");
+    for header in ["", "Content-Type: text/html\n", QUOTED.trim_end_matches('\n')] {
+        let message = format!("To: x\n{header}\n\n{body}");
+        let mut found = Vec::new();
+        addresses(message.as_bytes(), Media::Mail, |finding| found.push(finding));
+        assert_eq!(found.len(), 2, "{header}");
+        assert_eq!(found[0].span.start, message.len() - body.len() + place);
+        let (mut extractor, mut again) = (Extractor::new(), Vec::new());
+        for (number, piece) in message.as_bytes().chunks(10_007).enumerate() {
+            extractor.read(piece, number * 10_007, Media::Mail, |finding| again.push(finding));
+        }
+        extractor.end(|finding| again.push(finding));
+        assert_eq!(again, found);
+    }
+}

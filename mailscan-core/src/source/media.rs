@@ -1,0 +1,76 @@
+//! How to read what a source brought: by the ending of a name, or by the content itself.
+
+use crate::extract::{self, Media};
+
+/// How far into a text its kind is looked for.
+const WINDOW: usize = 4 << 10;
+
+/// How to read a file by the ending of its name, where that says anything; the ending `gz` is looked behind.
+#[cfg(feature = "files")]
+pub(crate) fn of_name(name: &str) -> Option<Media> {
+    const MARKUP: [&str; 8] = ["html", "htm", "xhtml", "shtml", "xml", "svg", "rss", "atom"];
+    const MAIL: [&str; 6] = ["eml", "emlx", "mbox", "mbx", "mht", "mhtml"];
+    let name = name.strip_suffix(".gz").unwrap_or(name);
+    let (_, ending) = name.rsplit_once('.')?;
+    let is = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(ending));
+    match (is(&MARKUP), is(&MAIL)) {
+        (true, _) => Some(Media::Html),
+        (_, true) => Some(Media::Mail),
+        _ => None,
+    }
+}
+
+/// How to read a text by its beginning.
+pub(crate) fn of_content(text: &[u8]) -> Media {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let start = text[..text.len().min(WINDOW)].trim_ascii_start();
+    let begins = |mark: &[u8]| start.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark));
+    let marks = [&b"<!doctype html"[..], b"<html", b"<?xml", b"<head", b"<body", b"<!--"];
+    if marks.iter().any(|mark| begins(mark)) {
+        Media::Html
+    } else if extract::is_mail(start) {
+        Media::Mail
+    } else {
+        Media::Text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(feature = "files")]
+    #[test]
+    fn names_tell() {
+        assert_eq!(of_name("a/page.HTM"), Some(Media::Html));
+        assert_eq!(of_name("2024.mbox.gz"), Some(Media::Mail));
+        assert_eq!(of_name("message.eml"), Some(Media::Mail));
+        assert_eq!((of_name("notes.txt"), of_name("mbox"), of_name("")), (None, None, None));
+    }
+
+    #[test]
+    fn contents_tell() {
+        for html in ["  <!DOCTYPE HTML><p>", "\u{feff}<html>", "<?xml version='1.0'?>", "<!-- x -->"] {
+            assert_eq!(of_content(html.as_bytes()), Media::Html, "{html}");
+        }
+        for mail in [
+            "From ann@a.org Sat Jan  3 01:05:34 1996\nReturn-Path: <ann@a.org>\n",
+            "Return-Path: <ann@a.org>\r\nReceived: from x\r\n\tby y\r\n",
+            "Subject: x\nX-Other: y\nMIME-Version: 1.0\n\nbody",
+            "From: ann@a.org\nTo: bob@b.org\nSubject: x\nDate: y\n\n",
+        ] {
+            assert_eq!(of_content(mail.as_bytes()), Media::Mail, "{mail}");
+        }
+        for text in [
+            "",
+            "plain",
+            "From here on",
+            "From x Sat Jan  3 01:05:34 1996\nno field",
+            "name: x\nversion: 1\n",
+            "Subject: x\nTo: y\n\nbody",
+            "Note: write\nnot a field\nReceived: x\nMessage-ID: y\n",
+        ] {
+            assert_eq!(of_content(text.as_bytes()), Media::Text, "{text}");
+        }
+    }
+}
