@@ -169,7 +169,7 @@ fn after_query_sign(around: &Around<'_>, start: usize, before: Option<char>) -> 
 /// nobody's address.
 fn after_dots(left: &[Unit], start: usize) -> Option<usize> {
     let Some(second) = left[start..].windows(2).rposition(|pair| pair[0].ch == '.' && pair[1].ch == '.') else {
-        return (left.get(start)?.ch != '.').then_some(start);
+        return Some(start);
     };
     let dots = left[start..start + second + 2].iter().rev().take_while(|unit| unit.ch == '.').count();
     (dots > 2).then_some(start + second + 2)

@@ -159,6 +159,7 @@ fn international_addresses() {
         ("用户@例子.中国", "用户@xn--fsqu00a.xn--fiqs8s"),
         ("почта@пример.рф", "почта@xn--e1afmkfd.xn--p1ai"),
         ("联系ann@a.org请", "ann@a.org"),
+        (".联系ann@a.org", "ann@a.org"),
         ("｜test@google.com｜bar", "test@google.com"),
         ("「ann@a.org」。", "ann@a.org"),
         ("ann@xn--bcher-kva.de", "ann@xn--bcher-kva.de"),
