@@ -130,9 +130,10 @@ fn stands_for_itself(text: &str, whole: impl Fn() -> bool) -> bool {
     let path = text.starts_with(['/', '~']) && text.contains('/') || text.matches('/').count() > 1;
     let column = text.contains(['|', '`', '{', '}']) && !whole();
     let template = text.split('{').skip(1).any(|inside| inside.starts_with(char::is_alphanumeric));
+    let query = text.split_once('?').is_some_and(|(_, fields)| fields.contains('='));
     let dots = text.starts_with('.') || text.ends_with('.') || text.contains("..");
     !clean(rest.trim_start_matches('$')) | (!clean(text) && rest.is_empty() | text.starts_with('$'))
-        && !(setting || path || column || template || dots)
+        && !(setting || path || column || template || query || dots)
 }
 
 fn is_atom(ch: char) -> bool {
@@ -166,9 +167,19 @@ mod tests {
         {
             assert!(stands_for_itself(text, || false), "{text}");
         }
-        for text in
-            ["#ann", "*ann", "~ann", "MAIL_FROM=ann", "?a=1&ann", "/home/ann", "a/b/c", "a|ann", "{ann}", "a!..b"]
-        {
+        for text in [
+            "#ann",
+            "*ann",
+            "~ann",
+            "MAIL_FROM=ann",
+            "?a=1&ann",
+            "/home/ann",
+            "a/b/c",
+            "a|ann",
+            "{ann}",
+            "a!..b",
+            "p?id=1&ann",
+        ] {
             assert!(!stands_for_itself(text, || false), "{text}");
         }
         assert!(stands_for_itself("a|b`{}", || true));
