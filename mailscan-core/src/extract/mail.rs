@@ -16,6 +16,7 @@ mod boundary;
 mod decoded;
 mod field;
 mod line;
+#[cfg(any(feature = "http", feature = "files"))]
 mod looks;
 mod map;
 mod message;
@@ -27,6 +28,7 @@ mod undeclared;
 mod words;
 
 use self::line::Lines;
+#[cfg(any(feature = "http", feature = "files"))]
 pub(crate) use self::looks::is_mail;
 use self::message::Message;
 use super::{Finding, Search};
