@@ -86,6 +86,7 @@ mod tests {
             ("ann@a dot org", "ann@a.org"),
             ("ann at a dot org. Please call", "ann@a.org"),
             ("jürgen at bücher dot de", "jürgen@xn--bcher-kva.de"),
+            (&format!("ann [at] a.org dot {}", "ü".repeat(40)), "ann@a.org"),
         ]);
     }
 

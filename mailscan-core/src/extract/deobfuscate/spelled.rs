@@ -13,14 +13,13 @@ const AT_WORDS: [&str; 3] = ["at", "arobase", "arroba"];
 const AT_SIGNS: [&str; 8] = ["at", "ät", "arobase", "arroba", "chez", "affe", "a", "@"];
 /// The same for the dot.
 const DOT_WORDS: [&str; 6] = ["dot", "punkt", "point", "punto", "ponto", "period"];
-const DOT_SIGNS: [&str; 8] = ["dot", "punkt", "point", "punto", "ponto", "period", ".", "dt"];
+const DOT_SIGNS: [&str; 7] = ["dot", "punkt", "point", "punto", "ponto", "period", "."];
 /// What may stand around a sign: `[at]`, `-at-`.
 const BRACKETS: [(u8, u8); 8] =
     [(b'[', b']'), (b'(', b')'), (b'{', b'}'), (b'<', b'>'), (b'-', b'-'), (b'_', b'_'), (b'*', b'*'), (b'|', b'|')];
 /// Words that begin no domain after "at".
-const PROSE: [&str; 16] = [
-    "the", "a", "an", "this", "that", "my", "our", "your", "its", "his", "her", "every", "each", "some", "any", "which",
-];
+const PROSE: [&str; 15] =
+    ["the", "an", "this", "that", "my", "our", "your", "its", "his", "her", "every", "each", "some", "any", "which"];
 /// How many spaces may stand between a sign and a word.
 const SPACES: usize = 3;
 /// How many labels a domain, or dots a local part, may be spelled with.
@@ -98,7 +97,9 @@ fn domain_after(text: &[u8], at: Sign) -> Option<(String, usize)> {
     let (mut spelled, mut plain, mut best) = (false, false, None);
     for _ in 0..MOST_PARTS {
         let length = label_length(&text[start..]);
-        let label = std::str::from_utf8(&text[start..start + length]).ok().filter(|label| !label.is_empty())?;
+        let label = std::str::from_utf8(&text[start..start + length]).ok().filter(|label| !label.is_empty());
+        // What a label cannot go on with does not undo the domain before it.
+        let Some(label) = label else { break };
         domain.push_str(label);
         let end = start + length;
         let known = domain::known_length(domain.as_bytes()).or_else(|| international_length(&domain));
@@ -109,14 +110,10 @@ fn domain_after(text: &[u8], at: Sign) -> Option<(String, usize)> {
         (spelled, plain) = (spelled || dot.sure, plain || !dot.sure);
         domain.push('.');
         start = after_spaces(text, dot.end);
-        if label_length(&text[start..]) == 0 {
-            break;
-        }
     }
     let (domain, end) = best?;
-    // `ann @ a.org` has a sure sign, `ann@a.org` none that is spelled: the plain readings are not this module's.
     let first = domain.split('.').next().unwrap_or_default();
-    let prose = !at.sure && PROSE.iter().any(|word| first.eq_ignore_ascii_case(word)) && first.len() > 1;
+    let prose = !at.sure && PROSE.iter().any(|word| first.eq_ignore_ascii_case(word));
     (!prose).then_some((domain, end))
 }
 

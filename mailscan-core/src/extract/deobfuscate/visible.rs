@@ -13,16 +13,18 @@ pub(super) const SEAM: u8 = 0x01;
 /// The longest tag and the longest hidden element that are looked through, in bytes.
 const LONGEST: usize = 4 << 10;
 
-/// Text with the places from which on it was copied.
+/// Text with the places that it comes from.
 pub(super) struct Text {
     pub(super) bytes: Vec<u8>,
-    /// Where in the text a run begins, where that is in the document, and whether the run is a copy, byte by byte.
     runs: Vec<Run>,
 }
 
+/// A stretch of text that was copied byte by byte, or one byte that stands for something else.
 #[derive(Clone, Copy)]
 struct Run {
+    /// Where it begins in the text.
     text: usize,
+    /// Where that is in the document.
     document: usize,
     /// The byte in the document after what the run's first character was written as.
     end: usize,
