@@ -210,13 +210,10 @@ fn is_hexadecimal(text: &str, least: usize) -> bool {
     digits > 0 && letters > 0 && digits + letters >= least
 }
 
-/// Whether the domain, or one that it is under, gives out throw-away addresses.
+/// Whether the domain, or the registered one that it is under, gives out throw-away addresses.
 fn is_disposable(domain: &str) -> bool {
-    /// The most labels of a domain in the list, near enough.
-    const MOST_LABELS: usize = 4;
-    let dots = domain.rmatch_indices('.').skip(1).take(MOST_LABELS - 2);
-    let parents = dots.map(|(dot, _)| &domain[dot + 1..]);
-    parents.chain([domain]).any(disposable_emails::is_disposable_domain)
+    let own = psl::domain_str(domain).filter(|own| own.len() < domain.len());
+    [Some(domain), own].into_iter().flatten().any(disposable_emails::is_disposable_domain)
 }
 
 #[cfg(test)]
@@ -246,6 +243,7 @@ mod tests {
             (&format!("{key}@a.org 9b2c1d7e-3f40-4a5b-8c6d-7e8f90a1b2c3@a.org"), "machine"),
             ("a1b2c3@o123.ingest.sentry.io ann@3f2a9c1b2d3e.a.org", "machine"),
             ("12345678901234567890123456@sms.org deadbeefdeadbeefdeadbeefdead@a.org ann@effaced12.a.org", ""),
+            ("ann@tls.msk.ru", ""),
         ];
         for (addresses, expected) in cases {
             for address in addresses.split(' ') {
