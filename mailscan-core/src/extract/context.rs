@@ -25,8 +25,21 @@ fn goes_on(document: &[u8], start: usize, end: usize) -> bool {
         Some([b'.', b'.', next, ..]) => next.is_ascii_alphanumeric(),
         Some([b'"', b'@', ..]) => true,
         Some([b'-', ..]) => is_alone(document, start, end + 1),
+        None | Some([] | [b'\n' | b'\r', ..]) => is_behind_quotes(&document[..start]),
         _ => false,
     }
+}
+
+/// Whether all that stands before on the line is one word with quotes in it, the last of them at its end: the whole line
+/// is `just"not"right@a.org`.
+fn is_behind_quotes(before: &[u8]) -> bool {
+    let Some(word) = before.strip_suffix(b"\"") else { return false };
+    let near = &word[word.len().saturating_sub(REACH)..];
+    let quote = near.iter().rposition(|byte| matches!(byte, b'"' | b'\n' | b'\r' | b' ' | b'\t' | b',' | b';' | b'|'));
+    quote.is_some_and(|quote| {
+        let first = near[..quote].iter().rfind(|byte| !byte.is_ascii_graphic() || b",;|=:<>".contains(byte));
+        near[quote] == b'"' && first.is_none_or(|first| matches!(first, b'\n' | b'\r'))
+    })
 }
 
 /// What the place of a finding shows, beside what its domain does.

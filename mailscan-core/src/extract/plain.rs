@@ -4,7 +4,7 @@
 //! decoding, and allocates only the address it found. Where a code or a rarer rule may change the answer, it gives
 //! none and leaves the `@` to the window and the grammar; the answers it gives are theirs.
 
-use super::{Finding, Form, context, domain};
+use super::{Finding, Form, context, domain, unit};
 use crate::address::Address;
 use crate::class::Classes;
 
@@ -114,6 +114,11 @@ fn local_run(document: &[u8], at: usize, references: bool) -> Option<usize> {
     let run = at - length;
     let Some(before) = run.checked_sub(1).map(|before| document[before]) else { return Some(run) };
     if length > LONGEST_LOCAL || is(before, CODE) || (references && is(before, REFERENCE)) {
+        return None;
+    }
+    // `\u{61}nn@a.org`.
+    let near = &document[run.saturating_sub(unit::LONGEST)..run];
+    if before == b'}' && near.windows(3).any(|three| three == br"\u{") {
         return None;
     }
     if is(before, SHOWN) && context::may_be_shown(&document[..run]) {

@@ -12,7 +12,7 @@ fn fast(document: &[u8], media: Media) -> Vec<Finding> {
 
 /// Pieces of which trouble is made.
 fn fragment() -> impl Strategy<Value = Vec<u8>> {
-    const FRAGMENTS: [&str; 78] = [
+    const FRAGMENTS: [&str; 88] = [
         "ann",
         "bob",
         "a.org",
@@ -63,6 +63,8 @@ fn fragment() -> impl Strategy<Value = Vec<u8>> {
         "&commat;",
         "%40",
         "\\u0040",
+        "\\u{40}",
+        "\\u{61}",
         "\\x40",
         "&#97;",
         "&#x2e;",
@@ -91,6 +93,14 @@ fn fragment() -> impl Strategy<Value = Vec<u8>> {
         "example",
         "xn--fiqs8s",
         ".zip",
+        "localhost",
+        "[192.0.2.1]",
+        "2.0.1",
+        "!",
+        "$",
+        "Message-ID: ",
+        "mid:",
+        "b.nosuch",
     ];
     prop_oneof![
         20 => prop::sample::select(&FRAGMENTS[..]).prop_map(|text| text.as_bytes().to_vec()),

@@ -279,7 +279,8 @@ fn what_only_its_context_shows() {
         (r#"x = "ann".lee@a.org"#, ""),
         ("\"\"@a.org", "\"\"@a.org"),
         ("\"ann@a.org", "ann@a.org"),
-        ("\"ann\"bob@a.org", "bob@a.org"),
+        ("\"ann\"bob@a.org\njust\"not\"right@a.org", ""),
+        ("\"Ann\",\"x\"bob@a.org\nx=\"y\"cy@c.org", "bob@a.org cy@c.org"),
         ("!def!xyz%abc@a.org", "!def!xyz%abc@a.org"),
         (
             "customer/department=shipping@a.org\nuser%host@a.org\n$A12345@a.org",
@@ -288,5 +289,47 @@ fn what_only_its_context_shows() {
         ("#ann@a.org\n*ann@a.org\n~ann@a.org\n|ann@a.org", "ann@a.org ann@a.org ann@a.org ann@a.org"),
         ("MAIL=ann@a.org\na|ann@a.org\n/srv/ann@a.org\n{x}ann@a.org", "ann@a.org ann@a.org ann@a.org ann@a.org"),
         ("!def!xyz@a.org and more", "xyz@a.org"),
+    ]);
+}
+
+#[test]
+fn wiki_markup_tables_and_lists() {
+    check(&[
+        ("[[mailto:ann@a.org|Ann]] [mailto:bob@b.org Bob] {{cy@c.org}}", "ann@a.org bob@b.org cy@c.org"),
+        ("| ann@a.org |bob@b.org| cy@c.org|", "ann@a.org bob@b.org cy@c.org"),
+        ("a;ann@a.org;b\r\n\"Bob\",\"bob@b.org\",1\r\nx\tcy@c.org\ty\r\n", "ann@a.org bob@b.org cy@c.org"),
+        (r#"{"a":"ann@a.org","b":["bob@b.org"],cy@c.org:1}"#, "ann@a.org bob@b.org cy@c.org"),
+        ("ann@a.org\rbob@b.org\n\rcy@c.org\r\n\r\n", "ann@a.org bob@b.org cy@c.org"),
+        (
+            "* ann@a.org\n- bob@b.org\n1. cy@c.org\n> dan@d.org\n>>eve@e.org",
+            "ann@a.org bob@b.org cy@c.org dan@d.org eve@e.org",
+        ),
+        (
+            "ann@a.org's «bob@b.org» “cy@c.org” …dan@d.org… eve@e.org—x",
+            "ann@a.org bob@b.org cy@c.org dan@d.org eve@e.org",
+        ),
+        ("ann@a.org/bob@b.org|cy@c.org;dan@d.org,eve@e.org", "ann@a.org bob@b.org cy@c.org dan@d.org eve@e.org"),
+    ]);
+}
+
+#[test]
+fn mailto_with_all_its_fields() {
+    check(&[
+        (
+            "mailto:ann@a.org,bob@b.org?cc=cy@c.org&bcc=dan%40d.org,eve@e.org&subject=x",
+            "ann@a.org bob@b.org cy@c.org dan@d.org eve@e.org",
+        ),
+        ("~<a href='mailto:?to=ann@a.org&amp;cc=bob%40b.org'>", "ann@a.org bob@b.org"),
+        ("mailto:ann%2Btag@a.org;bob%40b.org", "ann+tag@a.org bob@b.org"),
+        ("mailto: ann@a.org MailTo:bob@b.org", "ann@a.org bob@b.org"),
+    ]);
+}
+
+#[test]
+fn rare_spellings() {
+    check(&[
+        (r"ann\u{40}a.org \u{61}nn@b.org ann\u{000040}c.org", "ann@a.org ann@b.org ann@c.org"),
+        ("~ann&#0064;a.org ann&#x040;b.org ann&#X40c.org", "ann@a.org ann@b.org"),
+        ("~ann&#64x.org ann&#64.org ann&#641.org ann&commat.org", "ann@x.org"),
     ]);
 }

@@ -99,7 +99,7 @@ fn read(document: &[u8], at: usize) -> Option<Unit> {
         [b'@', ..] => return Some(Unit { ch: '@', start: at, end: at + 1, form: Form::Plain }),
         [b'&', b'c', b'o', ..] => at,
         [b'#' | b'0', b'6', b'4', ..] | [b'#' | b'0', b'3', b'7', ..] => decimal(document, at + 1)?,
-        [b'%' | b'x' | b'X' | b'0', b'4', b'0', ..] => hexadecimal(document, at + 1)?,
+        [b'%' | b'x' | b'X' | b'{' | b'0', b'4', b'0', ..] => hexadecimal(document, at + 1)?,
         _ => return None,
     };
     // Where no code begins stands whatever it is, an `@` of its own perhaps.
@@ -112,13 +112,14 @@ fn decimal(document: &[u8], key: usize) -> Option<usize> {
     before.ends_with(b"&#").then(|| before.len() - 2)
 }
 
-/// Where the code begins of which `40` at `key` may be the number: `%40`, `&#x40;`, `\x40`, `\u0040`.
+/// Where the code begins of which `40` at `key` may be the number: `%40`, `&#x40;`, `\x40`, `\u0040`, `\u{40}`.
 fn hexadecimal(document: &[u8], key: usize) -> Option<usize> {
     let (before, zeros) = without_zeros(&document[..key]);
     let length = match (*before.last()?, zeros) {
         (b'%', 0) => 1,
         (b'x', 0) if before.ends_with(br"\x") => 2,
         (b'u', 2) => 2,
+        (b'{', _) if before.ends_with(br"\u{") => 3,
         (b'x' | b'X', _) => 3,
         _ => return None,
     };
@@ -153,6 +154,8 @@ mod tests {
             "&commat;",
             "%40",
             "\\u0040",
+            "\\u{40}",
+            "\\u{000040}",
             "\\x40",
             "&#37;&#52;&#48;",
         ];

@@ -136,7 +136,15 @@ fn percent(bytes: &[u8]) -> Option<(char, usize)> {
 ///
 /// A doubled backslash is read as two, so that `\\n`, JSON inside JSON, ends in the same line feed as `\n`.
 fn escape(bytes: &[u8]) -> Option<(char, usize)> {
+    /// The most digits between the braces of `\u{10ffff}`.
+    const LONGEST_POINT: usize = 6;
     Some(match bytes.get(1)? {
+        b'u' if bytes.get(2) == Some(&b'{') => {
+            let digits = bytes[3..].iter().take(LONGEST_POINT + 1).take_while(|byte| byte.is_ascii_hexdigit()).count();
+            let closed = (1..=LONGEST_POINT).contains(&digits) && bytes.get(3 + digits) == Some(&b'}');
+            let point = hex(&bytes[3..3 + digits]).filter(|_| closed)?;
+            (char::from_u32(point).unwrap_or(BORDER), digits + 4)
+        }
         b'u' => (char::from_u32(hex(bytes.get(2..6)?)?).unwrap_or(BORDER), 6),
         b'x' => (char::from_u32(hex(bytes.get(2..4)?)?).unwrap_or(BORDER), 4),
         b'n' => ('\n', 2),
@@ -175,6 +183,8 @@ mod tests {
             "&commat;",
             "%40",
             "\\u0040",
+            "\\u{40}",
+            "\\u{000040}",
             "\\x40",
             "@",
         ];
@@ -195,9 +205,25 @@ mod tests {
 
     #[test]
     fn what_is_no_code_stands_as_it_is() {
-        for text in
-            ["&", "&;", "&#;", "&#x;", "&#xg", "&unknown;", "&commat", "%", "%4", "%zz", "%de", "\\", "\\u00", "\\q"]
-        {
+        for text in [
+            "&",
+            "&;",
+            "&#;",
+            "&#x;",
+            "&#xg",
+            "&unknown;",
+            "&commat",
+            "%",
+            "%4",
+            "%zz",
+            "%de",
+            "\\",
+            "\\u00",
+            "\\u{}",
+            "\\u{40",
+            "\\u{0000040}",
+            "\\q",
+        ] {
             assert_eq!(decoded(text).1, 1, "{text}");
         }
         assert_eq!(read(b"&#64;", 0, false).ch, '&', "references do not count in plain text");
