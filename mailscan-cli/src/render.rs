@@ -3,6 +3,7 @@
 pub(crate) mod chart;
 pub(crate) mod csv_cell;
 pub(crate) mod job;
+pub(crate) mod lists;
 pub(crate) mod progress;
 pub(crate) mod summary;
 pub(crate) mod table;

@@ -18,7 +18,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::job::JobId;
 use crate::lease::{Claimed, Lease, NodeId, Settle};
-use crate::task::{NewTask, Task, TaskId};
+use crate::task::{ListPosition, NewTask, Task, TaskId};
 
 pub use crate::task::Depth;
 
@@ -70,6 +70,10 @@ pub trait Queue: Debug + Send + Sync + 'static {
 
     /// How many tasks of a job are in which state. Cheap at any size; a job without tasks has a depth of zeros.
     fn depth(&self, job: JobId) -> impl Future<Output = Result<Depth>> + Send;
+
+    /// How far the lists of a job are read: an entry for every open [`Work::List`](crate::task::Work::List), by path and
+    /// offset. A list that is read to its end has none.
+    fn lists(&self, job: JobId) -> impl Future<Output = Result<Vec<ListPosition>>> + Send;
 
     /// Waits for a hint that a claim may find something.
     ///

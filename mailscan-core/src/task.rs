@@ -115,6 +115,14 @@ impl Work {
         }
     }
 
+    /// Where a list goes on; `None` for work that is no list.
+    pub fn list_position(&self) -> Option<ListPosition> {
+        match self {
+            Self::List { path, offset } => Some(ListPosition { path: path.clone(), offset: *offset }),
+            Self::Page { .. } | Self::Search { .. } | Self::Path { .. } => None,
+        }
+    }
+
     /// A 64-bit fingerprint (XXH3) of kind and locator, stable across versions. Two different works may share it, so
     /// an equal fingerprint only says where to compare the locator.
     pub fn fingerprint(&self) -> u64 {
@@ -175,6 +183,15 @@ pub struct Task {
     pub attempt: u32,
     /// How many earlier deliveries ended without a word, their lease run out.
     pub crashes: u32,
+}
+
+/// How far a list of URLs is read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ListPosition {
+    /// The list's path.
+    pub path: String,
+    /// From where on it is still to be read, in bytes.
+    pub offset: u64,
 }
 
 /// How many tasks of a job are in which state.

@@ -103,6 +103,56 @@ async fn killed_at_random_points_a_job_loses_nothing_and_counts_nothing_twice() 
     let hits = tokio::task::spawn_blocking(move || kill_again_and_again(&path, id, kills)).await.unwrap();
     assert!(hits * 10 >= kills * 9, "only {hits} of {kills} kills hit a job at work");
 
+    finish_and_compare(&folder, id, &web).await;
+}
+
+/// Puts a job that reads a list of every page of the web into the database; answers its id and the size of the list.
+fn submit_list(folder: &Path, web: &SimulatedWeb) -> (u64, u64) {
+    // Long comments, so that the list is read in many parts.
+    let comment = "#".repeat(3_000);
+    let list: String = (0..web.pages()).map(|n| format!("{}\n{comment}\n", web.page_url(n))).collect();
+    std::fs::write(folder.join("list.txt"), &list).unwrap();
+    let job = ["run", "--detach", "--json", "--urls", "list.txt", "--target", "10000000"];
+    let limits = ["--workers", "4", "--connections", "1", "--rate-limit", "0", "--time-limit", "0"];
+    let ran = run_in(folder, &[&job[..], &limits].concat());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    (json(&ran.out)["id"].as_u64().unwrap(), list.len() as u64)
+}
+
+/// How far the list of a job is read; `None` when it is read to its end.
+async fn list_offset(folder: &Path, id: u64) -> Option<u64> {
+    let database = Sqlite::open(folder.join("mailscan.db"), SqliteOptions::default()).unwrap();
+    let lists = database.lists(JobId(id)).await.unwrap();
+    assert!(lists.len() <= 1, "one list is read at one place: {lists:?}");
+    lists.first().map(|list| list.offset)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_in_the_middle_of_a_list_a_job_loses_no_line() {
+    let options = SimulationOptions {
+        emails: 6_000,
+        page_delay: Duration::from_millis(5),
+        page_bytes: 500,
+        ..SimulationOptions::default()
+    };
+    let web = SimulatedWeb::start(options).await.unwrap();
+    let folder = TempDir::new().unwrap();
+    let (id, size) = submit_list(folder.path(), &web);
+    let (mut within, mut last) = (0, 0);
+    for _ in 0..kills() {
+        let path = folder.path().to_owned();
+        tokio::task::spawn_blocking(move || kill_again_and_again(&path, id, 1)).await.unwrap();
+        let Some(offset) = list_offset(folder.path(), id).await else { break };
+        assert!((last..size).contains(&offset), "at {offset} after {last} of {size}");
+        within += usize::from(offset > 0);
+        last = offset;
+    }
+    assert!(within > 0, "no kill hit the list in its middle");
+    finish_and_compare(&folder, id, &web).await;
+}
+
+/// Resumes the job to its end, and compares what is stored with what there is.
+async fn finish_and_compare(folder: &TempDir, id: u64, web: &SimulatedWeb) {
     let path = folder.path().to_owned();
     let ended = tokio::task::spawn_blocking(move || resume(&path, id).wait().unwrap()).await.unwrap();
     assert!(ended.success(), "{ended}");

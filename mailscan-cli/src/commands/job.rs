@@ -67,7 +67,7 @@ async fn show(database: &(impl Store + Queue), id: JobId, json: bool) -> Result<
         serde_json::to_writer(&mut out, &render::json(&job, Some(&depth)))?;
         writeln!(out)?;
     } else {
-        write!(out, "{}", render::show(&job, &depth))?;
+        write!(out, "{}", render::show(&job, &depth, &database.lists(id).await?))?;
     }
     Ok(Exit::Done)
 }

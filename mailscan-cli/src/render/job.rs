@@ -3,11 +3,11 @@
 use mailscan_core::eta::format_seconds;
 use mailscan_core::job::Job;
 use mailscan_core::limits::Limits;
-use mailscan_core::task::Depth;
+use mailscan_core::task::{Depth, ListPosition};
 use mailscan_http::wire::{self, source};
 
 use super::table::aligned;
-use super::{escape, grouped, left_out};
+use super::{escape, grouped, left_out, lists};
 
 /// A job as `--json` writes it, which is how the API does.
 pub(crate) fn json(job: &Job, depth: Option<&Depth>) -> wire::Job {
@@ -40,7 +40,7 @@ pub(crate) fn list(jobs: &[Job]) -> String {
 }
 
 /// One job in lines.
-pub(crate) fn show(job: &Job, depth: &Depth) -> String {
+pub(crate) fn show(job: &Job, depth: &Depth, read: &[ListPosition]) -> String {
     let status = match &job.reason {
         Some(reason) => format!("{} ({})", job.status, escape(reason)),
         None => job.status.to_string(),
@@ -58,6 +58,7 @@ pub(crate) fn show(job: &Job, depth: &Depth) -> String {
         ),
         ("given up", format!("{} blocked, {} failed, {} quarantined", depth.blocked, depth.failed, depth.quarantined)),
     ];
+    rows.extend(lists::read(read).map(|text| ("lists", text)));
     rows.extend(left_out(&depth.left_out).map(|text| ("mentions", text)));
     rows.push(("created", job.created_at.rfc3339()));
     rows.extend(job.started_at.map(|time| ("started", time.rfc3339())));

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mailscan_core::engine::Progress;
 use mailscan_core::forecast::Forecast;
 
-use super::{counted, escape, grouped};
+use super::{counted, escape, grouped, lists};
 
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(3);
@@ -96,6 +96,9 @@ fn outlook(progress: &Progress) -> String {
         counted(eta.emails_per_minute.round() as u64, "e-mail", "e-mails"),
         grouped(eta.remaining_emails),
     );
+    if let Some(read) = lists::read(&progress.lists) {
+        text.push_str(&format!(", {read}"));
+    }
     if let Forecast::Short { expected } = progress.forecast {
         text.push_str(&format!(", about {} expected", grouped(expected)));
     }

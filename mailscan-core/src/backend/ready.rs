@@ -69,6 +69,11 @@ impl State {
         if crashes >= suspect_after { Self::Suspect } else { Self::Pending }
     }
 
+    /// Whether something is still to be done.
+    pub(super) const fn is_open(self) -> bool {
+        matches!(self, Self::Pending | Self::Suspect | Self::Delayed | Self::Leased)
+    }
+
     /// The state in which a verdict leaves a task, given the state that ready means for it.
     pub(super) fn after(verdict: &Verdict, ready: Self) -> Self {
         match verdict {

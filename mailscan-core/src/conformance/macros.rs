@@ -9,6 +9,7 @@ macro_rules! conformance_tests {
         $crate::conformance_tests! { @cases $harness;
             push: pushed_tasks_can_be_claimed_at_once
                 work_of_every_kind_comes_back_as_pushed
+                open_lists_are_told_by_path_and_offset
                 work_in_one_batch_twice_is_one_task
                 duplicates_name_the_first_task_in_any_state
                 jobs_do_not_share_tasks

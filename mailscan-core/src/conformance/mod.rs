@@ -18,7 +18,7 @@ use crate::job::JobId;
 use crate::lease::{Claimed, FailureClass, Lease, NodeId, Settle, Verdict};
 use crate::queue::{ClaimRequest, Pushed, Queue, QueueLimits, Settled, Share, Swept};
 use crate::store::Store;
-use crate::task::{NewTask, TaskId, Work};
+use crate::task::{ListPosition, NewTask, TaskId, Work};
 
 pub mod addresses;
 pub mod claim;

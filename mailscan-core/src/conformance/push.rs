@@ -35,6 +35,25 @@ pub async fn work_of_every_kind_comes_back_as_pushed<H: Harness>(harness: &H) {
     }
 }
 
+/// Lists are listed with where they go on, until they are read.
+pub async fn open_lists_are_told_by_path_and_offset<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    let list = |path: &str, offset| Work::List { path: path.to_owned(), offset };
+    let task = |work| NewTask { job: JOB, work, depth: 0, limit: None };
+    let at = |path: &str, offset| ListPosition { path: path.to_owned(), offset };
+    assert!(queue.lists(JOB).await.unwrap().is_empty());
+    push_new(&queue, &[task(list("b", 0)), page("a.org", 1)]).await;
+    push_new(&queue, &[task(list("a", 1 << 40))]).await;
+    assert_eq!(queue.lists(JOB).await.unwrap(), [at("a", 1 << 40), at("b", 0)]);
+    let claimed = take(&queue, 9).await;
+    assert_eq!(queue.lists(JOB).await.unwrap().len(), 2, "what is leased is still to be read");
+    push_new(&queue, &[task(list("b", 70))]).await;
+    let done: Vec<_> = claimed.iter().map(|claimed| (claimed.lease, Verdict::Done)).collect();
+    settle_all(&queue, &done).await;
+    assert_eq!(queue.lists(JOB).await.unwrap(), [at("b", 70)]);
+    assert!(queue.lists(JobId(2)).await.unwrap().is_empty());
+}
+
 /// A job holds each work once, also within one batch; results match the input's order and length.
 pub async fn work_in_one_batch_twice_is_one_task<H: Harness>(harness: &H) {
     let queue = queue(harness).await;

@@ -11,9 +11,9 @@ use super::progress::Progress;
 use crate::dedup::BloomFront;
 use crate::eta::{Eta, RateWindow};
 use crate::forecast::Forecast;
-use crate::job::{Job, JobId, JobStatus};
+use crate::job::{Job, JobId, JobSource, JobStatus};
 use crate::plan::WorkerPlan;
-use crate::task::Depth;
+use crate::task::{Depth, ListPosition};
 
 /// The current rate is that of the last half minute.
 const RATE_WINDOW: Duration = Duration::from_secs(30);
@@ -59,6 +59,7 @@ pub(super) struct JobRun {
     began: Instant,
     window: Mutex<RateWindow>,
     depth: Mutex<Depth>,
+    lists: Mutex<Vec<ListPosition>>,
     /// The number of tasks when it last changed, and when that was.
     growth: Mutex<(u64, Instant)>,
     stop: Mutex<Option<Stop>>,
@@ -94,6 +95,7 @@ impl JobRun {
             began: Instant::now(),
             window: Mutex::new(window),
             depth: Mutex::default(),
+            lists: Mutex::default(),
             growth: Mutex::new((0, Instant::now())),
             stop: Mutex::default(),
             job,
@@ -179,6 +181,15 @@ impl JobRun {
         }
     }
 
+    /// Whether the job has lists to read.
+    pub(super) fn has_lists(&self) -> bool {
+        self.job.spec.sources.iter().any(|source| matches!(source, JobSource::UrlList(_)))
+    }
+
+    pub(super) fn set_lists(&self, lists: Vec<ListPosition>) {
+        *locked(&self.lists) = lists;
+    }
+
     /// Whether tasks were discovered lately.
     fn is_growing(&self) -> bool {
         locked(&self.growth).1.elapsed() < GROWTH_WINDOW
@@ -207,6 +218,7 @@ impl JobRun {
             workers_idle: self.plan.workers - workers_active,
             in_flight,
             depth,
+            lists: locked(&self.lists).clone(),
             mentions: self.mentions.load(Ordering::Relaxed),
             errors: self.errors.load(Ordering::Relaxed),
             eta,

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::eta::{Eta, RateWindow};
 use crate::forecast::Forecast;
 use crate::job::{JobId, JobStatus};
-use crate::task::Depth;
+use crate::task::{Depth, ListPosition};
 
 /// The state of a job at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,8 @@ pub struct Progress {
     pub in_flight: usize,
     /// Its tasks by state; `depth.done` is the number of pages, calls and files processed.
     pub depth: Depth,
+    /// How far the job's lists of URLs are read; lists that are read to their end are left out.
+    pub lists: Vec<ListPosition>,
     /// Mentions of addresses that were extracted by this process, repeats included.
     pub mentions: u64,
     /// Errors of workers in this process, retried ones included.
@@ -60,6 +62,7 @@ impl Progress {
             workers_idle: 0,
             in_flight: 0,
             depth: Depth::default(),
+            lists: Vec::new(),
             mentions: 0,
             errors: 0,
             eta: Eta::new(0, 1, Duration::ZERO, &RateWindow::new(Duration::ZERO)),

@@ -59,6 +59,11 @@ async fn sample<P: Pipeline>(shared: &Shared<P>) {
         if let Ok(depth) = shared.pipeline.queue().depth(run.id()).await {
             run.set_depth(depth);
         }
+        if run.has_lists()
+            && let Ok(lists) = shared.pipeline.queue().lists(run.id()).await
+        {
+            run.set_lists(lists);
+        }
         if stop_when_over_time(&run) {
             shared.wake_dispatcher.notify_one();
         }

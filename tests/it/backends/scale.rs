@@ -49,6 +49,7 @@ async fn a_large_frontier_is_claimed_piece_by_piece() {
         (include_str!("../../../mailscan-core/src/backend/sqlite/sql/task_suspects.sql"), "task_suspect"),
         (include_str!("../../../mailscan-core/src/backend/sqlite/sql/task_promote.sql"), "task_delayed"),
         (include_str!("../../../mailscan-core/src/backend/sqlite/sql/task_expired.sql"), "task_leased"),
+        (include_str!("../../../mailscan-core/src/backend/sqlite/sql/task_lists.sql"), "task_list"),
         (include_str!("../../../mailscan-core/src/backend/sqlite/sql/address_part_of.sql"), "address_part_first"),
         (include_str!("../../../mailscan-core/src/backend/sqlite/sql/address_part_next.sql"), "address_part_first"),
         (include_str!("../../../mailscan-core/src/backend/sqlite/sql/address_runs.sql"), "address_run_job"),

@@ -14,7 +14,7 @@ use mailscan_core::lease::{Claimed, Lease, Settle};
 use mailscan_core::pipeline::{Backends, Pipeline};
 use mailscan_core::queue::{ClaimRequest, Pushed, Queue, QueueLimits, Renewed, Settled, Swept};
 use mailscan_core::store::{Sighting, Store};
-use mailscan_core::task::{Depth, NewTask, Task};
+use mailscan_core::task::{Depth, ListPosition, NewTask, Task};
 use mailscan_core::{Address, Error, ErrorKind, Result};
 
 use super::script::{Script, addresses_of, create, expected, in_memory, number, only, pages_job, stored, text};
@@ -81,6 +81,10 @@ impl Queue for Flaky {
 
     async fn depth(&self, job: JobId) -> Result<Depth> {
         self.inner.depth(job).await
+    }
+
+    async fn lists(&self, job: JobId) -> Result<Vec<ListPosition>> {
+        self.inner.lists(job).await
     }
 
     async fn ready(&self) {

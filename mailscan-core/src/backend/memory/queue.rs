@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::job::JobId;
 use crate::lease::{Claimed, Lease, Settle, Verdict};
 use crate::queue::{ClaimRequest, Depth, Pushed, Queue, QueueLimits, Renewed, Settled, Share, Swept};
-use crate::task::{NewTask, Task, TaskId, Work};
+use crate::task::{ListPosition, NewTask, Task, TaskId, Work};
 
 /// A queue that lives as long as its process.
 #[derive(Debug)]
@@ -369,6 +369,14 @@ impl Queue for MemoryQueue {
         let all = self.lock();
         let job = all.jobs.get(&job);
         Ok(job.map(|job| State::depth(&job.counts, job.left_out)).unwrap_or_default())
+    }
+
+    async fn lists(&self, job: JobId) -> Result<Vec<ListPosition>> {
+        let all = self.lock();
+        let open = all.entries.iter().filter(|entry| entry.job == job && entry.state.is_open());
+        let mut lists: Vec<_> = open.filter_map(|entry| entry.work.list_position()).collect();
+        lists.sort_unstable();
+        Ok(lists)
     }
 
     async fn ready(&self) {

@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::job::JobId;
 use crate::lease::{Claimed, Lease, Settle, Verdict};
 use crate::queue::{ClaimRequest, Depth, Pushed, Queue, QueueLimits, Renewed, Settled, Swept};
-use crate::task::{NewTask, TaskId};
+use crate::task::{ListPosition, NewTask, TaskId, Work};
 
 /// How the counts of jobs move during one operation.
 #[derive(Debug, Default)]
@@ -284,6 +284,21 @@ impl Queue for Sqlite {
     async fn depth(&self, job: JobId) -> Result<Depth> {
         self.read("depth", move |connection| Ok(State::depth(&counts(connection, job)?, left_out(connection, job)?)))
             .await
+    }
+
+    async fn lists(&self, job: JobId) -> Result<Vec<ListPosition>> {
+        self.read("lists", move |connection| {
+            let mut select = connection.prepare_cached(sql!("task_lists"))?;
+            let mut rows = select.query([int(job.0)])?;
+            let mut lists = Vec::new();
+            while let Some(row) = rows.next()? {
+                let locator = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+                lists.extend(Work::decode("list", locator).and_then(|work| work.list_position()));
+            }
+            lists.sort_unstable();
+            Ok(lists)
+        })
+        .await
     }
 
     async fn ready(&self) {

@@ -19,18 +19,19 @@ enum Step {
 }
 
 /// The steps from an empty file to the schema of this version; the number of steps done is the schema's version.
-const MIGRATIONS: [Step; 6] = [
+const MIGRATIONS: [Step; 7] = [
     Step::Sql(sql!("migrations/0001_base")),
     Step::Sql(sql!("migrations/0002_open_errors")),
     Step::Sql(sql!("migrations/0003_address_runs")),
     Step::Code(runs::build),
     Step::Sql(sql!("migrations/0005_address_slim")),
     Step::Sql(sql!("migrations/0006_classes")),
+    Step::Sql(sql!("migrations/0007_task_list")),
 ];
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many prepared statements a connection keeps; more than there are queries.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 128;
 const OPERATION: &str = "open database";
 
 /// Opens the file for writing, with the schema of this version.
