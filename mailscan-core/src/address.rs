@@ -15,7 +15,7 @@ const MAX_TEXT: usize = 254;
 pub struct Address {
     /// Shared, because an address goes from hand to hand on its way to the store.
     text: Arc<str>,
-    at: u16,
+    at: usize,
 }
 
 impl Address {
@@ -46,7 +46,7 @@ impl Address {
         text.push_str(local);
         text.push('@');
         text.push_str(&ascii);
-        Some(Self { text: text.into(), at: u16::try_from(local.len()).ok()? })
+        Some(Self { text: text.into(), at: local.len() })
     }
 
     /// The address that `text` is as it stands, with its last `@` at the byte `at`: as [`new`](Self::new) would make it
@@ -63,7 +63,16 @@ impl Address {
         }
         let mut text: Arc<str> = text.into();
         Arc::get_mut(&mut text)?[at..].make_ascii_lowercase();
-        Some(Self { text, at: u16::try_from(at).ok()? })
+        Some(Self { text, at })
+    }
+
+    /// The same where the text is known to be ASCII with a lower-case domain without A-labels, which is not looked at
+    /// again.
+    pub(crate) fn from_lower_case(text: &str, at: usize) -> Option<Self> {
+        let fits = (1..=64).contains(&at) && (at + 2..=254).contains(&text.len());
+        let address = fits.then(|| Self { text: text.into(), at });
+        debug_assert_eq!(address, Self::new(text.get(..at)?, text.get(at + 1..)?));
+        address
     }
 
     /// The address that [`as_str`](Self::as_str) gave, such as one read back from a store.
@@ -73,12 +82,12 @@ impl Address {
 
     /// The local part, as written where it was first seen.
     pub fn local(&self) -> &str {
-        &self.text[..usize::from(self.at)]
+        &self.text[..self.at]
     }
 
     /// The domain: lower case, A-labels (`xn--...`) for international names.
     pub fn domain(&self) -> &str {
-        &self.text[usize::from(self.at) + 1..]
+        &self.text[self.at + 1..]
     }
 
     /// The domain as people read it: U-labels where there are any.
@@ -111,7 +120,7 @@ impl Address {
     /// A 64-bit fingerprint (XXH3) of the identity, stable across versions. Two addresses may share one, so an equal
     /// fingerprint only says where to compare identities.
     pub fn fingerprint(&self) -> u64 {
-        let at = usize::from(self.at);
+        let at = self.at;
         // Nearly every address folds in place; asked several times for each, it had better not allocate.
         let mut folded = [0; MAX_TEXT];
         match folded.get_mut(..self.text.len()) {

@@ -22,6 +22,7 @@ mod plain;
 mod properties;
 mod scan;
 mod shown;
+mod sides;
 #[cfg(test)]
 mod tests;
 mod trigger;

@@ -109,9 +109,13 @@ fn common_length(run: &[u8]) -> Option<usize> {
 
 /// Whether the top-level domain is one of the few that most addresses are under, which spares them the search through
 /// the whole list.
-fn is_common(top: &[u8]) -> bool {
+pub(super) fn is_common(top: &[u8]) -> bool {
     match top.len() {
-        2 => COMMON_COUNTRIES.contains(&[top[0], top[1]]),
+        2 => {
+            let letter = |byte: u8| byte.wrapping_sub(b'a');
+            letter(top[1]) < 26
+                && COMMON_COUNTRY.get(usize::from(letter(top[0]))).is_some_and(|row| row >> letter(top[1]) & 1 == 1)
+        }
         3 => matches!(top, b"com" | b"org" | b"net" | b"edu" | b"gov"),
         4 => matches!(top, b"info" | b"test"),
         7 => matches!(top, b"example" | b"invalid"),
@@ -125,6 +129,17 @@ const COMMON_COUNTRIES: [[u8; 2]; 32] = [
     *b"cz", *b"hu", *b"ro", *b"gr", *b"pt", *b"ie", *b"eu", *b"ru", *b"ua", *b"jp", *b"cn", *b"in", *b"au", *b"br",
     *b"ca", *b"us", *b"io", *b"kr",
 ];
+
+/// For each first letter the second letters of the common countries, a bit each.
+const COMMON_COUNTRY: [u32; 26] = {
+    let (mut rows, mut next) = ([0; 26], 0);
+    while next < COMMON_COUNTRIES.len() {
+        let [first, second] = COMMON_COUNTRIES[next];
+        rows[(first - b'a') as usize] |= 1 << (second - b'a');
+        next += 1;
+    }
+    rows
+};
 
 /// How much of the text is labels parted by single dots, none empty, none with a hyphen at either end.
 pub(super) fn well_formed_length(text: &str) -> usize {

@@ -4,16 +4,18 @@
 //! decoding, and allocates only the address it found. Where a code or a rarer rule may change the answer, it gives
 //! none and leaves the `@` to the window and the grammar; the answers it gives are theirs.
 
+use fearless_simd::Level;
+
+use super::sides::Sides;
 use super::{Finding, Form, context, domain, unit};
 use crate::address::Address;
 use crate::class::Classes;
 
 /// What the short way says of an `@`.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is part of this address.
-    Address(Finding),
-    /// It is part of none.
-    Nothing,
+    /// It is settled: the address that it is part of is handed over, if it is part of one.
+    Settled,
     /// Its surroundings have to be decoded.
     Unclear,
 }
@@ -28,6 +30,10 @@ const CODE: u8 = 4;
 const REFERENCE: u8 = 8;
 /// May stand in a local part that its context shows to be one.
 const SHOWN: u8 = 16;
+/// Borders a local part whatever else stands around it.
+const BEFORE: u8 = 32;
+/// Borders a domain whatever else stands around it.
+const AFTER: u8 = 64;
 
 static CLASSES: [u8; 256] = classes();
 
@@ -42,6 +48,7 @@ const fn classes() -> [u8; 256] {
             b'#' => REFERENCE | SHOWN,
             b';' => REFERENCE,
             b'!' | b'$' | b'*' | b'/' | b'=' | b'^' | b'`' | b'{' | b'|' | b'}' | b'~' => SHOWN,
+            b' ' | b'\t' | b'\n' | b'\r' | b'<' | b'>' | b'(' | b')' | b'[' | b']' | b',' => BEFORE | AFTER,
             _ => 0,
         };
         byte += 1;
@@ -76,15 +83,52 @@ impl LastDomain {
     }
 }
 
-/// What the raw `@` at `at` is part of.
-pub(super) fn find(document: &[u8], at: usize, references: bool, last: &mut LastDomain) -> Verdict {
+/// Hands over what the raw `@` at `at` is part of.
+pub(super) fn find(
+    level: Level,
+    document: &[u8],
+    at: usize,
+    references: bool,
+    last: &mut LastDomain,
+    found: &mut impl FnMut(Finding),
+) -> Verdict {
+    if usual(level, document, at, found).is_some() {
+        return Verdict::Settled;
+    }
+    any(document, at, references, last, found)
+}
+
+/// Hands over the address around the `@` at `at`, where both sides have the usual shape, the domain a common suffix, and
+/// the neighbours take part in no rule that could change the answer.
+fn usual(level: Level, document: &[u8], at: usize, found: &mut impl FnMut(Finding)) -> Option<()> {
+    let sides = Sides::of(level, document, at)?;
+    let (start, end) = (at - sides.local, at + 1 + sides.domain);
+    let apart = is(*document[..start].last()?, BEFORE) && is(*document.get(end)?, AFTER);
+    if !apart || !domain::is_common(&document[at + 1 + sides.top..end]) {
+        return None;
+    }
+    let text = std::str::from_utf8(&document[start..end]).ok()?;
+    let address = Address::from_lower_case(text, sides.local)?;
+    let marks = context::marks(document, start, Classes::NONE);
+    found(Finding { address, span: start..end, form: Form::Plain, marks });
+    Some(())
+}
+
+/// The same, whatever stands around it.
+fn any(
+    document: &[u8],
+    at: usize,
+    references: bool,
+    last: &mut LastDomain,
+    found: &mut impl FnMut(Finding),
+) -> Verdict {
     let Some(run) = local_run(document, at, references) else { return Verdict::Unclear };
     let right = &document[at + 1..];
     let length = right.iter().take(LONGEST_DOMAIN + 1).take_while(|byte| is(**byte, DOMAIN)).count();
     if run == at {
         // A quoted local part has a domain behind it; most quotes before an `@` have a name, as in JSON-LD.
         let quoted = document[..at].ends_with(b"\"") && (right.starts_with(b"[") || right[..length].contains(&b'.'));
-        return if quoted { Verdict::Unclear } else { Verdict::Nothing };
+        return if quoted { Verdict::Unclear } else { Verdict::Settled };
     }
     match right.get(length) {
         _ if length > LONGEST_DOMAIN => return Verdict::Unclear,
@@ -93,18 +137,19 @@ pub(super) fn find(document: &[u8], at: usize, references: bool, last: &mut Last
         Some(b'&') if !references => {}
         Some(b'\'') => {}
         Some(after) if is(*after, CODE) => return Verdict::Unclear,
-        Some(b'@') => return Verdict::Nothing,
+        Some(b'@') => return Verdict::Settled,
         _ => {}
     }
     let Some(length) = last.known_length(document, at + 1..at + 1 + length) else {
         let unusual = right.first().is_some_and(|first| first.is_ascii_alphanumeric() || *first == b'[');
-        return if unusual { Verdict::Unclear } else { Verdict::Nothing };
+        return if unusual { Verdict::Unclear } else { Verdict::Settled };
     };
     let end = at + 1 + length;
-    match local_start(document, run, at, document.get(end).copied()) {
-        Some(start) => finding(document, start, at, end).map_or(Verdict::Nothing, Verdict::Address),
-        None => Verdict::Nothing,
+    let start = local_start(document, run, at, document.get(end).copied());
+    if let Some(finding) = start.and_then(|start| finding(document, start, at, end)) {
+        found(finding);
     }
+    Verdict::Settled
 }
 
 /// Where the run of local characters before `at` begins: at `at` itself where no local part can be. `None` where it

@@ -3,25 +3,25 @@
 //! An address needs an `@`, so nothing but the spellings of `@` is looked for. One in plain ASCII is answered without
 //! decoding; around any other, the bytes are decoded into units and handed to the grammar.
 
+use fearless_simd::Level;
+
+use super::plain::Verdict;
 use super::unit::{self, Unit};
 use super::{Finding, Form, Media, context, domain, grammar, plain, trigger};
 
 /// How far back a window reaches at most: a local part of 64 octets in the longest spelling, and its neighbour.
 pub(super) const REACH: usize = 65 * unit::LONGEST;
+
 /// Hands every address of `document` to `found`, in the order in which they stand.
 pub(super) fn scan(document: &[u8], media: Media, mut found: impl FnMut(Finding)) {
+    let level = Level::new();
     let (mut window, mut last) = (Window::default(), plain::LastDomain::default());
-    trigger::each(document, |at| {
-        let verdict = match at.form {
-            Form::Plain => plain::find(document, at.start, media == Media::Html, &mut last),
-            _ => plain::Verdict::Unclear,
-        };
-        let finding = match verdict {
-            plain::Verdict::Address(finding) => Some(finding),
-            plain::Verdict::Nothing => None,
-            plain::Verdict::Unclear => window.examine(document, at, media),
-        };
-        finding.into_iter().for_each(&mut found);
+    trigger::each(level, document, |at| {
+        let settled = at.form == Form::Plain
+            && plain::find(level, document, at.start, media == Media::Html, &mut last, &mut found) == Verdict::Settled;
+        if !settled && let Some(finding) = window.examine(document, at, media) {
+            found(finding);
+        }
     });
 }
 

@@ -21,8 +21,7 @@ const MOST: usize = 64;
 const LEADING_ZEROS: usize = 8;
 
 /// Calls `visit` with every `@` of `document`, in order.
-pub(super) fn each(document: &[u8], mut visit: impl FnMut(Unit)) {
-    let level = Level::new();
+pub(super) fn each(level: Level, document: &[u8], mut visit: impl FnMut(Unit)) {
     let mut search = |bytes: &[u8], offset: usize| {
         let mut hits = Hits::default();
         loop {
@@ -82,7 +81,11 @@ fn find<S: Simd>(simd: S, bytes: &[u8], hits: &mut Hits) {
         let name = first.simd_eq(b'&') & second.simd_eq(b'c');
         let hit = first.simd_eq(b'@') | number | percent | name;
         if hit.any_true() {
-            hits.found[count] = (next, hit.to_bitmask());
+            // Most numbers are no codes: what stands before them is asked only where there is one.
+            let sign = first.simd_eq(b'#') | first.simd_eq(b'%') | first.simd_eq(b'{');
+            let sign = sign | first.simd_eq(b'0') | first.simd_eq(b'x') | first.simd_eq(b'X');
+            let opens = first.simd_eq(b'@') | sign | name;
+            hits.found[count] = (next, (hit & opens).to_bitmask());
             count += 1;
         }
         next += BLOCK;
@@ -138,7 +141,7 @@ mod tests {
 
     fn positions(document: &[u8]) -> Vec<usize> {
         let mut positions = Vec::new();
-        each(document, |unit| positions.push(unit.start));
+        each(Level::new(), document, |unit| positions.push(unit.start));
         positions
     }
 
