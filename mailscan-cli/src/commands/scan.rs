@@ -1,11 +1,12 @@
 //! `scan`: the addresses of files, folders and standard input, each once.
 //!
-//! Files are listed ([`inputs`]), searched on all cores ([`search`]) and written in their order ([`output`]), so that
-//! the same input gives the same output however many threads there are.
+//! Files are listed ([`inputs`]), searched on all cores ([`search`], each thread a [`worker`]) and written in their
+//! order ([`output`]), so that the same input gives the same output however many threads there are.
 
 mod inputs;
 mod output;
 mod search;
+mod worker;
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,7 +17,7 @@ use crate::args;
 use crate::exit::{Exit, Result};
 use crate::render::{bytes, counted, escape, left_out};
 use output::Output;
-use search::{Asked, Found, Searched};
+use worker::{Asked, Found, Searched};
 
 /// How many unreadable files are named; the rest is only counted.
 const NAMED: u64 = 50;
@@ -33,15 +34,11 @@ struct Summary {
 
 pub(crate) fn run(typed: &args::Scan) -> Result<Exit> {
     let mut summary = Summary::default();
-    let (inputs, broken) = inputs::list(&typed.paths, typed.gitignore);
-    for reason in &broken {
-        summary.unreadable(reason);
-    }
     let mut output = Output::new(typed.format, typed.sort)?;
     // Addresses come in their order from one file at a time, so the first mention is the same in every run.
     let (mut seen, mut unwanted) = (HashSet::new(), HashMap::new());
     let asked = Asked { extract: extractor(typed.deobfuscate), filter: typed.classes.include.unwrap_or_default() };
-    search::all(&inputs, asked, |searched| {
+    search::all(inputs::each(&typed.paths, typed.gitignore), asked, |searched| {
         summary.count(&searched);
         for found in searched.found {
             if seen.insert(found.address.identity()) {
@@ -70,7 +67,7 @@ pub(crate) fn run(typed: &args::Scan) -> Result<Exit> {
 }
 
 /// How addresses are found.
-fn extractor(deobfuscate: bool) -> search::Extract {
+fn extractor(deobfuscate: bool) -> worker::Extract {
     if deobfuscate { Extractor::deobfuscating } else { Extractor::new }
 }
 

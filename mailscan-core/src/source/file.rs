@@ -4,6 +4,7 @@
 //! Small files come whole, larger and compressed ones as a stream of [`Pieces`], so that a file of any length is read
 //! in constant memory. Nothing is written, and links to folders are not followed.
 
+mod buffer;
 mod decode;
 mod folder;
 mod list;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-pub use self::pieces::{Piece, Pieces};
+pub use self::pieces::{Piece, PieceView, Pieces};
 use crate::fetch::{Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched};
 use crate::task::{Task, Work};
 

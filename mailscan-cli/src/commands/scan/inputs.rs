@@ -1,4 +1,4 @@
-//! What a scan reads: paths become a list of files in a fixed order.
+//! What a scan reads: paths become files in a fixed order, listed while others are searched already.
 
 use std::path::{Path, PathBuf};
 
@@ -9,48 +9,42 @@ use ignore::WalkBuilder;
 pub(super) enum Input {
     /// Standard input.
     Stdin,
-    /// A file.
-    File(PathBuf),
+    /// A path as it was given; whatever is wrong with it shows when it is opened.
+    Named(PathBuf),
+    /// A file of a folder.
+    Listed(PathBuf),
+    /// What could not be listed, and why.
+    Broken(String),
 }
 
-/// The files that these paths name, in the order of the paths and of names within folders, and why others are not
-/// among them.
-pub(super) fn list(paths: &[PathBuf], gitignore: bool) -> (Vec<Input>, Vec<String>) {
-    let (mut inputs, mut broken) = (Vec::new(), Vec::new());
-    if paths.is_empty() {
-        inputs.push(Input::Stdin);
-    }
-    for path in paths {
+/// What the paths name, in the order of the paths and of names within folders.
+pub(super) fn each(paths: &[PathBuf], gitignore: bool) -> impl Iterator<Item = Input> + Send + use<> {
+    let paths = if paths.is_empty() { vec![PathBuf::from("-")] } else { paths.to_vec() };
+    paths.into_iter().flat_map(move |path| -> Box<dyn Iterator<Item = Input> + Send> {
         if path.as_os_str() == "-" {
-            inputs.push(Input::Stdin);
+            Box::new(std::iter::once(Input::Stdin))
         } else if path.is_dir() {
-            walk(path, gitignore, &mut inputs, &mut broken);
+            Box::new(walk(&path, gitignore))
         } else {
-            // Whatever is wrong with a path shows when it is opened.
-            inputs.push(Input::File(path.clone()));
+            Box::new(std::iter::once(Input::Named(path)))
         }
-    }
-    (inputs, broken)
+    })
 }
 
-fn walk(folder: &Path, gitignore: bool, inputs: &mut Vec<Input>, broken: &mut Vec<String>) {
+fn walk(folder: &Path, gitignore: bool) -> impl Iterator<Item = Input> + Send + use<> {
     // Hidden files are files: nothing is left out unless asked for.
     let mut walk = WalkBuilder::new(folder);
     walk.standard_filters(false).sort_by_file_name(std::ffi::OsStr::cmp);
     if gitignore {
         walk.git_ignore(true).git_exclude(true).git_global(true).parents(true);
     }
-    for entry in walk.build() {
-        match entry {
-            Ok(entry) => {
-                // A link is read as what it points to when that is a file; links to folders are not followed.
-                let file = entry.file_type().is_some_and(|kind| kind.is_file())
-                    || (entry.path_is_symlink() && entry.path().is_file());
-                if file {
-                    inputs.push(Input::File(entry.into_path()));
-                }
-            }
-            Err(error) => broken.push(format!("cannot list {error}")),
+    walk.build().filter_map(|entry| match entry {
+        Ok(entry) => {
+            // A link is read as what it points to when that is a file; links to folders are not followed.
+            let file = entry.file_type().is_some_and(|kind| kind.is_file())
+                || (entry.path_is_symlink() && entry.path().is_file());
+            file.then(|| Input::Listed(entry.into_path()))
         }
-    }
+        Err(error) => Some(Input::Broken(format!("cannot list {error}"))),
+    })
 }

@@ -11,9 +11,17 @@ use flate2::bufread::MultiGzDecoder;
 /// How much is read from the file at a time where it has to be decoded.
 const CHUNK: usize = 64 << 10;
 
+/// How many of a file's first bytes tell whether it has to be decoded.
+pub(super) const MARK: usize = 3;
+
+/// Whether a file that begins with these bytes has to be decoded.
+pub(super) fn is_encoded(start: &[u8]) -> bool {
+    [&b"\x1f\x8b\x08"[..], b"\xff\xfe", b"\xfe\xff"].iter().any(|mark| start.starts_with(mark))
+}
+
 /// A reader of the text, and whether it was compressed.
 pub(super) fn open(reader: impl Read + Send + 'static) -> Result<(Box<dyn Read + Send>, bool)> {
-    let (start, reader) = peek(reader, 3)?;
+    let (start, reader) = peek(reader, MARK)?;
     if start == [0x1f, 0x8b, 8] {
         let decoder = MultiGzDecoder::new(BufReader::with_capacity(CHUNK, reader));
         return Ok((utf8(decoder)?, true));

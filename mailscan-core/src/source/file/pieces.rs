@@ -5,6 +5,7 @@
 use std::io::{ErrorKind, Read, Result};
 use std::path::Path;
 
+use super::buffer::Buffer;
 use super::decode;
 use crate::extract::{Media, border};
 use crate::source::media;
@@ -13,6 +14,8 @@ use crate::source::media;
 const PIECE: usize = (1 << 20) + TAIL;
 /// How much of a piece's end is searched for a place to cut.
 const TAIL: usize = 64 << 10;
+/// How much room the first read has at least.
+const FIRST_READ: usize = 64 << 10;
 
 /// A part of a file's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +24,17 @@ pub struct Piece {
     pub offset: u64,
     /// The text.
     pub bytes: Vec<u8>,
+    /// How to read it.
+    pub media: Media,
+}
+
+/// A part of a file's text, in the memory of its [`Pieces`].
+#[derive(Clone, Copy, Debug)]
+pub struct PieceView<'a> {
+    /// Where it begins in the text, as in a [`Piece`].
+    pub offset: u64,
+    /// The text.
+    pub bytes: &'a [u8],
     /// How to read it.
     pub media: Media,
 }
@@ -37,7 +51,11 @@ pub struct Pieces {
     compressed: bool,
     media: Option<Media>,
     offset: u64,
-    carried: Vec<u8>,
+    /// What was read stands in the first `filled` bytes; those after it are room to read into.
+    buffer: Buffer,
+    filled: usize,
+    /// How much of it the last piece took.
+    given: usize,
     failed: Option<std::io::Error>,
     ended: bool,
 }
@@ -62,9 +80,43 @@ impl Pieces {
     /// # Errors
     /// Those of reading its first bytes.
     pub fn from_reader(reader: impl Read + Send + 'static, name: &str) -> Result<Self> {
-        let (reader, compressed) = decode::open(reader)?;
-        let media = media::of_name(name);
-        Ok(Self { reader, compressed, media, offset: 0, carried: Vec::new(), failed: None, ended: false })
+        Self::in_memory(reader, name, Vec::new())
+    }
+
+    /// The same in `memory`, of which only the room counts: who reads many files hands that of one
+    /// ([`into_memory`](Self::into_memory)) on to the next, so that a small file costs no more than reading it.
+    ///
+    /// # Errors
+    /// Those of reading the first bytes.
+    pub fn in_memory(mut reader: impl Read + Send + 'static, name: &str, memory: Vec<u8>) -> Result<Self> {
+        let mut this = Self {
+            reader: Box::new(std::io::empty()),
+            compressed: false,
+            media: media::of_name(name),
+            offset: 0,
+            buffer: Buffer::in_memory(memory, PIECE),
+            filled: 0,
+            given: 0,
+            failed: None,
+            ended: false,
+        };
+        while this.filled < decode::MARK && !this.ended {
+            this.read_some(&mut reader)?;
+        }
+        let start = &this.buffer.bytes()[..this.filled];
+        if decode::is_encoded(start) {
+            let whole = std::io::Cursor::new(start.to_vec()).chain(reader);
+            (this.reader, this.compressed) = decode::open(whole)?;
+            (this.filled, this.ended) = (0, false);
+        } else {
+            this.reader = Box::new(reader);
+        }
+        Ok(this)
+    }
+
+    /// The memory, for the next file.
+    pub fn into_memory(self) -> Vec<u8> {
+        self.buffer.into_memory()
     }
 
     /// Whether the file is compressed.
@@ -77,33 +129,56 @@ impl Pieces {
     /// # Errors
     /// Those of reading.
     pub fn next_piece(&mut self) -> Result<Option<(Piece, bool)>> {
-        let mut bytes = std::mem::take(&mut self.carried);
-        self.fill(&mut bytes);
+        let piece =
+            self.next_view()?.map(|view| Piece { offset: view.offset, bytes: view.bytes.to_vec(), media: view.media });
+        Ok(piece.map(|piece| (piece, self.ended && self.failed.is_none())))
+    }
+
+    /// The next piece, which lasts until the one after it is asked for. Nothing of it is copied.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn next_view(&mut self) -> Result<Option<PieceView<'_>>> {
+        self.buffer.bytes_mut().copy_within(self.given..self.filled, 0);
+        self.filled -= self.given;
+        self.given = 0;
+        self.fill();
+        let bytes = &self.buffer.bytes()[..self.filled];
         if bytes.is_empty() {
             return self.failed.take().map_or(Ok(None), Err);
         }
-        if !self.ended {
-            self.carried = bytes.split_off(border::last(&bytes, TAIL));
-        }
-        let media = *self.media.get_or_insert_with(|| media::of_content(&bytes));
+        self.given = if self.ended { self.filled } else { border::last(bytes, TAIL) };
+        let media = *self.media.get_or_insert_with(|| media::of_content(bytes));
         let offset = self.offset;
-        self.offset += bytes.len() as u64;
-        Ok(Some((Piece { offset, bytes, media }, self.ended && self.failed.is_none())))
+        self.offset += self.given as u64;
+        Ok(Some(PieceView { offset, bytes: &bytes[..self.given], media }))
     }
 
     /// Reads until the piece is full, the reader ends or it fails; a failure is kept for the next call.
-    fn fill(&mut self, bytes: &mut Vec<u8>) {
-        while !self.ended && bytes.len() < PIECE {
-            let missing = (PIECE - bytes.len()) as u64;
-            match self.reader.by_ref().take(missing).read_to_end(bytes) {
-                Ok(0) => self.ended = true,
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.failed = Some(error);
-                    self.ended = true;
-                }
+    fn fill(&mut self) {
+        let mut reader = std::mem::replace(&mut self.reader, Box::new(std::io::empty()));
+        while !self.ended && self.filled < PIECE {
+            if let Err(error) = self.read_some(&mut reader) {
+                self.failed = Some(error);
+                self.ended = true;
             }
+        }
+        self.reader = reader;
+    }
+
+    /// Reads once into the room that there is, making some where there is none.
+    fn read_some(&mut self, reader: &mut impl Read) -> Result<()> {
+        if self.filled == self.buffer.bytes().len() {
+            self.buffer.grow((2 * self.filled).clamp(FIRST_READ, PIECE), self.filled);
+        }
+        match reader.read(&mut self.buffer.bytes_mut()[self.filled..]) {
+            Ok(count) => {
+                self.filled += count;
+                self.ended = count == 0;
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }
@@ -138,6 +213,25 @@ mod tests {
             whole.extend_from_slice(&piece.bytes);
         }
         assert!(whole == text);
+    }
+
+    #[test]
+    fn views_are_the_pieces_and_their_memory_serves_the_next_file() {
+        let texts =
+            ["word ann@a.org\n".repeat(200_000), "short".to_owned(), String::new(), "ann@a.org,".repeat(300_000)];
+        let mut memory = Vec::new();
+        for text in texts {
+            let text = text.into_bytes();
+            let mut views = Pieces::in_memory(Cursor::new(text.clone()), "", memory).unwrap();
+            for piece in pieces(&text) {
+                let view = views.next_view().unwrap().unwrap();
+                assert_eq!((view.offset, view.media), (piece.offset, piece.media));
+                assert!(view.bytes == piece.bytes);
+            }
+            assert!(views.next_view().unwrap().is_none());
+            memory = views.into_memory();
+            assert!(memory.len() <= PIECE + 64);
+        }
     }
 
     #[test]

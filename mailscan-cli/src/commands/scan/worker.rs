@@ -1,0 +1,144 @@
+//! One thread's search: a file is opened, read and searched, with memory that serves one file after the other.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use mailscan_core::address::Address;
+use mailscan_core::class::{Class, ClassFilter, Classes};
+use mailscan_core::extract::{Extractor, Finding, Form};
+use mailscan_core::source::file::Pieces;
+
+use super::inputs::Input;
+
+/// How many addresses a thread takes on to the next file; what it forgets is only handed over once more.
+const REMEMBERED: usize = 1 << 16;
+
+/// The first mention of an address in a file.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) address: Address,
+    pub(super) offset: u64,
+    pub(super) form: Form,
+    pub(super) classes: Classes,
+}
+
+/// A searched input. What was found before an error counts.
+#[derive(Debug, Default)]
+pub(super) struct Searched {
+    pub(super) source: String,
+    pub(super) bytes: u64,
+    /// The addresses that the thread had not met in an earlier input.
+    pub(super) found: Vec<Found>,
+    /// The addresses, by identity, that have no mention but those left out, each with the class it is left out for.
+    pub(super) left_out: HashMap<String, Class>,
+    pub(super) error: Option<String>,
+}
+
+/// Makes the extractor that a scan was asked for.
+pub(super) type Extract = fn() -> Extractor;
+
+/// What a scan was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) extract: Extract,
+    /// What is to be left out.
+    pub(super) filter: ClassFilter,
+}
+
+/// A thread's memory, from one input to the next.
+pub(super) struct Worker {
+    asked: Asked,
+    buffer: Vec<u8>,
+    /// Addresses as they were written, of those that were handed over: whoever takes results in order has met them.
+    known: HashSet<Address>,
+}
+
+impl Worker {
+    pub(super) fn new(asked: Asked) -> Self {
+        Self { asked, buffer: Vec::new(), known: HashSet::new() }
+    }
+
+    pub(super) fn search(&mut self, input: &Input) -> Searched {
+        if self.known.len() > REMEMBERED {
+            self.known.clear();
+        }
+        let (source, opened) = match input {
+            Input::Broken(reason) => return Searched { error: Some(reason.clone()), ..Searched::default() },
+            Input::Stdin => ("(standard input)".to_owned(), Pieces::from_reader(io::stdin(), "")),
+            Input::Named(path) => (path.to_string_lossy().into_owned(), readable(path).and_then(|()| self.open(path))),
+            Input::Listed(path) => (path.to_string_lossy().into_owned(), self.open(path)),
+        };
+        let mut searched = Searched { source, ..Searched::default() };
+        let result = opened.and_then(|pieces| self.read(pieces, &mut searched));
+        searched.error = result.err().map(|error| format!("cannot read `{}`: {error}", searched.source));
+        searched
+    }
+
+    fn open(&mut self, path: &Path) -> io::Result<Pieces> {
+        let file = File::open(path)?;
+        Pieces::in_memory(file, &path.to_string_lossy(), std::mem::take(&mut self.buffer))
+    }
+
+    fn read(&mut self, mut pieces: Pieces, searched: &mut Searched) -> io::Result<()> {
+        let mut extractor = (self.asked.extract)();
+        let mut take = |finding| take(&mut self.known, self.asked.filter, finding, searched);
+        let (mut bytes, mut result) = (0, Ok(()));
+        loop {
+            match pieces.next_view() {
+                Ok(Some(piece)) => {
+                    bytes += piece.bytes.len() as u64;
+                    // No machine of ours has a file beyond its own addresses.
+                    let offset = usize::try_from(piece.offset).unwrap_or(usize::MAX);
+                    extractor.read(piece.bytes, offset, piece.media, &mut take);
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+        }
+        extractor.end(take);
+        searched.bytes = bytes;
+        self.buffer = pieces.into_memory();
+        result
+    }
+}
+
+/// Notes a finding, unless the thread knows its address.
+fn take(known: &mut HashSet<Address>, filter: ClassFilter, finding: Finding, searched: &mut Searched) {
+    if known.contains(&finding.address) {
+        return;
+    }
+    let classes = finding.classes();
+    if let Some(class) = filter.left_out(classes) {
+        searched.left_out.entry(finding.address.identity()).or_insert(class);
+        return;
+    }
+    known.insert(finding.address.clone());
+    let offset = finding.span.start as u64;
+    searched.found.push(Found { address: finding.address, offset, form: finding.form, classes });
+}
+
+/// Only files and pipes are opened: a device among the paths would be waited for.
+fn readable(path: &Path) -> io::Result<()> {
+    let kind = std::fs::metadata(path)?.file_type();
+    if kind.is_file() || is_pipe(kind) {
+        Ok(())
+    } else {
+        Err(io::Error::other("it is neither a file nor a folder: give one of these"))
+    }
+}
+
+/// A pipe that is named on the command line, as `<(command)` does in a shell.
+#[cfg(unix)]
+fn is_pipe(kind: std::fs::FileType) -> bool {
+    std::os::unix::fs::FileTypeExt::is_fifo(&kind)
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: std::fs::FileType) -> bool {
+    false
+}
