@@ -108,9 +108,9 @@ async fn killed_at_random_points_a_job_loses_nothing_and_counts_nothing_twice() 
 
 /// Puts a job that reads a list of every page of the web into the database; answers its id and the size of the list.
 fn submit_list(folder: &Path, web: &SimulatedWeb) -> (u64, u64) {
-    // Long comments, so that the list is read in many parts.
-    let comment = "#".repeat(3_000);
-    let list: String = (0..web.pages()).map(|n| format!("{}\n{comment}\n", web.page_url(n))).collect();
+    // Many long comments, so that the list is read in far more parts than fit between two kills.
+    let comments = format!("{}\n", "#".repeat(3_000)).repeat(20);
+    let list: String = (0..web.pages()).map(|n| format!("{}\n{comments}", web.page_url(n))).collect();
     std::fs::write(folder.join("list.txt"), &list).unwrap();
     let job = ["run", "--detach", "--json", "--urls", "list.txt", "--target", "10000000"];
     let limits = ["--workers", "4", "--connections", "1", "--rate-limit", "0", "--time-limit", "0"];
