@@ -2,6 +2,8 @@
 //!
 //! [`Sources`] carries out every kind of work by handing it to the part that can.
 
+#[cfg(any(feature = "http", feature = "files"))]
+mod declared;
 #[cfg(feature = "files")]
 pub mod file;
 #[cfg(feature = "http")]

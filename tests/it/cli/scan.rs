@@ -87,6 +87,60 @@ fn standard_input_plain_and_compressed() {
 }
 
 #[test]
+fn charsets_by_mark_by_zeros_and_by_what_the_document_says() {
+    let folder = TempDir::new().unwrap();
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    write(folder.path(), "1-marked.txt", [b"\xff\xfe".to_vec(), utf16("J\u{fc}rgen <j\u{fc}rgen@a.org>")].concat());
+    write(folder.path(), "2-unmarked.reg", utf16("\"Mail\"=\"ann@b.org\"\r\n"));
+    write(folder.path(), "3-sjis.html", b"<meta charset=shift_jis><p>\x83\x65bob@c.org");
+    write(folder.path(), "4-jis.txt", b"\x1b$B%F\x1b(Bcarl@d.org");
+    write(folder.path(), "5-latin1.xml", b"<?xml version='1.0' encoding='iso-8859-1'?><m>jos\xe9@e.org</m>");
+    write(folder.path(), "6-unsaid.txt", b"M\xfcller (dora@f.org)");
+    let ran = run_in(folder.path(), &["scan", "."]);
+    assert_eq!(ran.out, "j\u{fc}rgen@a.org\nann@b.org\nbob@c.org\ncarl@d.org\njos\u{e9}@e.org\ndora@f.org\n");
+}
+
+/// A mailbox: encoded words, a soft line break in an address, base64, and ids that are no addresses.
+const MAILBOX: &str = "From ann@a.org Sat Jan  3 01:05:34 1996\n\
+    Message-ID: <1996.1@mail.a.org>\n\
+    References: <1995.1@mail.a.org>\n\t<1995.2@mail.a.org>\n\
+    From: =?utf-8?Q?Ann_=3Cann=40a=2Eorg=3E?=\n\
+    To: bob@b.org\n\
+    MIME-Version: 1.0\n\
+    Content-Type: multipart/mixed; boundary=\"x\"\n\n\
+    --x\n\
+    Content-Type: text/plain; charset=utf-8\n\
+    Content-Transfer-Encoding: quoted-printable\n\n\
+    write to carl.the=\n.third@c.org =3D> soon\n\
+    --x\n\
+    Content-Type: text/html\n\
+    Content-Transfer-Encoding: base64\n\n\
+    PGEgaHJlZj0ibWFpbHRvOmRvcmElNDBkLm9yZyI+eDwvYT4=\n\
+    --x--\n\n\
+    From eve@e.org Sat Jan  3 01:05:35 1996\n\
+    Subject: short\n\n\
+    fay@f.org\n";
+
+#[test]
+fn mailboxes_are_decoded_and_their_ids_left_out() {
+    let folder = TempDir::new().unwrap();
+    write(folder.path(), "archive.mbox", MAILBOX);
+    write(folder.path(), "packed.mbox.gz", gzip(MAILBOX));
+    let expected = "ann@a.org\nbob@b.org\ncarl.the.third@c.org\ndora@d.org\neve@e.org\nfay@f.org\n";
+    for name in ["archive.mbox", "packed.mbox.gz"] {
+        let ran = run_in(folder.path(), &["scan", name]);
+        assert_eq!(ran.out, expected, "{name}");
+        assert!(ran.err.contains("left out: 3 message_id"), "{}", ran.err);
+    }
+    let ran = run_in(folder.path(), &["scan", "archive.mbox", "--format", "jsonl"]);
+    let rows: Vec<_> = ran.out.lines().map(json).collect();
+    let row = |email: &str| rows.iter().find(|row| row["email"] == email).unwrap();
+    assert_eq!(row("carl.the.third@c.org")["form"], "quoted-printable");
+    assert_eq!(row("carl.the.third@c.org")["offset"], MAILBOX.find("carl.the").unwrap());
+    assert_eq!(row("dora@d.org")["form"], "base64");
+}
+
+#[test]
 fn csv_cells_that_a_spreadsheet_would_run_are_text() {
     let folder = TempDir::new().unwrap();
     write(folder.path(), "=cmd", "write to ann@a.org now");

@@ -1,43 +1,80 @@
-//! From the bytes of a file to the bytes of its text: gzip by content, UTF-16 by its mark.
+//! From the bytes of a file to the bytes of its text: gzip by content, UTF-16 by its mark or its zeros, any other
+//! charset by what the document says of itself, and ISO-2022-JP by its escapes.
 //!
-//! Takes any reader and gives a reader that is read in constant memory. Other charsets stay as they are: addresses are
-//! ASCII in all that are in use for files.
+//! Takes any reader and gives a reader of UTF-8 that is read in constant memory. Text that says nothing of its charset
+//! stays as it is: an address is ASCII in all that are in use, and what else there may be borders it.
 
 use std::io::{BufReader, Cursor, Read, Result};
 
-use encoding_rs::{Decoder, UTF_16BE, UTF_16LE};
+use encoding_rs::{Decoder, Encoding, ISO_2022_JP, UTF_8};
 use flate2::bufread::MultiGzDecoder;
+
+use crate::extract::{Media, charset};
+use crate::source::{declared, media};
 
 /// How much is read from the file at a time where it has to be decoded.
 const CHUNK: usize = 64 << 10;
+/// How much of a compressed text tells its charset.
+const START: usize = 4 << 10;
 
-/// How many of a file's first bytes tell whether it has to be decoded.
+/// How many of a file's first bytes tell whether it is compressed, or begins with a mark.
 pub(super) const MARK: usize = 3;
 
-/// Whether a file that begins with these bytes has to be decoded.
-pub(super) fn is_encoded(start: &[u8]) -> bool {
-    [&b"\x1f\x8b\x08"[..], b"\xff\xfe", b"\xfe\xff"].iter().any(|mark| start.starts_with(mark))
+/// What a file is encoded in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Coding {
+    Gzip,
+    Charset(&'static Encoding),
 }
 
-/// A reader of the text, and whether it was compressed.
-pub(super) fn open(reader: impl Read + Send + 'static) -> Result<(Box<dyn Read + Send>, bool)> {
-    let (start, reader) = peek(reader, MARK)?;
-    if start == [0x1f, 0x8b, 8] {
-        let decoder = MultiGzDecoder::new(BufReader::with_capacity(CHUNK, reader));
-        return Ok((utf8(decoder)?, true));
+impl Coding {
+    /// What a file that begins with these bytes is encoded in, and is to be read as `media` if its name says so; `None`
+    /// where its bytes are those of its text.
+    pub(super) fn of(start: &[u8], media: Option<Media>) -> Option<Self> {
+        if start.starts_with(b"\x1f\x8b\x08") {
+            return Some(Self::Gzip);
+        }
+        charset_of(start, media).map(Self::Charset)
     }
-    Ok((utf8(reader)?, false))
 }
 
-/// A reader of the same text in UTF-8, if a mark says that it is UTF-16.
-fn utf8(reader: impl Read + Send + 'static) -> Result<Box<dyn Read + Send>> {
-    let (start, reader) = peek(reader, 2)?;
-    let encoding = match start[..] {
-        [0xff, 0xfe] => UTF_16LE,
-        [0xfe, 0xff] => UTF_16BE,
-        _ => return Ok(Box::new(reader)),
-    };
-    Ok(Box::new(Transcoder::new(reader, encoding.new_decoder_with_bom_removal())))
+/// The charset of a text that begins with these bytes, unless that is UTF-8, or nothing tells.
+fn charset_of(start: &[u8], media: Option<Media>) -> Option<&'static Encoding> {
+    let marked = start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff");
+    if marked || memchr::memchr(0, &start[..start.len().min(START)]).is_some() {
+        return charset::utf16_of(start);
+    }
+    match media.unwrap_or_else(|| media::of_content(start)) {
+        // Its parts are each in a charset of their own.
+        Media::Mail => None,
+        Media::Html => declared::in_document(start).filter(|encoding| *encoding != UTF_8),
+        Media::Text => memchr::memmem::find(start, b"\x1b$")
+            .is_some_and(|at| matches!(start.get(at + 2), Some(b'B' | b'@')))
+            .then_some(ISO_2022_JP),
+    }
+}
+
+/// A reader of the text in UTF-8.
+pub(super) fn open(
+    reader: impl Read + Send + 'static,
+    coding: Coding,
+    media: Option<Media>,
+) -> Result<Box<dyn Read + Send>> {
+    match coding {
+        Coding::Charset(encoding) => Ok(transcoder(reader, encoding)),
+        Coding::Gzip => {
+            let decoder = MultiGzDecoder::new(BufReader::with_capacity(CHUNK, reader));
+            let (start, reader) = peek(decoder, START)?;
+            Ok(match charset_of(&start, media) {
+                Some(encoding) => transcoder(reader, encoding),
+                None => Box::new(reader),
+            })
+        }
+    }
+}
+
+fn transcoder(reader: impl Read + Send + 'static, encoding: &'static Encoding) -> Box<dyn Read + Send> {
+    Box::new(Transcoder::new(reader, encoding.new_decoder_with_bom_removal()))
 }
 
 /// The first bytes of a reader, fewer at its end, and a reader that begins with them again.
@@ -100,10 +137,10 @@ mod tests {
     use super::*;
 
     fn text(bytes: Vec<u8>) -> (String, bool) {
-        let (mut reader, compressed) = open(Cursor::new(bytes)).unwrap();
+        let Some(coding) = Coding::of(&bytes, None) else { return (String::from_utf8(bytes).unwrap(), false) };
         let mut text = String::new();
-        reader.read_to_string(&mut text).unwrap();
-        (text, compressed)
+        open(Cursor::new(bytes), coding, None).unwrap().read_to_string(&mut text).unwrap();
+        (text, coding == Coding::Gzip)
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -119,11 +156,12 @@ mod tests {
 
     #[test]
     fn plain_bytes_stay_as_they_are() {
-        for bytes in [&b""[..], b"a", b"ab", b"\x1f\x8b", b"longer text"] {
-            let (mut reader, compressed) = open(Cursor::new(bytes.to_vec())).unwrap();
-            let mut read = Vec::new();
-            reader.read_to_end(&mut read).unwrap();
-            assert_eq!((read.as_slice(), compressed), (bytes, false));
+        let zeros = [&b"\x7fELF\x02\x01\x01\0\0\0\0"[..], b"\0\0\0\0", b"key\0value\0"];
+        for bytes in [&b""[..], b"a", b"ab", b"\x1f\x8b", b"longer text", b"\xe9", b"\x1b[1m", b"<p>caf\xe9"]
+            .iter()
+            .chain(&zeros)
+        {
+            assert_eq!(Coding::of(bytes, None), None, "{bytes:?}");
         }
     }
 
@@ -138,13 +176,40 @@ mod tests {
         assert_eq!(text(utf16(&long, true)), (long.clone(), false));
         assert_eq!(text(utf16(&long, false)), (long.clone(), false));
         assert_eq!(text(gzip(&utf16(&long, false))), (long, true));
+        let long = "J\u{fc}rgen <ann@a.org>\n".repeat(20_000);
+        assert_eq!(text(utf16(&long, true).split_off(2)), (long.clone(), false), "without a mark");
+        assert_eq!(text(utf16(&long, false).split_off(2)), (long, false), "without a mark");
+    }
+
+    #[test]
+    fn documents_say_their_charset() {
+        for (document, decoded) in [
+            (&b"<!doctype html><meta charset=shift_jis>\x83\x65ann@a.org"[..], "\u{30c6}ann@a.org"),
+            (b"<?xml version='1.0' encoding='koi8-r'?>\xc1nn", "\u{430}nn"),
+            (b"<html><meta content='text/html; charset=latin1'>jos\xe9@a.org", "jos\u{e9}@a.org"),
+        ] {
+            let (text, _) = text(document.to_vec());
+            assert!(text.ends_with(decoded), "{text}");
+        }
+        assert_eq!(Coding::of(b"<html><meta charset=utf-8>", None), None);
+        assert_eq!(Coding::of(b"write about <meta charset=shift_jis> here", None), None, "no markup");
+    }
+
+    #[test]
+    fn escapes_show_iso_2022_jp() {
+        assert_eq!(text(b"\x1b$B%F\x1b(Bann@a.org".to_vec()).0, "\u{30c6}ann@a.org");
+        assert_eq!(
+            Coding::of(b"\x1b$B%F\x1b(Bann@a.org", Some(Media::Mail)),
+            None,
+            "its parts are decoded on their own"
+        );
     }
 
     #[test]
     fn a_damaged_gzip_file_is_an_error() {
         let mut bytes = gzip(&b"text ".repeat(1_000));
         bytes.truncate(bytes.len() - 9);
-        let (mut reader, _) = open(Cursor::new(bytes)).unwrap();
+        let mut reader = open(Cursor::new(bytes), Coding::Gzip, None).unwrap();
         assert!(reader.read_to_end(&mut Vec::new()).is_err());
     }
 }

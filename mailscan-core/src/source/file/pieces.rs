@@ -6,8 +6,8 @@ use std::io::{ErrorKind, Read, Result};
 use std::path::Path;
 
 use super::buffer::Buffer;
-use super::decode;
-use crate::extract::{Media, border};
+use super::decode::{self, Coding};
+use crate::extract::{Media, border, charset};
 use crate::source::media;
 
 /// How long a piece is at most.
@@ -20,7 +20,8 @@ const FIRST_READ: usize = 64 << 10;
 /// A part of a file's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Where it begins in the text: for a file that is compressed or in UTF-16, in the decoded bytes.
+    /// Where it begins in the text: for a file that is compressed or in another charset than
+    /// UTF-8, in the decoded bytes.
     pub offset: u64,
     /// The text.
     pub bytes: Vec<u8>,
@@ -39,7 +40,8 @@ pub struct PieceView<'a> {
     pub media: Media,
 }
 
-/// The text of a file, in pieces of about 1 MiB, read in constant memory: gzip and UTF-16 are decoded on the way.
+/// The text of a file, in pieces of about 1 MiB, read in constant memory: gzip and charsets are
+/// decoded on the way.
 ///
 /// A piece ends after the last ASCII white space or control character of its last 64 KiB. Where there is none, it ends
 /// beside the last angle bracket or quote there, else after the last other byte that can stand in no address; where
@@ -103,15 +105,29 @@ impl Pieces {
         while this.filled < decode::MARK && !this.ended {
             this.read_some(&mut reader)?;
         }
-        let start = &this.buffer.bytes()[..this.filled];
-        if decode::is_encoded(start) {
-            let whole = std::io::Cursor::new(start.to_vec()).chain(reader);
-            (this.reader, this.compressed) = decode::open(whole)?;
+        this.reader = Box::new(reader);
+        if let Some(coding) = this.coding() {
+            let start = std::io::Cursor::new(this.buffer.bytes()[..this.filled].to_vec());
+            let rest = std::mem::replace(&mut this.reader, Box::new(std::io::empty()));
+            this.reader = decode::open(start.chain(rest), coding, this.media)?;
+            this.compressed = coding == Coding::Gzip;
             (this.filled, this.ended) = (0, false);
-        } else {
-            this.reader = Box::new(reader);
         }
         Ok(this)
+    }
+
+    /// What has to be decoded of what was read.
+    fn coding(&mut self) -> Option<Coding> {
+        let coding = Coding::of(&self.buffer.bytes()[..self.filled], self.media)?;
+        if let Coding::Charset(encoding) = coding {
+            // Most pages in an old charset are ASCII, which shows when all of it is there.
+            self.fill();
+            let text = &self.buffer.bytes()[..self.filled];
+            if charset::is_as_it_is(text, encoding) && (self.ended || !text.is_ascii()) {
+                return None;
+            }
+        }
+        Some(coding)
     }
 
     /// The memory, for the next file.

@@ -4,9 +4,8 @@ use bytes::Bytes;
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
 use crate::extract::{Media, charset};
+use crate::source::declared;
 
-/// How far into a document a `<meta charset>` is looked for, as in the HTML standard.
-const META_WINDOW: usize = 1_024;
 /// How far back the end of a cut text is looked for: more than an address takes, also with every character escaped.
 const LONGEST_WORD: usize = 4_096;
 
@@ -83,7 +82,7 @@ fn is_text_like(subtype: &str) -> bool {
 
 /// Whether a body without a type is no text at all: it holds a NUL and no byte order mark.
 pub(crate) fn looks_binary(body: &[u8]) -> bool {
-    Encoding::for_bom(body).is_none() && memchr::memchr(0, &body[..body.len().min(META_WINDOW)]).is_some()
+    Encoding::for_bom(body).is_none() && memchr::memchr(0, &body[..body.len().min(declared::WINDOW)]).is_some()
 }
 
 /// The body in UTF-8, without its byte order mark: by that mark, its head, its own words, as UTF-8 where it is that, else
@@ -96,8 +95,8 @@ pub(crate) fn to_utf8(body: Bytes, content_type: &ContentType, media: Media) -> 
     if let Some((encoding, mark)) = Encoding::for_bom(&body) {
         return decode(body.slice(mark..), encoding);
     }
-    let declared = content_type.charset.as_deref().and_then(|label| readable(label.as_bytes()));
-    let encoding = declared.or_else(|| if media == Media::Html { own_charset(&body) } else { None });
+    let declared = content_type.charset.as_deref().and_then(|label| declared::readable(label.as_bytes()));
+    let encoding = declared.or_else(|| if media == Media::Html { declared::in_document(&body) } else { None });
     let guess = || if charset::is_utf8(&body) { UTF_8 } else { WINDOWS_1252 };
     let encoding = encoding.unwrap_or_else(guess);
     decode(body, encoding)
@@ -114,11 +113,6 @@ fn decode(body: Bytes, encoding: &'static Encoding) -> Bytes {
     }
 }
 
-/// The encoding of a label, unless it is one that the standard replaces as a whole by a single U+FFFD.
-fn readable(label: &[u8]) -> Option<&'static Encoding> {
-    Encoding::for_label(label).filter(|encoding| *encoding != encoding_rs::REPLACEMENT)
-}
-
 /// A text that was cut anywhere, or is longer than `cap`, cut back to where no address can stand: an address that lost
 /// its end would be read as another one.
 pub(crate) fn cut(text: &Bytes, cap: usize) -> Bytes {
@@ -127,25 +121,6 @@ pub(crate) fn cut(text: &Bytes, cap: usize) -> Bytes {
     let is_gap = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'<' | b'>');
     let gap = text[tail..end].iter().rposition(is_gap).map_or(end, |at| tail + at);
     text.slice(..gap)
-}
-
-/// The charset that an XML declaration or a `<meta>` names within the first kilobyte. UTF-16 there means UTF-8, as the
-/// HTML standard says: who could read it so far reads no UTF-16.
-fn own_charset(body: &[u8]) -> Option<&'static Encoding> {
-    let head = body[..body.len().min(META_WINDOW)].to_ascii_lowercase();
-    let declaration = head.strip_prefix(b"<?xml").map(|rest| rest.split(|b| *b == b'>').next().unwrap_or_default());
-    let encoding = declaration.and_then(|text| named(text, b"encoding")).or_else(|| named(&head, b"charset"))?;
-    Some(if encoding == encoding_rs::UTF_16LE || encoding == encoding_rs::UTF_16BE { UTF_8 } else { encoding })
-}
-
-/// The first known encoding that stands as the value of an attribute.
-fn named(head: &[u8], attribute: &[u8]) -> Option<&'static Encoding> {
-    memchr::memmem::find_iter(head, attribute).find_map(|at| {
-        let value = head[at + attribute.len()..].trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
-        let value = value.strip_prefix(b"\"").or_else(|| value.strip_prefix(b"'")).unwrap_or(value);
-        let end = value.iter().position(|b| !b.is_ascii_alphanumeric() && !b"-_:.".contains(b));
-        readable(&value[..end.unwrap_or(value.len())])
-    })
 }
 
 #[cfg(test)]
