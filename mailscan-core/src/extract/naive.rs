@@ -6,18 +6,21 @@
 
 use super::grammar::{self, Around, Local};
 use super::unit::{self, Unit};
-use super::{Finding, Form, Media, domain, shown};
+use super::{Finding, Form, Media, domain, scan, shown};
 
 /// Every address of `document`, in order.
 pub(super) fn addresses(document: &[u8], media: Media) -> Vec<Finding> {
     let (with, without) = (decode(document, true), decode(document, false));
-    let mut found = Vec::new();
+    let mut found: Vec<Finding> = Vec::new();
     for (index, unit) in with.iter().enumerate().filter(|(_, unit)| unit.ch == '@') {
-        if media == Media::Html || unit.form == Form::CharacterReference {
-            found.extend(at_sign(document, &with, index, true));
-        } else if let Some(index) = without.iter().position(|other| other == unit) {
-            found.extend(at_sign(document, &without, index, false));
-        }
+        let finding = if media == Media::Html || unit.form == Form::CharacterReference {
+            at_sign(document, &with, index, true)
+        } else {
+            let index = without.iter().position(|other| other == unit);
+            index.and_then(|index| at_sign(document, &without, index, false))
+        };
+        let taken = found.iter().map(scan::end_of_claim).max().unwrap_or(0);
+        found.extend(finding.filter(|finding| finding.span.start >= taken));
     }
     found
 }

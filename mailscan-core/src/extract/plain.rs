@@ -47,7 +47,7 @@ const fn classes() -> [u8; 256] {
             b'&' | b'%' | b'\\' | b'\'' | 0x80.. => CODE,
             b'#' => REFERENCE | SHOWN,
             b';' => REFERENCE,
-            b'!' | b'$' | b'*' | b'/' | b'=' | b'^' | b'`' | b'{' | b'|' | b'}' | b'~' => SHOWN,
+            b'!' | b'$' | b'*' | b'/' | b'=' | b'?' | b'^' | b'`' | b'{' | b'|' | b'}' | b'~' => SHOWN,
             b' ' | b'\t' | b'\n' | b'\r' | b'<' | b'>' | b'(' | b')' | b'[' | b']' | b',' => BEFORE | AFTER,
             _ => 0,
         };

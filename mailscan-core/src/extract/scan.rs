@@ -8,12 +8,21 @@ use fearless_simd::Level;
 use super::plain::Verdict;
 use super::unit::{self, Unit};
 use super::{Finding, Form, Media, context, domain, grammar, plain, trigger};
+use crate::class::Class;
 
 /// How far back a window reaches at most: a local part of 64 octets in the longest spelling, and its neighbour.
 pub(super) const REACH: usize = 65 * unit::LONGEST;
 
 /// Hands every address of `document` to `found`, in the order in which they stand.
 pub(super) fn scan(document: &[u8], media: Media, mut found: impl FnMut(Finding)) {
+    // Where one `@` is a code and the next is none, both may claim the text between them: it is the first one's.
+    let mut taken = 0;
+    let mut found = |finding: Finding| {
+        if finding.span.start >= taken {
+            taken = taken.max(end_of_claim(&finding));
+            found(finding);
+        }
+    };
     let level = Level::new();
     let (mut window, mut last) = (Window::default(), plain::LastDomain::default());
     trigger::each(level, document, |at| {
@@ -23,6 +32,11 @@ pub(super) fn scan(document: &[u8], media: Media, mut found: impl FnMut(Finding)
             found(finding);
         }
     });
+}
+
+/// How far nothing else can be part of another address: through a domain that exists.
+pub(super) fn end_of_claim(finding: &Finding) -> usize {
+    if finding.marks.contains(Class::UnknownDomain) { 0 } else { finding.span.end }
 }
 
 /// The units around one `@`. Kept from one to the next, so that scanning allocates only for what it finds.
