@@ -8,6 +8,8 @@ mod cloudflare;
 mod spelled;
 mod visible;
 
+use std::collections::BTreeMap;
+
 use super::{Finding, Form, Media, scan};
 use crate::address::Address;
 use crate::class::Classes;
@@ -20,18 +22,26 @@ pub(super) fn scan(document: &[u8], media: Media, found: impl FnMut(Finding)) {
     scan::scan(&visible.bytes, Media::Text, |finding| findings.extend(visible.locate(finding)));
     spelled::scan(&visible.bytes, |finding| findings.extend(visible.locate(finding)));
     cloudflare::scan(document, |finding| findings.push(finding));
-    // Of readings that overlap, the one that takes in more is right: the other stops where something hides the rest.
-    // Of equal ones the first, which knows best how the address was written.
-    findings.sort_by_key(|finding| (finding.span.start, std::cmp::Reverse(finding.span.end)));
-    let mut kept: Vec<Finding> = Vec::with_capacity(findings.len());
+    apart(findings).into_values().for_each(found);
+}
+
+/// The findings that share no text, by where they begin.
+///
+/// Of readings that overlap, the one that takes in more is right: the other stops where something hides the rest. Of equal
+/// ones the first, which knows best how the address was written.
+fn apart(mut findings: Vec<Finding>) -> BTreeMap<usize, Finding> {
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.span.len()));
+    let mut kept: BTreeMap<usize, Finding> = BTreeMap::new();
     for finding in findings {
-        match kept.last_mut().filter(|last| last.span.end > finding.span.start) {
-            Some(last) if last.span.len() < finding.span.len() => *last = finding,
-            Some(_) => {}
-            None => kept.push(finding),
+        // Those that are kept are apart, so that the last one before its end tells.
+        let overlaps =
+            |(_, other): (_, &Finding)| other.span.start < finding.span.end && finding.span.start < other.span.end;
+        let before = kept.range(..finding.span.end).next_back();
+        if !before.is_some_and(overlaps) {
+            kept.insert(finding.span.start, finding);
         }
     }
-    kept.into_iter().for_each(found);
+    kept
 }
 
 /// The finding of a hidden address, if its parts make one.
@@ -108,6 +118,8 @@ mod tests {
 
     #[test]
     fn plain_ones_come_too_and_in_order() {
+        // The reading in the middle overlaps both others.
+        check(&[("ann@host dot a.orgs.bob@b.org", "ann@host a.orgs.bob@b.org")]);
         check(&[("ann@a.org, bob at b dot org, cy@c.org", "ann@a.org bob@b.org cy@c.org")]);
         check(&[("~ann&#64;a.org<!-- ann@a.org -->", "ann@a.org ann@a.org")]);
     }
