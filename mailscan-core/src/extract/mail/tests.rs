@@ -267,3 +267,58 @@ fn lines_and_blocks_of_any_length() {
         assert_eq!(again, found);
     }
 }
+
+/// Quoted-printable in which the bytes whose turn it is by `codes` are codes, with a soft line break after every `width`
+/// characters or codes.
+fn in_quoted_printable(text: &str, codes: u64, width: usize) -> String {
+    let mut quoted = String::new();
+    for (number, byte) in text.bytes().enumerate() {
+        if number > 0 && number % width == 0 {
+            quoted.push_str("=\n");
+        }
+        if byte == b'=' || codes >> (number % 64) & 1 == 1 {
+            quoted.push_str(&format!("={byte:02X}"));
+        } else {
+            quoted.push(char::from(byte));
+        }
+    }
+    quoted
+}
+
+/// Base64 in lines of `width` characters.
+fn base64_lines(text: &str, width: usize) -> String {
+    let code = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, text);
+    let lines: Vec<&[u8]> = code.as_bytes().chunks(width).collect();
+    String::from_utf8(lines.join(&b'\n')).unwrap()
+}
+
+proptest::proptest! {
+    #[test]
+    fn an_address_in_any_encoding_is_found_once_and_in_its_place(
+        parts in proptest::collection::vec(("[a-z][a-z0-9]{0,12}", 0..4, proptest::num::u64::ANY, 4..30_usize), 1..6),
+    ) {
+        let mut message = "Content-Type: multipart/mixed; boundary=x\n\n".to_owned();
+        let mut expected = Vec::new();
+        for (local, encoding, codes, width) in &parts {
+            let address = format!("{local}@a.org");
+            let text = format!("write to <{address}> soon");
+            let (head, body) = match encoding {
+                0 => ("", text),
+                1 => ("Content-Transfer-Encoding: quoted-printable\n", in_quoted_printable(&text, *codes, *width)),
+                2 => ("Content-Transfer-Encoding: base64\n", base64_lines(&text, *width)),
+                _ => ("Content-Type: text/html\n", text.replace('@', "&#64;")),
+            };
+            message.push_str(&format!("--x\n{head}\n"));
+            expected.push((address, message.len()..message.len() + body.len()));
+            message.push_str(&format!("{body}\n"));
+        }
+        message.push_str("--x--\n");
+        let found = findings(message.as_bytes());
+        let texts: Vec<&str> = found.iter().map(|finding| finding.address.as_str()).collect();
+        let wanted: Vec<&str> = expected.iter().map(|(address, _)| &**address).collect();
+        proptest::prop_assert_eq!(texts, wanted, "{}", message);
+        for (finding, (_, place)) in found.iter().zip(&expected) {
+            proptest::prop_assert!(place.start <= finding.span.start && finding.span.end <= place.end);
+        }
+    }
+}
