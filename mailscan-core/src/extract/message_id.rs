@@ -40,6 +40,10 @@ fn is_behind_header(before: &[u8]) -> bool {
     let mut rest = before;
     for _ in 0..MOST_IDS {
         rest = rest.trim_ascii_end();
+        // Most often the name of a person.
+        if !matches!(rest.last(), Some(b'"' | b'\'' | b'>' | b';' | b':' | b'=')) {
+            return false;
+        }
         if let Some(quoted) = rest.strip_suffix(b"\"").or_else(|| rest.strip_suffix(b"'")) {
             rest = quoted;
         } else if let Some(shorter) = without_id(rest) {
