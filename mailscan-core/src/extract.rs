@@ -23,6 +23,7 @@ mod properties;
 mod scan;
 mod shown;
 mod sides;
+mod skim;
 #[cfg(test)]
 mod tests;
 mod trigger;
@@ -196,6 +197,14 @@ fn deobfuscate_into(text: &[u8], media: Media, found: &mut dyn FnMut(Finding)) {
 #[cfg(feature = "oracle")]
 pub fn oracle(document: &[u8], media: Media) -> Vec<Finding> {
     naive::addresses(document, media)
+}
+
+/// What [`links`] gives, with every tag tokenized: the reference that fuzzing holds the skimming to.
+#[cfg(feature = "oracle")]
+pub fn links_oracle(document: &[u8], base: &url::Url) -> Vec<url::Url> {
+    let mut found = Vec::new();
+    links::scan_whole(document, base, |link| found.push(link));
+    found
 }
 
 /// Hands every link of the HTML `document` to `found`, absolute by `base` (or the document's own `<base>`), without

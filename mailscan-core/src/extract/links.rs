@@ -1,6 +1,6 @@
 //! Links: what an HTML document refers to that a crawl may follow.
 //!
-//! The tokenizer of `html5gum` reads the document and decodes attributes; this module picks the elements that link to
+//! The document is skimmed ([`super::skim`]), the tokenizer of `html5gum` reads the tags and decodes their attributes; this module picks the elements that link to
 //! documents and makes their URLs absolute. Whether a link is followed is the engine's business.
 
 use std::convert::Infallible;
@@ -9,25 +9,37 @@ use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, Tokenizer};
 use url::Url;
 
+use super::skim::skim;
 use super::{MAX_LINK_LENGTH, MAX_LINKS};
 
 /// Hands every link of `document` to `found`, absolute and without its fragment.
 pub(super) fn scan(document: &[u8], base: &Url, found: impl FnMut(Url)) {
+    scan_by(document, skim, base, found);
+}
+
+/// The same with every tag tokenized: the reference that skimming is held to.
+#[cfg(any(test, feature = "oracle"))]
+pub(super) fn scan_whole(document: &[u8], base: &Url, found: impl FnMut(Url)) {
+    scan_by(document, <[u8]>::to_vec, base, found);
+}
+
+fn scan_by(document: &[u8], skim: fn(&[u8]) -> Vec<u8>, base: &Url, found: impl FnMut(Url)) {
     let (tag, noscript) = (Tag::default(), None);
-    let mut reader = LinkReader { base: base.clone(), own_base: false, tag, noscript, count: 0, found };
+    let mut reader = LinkReader { skim, base: base.clone(), own_base: false, tag, noscript, count: 0, found };
     read(&mut reader, document);
     // One that is not closed goes on to the end.
     reader.leave_noscript();
 }
 
 fn read<F: FnMut(Url)>(reader: &mut LinkReader<F>, document: &[u8]) {
+    let tags = (reader.skim)(document);
     let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: Span<()>| {
         reader.read(&event);
         None::<Infallible>
     });
     // The insides of scripts, styles and titles are no markup.
     emitter.naively_switch_states(true);
-    let Ok(()) = Tokenizer::new_with_emitter(document, emitter).finish();
+    let Ok(()) = Tokenizer::new_with_emitter(tags.as_slice(), emitter).finish();
 }
 
 /// The elements that matter.
@@ -112,6 +124,8 @@ fn refresh_target(content: &[u8]) -> Option<&[u8]> {
 }
 
 struct LinkReader<F> {
+    /// Makes the part of a document that is tokenized.
+    skim: fn(&[u8]) -> Vec<u8>,
     base: Url,
     own_base: bool,
     tag: Tag,
@@ -253,5 +267,82 @@ mod tests {
         let long = format!("<a href='{}'>", "x".repeat(MAX_LINK_LENGTH));
         assert_eq!(links(&long), Vec::<String>::new());
         assert_eq!(links(&"<a href=x>".repeat(MAX_LINKS + 5)).len(), MAX_LINKS);
+    }
+
+    const PIECES: [&str; 62] = [
+        "<",
+        ">",
+        "/",
+        "=",
+        "'",
+        "\"",
+        " ",
+        "\n",
+        "\0",
+        "!",
+        "-",
+        "--",
+        "-->",
+        "--!>",
+        "<!--",
+        "<!",
+        "<?",
+        "<!-->",
+        "<!--->",
+        "<![CDATA[",
+        "]]>",
+        "</",
+        "</a>",
+        "</ a>",
+        "<a href=x>",
+        "<A HREF='/y'>",
+        "<a href=\"q?a=1&amp;b\"",
+        "<abbr ",
+        "<a",
+        "<a/href=z>",
+        "<a href>",
+        "<a href=>",
+        "<a =href=x>",
+        "<a x='>' href=b>",
+        "<p class=\"<a href=n>\">",
+        "<br/>",
+        "<title>",
+        "</title>",
+        "<TITLE x='>'>",
+        "</title",
+        "<script>",
+        "</script>",
+        "</script ",
+        "<script",
+        "<style>",
+        "</style/>",
+        "<textarea>",
+        "</textarea>",
+        "<iframe src=f>",
+        "</iframe>",
+        "<noscript>",
+        "</noscript>",
+        "<plaintext>",
+        "<base href='/d/'>",
+        "<meta http-equiv=refresh content='0;url=m'>",
+        "<link rel=next href=l>",
+        "&lt;",
+        "text",
+        "href=w",
+        "<xmp>",
+        "</xmp>",
+        "\u{e9}",
+    ];
+
+    proptest::proptest! {
+        #[test]
+        fn skimming_loses_no_link(
+            pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..24),
+        ) {
+            let html = pieces.concat();
+            let mut whole: Vec<String> = Vec::new();
+            scan_whole(html.as_bytes(), &Url::parse("https://a.org/dir/page.html").unwrap(), |url| whole.push(url.into()));
+            proptest::prop_assert_eq!(links(&html), whole, "{}", html);
+        }
     }
 }
