@@ -9,9 +9,9 @@ use super::grouped;
 const WIDTH: f64 = 860.0;
 const LEFT: f64 = 80.0;
 const RIGHT: f64 = 24.0;
-const TOP: f64 = 72.0;
+const TOP: f64 = 88.0;
 const PANEL: f64 = 190.0;
-const GAP: f64 = 44.0;
+const GAP: f64 = 56.0;
 /// The most points of one line: about two for every dot of its width.
 const POINTS: usize = 1_500;
 
@@ -75,21 +75,22 @@ fn draw(text: &mut String, panel: &Panel<'_>, top: f64, seconds: f64) {
             bottom + 18.0
         );
     }
+    let line: Vec<String> =
+        thinned(panel.points).map(|(second, value)| format!("{:.1} {:.1}", x(second), y(value.max(0.0)))).collect();
+    if !line.is_empty() {
+        let (path, colour) = (line.join("L"), escape(panel.colour));
+        let _ = writeln!(text, "<path d=\"M{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.6\"/>");
+    }
     if let Some((value, name)) = panel.mark {
         let _ = writeln!(
             text,
             "<path d=\"M{LEFT} {0:.1}H{right}\" stroke=\"#c33\" stroke-dasharray=\"5 4\"/>\
              <text x=\"{right}\" y=\"{1:.1}\" text-anchor=\"end\" fill=\"#c33\">{2}</text>",
             y(value),
-            y(value) - 5.0,
+            // Beside the panel's name, where no line crosses it.
+            top - 6.0,
             escape(name)
         );
-    }
-    let line: Vec<String> =
-        thinned(panel.points).map(|(second, value)| format!("{:.1} {:.1}", x(second), y(value.max(0.0)))).collect();
-    if !line.is_empty() {
-        let (path, colour) = (line.join("L"), escape(panel.colour));
-        let _ = writeln!(text, "<path d=\"M{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.6\"/>");
     }
 }
 
@@ -144,7 +145,8 @@ mod tests {
         for raw in ["<script", "a & b", "1 < 2", "<x", "\u{1}"] {
             assert!(!picture.contains(raw), "{raw}");
         }
-        let line = picture.split("<path d=\"M").last().unwrap().split('"').next().unwrap();
+        let paths = picture.split("<path d=\"M").map(|path| path.split('"').next().unwrap());
+        let line = paths.max_by_key(|path| path.len()).unwrap();
         assert!(line.split('L').count() <= POINTS + 1);
         assert!(line.ends_with(&format!("{:.1} {:.1}", WIDTH - RIGHT, line_y(4_999 % 7))), "the last point is drawn");
     }
