@@ -44,6 +44,10 @@ fn charset_of(start: &[u8], media: Option<Media>) -> Option<&'static Encoding> {
     if marked || memchr::memchr(0, &start[..start.len().min(START)]).is_some() {
         return charset::utf16_of(start);
     }
+    // The mark of UTF-8 says more than the document does.
+    if start.starts_with(b"\xef\xbb\xbf") {
+        return None;
+    }
     match media.unwrap_or_else(|| media::of_content(start)) {
         // Its parts are each in a charset of their own.
         Media::Mail => None,
@@ -192,6 +196,7 @@ mod tests {
             assert!(text.ends_with(decoded), "{text}");
         }
         assert_eq!(Coding::of(b"<html><meta charset=utf-8>", None), None);
+        assert_eq!(Coding::of(b"\xef\xbb\xbf<html><meta charset=shift_jis>", None), None, "the mark counts");
         assert_eq!(Coding::of(b"write about <meta charset=shift_jis> here", None), None, "no markup");
     }
 
