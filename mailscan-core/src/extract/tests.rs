@@ -141,6 +141,11 @@ fn percent_encoding() {
 #[test]
 fn escapes_of_json_and_javascript() {
     check(&[
+        // Manuals: roff writes the hyphen so.
+        (
+            r"(ilya@math.ohio\-state.edu) bug\-tie\-refhash@rt.cpan.org",
+            "ilya@math.ohio-state.edu bug-tie-refhash@rt.cpan.org",
+        ),
         (r#"{"m":"\nann@a.org\r\nbob@b.org"}"#, "ann@a.org bob@b.org"),
         (r#""\"ann@a.org\"""#, "ann@a.org"),
         (r"\u003cann@a.org\u003e", "ann@a.org"),

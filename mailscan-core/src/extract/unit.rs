@@ -132,7 +132,7 @@ fn percent(bytes: &[u8]) -> Option<(char, usize)> {
     None
 }
 
-/// The JSON or JavaScript escape that `bytes` begins with.
+/// The escape of JSON, JavaScript or roff, which manuals are written in, that `bytes` begins with.
 ///
 /// A doubled backslash is read as two, so that `\\n`, JSON inside JSON, ends in the same line feed as `\n`.
 fn escape(bytes: &[u8]) -> Option<(char, usize)> {
@@ -150,7 +150,7 @@ fn escape(bytes: &[u8]) -> Option<(char, usize)> {
         b'n' => ('\n', 2),
         b'r' => ('\r', 2),
         b't' => ('\t', 2),
-        quoted @ (b'"' | b'\'' | b'/' | b'`') => (char::from(*quoted), 2),
+        quoted @ (b'"' | b'\'' | b'/' | b'`' | b'-') => (char::from(*quoted), 2),
         _ => return None,
     })
 }
