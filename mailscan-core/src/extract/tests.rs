@@ -141,7 +141,8 @@ fn percent_encoding() {
 #[test]
 fn escapes_of_json_and_javascript() {
     check(&[
-        // Manuals: roff writes the hyphen so.
+        // Manuals: roff writes fonts and the hyphen so.
+        (r"\fIann@a.org\fR, \fBbob@b.org\fP", "ann@a.org bob@b.org"),
         (
             r"(ilya@math.ohio\-state.edu) bug\-tie\-refhash@rt.cpan.org",
             "ilya@math.ohio-state.edu bug-tie-refhash@rt.cpan.org",
