@@ -114,7 +114,7 @@ pub(super) fn is_common(top: &[u8]) -> bool {
         2 => {
             let letter = |byte: u8| byte.wrapping_sub(b'a');
             letter(top[1]) < 26
-                && COMMON_COUNTRY.get(usize::from(letter(top[0]))).is_some_and(|row| row >> letter(top[1]) & 1 == 1)
+                && COUNTRY_LETTERS.get(usize::from(letter(top[0]))).is_some_and(|row| row >> letter(top[1]) & 1 == 1)
         }
         3 => matches!(top, b"com" | b"org" | b"net" | b"edu" | b"gov"),
         4 => matches!(top, b"info" | b"test"),
@@ -131,7 +131,7 @@ const COMMON_COUNTRIES: [[u8; 2]; 32] = [
 ];
 
 /// For each first letter the second letters of the common countries, a bit each.
-const COMMON_COUNTRY: [u32; 26] = {
+const COUNTRY_LETTERS: [u32; 26] = {
     let (mut rows, mut next) = ([0; 26], 0);
     while next < COMMON_COUNTRIES.len() {
         let [first, second] = COMMON_COUNTRIES[next];

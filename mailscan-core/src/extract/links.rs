@@ -1,7 +1,8 @@
 //! Links: what an HTML document refers to that a crawl may follow.
 //!
-//! The document is skimmed ([`super::skim`]), the tokenizer of `html5gum` reads the tags and decodes their attributes; this module picks the elements that link to
-//! documents and makes their URLs absolute. Whether a link is followed is the engine's business.
+//! The document is skimmed ([`super::skim`]), and the tokenizer of `html5gum` reads the tags and decodes their attributes;
+//! this module picks the elements that link to documents and makes their URLs absolute. Whether a link is followed is the
+//! engine's business.
 
 use std::convert::Infallible;
 

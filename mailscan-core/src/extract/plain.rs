@@ -95,39 +95,14 @@ pub(super) fn find(
     if usual(level, document, at, found).is_some() {
         return Verdict::Settled;
     }
-    any(document, at, references, last, found)
-}
-
-/// Hands over the address around the `@` at `at`, where both sides have the usual shape, the domain a common suffix, and
-/// the neighbours take part in no rule that could change the answer.
-fn usual(level: Level, document: &[u8], at: usize, found: &mut impl FnMut(Finding)) -> Option<()> {
-    let sides = Sides::of(level, document, at)?;
-    let (start, end) = (at - sides.local, at + 1 + sides.domain);
-    let apart = is(*document[..start].last()?, BEFORE) && is(*document.get(end)?, AFTER);
-    if !apart || !domain::is_common(&document[at + 1 + sides.top..end]) {
-        return None;
-    }
-    let text = std::str::from_utf8(&document[start..end]).ok()?;
-    let address = Address::from_lower_case(text, sides.local)?;
-    let marks = context::marks(document, start, Classes::NONE);
-    found(Finding { address, span: start..end, form: Form::Plain, marks });
-    Some(())
-}
-
-/// The same, whatever stands around it.
-fn any(
-    document: &[u8],
-    at: usize,
-    references: bool,
-    last: &mut LastDomain,
-    found: &mut impl FnMut(Finding),
-) -> Verdict {
     let Some(run) = local_run(document, at, references) else { return Verdict::Unclear };
     let right = &document[at + 1..];
     let length = right.iter().take(LONGEST_DOMAIN + 1).take_while(|byte| is(**byte, DOMAIN)).count();
     if run == at {
-        // A quoted local part has a domain behind it; most quotes before an `@` have a name, as in JSON-LD.
-        let quoted = document[..at].ends_with(b"\"") && (right.starts_with(b"[") || right[..length].contains(&b'.'));
+        // Most quotes before an `@` have a name behind it, which is no domain of a quoted local part.
+        let coded = right.get(length).is_some_and(|after| is(*after, CODE));
+        let quoted =
+            document[..at].ends_with(b"\"") && (coded || right.starts_with(b"[") || right[..length].contains(&b'.'));
         return if quoted { Verdict::Unclear } else { Verdict::Settled };
     }
     match right.get(length) {
@@ -150,6 +125,22 @@ fn any(
         found(finding);
     }
     Verdict::Settled
+}
+
+/// Hands over the address around the `@` at `at`, where both sides have the usual shape, the domain a common suffix, and
+/// the neighbours take part in no rule that could change the answer.
+fn usual(level: Level, document: &[u8], at: usize, found: &mut impl FnMut(Finding)) -> Option<()> {
+    let sides = Sides::of(level, document, at)?;
+    let (start, end) = (at - sides.local, at + 1 + sides.domain);
+    let apart = is(*document[..start].last()?, BEFORE) && is(*document.get(end)?, AFTER);
+    if !apart || !domain::is_common(&document[at + 1 + sides.top..end]) {
+        return None;
+    }
+    let text = std::str::from_utf8(&document[start..end]).ok()?;
+    let address = Address::from_lower_case(text, sides.local)?;
+    let marks = context::marks(document, start, Classes::NONE);
+    found(Finding { address, span: start..end, form: Form::Plain, marks });
+    Some(())
 }
 
 /// Where the run of local characters before `at` begins: at `at` itself where no local part can be. `None` where it

@@ -17,7 +17,12 @@ const LONGEST: usize = 64;
 /// The local part before the `@`, where its context shows one.
 pub(super) fn find(around: &Around<'_>, domain_end: usize) -> Option<Local> {
     let before = around.left.iter().rfind(|unit| unit.ch != '.' && !is_atom(unit.ch));
-    if before.is_some_and(|unit| unit.ch == '"') { quoted(around, domain_end) } else { alone(around, domain_end) }
+    if before.is_none_or(|unit| unit.ch != '"') {
+        return alone(around, domain_end);
+    }
+    // What stands behind a quote, as in JSON-LD, is a name unless it is a literal or of several labels.
+    let mut domain = around.right.iter().take_while(|unit| unit.end <= domain_end);
+    if domain.any(|unit| matches!(unit.ch, '.' | '[')) { quoted(around, domain_end) } else { None }
 }
 
 /// A local part with a quoted string in it.

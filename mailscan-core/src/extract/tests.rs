@@ -284,6 +284,7 @@ fn what_only_its_context_shows() {
         (r#"see "ann lee"@a.org or "x"@a.org"#, ""),
         (r#"x = "ann".lee@a.org"#, ""),
         ("\"\"@a.org", "\"\"@a.org"),
+        ("~<a href='mailto:\"x y\"@a&#46;org'>", "\"x y\"@a.org"),
         ("\"ann@a.org", "ann@a.org"),
         ("\"ann\"bob@a.org\njust\"not\"right@a.org", ""),
         ("\"Ann\",\"x\"bob@a.org\nx=\"y\"cy@c.org", "bob@a.org cy@c.org"),
@@ -337,6 +338,8 @@ fn rare_spellings() {
         // The first one's domain is not the other one's local part too.
         ("za&#64;b.org&ann@a.org", "za@b.org"),
         ("a%p=?x?ann@a.org", "a%p=?x?ann@a.org"),
+        // A quote before a name.
+        (r#"mailto:"x y"@host <"x">@id"#, ""),
     ]);
     check(&[
         (r"ann\u{40}a.org \u{61}nn@b.org ann\u{000040}c.org", "ann@a.org ann@b.org ann@c.org"),

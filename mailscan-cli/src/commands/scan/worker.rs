@@ -31,7 +31,8 @@ pub(super) struct Searched {
     pub(super) bytes: u64,
     /// The addresses that the thread had not met in an earlier input.
     pub(super) found: Vec<Found>,
-    /// The addresses, by identity, that have no mention but those left out, each with the class it is left out for.
+    /// The addresses of which a mention was left out, by identity, each with the class it was left out for. Other mentions
+    /// of them may have been found.
     pub(super) left_out: HashMap<String, Class>,
     pub(super) error: Option<String>,
 }
