@@ -6,7 +6,6 @@
 //! over a text in turn, and the best of its runs counts, which is what the machine can do.
 
 use std::hint::black_box;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mailscan_core::extract::{Media, addresses};
@@ -111,24 +110,17 @@ fn real() -> Vec<Corpus> {
     named
         .map(|folder| {
             let mut text = Vec::new();
-            collect(&folder, &mut text);
+            for path in
+                mailscan_benches::files(&folder).iter().filter(|path| path.extension().is_none_or(|end| end != "gz"))
+            {
+                text.extend(std::fs::read(path).unwrap_or_default());
+                text.push(b'\n');
+            }
             // The peers want valid UTF-8; all read the same bytes.
             let text = String::from_utf8_lossy(&text).into_owned();
             Corpus { name: folder.display().to_string(), text, media: Media::Html }
         })
         .collect()
-}
-
-fn collect(folder: &Path, text: &mut Vec<u8>) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let (path, kind) = (entry.path(), entry.file_type());
-        if kind.as_ref().is_ok_and(std::fs::FileType::is_dir) {
-            collect(&path, text);
-        } else if kind.is_ok_and(|kind| kind.is_file()) && path.extension().is_none_or(|ending| ending != "gz") {
-            text.extend(std::fs::read(&path).unwrap_or_default());
-            text.push(b'\n');
-        }
-    }
 }
 
 fn compare(corpus: &Corpus) {
