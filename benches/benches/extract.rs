@@ -8,7 +8,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use mailscan_core::extract::{Media, addresses};
+use mailscan_core::extract::{Media, mentions};
 
 /// How often each way goes over each text.
 const RUNS: usize = 9;
@@ -40,8 +40,8 @@ fn ways() -> Vec<Way> {
 
 fn mailscan(corpus: &Corpus) -> usize {
     let mut count = 0;
-    addresses(corpus.text.as_bytes(), corpus.media, |finding| {
-        black_box(finding);
+    mentions(corpus.text.as_bytes(), corpus.media, |mention| {
+        black_box(mention);
         count += 1;
     });
     count

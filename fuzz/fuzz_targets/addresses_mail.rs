@@ -26,9 +26,9 @@ fn in_pieces(document: &[u8], lengths: &[u8]) -> Vec<Finding> {
     while offset < document.len() {
         let length = lengths.next().map_or(1, |length| usize::from(*length) + 1);
         let piece = &document[offset..document.len().min(offset + length)];
-        extractor.read(piece, offset, Media::Mail, |finding| found.push(finding));
+        extractor.read(piece, offset, Media::Mail, |mention| found.push(mention.into_finding()));
         offset += piece.len();
     }
-    extractor.end(|finding| found.push(finding));
+    extractor.end(|mention| found.push(mention.into_finding()));
     found
 }

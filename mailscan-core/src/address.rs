@@ -3,6 +3,8 @@
 //! Extraction makes addresses out of bytes ([`crate::extract`]); stores keep them. This module owns what makes two
 //! mentions the same address, and nothing about how mentions are found.
 
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// The longest address, in bytes (RFC 5321, section 4.5.3.1, and its errata 1690).
@@ -11,7 +13,7 @@ const MAX_TEXT: usize = 254;
 /// An e-mail address: the local part as written, the domain as lower-case A-labels.
 ///
 /// Two addresses are the same address when their [`identity`](Self::identity) is equal.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Address {
     /// Shared, because an address goes from hand to hand on its way to the store.
     text: Arc<str>,
@@ -66,13 +68,12 @@ impl Address {
         Some(Self { text, at })
     }
 
-    /// The same where the text is known to be ASCII with a lower-case domain without A-labels, which is not looked at
-    /// again.
-    pub(crate) fn from_lower_case(text: &str, at: usize) -> Option<Self> {
-        let fits = (1..=64).contains(&at) && (at + 2..=254).contains(&text.len());
-        let address = fits.then(|| Self { text: text.into(), at });
-        debug_assert_eq!(address, Self::new(text.get(..at)?, text.get(at + 1..)?));
-        address
+    /// The same where the text is known to be ASCII with a lower-case domain without A-labels, within the limits of
+    /// lengths, and is not looked at again.
+    pub(crate) fn from_normal(text: &[u8], at: usize) -> Self {
+        let text = String::from_utf8_lossy(text);
+        debug_assert_eq!(Self::from_ascii(&text, at).as_ref().map(Self::as_str), Some(&*text));
+        Self { text: (&*text).into(), at }
     }
 
     /// The address that [`as_str`](Self::as_str) gave, such as one read back from a store.
@@ -155,6 +156,19 @@ fn unquoted(local: &str) -> Option<String> {
     }
     let atom = |ch: char| ch.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(ch);
     text.split('.').all(|word| !word.is_empty() && word.chars().all(atom)).then_some(text)
+}
+
+/// The bytes tell an address from any other, so that a set can be asked for one that is not made yet.
+impl Borrow<[u8]> for Address {
+    fn borrow(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}
+
+impl Hash for Address {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.as_bytes().hash(state);
+    }
 }
 
 impl std::fmt::Display for Address {

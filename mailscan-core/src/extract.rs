@@ -14,6 +14,7 @@ mod extractor;
 mod grammar;
 mod links;
 mod mail;
+mod mention;
 mod message_id;
 #[cfg(any(test, feature = "oracle"))]
 mod naive;
@@ -35,6 +36,7 @@ use std::ops::Range;
 pub use self::extractor::Extractor;
 #[cfg(any(feature = "http", feature = "files"))]
 pub(crate) use self::mail::is_mail;
+pub use self::mention::Mention;
 use crate::address::Address;
 use crate::class::Classes;
 
@@ -154,9 +156,29 @@ impl Finding {
 /// addresses(page, Media::Html, |finding| found.push(finding.address.to_string()));
 /// assert_eq!(found, ["ann@example.org", "ann@example.org"]);
 /// ```
-pub fn addresses(document: &[u8], media: Media, found: impl FnMut(Finding)) {
+pub fn addresses(document: &[u8], media: Media, mut found: impl FnMut(Finding)) {
+    mentions(document, media, |mention| found(mention.into_finding()));
+}
+
+/// Hands every mention of an address in `document` to `found`, as [`addresses`] does; nothing is copied for those that
+/// stand there in their normalised form.
+///
+/// ```
+/// use std::collections::HashSet;
+///
+/// use mailscan_core::extract::{Media, mentions};
+///
+/// let mut known = HashSet::new();
+/// mentions(b"From: <ann@example.org>, cc: <ann@example.org>", Media::Text, |mention| {
+///     if !known.contains(mention.as_bytes()) {
+///         known.insert(mention.into_finding().address);
+///     }
+/// });
+/// assert_eq!(known.len(), 1);
+/// ```
+pub fn mentions(document: &[u8], media: Media, mut found: impl FnMut(Mention<'_>)) {
     match media {
-        Media::Mail => mail::addresses(document, scan_into, found),
+        Media::Mail => mail::addresses(document, scan_into, |finding| found(finding.into())),
         Media::Text | Media::Html => scan::scan(document, media, found),
     }
 }
@@ -182,14 +204,14 @@ pub fn deobfuscated(document: &[u8], media: Media, found: impl FnMut(Finding)) {
 }
 
 /// A way to search a text.
-type Search = fn(&[u8], Media, &mut dyn FnMut(Finding));
+type Search = fn(&[u8], Media, &mut dyn FnMut(Mention<'_>));
 
-fn scan_into(text: &[u8], media: Media, found: &mut dyn FnMut(Finding)) {
+fn scan_into(text: &[u8], media: Media, found: &mut dyn FnMut(Mention<'_>)) {
     scan::scan(text, media, found);
 }
 
-fn deobfuscate_into(text: &[u8], media: Media, found: &mut dyn FnMut(Finding)) {
-    deobfuscate::scan(text, media, found);
+fn deobfuscate_into(text: &[u8], media: Media, found: &mut dyn FnMut(Mention<'_>)) {
+    deobfuscate::scan(text, media, |finding| found(finding.into()));
 }
 
 /// What [`addresses`] gives, found by the plainest means: the reference that fuzzing holds the extractor to. Slow, in time

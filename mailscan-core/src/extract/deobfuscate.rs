@@ -17,9 +17,9 @@ use crate::class::Classes;
 /// Hands every address of `document`, hidden ones included, to `found`, in the order in which they stand.
 pub(super) fn scan(document: &[u8], media: Media, found: impl FnMut(Finding)) {
     let mut findings = Vec::new();
-    scan::scan(document, media, |finding| findings.push(finding));
+    scan::scan(document, media, |mention| findings.push(mention.into_finding()));
     let visible = visible::Text::of(document, media);
-    scan::scan(&visible.bytes, Media::Text, |finding| findings.extend(visible.locate(finding)));
+    scan::scan(&visible.bytes, Media::Text, |mention| findings.extend(visible.locate(mention.into_finding())));
     spelled::scan(&visible.bytes, |finding| findings.extend(visible.locate(finding)));
     cloudflare::scan(document, |finding| findings.push(finding));
     apart(findings).into_values().for_each(found);
@@ -168,8 +168,8 @@ mod tests {
                 last = finding.span.end;
             }
             let mut plain = Vec::new();
-            scan::scan(document.as_bytes(), media, |finding| plain.push(finding));
-            for Finding { span, .. } in plain {
+            scan::scan(document.as_bytes(), media, |mention| plain.push(mention.span));
+            for span in plain {
                 prop_assert!(hidden.iter().any(|wide| wide.span.start < span.end && span.start < wide.span.end));
             }
         }

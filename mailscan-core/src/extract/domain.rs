@@ -109,6 +109,7 @@ fn common_length(run: &[u8]) -> Option<usize> {
 
 /// Whether the top-level domain is one of the few that most addresses are under, which spares them the search through
 /// the whole list.
+#[inline]
 pub(super) fn is_common(top: &[u8]) -> bool {
     match top.len() {
         2 => {

@@ -1,6 +1,6 @@
 //! The extractor: a document that comes in pieces.
 
-use super::{Finding, Media, Search, deobfuscate_into, mail, scan_into};
+use super::{Media, Mention, Search, deobfuscate_into, mail, scan_into};
 
 /// Finds the addresses of documents that come in pieces, such as files that are larger than memory.
 ///
@@ -14,9 +14,9 @@ use super::{Finding, Media, Search, deobfuscate_into, mail, scan_into};
 /// let mut found = Vec::new();
 /// let mut extractor = Extractor::new();
 /// for (number, piece) in message.chunks(10).enumerate() {
-///     extractor.read(piece, 10 * number, Media::Mail, |finding| found.push(finding.address.to_string()));
+///     extractor.read(piece, 10 * number, Media::Mail, |mention| found.push(mention.into_finding().address.to_string()));
 /// }
-/// extractor.end(|finding| found.push(finding.address.to_string()));
+/// extractor.end(|mention| found.push(mention.into_finding().address.to_string()));
 /// assert_eq!(found, ["ann@example.org"]);
 /// ```
 #[derive(Debug)]
@@ -47,25 +47,27 @@ impl Extractor {
     /// Spans count from the document's first byte. A piece that does not go on where the last one ended, or is to be
     /// read otherwise, begins another document. An address may be told of only when the next piece, or [`Self::end`],
     /// has shown that it is whole.
-    pub fn read(&mut self, piece: &[u8], offset: usize, media: Media, mut found: impl FnMut(Finding)) {
+    pub fn read(&mut self, piece: &[u8], offset: usize, media: Media, mut found: impl FnMut(Mention<'_>)) {
         if self.mail.as_ref().is_some_and(|reader| media != Media::Mail || reader.position() != offset) {
             self.end(&mut found);
         }
         if media == Media::Mail {
-            self.mail.get_or_insert_with(|| Box::new(mail::Reader::new(offset, self.search))).read(piece, &mut found);
+            self.mail
+                .get_or_insert_with(|| Box::new(mail::Reader::new(offset, self.search)))
+                .read(piece, &mut |finding| found(finding.into()));
             return;
         }
-        (self.search)(piece, media, &mut |mut finding| {
-            let span = finding.span;
-            finding.span = span.start.saturating_add(offset)..span.end.saturating_add(offset);
-            found(finding);
+        (self.search)(piece, media, &mut |mut mention| {
+            let span = mention.span;
+            mention.span = span.start.saturating_add(offset)..span.end.saturating_add(offset);
+            found(mention);
         });
     }
 
     /// Ends the document: what was held back, as it might have gone on, is read.
-    pub fn end(&mut self, mut found: impl FnMut(Finding)) {
+    pub fn end(&mut self, mut found: impl FnMut(Mention<'_>)) {
         if let Some(reader) = self.mail.take() {
-            reader.end(&mut found);
+            reader.end(&mut |finding| found(finding.into()));
         }
     }
 }

@@ -15,10 +15,12 @@ const LONGEST_ID: usize = 256;
 const HEADERS: [&[u8]; 5] = [b"messageid", b"references", b"inreplyto", b"contentid", b"msgid"];
 
 /// Whether the finding that begins at `start` is a Message-ID.
+#[inline]
 pub(super) fn is_one(document: &[u8], start: usize) -> bool {
     let before = &document[start.saturating_sub(REACH)..start];
     match before.last() {
-        Some(b'<' | b';' | b'C' | b'c') => opened(before).is_some_and(is_behind_header),
+        Some(b'<') => is_behind_header(&before[..before.len() - 1]),
+        Some(b';' | b'C' | b'c') => opened(before).is_some_and(is_behind_header),
         Some(b':') => ends_with(before, b"cid:") || ends_with(before, b"mid:") || is_behind_header(before),
         Some(b' ') => before.ends_with(b": ") && is_behind_header(before),
         Some(b'/' | b'=') => is_in_archive(before),
@@ -26,9 +28,9 @@ pub(super) fn is_one(document: &[u8], start: usize) -> bool {
     }
 }
 
-/// What stands before the opening angle bracket, in any of its usual spellings.
+/// What stands before the opening angle bracket, in any of its usual codes.
 fn opened(before: &[u8]) -> Option<&[u8]> {
-    let spellings: [&[u8]; 5] = [b"<", b"&lt;", b"%3c", b"&#60;", br"\u003c"];
+    let spellings: [&[u8]; 4] = [b"&lt;", b"%3c", b"&#60;", br"\u003c"];
     spellings
         .iter()
         .find(|spelling| ends_with(before, spelling))

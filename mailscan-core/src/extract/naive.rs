@@ -19,7 +19,7 @@ pub(super) fn addresses(document: &[u8], media: Media) -> Vec<Finding> {
             let index = without.iter().position(|other| other == unit);
             index.and_then(|index| at_sign(document, &without, index, false))
         };
-        let taken = found.iter().map(scan::end_of_claim).max().unwrap_or(0);
+        let taken = found.iter().map(|found| scan::end_of_claim(&found.span, found.marks)).max().unwrap_or(0);
         found.extend(finding.filter(|finding| finding.span.start >= taken));
     }
     found

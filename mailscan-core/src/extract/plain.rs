@@ -1,13 +1,13 @@
 //! The short way: an `@` with nothing but plain ASCII around it, which nearly every one is.
 //!
 //! Takes the position of a raw `@` and reads both sides straight from the document by a table of classes, without
-//! decoding, and allocates only the address it found. Where a code or a rarer rule may change the answer, it gives
+//! decoding or copying. Where a code or a rarer rule may change the answer, it gives
 //! none and leaves the `@` to the window and the grammar; the answers it gives are theirs.
 
-use fearless_simd::Level;
+use fearless_simd::Simd;
 
 use super::sides::Sides;
-use super::{Finding, Form, context, domain, unit};
+use super::{Finding, Form, Mention, context, domain, unit};
 use crate::address::Address;
 use crate::class::Classes;
 
@@ -83,18 +83,15 @@ impl LastDomain {
     }
 }
 
-/// Hands over what the raw `@` at `at` is part of.
+/// Hands over what the raw `@` at `at` is part of, of whatever shape.
+#[inline(never)]
 pub(super) fn find(
-    level: Level,
     document: &[u8],
     at: usize,
     references: bool,
     last: &mut LastDomain,
-    found: &mut impl FnMut(Finding),
+    found: &mut impl FnMut(Mention<'_>),
 ) -> Verdict {
-    if usual(level, document, at, found).is_some() {
-        return Verdict::Settled;
-    }
     let Some(run) = local_run(document, at, references) else { return Verdict::Unclear };
     let right = &document[at + 1..];
     let length = right.iter().take(LONGEST_DOMAIN + 1).take_while(|byte| is(**byte, DOMAIN)).count();
@@ -122,25 +119,22 @@ pub(super) fn find(
     let end = at + 1 + length;
     let start = local_start(document, run, at, document.get(end).copied());
     if let Some(finding) = start.and_then(|start| finding(document, start, at, end)) {
-        found(finding);
+        found(finding.into());
     }
     Verdict::Settled
 }
 
-/// Hands over the address around the `@` at `at`, where both sides have the usual shape, the domain a common suffix, and
-/// the neighbours take part in no rule that could change the answer.
-fn usual(level: Level, document: &[u8], at: usize, found: &mut impl FnMut(Finding)) -> Option<()> {
-    let sides = Sides::of(level, document, at)?;
+/// The address around the `@` at `at`, where both sides have the usual shape, the domain a common suffix, and the
+/// neighbours take part in no rule that could change the answer.
+#[inline(always)]
+pub(super) fn usual<S: Simd>(simd: S, document: &[u8], at: usize) -> Option<Mention<'_>> {
+    let sides = Sides::of(simd, document, at)?;
     let (start, end) = (at - sides.local, at + 1 + sides.domain);
     let apart = is(*document[..start].last()?, BEFORE) && is(*document.get(end)?, AFTER);
     if !apart || !domain::is_common(&document[at + 1 + sides.top..end]) {
         return None;
     }
-    let text = std::str::from_utf8(&document[start..end]).ok()?;
-    let address = Address::from_lower_case(text, sides.local)?;
-    let marks = context::marks(document, start, Classes::NONE);
-    found(Finding { address, span: start..end, form: Form::Plain, marks });
-    Some(())
+    Some(Mention::in_place(document, start..end, at, context::marks(document, start, Classes::NONE)))
 }
 
 /// Where the run of local characters before `at` begins: at `at` itself where no local part can be. `None` where it

@@ -3,40 +3,87 @@
 //! An address needs an `@`, so nothing but the spellings of `@` is looked for. One in plain ASCII is answered without
 //! decoding; around any other, the bytes are decoded into units and handed to the grammar.
 
-use fearless_simd::Level;
+use std::ops::Range;
+
+use fearless_simd::{Level, Simd};
 
 use super::plain::Verdict;
+use super::trigger::Visit;
 use super::unit::{self, Unit};
-use super::{Finding, Form, Media, context, domain, grammar, plain, trigger};
-use crate::class::Class;
+use super::{Finding, Form, Media, Mention, context, domain, grammar, plain, trigger};
+use crate::class::{Class, Classes};
 
 /// How far back a window reaches at most: a local part of 64 octets in the longest spelling, and its neighbour.
 pub(super) const REACH: usize = 65 * unit::LONGEST;
 
 /// Hands every address of `document` to `found`, in the order in which they stand.
-pub(super) fn scan(document: &[u8], media: Media, mut found: impl FnMut(Finding)) {
-    // Where one `@` is a code and the next is none, both may claim the text between them: it is the first one's.
-    let mut taken = 0;
-    let mut found = |finding: Finding| {
-        if finding.span.start >= taken {
-            taken = taken.max(end_of_claim(&finding));
-            found(finding);
+pub(super) fn scan(document: &[u8], media: Media, found: impl FnMut(Mention<'_>)) {
+    let (window, last) = (Window::default(), plain::LastDomain::default());
+    trigger::each(
+        Level::new(),
+        document,
+        &mut Scan { document, media, window, last, found: Apart { found, taken: 0 } },
+    );
+}
+
+/// A scan under way.
+struct Scan<'a, F> {
+    document: &'a [u8],
+    media: Media,
+    window: Window,
+    last: plain::LastDomain,
+    found: Apart<F>,
+}
+
+impl<F: FnMut(Mention<'_>)> Visit for Scan<'_, F> {
+    #[inline(always)]
+    fn raw<S: Simd>(&mut self, simd: S, at: usize) {
+        match plain::usual(simd, self.document, at) {
+            Some(mention) => self.found.take(mention),
+            None => self.other(at),
         }
-    };
-    let level = Level::new();
-    let (mut window, mut last) = (Window::default(), plain::LastDomain::default());
-    trigger::each(level, document, |at| {
-        let settled = at.form == Form::Plain
-            && plain::find(level, document, at.start, media == Media::Html, &mut last, &mut found) == Verdict::Settled;
-        if !settled && let Some(finding) = window.examine(document, at, media) {
-            found(finding);
+    }
+
+    fn coded(&mut self, at: Unit) {
+        if let Some(finding) = self.window.examine(self.document, at, self.media) {
+            self.found.take(finding.into());
         }
-    });
+    }
+}
+
+impl<F: FnMut(Mention<'_>)> Scan<'_, F> {
+    /// Takes the raw `@` at `at`, around which is no usual address.
+    #[inline(never)]
+    fn other(&mut self, at: usize) {
+        let found = &mut |mention: Mention<'_>| self.found.take(mention);
+        let references = self.media == Media::Html;
+        if plain::find(self.document, at, references, &mut self.last, found) == Verdict::Unclear {
+            self.coded(Unit { ch: '@', start: at, end: at + 1, form: Form::Plain });
+        }
+    }
+}
+
+/// Takes mentions on, of those that share text the first: where one `@` is a code and the next is none, both may claim
+/// the text between them.
+struct Apart<F> {
+    found: F,
+    /// Where the text ends that is an address's already.
+    taken: usize,
+}
+
+impl<F: FnMut(Mention<'_>)> Apart<F> {
+    #[inline(always)]
+    fn take(&mut self, mention: Mention<'_>) {
+        if mention.span.start >= self.taken {
+            self.taken = self.taken.max(end_of_claim(&mention.span, mention.marks));
+            (self.found)(mention);
+        }
+    }
 }
 
 /// How far nothing else can be part of another address: through a domain that exists.
-pub(super) fn end_of_claim(finding: &Finding) -> usize {
-    if finding.marks.contains(Class::UnknownDomain) { 0 } else { finding.span.end }
+pub(super) fn end_of_claim(span: &Range<usize>, marks: Classes) -> usize {
+    if marks.contains(Class::UnknownDomain) { 0 } else { span.end }
 }
 
 /// The units around one `@`. Kept from one to the next, so that scanning allocates only for what it finds.

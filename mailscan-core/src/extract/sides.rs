@@ -5,7 +5,7 @@
 //! [`super::plain`] then goes over the bytes one by one.
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, Simd, dispatch, u8x32};
+use fearless_simd::{Simd, u8x32};
 
 /// How many bytes of each side are looked at.
 const WIDTH: usize = 32;
@@ -25,10 +25,11 @@ pub(super) struct Sides {
 
 impl Sides {
     /// The sides of the `@` at `at`, where they have the usual shape and end well within the document.
-    pub(super) fn of(level: Level, document: &[u8], at: usize) -> Option<Self> {
+    #[inline(always)]
+    pub(super) fn of<S: Simd>(simd: S, document: &[u8], at: usize) -> Option<Self> {
         let left = document.get(..at)?.last_chunk()?;
         let right = document.get(at + 1..)?.first_chunk()?;
-        let (local, domain) = dispatch!(level, simd => (Signs::of(simd, left), Signs::of(simd, right)));
+        let (local, domain) = (Signs::of(simd, left), Signs::of(simd, right));
         let (domain, top) = domain.domain_length()?;
         Some(Self { local: local.local_length()?, domain, top })
     }
@@ -60,6 +61,7 @@ impl Signs {
     }
 
     /// The length of the local part at the end of the bytes.
+    #[inline(always)]
     fn local_length(&self) -> Option<usize> {
         let word = self.lower | self.upper | self.digit;
         let length = (word | self.dot | self.hyphen | self.other).leading_ones();
@@ -71,6 +73,7 @@ impl Signs {
     }
 
     /// The length of the domain at the beginning of the bytes, and where its last label begins.
+    #[inline(always)]
     fn domain_length(&self) -> Option<(usize, usize)> {
         let length = (self.lower | self.upper | self.digit | self.dot | self.hyphen).trailing_ones();
         let run = 1_u32.checked_shl(length)? - 1;
@@ -96,14 +99,20 @@ fn are<S: Simd>(bytes: u8x32<S>, sign: u8) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use fearless_simd::{Level, dispatch};
+
     use super::*;
+
+    fn of(document: &[u8], at: usize) -> Option<Sides> {
+        dispatch!(Level::new(), simd => Sides::of(simd, document, at))
+    }
 
     /// The sides of the last `@` of the text in a document of nothing but `#`.
     fn sides(text: &str) -> Option<(&str, &str, &str)> {
         let around = "#".repeat(2 * WIDTH);
         let document = format!("{around}{text}{around}");
         let at = text.rfind('@').unwrap();
-        let Sides { local, domain, top } = Sides::of(Level::new(), document.as_bytes(), around.len() + at)?;
+        let Sides { local, domain, top } = of(document.as_bytes(), around.len() + at)?;
         Some((&text[at - local..at], &text[at + 1..at + 1 + domain], &text[at + 1 + top..at + 1 + domain]))
     }
 
@@ -125,6 +134,6 @@ mod tests {
         for other in others.split_whitespace() {
             assert_eq!(sides(other), None, "{other}");
         }
-        assert_eq!(Sides::of(Level::new(), b"ann@a.org", 3), None, "at the ends of a document");
+        assert_eq!(of(b"ann@a.org", 3), None, "at the ends of a document");
     }
 }

@@ -6,13 +6,15 @@
 //! byte, and only at these bits is anything read.
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, Simd, dispatch, u8x64};
+use fearless_simd::{Level, Simd, dispatch, mask8x32, u8x32};
 
 use super::Form;
 use super::unit::{self, Unit};
 
 /// How many bytes are tested at once.
-const BLOCK: usize = 64;
+const BLOCK: usize = 2 * HALF_LENGTH;
+/// How many of them fill a vector.
+const HALF_LENGTH: usize = 32;
 /// A block and the two bytes after it, which its tests look at too.
 const WINDOW: usize = BLOCK + 2;
 /// How many hits are found in a row.
@@ -20,26 +22,49 @@ const MOST: usize = 64;
 /// The most zeros that may lead the number of a character reference.
 const LEADING_ZEROS: usize = 8;
 
-/// Calls `visit` with every `@` of `document`, in order.
-pub(super) fn each(level: Level, document: &[u8], mut visit: impl FnMut(Unit)) {
-    let mut search = |bytes: &[u8], offset: usize| {
-        let mut hits = Hits::default();
-        loop {
-            dispatch!(level, simd => find(simd, bytes, &mut hits));
-            for (block, bits) in &hits.found[..hits.count] {
-                ones(*bits).filter_map(|at| read(document, offset + block + at)).for_each(&mut visit);
-            }
-            if hits.count < MOST {
-                return;
-            }
-        }
-    };
-    search(document, 0);
+/// What is to be done with each `@`.
+pub(super) trait Visit {
+    /// Takes the `@` that stands as it is at `at`. To be inlined, as it may go on with vectors.
+    fn raw<S: Simd>(&mut self, simd: S, at: usize);
+
+    /// Takes an `@` in any other spelling.
+    fn coded(&mut self, at: Unit);
+}
+
+/// Shows `visitor` every `@` of `document`, in order.
+pub(super) fn each(level: Level, document: &[u8], visitor: &mut impl Visit) {
     // The end that fills no window is searched with zeros after it.
     let rest = (document.len() + BLOCK).saturating_sub(WINDOW) / BLOCK * BLOCK;
     let mut end = [0; BLOCK + WINDOW];
     end[..document.len() - rest].copy_from_slice(&document[rest..]);
-    search(&end, rest);
+    dispatch!(level, simd => {
+        search(simd, document, document, 0, visitor);
+        search(simd, document, &end, rest, visitor);
+    });
+}
+
+/// Shows the `@` in `bytes`, which stand at `offset` in the document.
+#[inline(always)]
+fn search<S: Simd>(simd: S, document: &[u8], bytes: &[u8], offset: usize, visitor: &mut impl Visit) {
+    let mut hits = Hits::default();
+    loop {
+        find(simd, bytes, &mut hits);
+        for (block, bits) in &hits.found[..hits.count] {
+            for at in ones(*bits).map(
+                #[inline(always)]
+                |at| offset + block + at,
+            ) {
+                if document.get(at) == Some(&b'@') {
+                    visitor.raw(simd, at);
+                } else if let Some(unit) = read(document, at) {
+                    visitor.coded(unit);
+                }
+            }
+        }
+        if hits.count < MOST {
+            return;
+        }
+    }
 }
 
 /// Blocks in which an `@` may stand. They are found by the row, since starting and stopping a pass costs as much as a
@@ -60,6 +85,7 @@ impl Default for Hits {
 }
 
 /// The positions of the ones, from the lowest.
+#[inline(always)]
 fn ones(bits: u64) -> impl Iterator<Item = usize> {
     let rest = std::iter::successors(Some(bits), |bits| Some(bits & bits.wrapping_sub(1)));
     rest.take_while(|bits| *bits != 0).map(|bits| bits.trailing_zeros() as usize)
@@ -70,22 +96,11 @@ fn ones(bits: u64) -> impl Iterator<Item = usize> {
 fn find<S: Simd>(simd: S, bytes: &[u8], hits: &mut Hits) {
     let (mut count, mut next) = (0, hits.next);
     while let Some(window) = bytes.get(next..).and_then(|rest| rest.first_chunk::<WINDOW>()) {
-        let [first, second, third] = [0, 1, 2].map(
-            #[inline(always)]
-            |ahead| u8x64::from_slice(simd, &window[ahead..ahead + BLOCK]),
-        );
-        // `40` and `64`, with `44` and `60` for the price of one comparison.
-        let number = (second | 2).simd_eq(b'6') & (third & !4).simd_eq(b'0');
-        // `37` is the `%` of a percent-encoding that is written in references.
-        let percent = second.simd_eq(b'3') & third.simd_eq(b'7');
-        let name = first.simd_eq(b'&') & second.simd_eq(b'c');
-        let hit = first.simd_eq(b'@') | number | percent | name;
-        if hit.any_true() {
+        let low = Half::of(simd, window, 0);
+        let high = Half::of(simd, window, HALF_LENGTH);
+        if (low.hit | high.hit).any_true() {
             // Most numbers are no codes: what stands before them is asked only where there is one.
-            let sign = first.simd_eq(b'#') | first.simd_eq(b'%') | first.simd_eq(b'{');
-            let sign = sign | first.simd_eq(b'0') | first.simd_eq(b'x') | first.simd_eq(b'X');
-            let opens = first.simd_eq(b'@') | sign | name;
-            hits.found[count] = (next, (hit & opens).to_bitmask());
+            hits.found[count] = (next, low.opening() | high.opening() << HALF_LENGTH);
             count += 1;
         }
         next += BLOCK;
@@ -96,10 +111,42 @@ fn find<S: Simd>(simd: S, bytes: &[u8], hits: &mut Hits) {
     (hits.count, hits.next) = (count, next);
 }
 
-/// The `@` that begins at `at` or with the code around the digits after it, if there is one.
+/// The tests of half a block.
+struct Half<S: Simd> {
+    /// Its bytes.
+    first: u8x32<S>,
+    /// Where one is an `@`, or stands before what may be the number or the name of one.
+    hit: mask8x32<S>,
+}
+
+impl<S: Simd> Half<S> {
+    #[inline(always)]
+    fn of(simd: S, window: &[u8; WINDOW], at: usize) -> Self {
+        let first = u8x32::from_slice(simd, &window[at..at + HALF_LENGTH]);
+        let second = u8x32::from_slice(simd, &window[at + 1..at + 1 + HALF_LENGTH]);
+        let third = u8x32::from_slice(simd, &window[at + 2..at + 2 + HALF_LENGTH]);
+        // `40` and `64`, with `44` and `60` for the price of one comparison.
+        let number = (second | 2).simd_eq(b'6') & (third & !4).simd_eq(b'0');
+        // `37` is the `%` of a percent-encoding that is written in references.
+        let percent = second.simd_eq(b'3') & third.simd_eq(b'7');
+        let name = first.simd_eq(b'&') & second.simd_eq(b'c');
+        Self { first, hit: first.simd_eq(b'@') | number | percent | name }
+    }
+
+    /// The hits before which stands what opens a code, a bit each.
+    #[inline(always)]
+    fn opening(&self) -> u64 {
+        let first = self.first;
+        let sign = first.simd_eq(b'#') | first.simd_eq(b'%') | first.simd_eq(b'{') | first.simd_eq(b'&');
+        let sign = sign | first.simd_eq(b'0') | first.simd_eq(b'x') | first.simd_eq(b'X');
+        (self.hit & (first.simd_eq(b'@') | sign)).to_bitmask()
+    }
+}
+
+/// The `@` in a code that begins at `at` or is around the digits after it, if there is one.
+#[inline(never)]
 fn read(document: &[u8], at: usize) -> Option<Unit> {
     let start = match document[at..] {
-        [b'@', ..] => return Some(Unit { ch: '@', start: at, end: at + 1, form: Form::Plain }),
         [b'&', b'c', b'o', ..] => at,
         [b'#' | b'0', b'6', b'4', ..] | [b'#' | b'0', b'3', b'7', ..] => decimal(document, at + 1)?,
         [b'%' | b'x' | b'X' | b'{' | b'0', b'4', b'0', ..] => hexadecimal(document, at + 1)?,
@@ -139,10 +186,23 @@ fn without_zeros(bytes: &[u8]) -> (&[u8], usize) {
 mod tests {
     use super::*;
 
+    #[derive(Default)]
+    struct Positions(Vec<usize>);
+
+    impl Visit for Positions {
+        fn raw<S: Simd>(&mut self, _: S, at: usize) {
+            self.0.push(at);
+        }
+
+        fn coded(&mut self, at: Unit) {
+            self.0.push(at.start);
+        }
+    }
+
     fn positions(document: &[u8]) -> Vec<usize> {
-        let mut positions = Vec::new();
-        each(Level::new(), document, |unit| positions.push(unit.start));
-        positions
+        let mut positions = Positions::default();
+        each(Level::new(), document, &mut positions);
+        positions.0
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use mailscan_core::address::Address;
 use mailscan_core::class::{Class, ClassFilter, Classes};
-use mailscan_core::extract::{Extractor, Finding, Form};
+use mailscan_core::extract::{Extractor, Form, Mention};
 use mailscan_core::source::file::Pieces;
 
 use super::inputs::Input;
@@ -84,7 +84,7 @@ impl Worker {
 
     fn read(&mut self, mut pieces: Pieces, searched: &mut Searched) -> io::Result<()> {
         let mut extractor = (self.asked.extract)();
-        let mut take = |finding| take(&mut self.known, self.asked.filter, finding, searched);
+        let mut take = |mention: Mention<'_>| take(&mut self.known, self.asked.filter, mention, searched);
         let (mut bytes, mut result) = (0, Ok(()));
         loop {
             match pieces.next_view() {
@@ -109,10 +109,11 @@ impl Worker {
 }
 
 /// Notes a finding, unless the thread knows its address.
-fn take(known: &mut HashSet<Address>, filter: ClassFilter, finding: Finding, searched: &mut Searched) {
-    if known.contains(&finding.address) {
+fn take(known: &mut HashSet<Address>, filter: ClassFilter, mention: Mention<'_>, searched: &mut Searched) {
+    if known.contains(mention.as_bytes()) {
         return;
     }
+    let finding = mention.into_finding();
     let classes = finding.classes();
     if let Some(class) = filter.left_out(classes) {
         searched.left_out.entry(finding.address.identity()).or_insert(class);

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::class::{ClassFilter, LeftOut};
-use crate::extract::{self, Extractor, Finding, Media};
+use crate::extract::{self, Extractor, Media, Mention};
 use crate::fetch::{Discovered, Document, FetchError, FetchErrorClass};
 use crate::job::{JobId, JobOptions};
 use crate::lease::{Claimed, FailureClass, NodeId, Verdict};
@@ -151,7 +151,8 @@ struct Sieve<'a> {
 }
 
 impl Sieve<'_> {
-    fn take(&mut self, finding: Finding) {
+    fn take(&mut self, mention: Mention<'_>) {
+        let finding = mention.into_finding();
         let classes = finding.classes();
         if let Some(class) = self.filter.left_out(classes) {
             self.left_out.add(class, 1);

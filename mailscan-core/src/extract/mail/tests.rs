@@ -9,10 +9,10 @@ fn findings(message: &[u8]) -> Vec<Finding> {
     for size in [1, 2, 3, 7, 64] {
         let (mut extractor, mut found, mut offset) = (Extractor::new(), Vec::new(), 0);
         for piece in message.chunks(size) {
-            extractor.read(piece, offset, Media::Mail, |finding| found.push(finding));
+            extractor.read(piece, offset, Media::Mail, |mention| found.push(mention.into_finding()));
             offset += piece.len();
         }
-        extractor.end(|finding| found.push(finding));
+        extractor.end(|mention| found.push(mention.into_finding()));
         assert_eq!(found, whole, "in pieces of {size}: {}", message.escape_ascii());
     }
     whole
@@ -261,9 +261,9 @@ fn lines_and_blocks_of_any_length() {
         assert_eq!(found[0].span.start, message.len() - body.len() + place);
         let (mut extractor, mut again) = (Extractor::new(), Vec::new());
         for (number, piece) in message.as_bytes().chunks(10_007).enumerate() {
-            extractor.read(piece, number * 10_007, Media::Mail, |finding| again.push(finding));
+            extractor.read(piece, number * 10_007, Media::Mail, |mention| again.push(mention.into_finding()));
         }
-        extractor.end(|finding| again.push(finding));
+        extractor.end(|mention| again.push(mention.into_finding()));
         assert_eq!(again, found);
     }
 }

@@ -125,7 +125,7 @@ impl Text {
         let raw = &self.decoded.bytes[..count];
         let text = charset::to_utf8(raw, self.kind.charset);
         let mut findings = Vec::new();
-        (self.search)(&text, self.kind.media, &mut |finding| findings.push(finding));
+        (self.search)(&text, self.kind.media, &mut |mention| findings.push(mention.into_finding()));
         if self.kind.undeclared {
             findings = undeclared::merge(&text, (self.kind.media, self.search), findings);
         }

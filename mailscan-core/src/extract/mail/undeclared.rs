@@ -75,10 +75,10 @@ fn decoded(text: &[u8], (media, search): (Media, Search)) -> Vec<Finding> {
         quoted::line(line, &mut decoded);
     }
     let mut found = Vec::new();
-    search(&decoded.bytes, media, &mut |finding| {
-        let (span, form) = decoded.source(finding.span.clone(), Form::QuotedPrintable);
+    search(&decoded.bytes, media, &mut |mention| {
+        let (span, form) = decoded.source(mention.span.clone(), Form::QuotedPrintable);
         if form == Form::QuotedPrintable {
-            found.push(Finding { span, form, ..finding });
+            found.push(Finding { span, form, ..mention.into_finding() });
         }
     });
     found
