@@ -10,7 +10,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mailscan_core::class::ClassFilter;
 
-pub(crate) use values::{classes, count, page_url, seconds, share};
+pub(crate) use values::{classes, count, page_url, seconds, share, size};
 
 /// Collects every e-mail address that a set of sources exposes.
 #[derive(Debug, Parser)]
@@ -95,6 +95,18 @@ pub(crate) struct Plan {
     /// E-mails that one API call yields
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub(crate) emails_per_call: u32,
+    /// Hosts that the pages come from: tells how many pages a second can come, and what bounds that
+    #[arg(long, value_name = "N")]
+    pub(crate) hosts: Option<u64>,
+    /// The most requests to one host at a time
+    #[arg(long, value_name = "N", default_value_t = 8, requires = "hosts", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) per_host: u32,
+    /// Seconds between two requests to one host
+    #[arg(long, value_name = "SECONDS", default_value = "0.1", requires = "hosts", value_parser = seconds)]
+    pub(crate) host_interval: Duration,
+    /// Connections that one worker keeps busy
+    #[arg(long, value_name = "N", default_value_t = 100, requires = "hosts", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) connections: u32,
     /// Answer in JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -196,6 +208,8 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) politeness: Politeness,
     #[command(flatten)]
+    pub(crate) machine: Machine,
+    #[command(flatten)]
     pub(crate) classes: Kept,
     /// Seconds after which the job is paused; 0 for never [default: 600]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
@@ -243,6 +257,18 @@ pub(crate) struct Politeness {
     /// A page or address at which the owner of a site can reach you; sent with every request
     #[arg(long, value_name = "URL")]
     pub(crate) contact: Option<String>,
+}
+
+/// What of the machine a process may use.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Machine {
+    /// The most memory to use, such as 512M; fewer pages are fetched at a time as it fills [default: the container's or
+    /// the machine's]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) memory_limit: Option<u64>,
+    /// Begin nothing while the disk of the database has less room than this
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "256M")]
+    pub(crate) min_free_disk: u64,
 }
 
 #[derive(Debug, Subcommand)]
@@ -365,6 +391,8 @@ pub(crate) struct Serve {
     pub(crate) database: Database,
     #[command(flatten)]
     pub(crate) politeness: Politeness,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
 }
 
 /// What a simulated web is like.
@@ -406,6 +434,8 @@ pub(crate) struct Demo {
     /// Connections that one worker keeps busy
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) connections: u32,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
     /// Keep the database in this file instead of a temporary one
     #[arg(long, value_name = "FILE")]
     pub(crate) db: Option<PathBuf>,

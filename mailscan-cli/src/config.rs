@@ -82,8 +82,9 @@ pub(crate) fn fetching(typed: &args::Politeness, kept: &JobOptions) -> Fetching 
 }
 
 /// An engine for fetchers of this pace, with so many fetches in flight at most.
-pub(crate) fn engine(pace: &Pace, jobs: JobFilter, max_in_flight: usize) -> EngineOptions {
-    let options = EngineOptions { jobs, max_in_flight, ..EngineOptions::default() };
+pub(crate) fn engine(pace: &Pace, machine: &args::Machine, jobs: JobFilter, max_in_flight: usize) -> EngineOptions {
+    let args::Machine { memory_limit, min_free_disk } = *machine;
+    let options = EngineOptions { jobs, max_in_flight, memory_limit, min_free_disk, ..EngineOptions::default() };
     // Enough of a host's tasks at hand that its connections never wait for the queue.
     let per_host = options.per_host.max(pace.concurrency.saturating_mul(2));
     EngineOptions { per_host, ..options }

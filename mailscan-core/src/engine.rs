@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! supervisor: adopts jobs, samples progress, sweeps, ends jobs
+//! throttle:   says how many fetches the process can bear
 //! heartbeat:  renews leases, says what the workers do, stops what it can no longer vouch for
 //! dispatcher: claims tasks --> bounded channel --> workers: fetch, extract --> bounded channel --> committer
 //! ```
@@ -11,6 +12,7 @@
 //! What is absent: the engine keeps no task and no address that the queue or the store does not have, so a process
 //! may be killed at any instant. It opens no socket and no file; fetchers and backends do.
 
+mod bound;
 mod committer;
 mod dispatcher;
 mod heartbeat;
@@ -21,6 +23,7 @@ mod progress;
 mod share;
 mod shared;
 mod supervisor;
+mod throttle;
 mod worker;
 
 use std::panic::AssertUnwindSafe;
@@ -43,6 +46,7 @@ use crate::store::Store;
 use job_run::{JobRun, Stop};
 use shared::Shared;
 
+pub use bound::Bound;
 pub use progress::Progress;
 
 /// How long an abort waits for the backend.
@@ -80,8 +84,12 @@ pub struct EngineOptions {
     pub poll_every: Duration,
     /// How often progress is sampled.
     pub progress_every: Duration,
-    /// The most fetches in flight in this process.
+    /// The most fetches in flight in this process; fewer while memory, processors or disk are short.
     pub max_in_flight: usize,
+    /// The most memory that this process is to use, in bytes, beside the limit of its container or machine.
+    pub memory_limit: Option<u64>,
+    /// No task is begun while fewer bytes than this can be written where the store keeps its data.
+    pub min_free_disk: u64,
     /// A host with this many tasks here, running or waiting, is claimed no more for now; one claim brings at most as
     /// many of one host and job.
     pub per_host: usize,
@@ -107,6 +115,8 @@ impl Default for EngineOptions {
             poll_every: Duration::from_millis(250),
             progress_every: Duration::from_millis(250),
             max_in_flight: 2_048,
+            memory_limit: None,
+            min_free_disk: 256 << 20,
             per_host: 64,
             budget: Budget::default(),
             backoff: Backoff::default(),
@@ -150,6 +160,7 @@ impl<P: Pipeline> Engine<P> {
         tasks.spawn(guarded(shared.clone(), heartbeat::run(shared.clone())));
         tasks.spawn(guarded(shared.clone(), committer::run(shared.clone(), finished)));
         tasks.spawn(guarded(shared.clone(), supervisor::run(shared.clone())));
+        tasks.spawn(guarded(shared.clone(), throttle::run(shared.clone())));
         Self { shared, tasks }
     }
 

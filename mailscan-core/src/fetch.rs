@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::extract::Media;
 use crate::job::JobOptions;
+use crate::limiter::Reason;
 use crate::task::{Task, Work};
 
 /// Brings what a task asks for.
@@ -31,6 +32,34 @@ pub trait Fetcher: Debug + Send + Sync + 'static {
         task: &Task,
         context: &FetchContext<'_>,
     ) -> impl Future<Output = Result<Fetched, FetchError>> + Send;
+
+    /// The hosts that hold work up now: those that are asked less than they might be for their own sake, or that have
+    /// requests wait for a turn. At most [`MAX_LIMITS`], those with most waiting first. A fetcher without hosts has none.
+    fn limits(&self) -> Vec<HostLimit> {
+        Vec::new()
+    }
+}
+
+/// The most hosts that [`Fetcher::limits`] names.
+pub const MAX_LIMITS: usize = 16;
+
+/// How many requests one host gets at a time, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostLimit {
+    /// The host.
+    pub host: String,
+    /// The most requests under way now.
+    pub limit: usize,
+    /// Requests that are under way.
+    pub under_way: usize,
+    /// Requests that wait for their turn.
+    pub waiting: usize,
+    /// How long the host is left alone from now on, because it asked for that.
+    pub blocked: Duration,
+    /// The least time between the starts of two requests.
+    pub interval: Duration,
+    /// Why the limit is what it is.
+    pub reason: Reason,
 }
 
 /// What a fetcher may take, and what the job allows.

@@ -82,6 +82,7 @@ pub mod fetch;
 pub mod forecast;
 pub mod job;
 pub mod lease;
+pub mod limiter;
 pub mod limits;
 pub mod pipeline;
 pub mod plan;

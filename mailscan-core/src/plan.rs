@@ -51,6 +51,46 @@ impl WorkerPlan {
     }
 }
 
+/// Where pages come from, as far as it bounds how many come a second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hosts {
+    /// How many hosts there are.
+    pub hosts: u64,
+    /// The most requests to one of them at a time.
+    pub at_a_time: u32,
+    /// The least time between the starts of two requests to one of them.
+    pub interval: Duration,
+}
+
+/// How many pages can come in a second, by each of the limits that work together; the least of them binds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PageRate {
+    /// By the plan: all connections of all workers busy.
+    pub workers: f64,
+    /// By the hosts, whatever the workers.
+    pub hosts: f64,
+}
+
+impl PageRate {
+    /// The rates for pages that take `page` each. Infinite where pages take no time and nothing is to be waited for.
+    pub fn new(workers: u32, connections: u32, page: Duration, hosts: &Hosts) -> Self {
+        let each = page.as_secs_f64();
+        let of_host = (f64::from(hosts.at_a_time) / each).min(1.0 / hosts.interval.as_secs_f64());
+        let workers = f64::from(workers) * f64::from(connections) / each;
+        Self { workers, hosts: hosts.hosts as f64 * of_host }
+    }
+
+    /// The least of them.
+    pub fn most(&self) -> f64 {
+        self.workers.min(self.hosts)
+    }
+
+    /// Whether the hosts bind, so that more workers would bring nothing.
+    pub fn hosts_bind(&self) -> bool {
+        self.hosts < self.workers
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +118,16 @@ mod tests {
             assert_eq!((plan.workers, plan.emails_per_worker), (workers, per_worker), "{emails} e-mails");
             assert_eq!(plan.projection(&limits), Duration::from_secs_f64(seconds), "{emails} e-mails");
         }
+    }
+
+    #[test]
+    fn hosts_bound_what_workers_bring() {
+        let slow = Hosts { hosts: 1_000, at_a_time: 1, interval: Duration::from_secs(3) };
+        let rate = PageRate::new(1_000, 100, Duration::from_secs(2), &slow);
+        assert_eq!((rate.most().floor(), rate.hosts_bind()), (333.0, true));
+        let quick = Hosts { at_a_time: 8, interval: Duration::ZERO, ..slow };
+        let rate = PageRate::new(50, 1, Duration::from_secs(2), &quick);
+        assert_eq!((rate.most(), rate.hosts, rate.hosts_bind()), (25.0, 4_000.0, false));
     }
 
     #[test]

@@ -13,8 +13,10 @@ pub struct Resources {
     pub memory_peak: u64,
     /// The limit that holds for this process: the container's where there is one, else the machine's memory.
     pub memory_limit: u64,
-    /// Memory in use within that limit, by anybody.
+    /// Memory in use within that limit, by anybody; caches that the system gives up when asked are not counted.
     pub memory_used: u64,
+    /// The share of these processors that is busy, by anybody, from 0 to 1.
+    pub cpu: f64,
     /// CPU load averages over 1, 5 and 15 minutes.
     pub load: [f64; 3],
     /// Processors that this process may use.
@@ -48,19 +50,30 @@ impl Sampler {
         let memory = self.process_memory();
         self.peak = self.peak.max(memory).max(peak_of_the_system());
         let (memory_limit, memory_used) = self.memory_limit();
+        let cpu = self.busy();
         let load = System::load_average().map_or([0.0; 3], |load| [load.one, load.five, load.fifteen]);
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-        Resources { memory, memory_peak: self.peak, memory_limit, memory_used, load, cpus }
+        Resources { memory, memory_peak: self.peak, memory_limit, memory_used, cpu, load, cpus }
     }
 
     /// The limit that holds for this process, and how much within it is in use.
     fn memory_limit(&mut self) -> (u64, u64) {
         let Some(system) = &mut self.system else { return (0, 0) };
         system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
-        match system.cgroup_limits() {
-            Some(group) if group.total_memory > 0 => (group.total_memory, group.total_memory - group.free_memory),
-            _ => (system.total_memory(), system.used_memory()),
+        let machine = (system.total_memory(), system.used_memory());
+        // The group's own count of what is free takes the page cache for used, and a database fills that.
+        let group = self.pid.and_then(|pid| system.process(pid)).and_then(sysinfo::Process::cgroup_limits);
+        match group.or_else(|| system.cgroup_limits()) {
+            Some(group) if (1..machine.0).contains(&group.total_memory) => (group.total_memory, group.rss),
+            _ => machine,
         }
+    }
+
+    /// The share of the processors that is busy since the last sample.
+    fn busy(&mut self) -> f64 {
+        let Some(system) = &mut self.system else { return 0.0 };
+        system.refresh_cpu_usage();
+        (f64::from(system.global_cpu_usage()) / 100.0).clamp(0.0, 1.0)
     }
 
     fn process_memory(&mut self) -> u64 {
@@ -75,6 +88,16 @@ impl Default for Sampler {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// How many bytes may still be written where this path is, existing or not; `None` when the system does not tell.
+pub fn free_space(path: &std::path::Path) -> Option<u64> {
+    let path = std::path::absolute(path).ok()?;
+    let path = path.ancestors().find_map(|folder| folder.canonicalize().ok())?;
+    let kind = sysinfo::DiskRefreshKind::nothing().with_storage();
+    let disks = sysinfo::Disks::new_with_refreshed_list_specifics(kind).ok()?;
+    let holding = disks.iter().filter(|disk| path.starts_with(disk.mount_point()));
+    holding.max_by_key(|disk| disk.mount_point().as_os_str().len()).map(sysinfo::Disk::available_space)
 }
 
 /// The machine's name, or `unknown`.
@@ -101,5 +124,13 @@ mod tests {
         assert!(resources.memory_limit >= resources.memory, "{resources:?}");
         assert!(resources.memory_percent() > 0.0 && resources.memory_percent() <= 100.0);
         assert!(resources.cpus >= 1);
+    }
+
+    #[test]
+    fn there_is_room_where_this_is_built() {
+        let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let room = free_space(here).unwrap();
+        assert!(room > 0);
+        assert!(free_space(&here.join("no such folder/jobs.db")).is_some());
     }
 }

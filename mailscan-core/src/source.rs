@@ -2,6 +2,8 @@
 //!
 //! [`Sources`] carries out every kind of work by handing it to the part that can.
 
+#[cfg(feature = "http")]
+mod crowd;
 #[cfg(any(feature = "http", feature = "files"))]
 mod declared;
 #[cfg(feature = "files")]
@@ -17,6 +19,8 @@ mod robots;
 #[cfg(feature = "http")]
 pub mod search;
 
+#[cfg(feature = "http")]
+use crate::fetch::HostLimit;
 #[cfg(any(feature = "http", feature = "files"))]
 use crate::fetch::{FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher};
 #[cfg(any(feature = "http", feature = "files"))]
@@ -78,5 +82,10 @@ impl Fetcher for Sources {
                 Err(FetchError::new(FetchErrorClass::Permanent, "no-source", message))
             }
         }
+    }
+
+    #[cfg(feature = "http")]
+    fn limits(&self) -> Vec<HostLimit> {
+        self.http.as_ref().map(http::HttpSource::limits).unwrap_or_default()
     }
 }

@@ -109,6 +109,19 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// All processes that beat and were not forgotten, with the time since their last beat.
     fn nodes(&self) -> impl Future<Output = Result<Vec<NodeSeen>>> + Send;
 
+    /// What bounds a job in each process that works on it and was heard of within the last minute and a half.
+    fn bounds(&self, job: JobId) -> impl Future<Output = Result<Vec<JobBound>>> + Send {
+        async move {
+            let nodes = self.nodes().await?.into_iter().filter(|node| node.silent_for < HEARD_LATELY);
+            Ok(nodes.flat_map(|node| node.beat.bounds).filter(|bound| bound.job == job).collect())
+        }
+    }
+
+    /// How many bytes may still be written where the store keeps its data; `None` when it cannot tell.
+    fn free_space(&self) -> impl Future<Output = Option<u64>> + Send {
+        std::future::ready(None)
+    }
+
     /// Records errors of workers. The same (job, task, fence) again changes nothing.
     fn record_errors(&self, errors: &[NewWorkerError]) -> impl Future<Output = Result<()>> + Send;
 
@@ -121,6 +134,9 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Marks the open errors that the selection names as resolved, with a note; answers how many there were.
     fn resolve_errors(&self, selection: &ErrorSelection, note: &str) -> impl Future<Output = Result<u64>> + Send;
 }
+
+/// A process that was not heard of for three heartbeats is no longer believed to work on anything.
+const HEARD_LATELY: Duration = Duration::from_secs(90);
 
 /// What became of a creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,6 +236,19 @@ pub struct NodeBeat {
     pub pid: u32,
     /// Its workers.
     pub workers: Vec<WorkerState>,
+    /// What bounds the jobs that it works on.
+    pub bounds: Vec<JobBound>,
+}
+
+/// What keeps a process from doing more for a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobBound {
+    /// The job.
+    pub job: JobId,
+    /// Fetches in flight for it.
+    pub in_flight: usize,
+    /// What bounds that number, in a line for people.
+    pub bound: String,
 }
 
 /// What one worker is doing.

@@ -54,7 +54,8 @@ impl<P: Pipeline> Api<P> {
     async fn one(&self, id: JobId) -> Result<Vec<u8>, Problem> {
         let job = self.find(id).await?;
         let depth = self.pipeline.queue().depth(id).await?;
-        json(&wire::Job::new(&job, Some(&depth), &self.limits))
+        let bounds = self.pipeline.store().bounds(job.id).await?;
+        json(&wire::Job::new(&job, Some(&depth), &self.limits).with_bounds(&bounds))
     }
 
     fn eta(&self, job: &Job) -> wire::Eta {

@@ -8,7 +8,7 @@ use mailscan_core::clock::Timestamp;
 use mailscan_core::eta::{format_projection, format_seconds};
 use mailscan_core::job::{self, JobSource};
 use mailscan_core::limits::Limits;
-use mailscan_core::plan::{WorkerPlan, worker_count};
+use mailscan_core::plan::{PageRate, WorkerPlan, worker_count};
 use mailscan_core::resources::Resources;
 use mailscan_core::{eta, store, task};
 use serde::Serialize;
@@ -34,6 +34,10 @@ pub struct Plan {
     calls_per_worker: u64,
     projected_seconds: f64,
     projected_formatted: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_pages_per_second: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bound_by: Option<&'static str>,
 }
 
 impl Plan {
@@ -47,7 +51,17 @@ impl Plan {
             calls_per_worker: plan.calls_per_worker(limits),
             projected_seconds: projection.as_secs_f64(),
             projected_formatted: format_projection(projection),
+            max_pages_per_second: None,
+            bound_by: None,
         }
+    }
+
+    /// The same with how many pages a second can come, which JSON cannot say where nothing bounds it.
+    #[must_use]
+    pub fn with_rate(self, rate: &PageRate) -> Self {
+        let most = Some(rate.most()).filter(|rate| rate.is_finite());
+        let bound_by = most.map(|_| if rate.hosts_bind() { "hosts" } else { "workers" });
+        Self { max_pages_per_second: most, bound_by, ..self }
     }
 }
 
@@ -80,6 +94,15 @@ pub struct Job {
     finished_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     queue: Option<Queue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bounds: Option<Vec<Bound>>,
+}
+
+/// What keeps a process from doing more for a job.
+#[derive(Clone, Debug, Serialize)]
+struct Bound {
+    in_flight: usize,
+    bound: String,
 }
 
 impl Job {
@@ -102,7 +125,15 @@ impl Job {
             started_at: job.started_at.map(Timestamp::rfc3339),
             finished_at: job.finished_at.map(Timestamp::rfc3339),
             queue: depth.map(Queue::from),
+            bounds: None,
         }
+    }
+
+    /// The same with what bounds the job in each process that works on it.
+    #[must_use]
+    pub fn with_bounds(self, bounds: &[store::JobBound]) -> Self {
+        let bound = |bound: &store::JobBound| Bound { in_flight: bound.in_flight, bound: bound.bound.clone() };
+        Self { bounds: Some(bounds.iter().map(bound).collect()), ..self }
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The layers from the bottom up. A module may import its own layer and the layers before it.
 const LAYERS: [(&str, &[&str]); 5] = [
     ("vocabulary", &["address", "class", "clock", "error", "job", "lease", "limits", "task"]),
-    ("pure", &["eta", "extract", "forecast", "plan", "retry"]),
+    ("pure", &["eta", "extract", "forecast", "limiter", "plan", "retry"]),
     ("contracts", &["fetch", "pipeline", "queue", "store"]),
     ("support", &["dedup", "resources"]),
     ("parts", &["backend", "conformance", "engine", "simulate", "source"]),

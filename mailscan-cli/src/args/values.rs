@@ -26,6 +26,24 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     if time > Duration::from_secs(MOST_SECONDS) { Err(range()) } else { Ok(time) }
 }
 
+/// A number of bytes, such as `512M`: K, M, G and T are powers of 1,024.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let wrong = || "give bytes as a number such as 512M or 2G".to_owned();
+    let upper = text.to_ascii_uppercase();
+    let upper = upper.trim_end_matches("IB").trim_end_matches('B');
+    let digits = upper.trim_end_matches(['K', 'M', 'G', 'T']);
+    let power = match &upper[digits.len()..] {
+        "" => 0,
+        "K" => 1,
+        "M" => 2,
+        "G" => 3,
+        "T" => 4,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    number.checked_mul(1 << (10 * power)).ok_or_else(wrong)
+}
+
 /// A part of the whole.
 pub(crate) fn share(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "give a share such as 0.1".to_owned())?;
@@ -45,6 +63,15 @@ pub(crate) fn page_url(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_powers_of_1024() {
+        let sizes = ["0", "1000", "2k", "512M", "512MiB", "3GB", "1T"].map(|text| size(text).unwrap());
+        assert_eq!(sizes, [0, 1_000, 2_048, 512 << 20, 512 << 20, 3 << 30, 1 << 40]);
+        for wrong in ["", "M", "-1M", "1.5G", "5X", "5MK", "99999999999999999999", "18446744073709551615K"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn numbers_may_be_grouped() {

@@ -67,8 +67,8 @@ pub(crate) async fn run(typed: &args::Demo) -> Result<Exit> {
     let id = create(&store, &config.spec).await?;
     let pipeline = wire::pipeline(store, &config.fetching)?;
     let started = Instant::now();
-    let (max_in_flight, per_host) = (config.slots, config.slots);
-    let options = EngineOptions { jobs: JobFilter::Only(id), max_in_flight, per_host, ..EngineOptions::default() };
+    let options = config::engine(&config.fetching.pace, &typed.machine, JobFilter::Only(id), config.slots);
+    let options = EngineOptions { per_host: config.slots, ..options };
     let mut timeline = Timeline::start();
     drive(Arc::clone(&pipeline), options, id, |progress| timeline.note(progress)).await?;
     let seconds = started.elapsed().as_secs_f64();

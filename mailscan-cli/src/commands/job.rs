@@ -62,12 +62,13 @@ async fn list(store: &impl Store, json: bool) -> Result<Exit> {
 async fn show(database: &(impl Store + Queue), id: JobId, json: bool) -> Result<Exit> {
     let job = find(database, id).await?;
     let depth = database.depth(id).await?;
+    let bounds = database.bounds(id).await?;
     let mut out = std::io::stdout().lock();
     if json {
-        serde_json::to_writer(&mut out, &render::json(&job, Some(&depth)))?;
+        serde_json::to_writer(&mut out, &render::json(&job, Some(&depth)).with_bounds(&bounds))?;
         writeln!(out)?;
     } else {
-        write!(out, "{}", render::show(&job, &depth, &database.lists(id).await?))?;
+        write!(out, "{}", render::show(&job, &depth, &database.lists(id).await?, &bounds))?;
     }
     Ok(Exit::Done)
 }

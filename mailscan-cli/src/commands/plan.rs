@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use mailscan_core::eta::format_projection;
-use mailscan_core::plan::WorkerPlan;
+use mailscan_core::plan::{Hosts, PageRate, WorkerPlan};
 use mailscan_http::wire;
 
 use crate::exit::{Exit, Result};
@@ -13,9 +13,12 @@ use crate::{args, config};
 pub(crate) fn run(typed: &args::Plan) -> Result<Exit> {
     let limits = config::limits(typed)?;
     let plan = WorkerPlan::new(typed.emails, &limits);
+    let rate = rate(typed, &plan);
     let mut out = std::io::stdout().lock();
     if typed.json {
-        serde_json::to_writer(&mut out, &wire::Plan::new(&plan, &limits))?;
+        let answer = wire::Plan::new(&plan, &limits);
+        let answer = rate.iter().fold(answer, wire::Plan::with_rate);
+        serde_json::to_writer(&mut out, &answer)?;
         writeln!(out)?;
         return Ok(Exit::Done);
     }
@@ -25,5 +28,27 @@ pub(crate) fn run(typed: &args::Plan) -> Result<Exit> {
     writeln!(out, "e-mails per worker  {}", grouped(plan.emails_per_worker))?;
     writeln!(out, "calls per worker    {}", grouped(plan.calls_per_worker(&limits)))?;
     writeln!(out, "projected time      {}", format_projection(projection))?;
+    if let Some(rate) = rate {
+        let (bound, other) = if rate.hosts_bind() {
+            ("hosts", format!("{} by the workers", per_second(rate.workers)))
+        } else {
+            ("workers", format!("{} by the hosts", per_second(rate.hosts)))
+        };
+        writeln!(out, "pages a second      at most {}, bound by the {bound} ({other})", per_second(rate.most()))?;
+    }
     Ok(Exit::Done)
+}
+
+/// How many pages a second can come, where the hosts are told.
+fn rate(typed: &args::Plan, plan: &WorkerPlan) -> Option<PageRate> {
+    let hosts = Hosts { hosts: typed.hosts?, at_a_time: typed.per_host, interval: typed.host_interval };
+    Some(PageRate::new(plan.workers, typed.connections, typed.deep_scrape, &hosts))
+}
+
+fn per_second(rate: f64) -> String {
+    match rate {
+        rate if !rate.is_finite() => "any number".to_owned(),
+        rate if rate < 10.0 => format!("{rate:.1}"),
+        rate => grouped(rate as u64),
+    }
 }

@@ -44,7 +44,7 @@ async fn new(typed: &args::Run, config: &RunConfig, spec: &JobSpec) -> Result<Ex
     // Whoever holds the lock is the only one that works on this database; the lock ends with this process.
     let _lock = pipeline.store().try_lock_workers().await?;
     let id = create(pipeline.store(), spec).await?;
-    work(&pipeline, config, (id, spec), &fetching.pace).await
+    work(&pipeline, (typed, config), (id, spec), &fetching.pace).await
 }
 
 async fn resume(typed: &args::Run, config: &RunConfig, id: Option<u64>) -> Result<Exit> {
@@ -57,13 +57,17 @@ async fn resume(typed: &args::Run, config: &RunConfig, id: Option<u64>) -> Resul
     let fetching = config::fetching(&typed.politeness, &job.spec.options);
     let pipeline = wire::pipeline(database, &fetching)?;
     requeue(pipeline.store(), job.id).await?;
-    work(&pipeline, config, (job.id, &job.spec), &fetching.pace).await
+    work(&pipeline, (typed, config), (job.id, &job.spec), &fetching.pace).await
 }
 
 /// Works on a job until it ends, and says how.
-async fn work(pipeline: &Arc<Wired>, config: &RunConfig, job: (JobId, &JobSpec), pace: &Pace) -> Result<Exit> {
-    let (id, spec) = job;
-    let options = config::engine(pace, JobFilter::Only(id), files::room(config::planned(spec)));
+async fn work(
+    pipeline: &Arc<Wired>,
+    (typed, config): (&args::Run, &RunConfig),
+    (id, spec): (JobId, &JobSpec),
+    pace: &Pace,
+) -> Result<Exit> {
+    let options = config::engine(pace, &typed.machine, JobFilter::Only(id), files::room(config::planned(spec)));
     drive(Arc::clone(pipeline), options, id, |_| {}).await?;
     report(&**pipeline, id, config).await
 }

@@ -28,7 +28,7 @@ pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
         return Err(Failure::Usage(message));
     }
     let fetching = config::fetching(&typed.politeness, &JobOptions::default());
-    let options = config::engine(&fetching.pace, JobFilter::All, files::room(0));
+    let options = config::engine(&fetching.pace, &typed.machine, JobFilter::All, files::room(0));
     let options = EngineOptions { heartbeat: HEARTBEAT, ..options };
     let database = wire::create(&typed.database.db).await?;
     // Whoever holds the lock is the only one that works on this database; the lock ends with this process.

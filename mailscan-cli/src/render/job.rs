@@ -3,6 +3,7 @@
 use mailscan_core::eta::format_seconds;
 use mailscan_core::job::Job;
 use mailscan_core::limits::Limits;
+use mailscan_core::store::JobBound;
 use mailscan_core::task::{Depth, ListPosition};
 use mailscan_http::wire::{self, source};
 
@@ -40,7 +41,7 @@ pub(crate) fn list(jobs: &[Job]) -> String {
 }
 
 /// One job in lines.
-pub(crate) fn show(job: &Job, depth: &Depth, read: &[ListPosition]) -> String {
+pub(crate) fn show(job: &Job, depth: &Depth, read: &[ListPosition], bounds: &[JobBound]) -> String {
     let status = match &job.reason {
         Some(reason) => format!("{} ({})", job.status, escape(reason)),
         None => job.status.to_string(),
@@ -58,6 +59,9 @@ pub(crate) fn show(job: &Job, depth: &Depth, read: &[ListPosition]) -> String {
         ),
         ("given up", format!("{} blocked, {} failed, {} quarantined", depth.blocked, depth.failed, depth.quarantined)),
     ];
+    for JobBound { in_flight, bound, .. } in bounds {
+        rows.push(("bound by", format!("{}, {} in flight", escape(bound), grouped(*in_flight as u64))));
+    }
     rows.extend(lists::read(read).map(|text| ("lists", text)));
     rows.extend(left_out(&depth.left_out).map(|text| ("mentions", text)));
     rows.push(("created", job.created_at.rfc3339()));

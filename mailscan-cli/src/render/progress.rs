@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use mailscan_core::engine::Progress;
+use mailscan_core::engine::{Bound, Progress};
 use mailscan_core::forecast::Forecast;
 
 use super::{counted, escape, grouped, lists};
@@ -96,6 +96,9 @@ fn outlook(progress: &Progress) -> String {
         counted(eta.emails_per_minute.round() as u64, "e-mail", "e-mails"),
         grouped(eta.remaining_emails),
     );
+    if progress.workers_idle > 0 && !matches!(progress.bound, Bound::Tasks) {
+        text.push_str(&format!(", {}", escape(&progress.bound.to_string())));
+    }
     if let Some(read) = lists::read(&progress.lists) {
         text.push_str(&format!(", {read}"));
     }

@@ -2,13 +2,14 @@
 
 use super::jobs::store;
 use super::*;
-use crate::store::{ErrorClass, ErrorQuery, ErrorSelection, NewWorkerError, NodeBeat, WorkerState};
+use crate::store::{ErrorClass, ErrorQuery, ErrorSelection, JobBound, NewWorkerError, NodeBeat, WorkerState};
 
 fn beat(name: &str, in_flight: u32) -> NodeBeat {
     let worker =
         |worker, job, task: Option<&str>| WorkerState { worker, in_flight, job, task: task.map(str::to_owned) };
     let workers = vec![worker(0, Some(JOB), Some("https://a.org/\"ü\"")), worker(1, None, None)];
-    NodeBeat { node: NodeId(name.to_owned()), host: "machine".to_owned(), pid: 7, workers }
+    let bounds = vec![JobBound { job: JOB, in_flight: 3, bound: "as \"planned\"".to_owned() }];
+    NodeBeat { node: NodeId(name.to_owned()), host: "machine".to_owned(), pid: 7, workers, bounds }
 }
 
 fn error(task: u64, code: &str, host: &str) -> NewWorkerError {

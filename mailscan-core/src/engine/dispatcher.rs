@@ -15,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::committer::Finished;
 use super::job_run::JobRun;
-use super::share::{Claimant, fair_shares};
 use super::shared::Shared;
 use super::worker;
 use crate::job::JobId;
@@ -114,7 +113,7 @@ impl<P: Pipeline> Dispatcher<P> {
     /// Moves tasks to the workers while there are places: always for the job that has least for its weight.
     fn hand_over(&mut self) {
         loop {
-            if self.shared.running.load(Ordering::Relaxed) >= self.shared.options.max_in_flight {
+            if self.shared.running.load(Ordering::Relaxed) >= self.shared.throttle.places() {
                 return;
             }
             let next = self.ready.iter().filter_map(|(job, waiting)| {
@@ -137,17 +136,14 @@ impl<P: Pipeline> Dispatcher<P> {
     /// What to claim for each job: its fair share of the places and the prefetch, less what it holds. Nothing until
     /// half of the prefetch is used up, so that claims come in batches.
     fn shares(&self) -> Vec<Share> {
-        let runs: Vec<_> = self.shared.runs().into_iter().filter(|run| !run.is_stopping()).collect();
-        let claimant = |run: &Arc<JobRun>| Claimant { weight: run.job.spec.options.weight, cap: run.limit };
-        let claimants: Vec<_> = runs.iter().map(claimant).collect();
-        let places = fair_shares(self.shared.options.max_in_flight, &claimants);
-        let mut shares = Vec::with_capacity(runs.len());
-        for (run, places) in runs.iter().zip(places) {
+        let mut shares = Vec::new();
+        for (run, places) in self.shared.shares() {
             let prefetch = (places / 4).clamp(1, 256);
             let waiting = self.ready.get(&run.id()).map_or(0, VecDeque::len);
             let holds = run.running.load(Ordering::Relaxed) + waiting;
             let missing = (places + prefetch).saturating_sub(holds);
-            if missing > prefetch / 2 {
+            // Nothing is claimed for a process that may begin nothing.
+            if places > 0 && missing > prefetch / 2 {
                 shares.push(Share { job: run.id(), limit: missing });
             }
         }

@@ -4,15 +4,17 @@
 //! that fails for so long that a lease may have run out elsewhere, the work on it is stopped here first.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::job_run::JobRun;
 use super::shared::Shared;
 use crate::lease::Lease;
 use crate::pipeline::Pipeline;
 use crate::queue::{Queue, Renewed};
-use crate::store::{NodeBeat, Store};
+use crate::store::{JobBound, NodeBeat, Store};
 
 /// The most leases renewed in one call.
 const RENEW_BATCH: usize = 10_000;
@@ -20,6 +22,8 @@ const RENEW_BATCH: usize = 10_000;
 const TRUST_CHECK: Duration = Duration::from_secs(1);
 /// The wait before a failed renewal is tried again.
 const RENEW_RETRY: Duration = Duration::from_secs(1);
+/// How long after a change the bounds of jobs are told; changes come in rows.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Beats until everything is committed, then takes the process off the list.
 pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
@@ -82,17 +86,27 @@ async fn check_trust<P: Pipeline>(shared: &Shared<P>) {
     }
 }
 
+fn bound_of(run: &JobRun) -> JobBound {
+    let in_flight = run.running.load(Ordering::Relaxed);
+    JobBound { job: run.id(), in_flight, bound: run.bound().to_string() }
+}
+
 async fn report_workers<P: Pipeline>(shared: &Shared<P>) {
     let host = crate::resources::host_name();
     let mut ticks = tokio::time::interval(shared.options.heartbeat);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            // What people see of the bounds is to be true now, not half a minute ago.
+            () = shared.bounds_changed.notified() => tokio::time::sleep(SOON).await,
+        }
         let beat = NodeBeat {
             node: shared.options.node.clone(),
             host: host.clone(),
             pid: std::process::id(),
             workers: shared.workers.states(),
+            bounds: shared.runs().iter().map(|run| bound_of(run)).collect(),
         };
         if let Err(error) = shared.pipeline.store().beat(&beat).await {
             tracing::warn!(%error, "the heartbeat did not reach the store");

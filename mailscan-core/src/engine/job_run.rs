@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::EngineOptions;
+use super::bound::Bound;
 use super::progress::Progress;
 use crate::dedup::BloomFront;
 use crate::eta::{Eta, RateWindow};
@@ -62,6 +63,7 @@ pub(super) struct JobRun {
     lists: Mutex<Vec<ListPosition>>,
     /// The number of tasks when it last changed, and when that was.
     growth: Mutex<(u64, Instant)>,
+    bound: Mutex<Bound>,
     stop: Mutex<Option<Stop>>,
 }
 
@@ -97,6 +99,7 @@ impl JobRun {
             depth: Mutex::default(),
             lists: Mutex::default(),
             growth: Mutex::new((0, Instant::now())),
+            bound: Mutex::default(),
             stop: Mutex::default(),
             job,
         }
@@ -190,6 +193,24 @@ impl JobRun {
         *locked(&self.lists) = lists;
     }
 
+    /// What bounds the job here.
+    pub(super) fn bound(&self) -> Bound {
+        locked(&self.bound).clone()
+    }
+
+    /// Notes what bounds the job here; answers whether it is of another kind than before.
+    pub(super) fn set_bound(&self, bound: Bound) -> bool {
+        let mut current = locked(&self.bound);
+        let other = std::mem::discriminant(&*current) != std::mem::discriminant(&bound);
+        *current = bound;
+        other
+    }
+
+    /// Tasks that could be claimed, as far as is known.
+    pub(super) fn pending(&self) -> u64 {
+        locked(&self.depth).pending
+    }
+
     /// Whether tasks were discovered lately.
     fn is_growing(&self) -> bool {
         locked(&self.growth).1.elapsed() < GROWTH_WINDOW
@@ -217,6 +238,7 @@ impl JobRun {
             workers_active,
             workers_idle: self.plan.workers - workers_active,
             in_flight,
+            bound: self.bound(),
             depth,
             lists: locked(&self.lists).clone(),
             mentions: self.mentions.load(Ordering::Relaxed),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::bound::Bound;
 use crate::eta::{Eta, RateWindow};
 use crate::forecast::Forecast;
 use crate::job::{JobId, JobStatus};
@@ -32,6 +33,8 @@ pub struct Progress {
     pub workers_idle: u32,
     /// Fetches of the job in flight in this process.
     pub in_flight: usize,
+    /// What keeps this process from having more in flight for the job.
+    pub bound: Bound,
     /// Its tasks by state; `depth.done` is the number of pages, calls and files processed.
     pub depth: Depth,
     /// How far the job's lists of URLs are read; lists that are read to their end are left out.
@@ -61,6 +64,7 @@ impl Progress {
             workers_active: 0,
             workers_idle: 0,
             in_flight: 0,
+            bound: Bound::Tasks,
             depth: Depth::default(),
             lists: Vec::new(),
             mentions: 0,

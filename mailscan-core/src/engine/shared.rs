@@ -13,6 +13,8 @@ use super::EngineOptions;
 use super::job_run::JobRun;
 use super::leases::Leases;
 use super::progress::Watchers;
+use super::share::{Claimant, fair_shares};
+use super::throttle::Throttle;
 use super::worker::WorkerTable;
 use crate::error::{Error, Result};
 use crate::job::JobId;
@@ -30,6 +32,7 @@ pub(super) struct Shared<P> {
     pub(super) leases: Leases,
     pub(super) progress: Watchers,
     pub(super) workers: WorkerTable,
+    pub(super) throttle: Throttle,
     /// How many fetches one worker keeps in flight: the most that any job asks for.
     pub(super) connections: AtomicUsize,
     /// Fetches in flight, over all jobs.
@@ -38,6 +41,8 @@ pub(super) struct Shared<P> {
     pub(super) room: Arc<Semaphore>,
     pub(super) wake_dispatcher: Notify,
     pub(super) wake_supervisor: Notify,
+    /// Jobs are bounded by something else than before.
+    pub(super) bounds_changed: Notify,
     /// No more claims.
     pub(super) drain: CancellationToken,
     /// No more fetches either.
@@ -68,14 +73,15 @@ impl<P: Pipeline> Shared<P> {
         Self {
             room,
             pipeline,
-            options,
             leases: Leases::default(),
             progress: Watchers::default(),
             workers: WorkerTable::default(),
+            throttle: Throttle::new(options.max_in_flight),
             connections: AtomicUsize::new(1),
             running: AtomicUsize::new(0),
             wake_dispatcher: Notify::new(),
             wake_supervisor: Notify::new(),
+            bounds_changed: Notify::new(),
             drain: CancellationToken::new(),
             abort: CancellationToken::new(),
             give_up: CancellationToken::new(),
@@ -84,6 +90,7 @@ impl<P: Pipeline> Shared<P> {
             fatal_error: Mutex::default(),
             trouble: Mutex::default(),
             runs: Mutex::default(),
+            options,
         }
     }
 
@@ -113,6 +120,15 @@ impl<P: Pipeline> Shared<P> {
         runs.remove(&job);
         let most = runs.values().map(|run| run.job.spec.options.connections_per_worker).max();
         self.connections.store(most.unwrap_or(1) as usize, Ordering::Relaxed);
+    }
+
+    /// How the places of this process are shared between the jobs at work, which come with their shares.
+    pub(super) fn shares(&self) -> Vec<(Arc<JobRun>, usize)> {
+        let runs: Vec<_> = self.runs().into_iter().filter(|run| !run.is_stopping()).collect();
+        let claimant = |run: &Arc<JobRun>| Claimant { weight: run.job.spec.options.weight, cap: run.limit };
+        let claimants: Vec<_> = runs.iter().map(claimant).collect();
+        let places = fair_shares(self.throttle.places(), &claimants);
+        runs.into_iter().zip(places).collect()
     }
 
     /// Stops the whole engine because of an error that repeating will not mend.

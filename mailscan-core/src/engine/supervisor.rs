@@ -5,13 +5,16 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::bound::{Bound, Standing};
 use super::job_run::{JobRun, Stop};
 use super::lifecycle;
 use super::shared::Shared;
 use crate::eta::format_seconds;
+use crate::fetch::Fetcher;
 use crate::job::JobStatus;
 use crate::lease::FailureClass;
 use crate::pipeline::Pipeline;
@@ -54,6 +57,7 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
 
 /// Publishes how every job stands, and stops those whose time is over.
 async fn sample<P: Pipeline>(shared: &Shared<P>) {
+    find_bounds(shared);
     for run in shared.runs() {
         // A depth that cannot be read now leaves the last one standing; the next sample tries again.
         if let Ok(depth) = shared.pipeline.queue().depth(run.id()).await {
@@ -67,7 +71,31 @@ async fn sample<P: Pipeline>(shared: &Shared<P>) {
         if stop_when_over_time(&run) {
             shared.wake_dispatcher.notify_one();
         }
-        shared.progress.publish(run.progress(shared.trouble(), false));
+        let hold = shared.throttle.hold().filter(|_| shared.throttle.places() == 0);
+        let trouble = shared.trouble().or_else(|| hold.map(|hold| hold.to_string()));
+        shared.progress.publish(run.progress(trouble, false));
+    }
+}
+
+/// Finds out what bounds each job.
+fn find_bounds<P: Pipeline>(shared: &Shared<P>) {
+    let limits = shared.pipeline.fetcher().limits();
+    let hold = shared.throttle.hold().map(|hold| hold.to_string());
+    let mut changed = false;
+    for (run, share) in shared.shares() {
+        changed |= run.set_bound(Bound::of(&Standing {
+            in_flight: run.running.load(Ordering::Relaxed),
+            planned: run.limit,
+            share,
+            running: shared.running.load(Ordering::Relaxed),
+            places: shared.throttle.places(),
+            hold: hold.as_deref(),
+            pending: run.pending(),
+            limits: &limits,
+        }));
+    }
+    if changed {
+        shared.bounds_changed.notify_one();
     }
 }
 

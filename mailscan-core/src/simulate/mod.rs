@@ -45,6 +45,9 @@ pub struct SimulationOptions {
     pub call_delay: Duration,
     /// How long a page takes to be answered.
     pub page_delay: Duration,
+    /// How many requests at a time it bears; none for any number. The delays of more grow with the square of the excess:
+    /// it answers the fewer a second the more it is asked.
+    pub bears: Option<usize>,
     /// The median size of a page.
     pub page_bytes: usize,
     /// The share of mentions that repeat an earlier address, from 0 to 0.95.
@@ -67,6 +70,7 @@ impl Default for SimulationOptions {
             pages_per_call: 1,
             call_delay: Duration::ZERO,
             page_delay: Duration::ZERO,
+            bears: None,
             page_bytes: 20_000,
             duplicate_share: 0.1,
             encoded_share: 0.15,

@@ -6,7 +6,8 @@ use std::fmt::Write;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -32,6 +33,8 @@ pub(super) struct Server {
     filler: Filler,
     local: SocketAddr,
     failed_once: Vec<AtomicU64>,
+    /// Requests that are being answered.
+    busy: AtomicUsize,
     counters: Counters,
 }
 
@@ -65,7 +68,8 @@ impl Server {
         let bits = (layout.calls() + layout.pages()).div_ceil(64);
         let failed_once = (0..bits).map(|_| AtomicU64::new(0)).collect();
         let filler = Filler::new(layout.options().seed);
-        Ok((Self { layout, filler, local, failed_once, counters: Counters::default() }, listener))
+        let (counters, busy) = (Counters::default(), AtomicUsize::new(0));
+        Ok((Self { layout, filler, local, failed_once, counters, busy }, listener))
     }
 
     pub(super) fn layout(&self) -> &Layout {
@@ -115,7 +119,7 @@ impl Server {
     }
 
     async fn search(&self, query: &str) -> Result<Response<Full<Bytes>>, Dropped> {
-        tokio::time::sleep(self.layout.options().call_delay).await;
+        self.take(self.layout.options().call_delay).await;
         let mut pairs = url::form_urlencoded::parse(query.as_bytes());
         let page = pairs.find(|(name, _)| name == "pageno" || name == "page");
         let number = page.map_or(Some(1u64), |(_, number)| number.parse().ok()).filter(|number| *number > 0);
@@ -143,7 +147,7 @@ impl Server {
     }
 
     async fn page(&self, n: u64, in_tree: bool) -> Result<Response<Full<Bytes>>, Dropped> {
-        tokio::time::sleep(self.layout.options().page_delay).await;
+        self.take(self.layout.options().page_delay).await;
         if let Some(failure) = self.first_failure(1, n, self.layout.calls() + n) {
             return failure;
         }
@@ -151,6 +155,19 @@ impl Server {
         count(&self.counters.pages, 1);
         count(&self.counters.mentions, page.mentions);
         Ok(self.reply(StatusCode::OK, "text/html; charset=utf-8", page.html))
+    }
+
+    /// Takes the time that an answer takes.
+    async fn take(&self, delay: Duration) {
+        let _busy = Busy::new(&self.busy);
+        let load = match self.layout.options().bears {
+            Some(bears) => (self.busy.load(Ordering::Relaxed) as f64 / bears.max(1) as f64).max(1.0),
+            None => 1.0,
+        };
+        // The shortest sleep takes a millisecond.
+        if !delay.is_zero() {
+            tokio::time::sleep(delay.mul_f64(load * load)).await;
+        }
     }
 
     /// The failure of the first request for something that is to fail once, and `None` ever after.
@@ -177,6 +194,22 @@ impl Server {
     }
 }
 
+/// A request that is being answered, for as long as it lives.
+struct Busy<'a>(&'a AtomicUsize);
+
+impl<'a> Busy<'a> {
+    fn new(busy: &'a AtomicUsize) -> Self {
+        busy.fetch_add(1, Ordering::Relaxed);
+        Self(busy)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 fn count(counter: &AtomicU64, by: u64) {
     counter.fetch_add(by, Ordering::Relaxed);
 }
@@ -192,7 +225,7 @@ pub(super) async fn accept(server: Arc<Server>, listener: TcpListener) {
                     connections.spawn(serve(server.clone(), stream));
                 }
                 // Out of descriptors: connections must end before more can come.
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             },
             Some(_) = connections.join_next() => {}
         }

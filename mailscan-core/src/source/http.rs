@@ -12,7 +12,7 @@ mod robots_cache;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use tokio::time::Instant;
 use url::Url;
@@ -22,7 +22,7 @@ use super::politeness::{Pace, Politeness, Turn};
 use super::robots::Rules;
 use crate::error::Result;
 use crate::extract::Media;
-use crate::fetch::{Budget, Discovered, Document, Documents, FetchError, FetchErrorClass, Fetched};
+use crate::fetch::{Budget, Discovered, Document, Documents, FetchError, FetchErrorClass, Fetched, HostLimit};
 use crate::task::{Work, host_of};
 use body::{Bodies, Body};
 use charset::ContentType;
@@ -53,7 +53,7 @@ struct Answer {
 
 /// Where redirects led.
 enum Followed {
-    To(Answer),
+    To(Box<Answer>),
     /// A hop's turn is too far away; it is to be a task of its own.
     Later(Url),
 }
@@ -81,7 +81,7 @@ impl HttpSource {
         let start = Url::parse(url).map_err(|error| permanent("url", format!("`{url}` is no URL: {error}")))?;
         let deadline = Instant::now() + budget.time;
         let Answer { url, response, turn } = match self.follow(start, deadline).await? {
-            Followed::To(answer) => answer,
+            Followed::To(answer) => *answer,
             Followed::Later(url) => {
                 let work = Work::Page { url: url.into() };
                 return Ok(Fetched { discovered: vec![Discovered { work, step: 0 }], ..Fetched::default() });
@@ -109,9 +109,9 @@ impl HttpSource {
                 }
                 admitted => admitted?,
             };
-            let response = self.client.get(&url, &[], deadline).await?;
+            let response = self.ask(&url, &[], &turn, deadline).await?;
             let Some(next) = redirect(&url, &response)? else {
-                return Ok(Followed::To(Answer { url, response, turn }));
+                return Ok(Followed::To(Box::new(Answer { url, response, turn })));
             };
             if visited.contains(&next) {
                 return Err(permanent("redirect-loop", format!("it redirects in a circle, back to {next}")));
@@ -143,7 +143,7 @@ impl HttpSource {
         // Five hops, as section 2.3.1.2 asks for; robots.txt files of the hosts passed through do not apply to it.
         for _ in 0..=5 {
             let turn = self.politeness.turn(&host_of(&url), None, deadline).await?;
-            let response = self.client.get(&url, &[], deadline).await.map_err(unreachable_robots)?;
+            let response = self.ask(&url, &[], &turn, deadline).await.map_err(unreachable_robots)?;
             match redirect(&url, &response) {
                 Ok(Some(next)) => {
                     url = next;
@@ -153,6 +153,8 @@ impl HttpSource {
                 // A file that is nowhere is no file, as with too many redirects.
                 Err(_) => return Ok(Rules::default()),
             }
+            // A small file tells nothing of how pages are answered.
+            turn.passes_over();
             return match self.judge(&response, &turn) {
                 Ok(()) => {
                     let body = self.bodies.read(response, super::robots::MAX_BYTES, deadline).await;
@@ -166,6 +168,26 @@ impl HttpSource {
         Ok(Rules::default())
     }
 
+    /// Asks for a URL under a turn; tells the gate when no answer comes.
+    async fn ask(
+        &self,
+        url: &Url,
+        headers: &[(HeaderName, HeaderValue)],
+        turn: &Turn,
+        deadline: Instant,
+    ) -> Result<Response<Incoming>, FetchError> {
+        let asked = self.client.get(url, headers, deadline).await;
+        if asked.as_ref().is_err_and(|error| error.class == FetchErrorClass::Transient && error.code != "dns") {
+            turn.strained();
+        }
+        asked
+    }
+
+    /// The hosts that hold work up now.
+    pub(crate) fn limits(&self) -> Vec<HostLimit> {
+        self.politeness.limits()
+    }
+
     /// Whether an answer brings the page; tells the gate how the host answered.
     fn judge(&self, response: &Response<Incoming>, turn: &Turn) -> Result<(), FetchError> {
         let status = response.status();
@@ -174,7 +196,10 @@ impl HttpSource {
             let wait = turn.refused(asked);
             return Err(status_error(FetchErrorClass::Transient, status).retry_after(wait));
         }
-        turn.welcome();
+        match status.as_u16() {
+            502 | 504 => turn.strained(),
+            _ => turn.welcome(),
+        }
         match status.as_u16() {
             200..=299 => Ok(()),
             401 | 403 | 407 | 451 => Err(status_error(FetchErrorClass::Refused, status)),
@@ -187,12 +212,12 @@ impl HttpSource {
     pub(crate) async fn call(
         &self,
         url: &Url,
-        headers: &[(hyper::header::HeaderName, hyper::header::HeaderValue)],
+        headers: &[(HeaderName, HeaderValue)],
         budget: Budget,
     ) -> Result<bytes::Bytes, FetchError> {
         let deadline = Instant::now() + budget.time;
         let turn = self.politeness.unblocked(&host_of(url), deadline).await?;
-        let response = self.client.get(url, headers, deadline).await?;
+        let response = self.ask(url, headers, &turn, deadline).await?;
         // A redirect is an error too: following would hand the key to whoever the endpoint points at.
         self.judge(&response, &turn)?;
         let body = self.bodies.read(response, budget.body, deadline).await?;

@@ -6,10 +6,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::fetch::{FetchError, FetchErrorClass};
+use super::crowd::{Crowd, Place};
+use crate::fetch::{FetchError, FetchErrorClass, HostLimit, MAX_LIMITS};
+use crate::limiter::{Answer, Limiter};
 
 /// The most hosts remembered; hosts that are idle and owe nothing are forgotten first.
 const MAX_HOSTS: usize = 10_000;
@@ -24,8 +26,10 @@ const LONGEST_ASKED: Duration = Duration::from_secs(3_600);
 pub struct Pace {
     /// The least time between the starts of two requests; a longer crawl-delay of the host counts instead.
     pub interval: Duration,
-    /// The most requests at a time. From 1.
+    /// The most requests at a time, from 1.
     pub concurrency: usize,
+    /// Whether a host gets fewer at a time when it answers no more for more, or refuses ([`crate::limiter`]).
+    pub adapts: bool,
     /// The longest that a task waits here for its turn; beyond that it goes back to the queue.
     pub patience: Duration,
 }
@@ -33,14 +37,19 @@ pub struct Pace {
 impl Default for Pace {
     /// 100 ms, 8 at a time, 20 s.
     fn default() -> Self {
-        Self { interval: Duration::from_millis(100), concurrency: 8, patience: Duration::from_secs(20) }
+        Self { interval: Duration::from_millis(100), concurrency: 8, adapts: true, patience: Duration::from_secs(20) }
     }
 }
 
 impl Pace {
-    /// No limits: for servers that are one's own, such as the simulation.
+    /// No limits but those that the server shows: for servers that are one's own, such as the simulation.
     pub const fn unlimited() -> Self {
-        Self { interval: Duration::ZERO, concurrency: Semaphore::MAX_PERMITS, patience: Duration::from_secs(20) }
+        Self {
+            interval: Duration::ZERO,
+            concurrency: Semaphore::MAX_PERMITS,
+            adapts: true,
+            patience: Duration::from_secs(20),
+        }
     }
 }
 
@@ -53,7 +62,9 @@ pub(crate) struct Politeness {
 
 #[derive(Debug)]
 struct Host {
-    places: Arc<Semaphore>,
+    pages: Arc<Crowd>,
+    /// Calls of an API, which is no slower for the pages beside it.
+    calls: Arc<Crowd>,
     schedule: Mutex<Schedule>,
 }
 
@@ -65,14 +76,15 @@ struct Schedule {
     blocked: Instant,
     /// Refusals in a row.
     refusals: u32,
+    /// The least time between two starts, as it was kept last.
+    interval: Duration,
 }
 
 /// A turn at a host; the host's place is free again when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Turn {
     host: Arc<Host>,
-    /// `None` for a turn that takes no place.
-    _place: Option<OwnedSemaphorePermit>,
+    place: Place,
 }
 
 impl Politeness {
@@ -94,37 +106,49 @@ impl Politeness {
     ) -> Result<Turn, FetchError> {
         let state = self.host(host);
         let latest = deadline.min(Instant::now() + self.pace.patience);
-        let place = tokio::time::timeout_at(latest, state.places.clone().acquire_owned()).await;
-        // The semaphore is never closed.
-        let Ok(Ok(place)) = place else { return Err(defer(host, self.pace.patience)) };
+        let Some(mut place) = state.pages.enter(latest).await else { return Err(self.full(host, &state)) };
         let interval = self.pace.interval.max(delay.unwrap_or_default());
         loop {
             let start = state.schedule().promise(interval, latest).map_err(|away| defer(host, away))?;
-            tokio::time::sleep_until(start).await;
+            // A timer takes a millisecond even for what is due.
+            if start > Instant::now() {
+                tokio::time::sleep_until(start).await;
+            }
             // The host may have asked to be left alone since the start was promised.
             if state.schedule().blocked <= Instant::now() {
-                return Ok(Turn { host: state, _place: Some(place) });
+                state.schedule().interval = interval;
+                place.begin();
+                return Ok(Turn { host: state, place });
             }
         }
     }
 
-    /// Waits only while `host` wants to be left alone: for an API whose pace somebody else keeps.
+    /// Waits only while `host` wants to be left alone, or answers no more for being asked more: for an API whose pace
+    /// somebody else keeps.
     ///
     /// # Errors
     /// [`FetchErrorClass::Deferred`] when that is longer than patience or `deadline`.
     pub(crate) async fn unblocked(&self, host: &str, deadline: Instant) -> Result<Turn, FetchError> {
         let state = self.host(host);
         let latest = deadline.min(Instant::now() + self.pace.patience);
+        let Some(mut place) = state.calls.enter(latest).await else { return Err(self.full(host, &state)) };
         loop {
             let (now, blocked) = (Instant::now(), state.schedule().blocked);
             if blocked <= now {
-                return Ok(Turn { host: state, _place: None });
+                place.begin();
+                return Ok(Turn { host: state, place });
             }
             if blocked > latest {
                 return Err(defer(host, blocked - now));
             }
             tokio::time::sleep_until(blocked).await;
         }
+    }
+
+    /// The answer to whoever found no place in time: those who hold one may wait for the host as well.
+    fn full(&self, host: &str, state: &Host) -> FetchError {
+        let blocked = state.schedule().blocked.saturating_duration_since(Instant::now());
+        defer(host, blocked.max(self.pace.patience))
     }
 
     fn host(&self, name: &str) -> Arc<Host> {
@@ -135,11 +159,28 @@ impl Politeness {
         if hosts.len() >= MAX_HOSTS {
             forget(&mut hosts);
         }
-        let places = Arc::new(Semaphore::new(self.pace.concurrency.clamp(1, Semaphore::MAX_PERMITS)));
-        let schedule = Mutex::new(Schedule::new());
-        let host = Arc::new(Host { places, schedule });
+        let limiter = |ceiling| if self.pace.adapts { Limiter::new(ceiling) } else { Limiter::fixed(ceiling) };
+        let pages = Arc::new(Crowd::new(limiter(self.pace.concurrency.min(Semaphore::MAX_PERMITS))));
+        let calls = Arc::new(Crowd::new(limiter(Semaphore::MAX_PERMITS)));
+        let host = Arc::new(Host { pages, calls, schedule: Mutex::new(Schedule::new()) });
         hosts.insert(name.to_owned(), host.clone());
         host
+    }
+}
+
+impl Politeness {
+    /// The hosts that hold work up now.
+    pub(crate) fn limits(&self) -> Vec<HostLimit> {
+        let hosts: Vec<_> = {
+            let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+            // Only these have anything under way.
+            let busy = hosts.iter().filter(|(_, host)| Arc::strong_count(host) > 1);
+            busy.map(|(name, host)| (name.clone(), host.clone())).collect()
+        };
+        let mut limits: Vec<_> = hosts.iter().flat_map(|(name, host)| host.limits(name, &self.pace)).collect();
+        limits.sort_by(|a, b| b.waiting.cmp(&a.waiting).then_with(|| a.host.cmp(&b.host)));
+        limits.truncate(MAX_LIMITS);
+        limits
     }
 }
 
@@ -164,12 +205,38 @@ impl Host {
     fn schedule(&self) -> MutexGuard<'_, Schedule> {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The limits of this host that hold anything up.
+    fn limits(&self, name: &str, pace: &Pace) -> Vec<HostLimit> {
+        let (blocked, interval) = {
+            let schedule = self.schedule();
+            (schedule.blocked.saturating_duration_since(Instant::now()), schedule.interval)
+        };
+        let ceilings =
+            [(&self.pages, pace.concurrency, interval), (&self.calls, Semaphore::MAX_PERMITS, Duration::ZERO)];
+        let crowds = ceilings.map(|(crowd, ceiling, interval)| (crowd.standing(), ceiling, interval));
+        crowds
+            .into_iter()
+            .filter(|(now, ceiling, _)| {
+                now.under_way + now.waiting > 0 && (now.limit < *ceiling || now.waiting > 0 || !blocked.is_zero())
+            })
+            .map(|(now, _, interval)| HostLimit {
+                host: name.to_owned(),
+                limit: now.limit,
+                under_way: now.under_way,
+                waiting: now.waiting,
+                blocked,
+                interval,
+                reason: now.reason,
+            })
+            .collect()
+    }
 }
 
 impl Schedule {
     fn new() -> Self {
         let now = Instant::now();
-        Self { next: now, blocked: now, refusals: 0 }
+        Self { next: now, blocked: now, refusals: 0, interval: Duration::ZERO }
     }
 
     /// When the host may be asked again.
@@ -192,16 +259,28 @@ impl Schedule {
 impl Turn {
     /// The host answered as it should. An answer to what was asked before a refusal says nothing about it.
     pub(crate) fn welcome(&self) {
+        self.place.note(Answer::Served);
         let mut schedule = self.host.schedule();
         if schedule.blocked <= Instant::now() {
             schedule.refusals = 0;
         }
     }
 
+    /// How the host answers this request is not to count for how many it gets at a time.
+    pub(crate) fn passes_over(&self) {
+        self.place.pass_over();
+    }
+
+    /// The request was not answered, or by a server that waited in vain for another: a sign that fewer at a time might be.
+    pub(crate) fn strained(&self) {
+        self.place.note(Answer::Overloaded);
+    }
+
     /// The host asked to be left alone (429 or 503), for a time or without saying how long. Answers for how long it is.
     ///
     /// Requests that were on their way together are refused together: those after the first count as the same refusal.
     pub(crate) fn refused(&self, asked: Option<Duration>) -> Duration {
+        self.place.note(Answer::Overloaded);
         let mut schedule = self.host.schedule();
         let now = Instant::now();
         if schedule.blocked <= now {
@@ -250,7 +329,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_more_at_a_time_than_allowed() {
-        let gate = Politeness::new(Pace { interval: Duration::ZERO, concurrency: 2, patience: Duration::from_secs(1) });
+        let gate = Politeness::new(Pace {
+            interval: Duration::ZERO,
+            concurrency: 2,
+            patience: Duration::from_secs(1),
+            ..Pace::default()
+        });
         let first = gate.turn("a", None, far()).await.unwrap();
         let _second = gate.turn("a", None, far()).await.unwrap();
         let third = gate.turn("a", None, far()).await.unwrap_err();
@@ -274,6 +358,7 @@ mod tests {
         assert_eq!(turn.refused(None), Duration::from_secs(1), "refused together counts once");
         turn.welcome();
         assert_eq!(turn.refused(Some(Duration::from_secs(90))), Duration::from_secs(90));
+        drop(turn);
         let deferred = gate.turn("a", None, far()).await.unwrap_err();
         assert!(deferred.retry_after.unwrap() >= Duration::from_secs(90));
     }

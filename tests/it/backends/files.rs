@@ -217,7 +217,13 @@ async fn the_lock_ends_what_dead_processes_left() {
     let (_folder, path) = folder();
     let database = open(&path);
     let lock = database.try_lock_workers().await.unwrap();
-    let node = NodeBeat { node: NodeId("n".to_owned()), host: "h".to_owned(), pid: 1, workers: Vec::new() };
+    let node = NodeBeat {
+        node: NodeId("n".to_owned()),
+        host: "h".to_owned(),
+        pid: 1,
+        workers: Vec::new(),
+        bounds: Vec::new(),
+    };
     database.beat(&node).await.unwrap();
     database.push(&[page(1), page(2)]).await.unwrap();
     database.claim(&claim(2)).await.unwrap();

@@ -69,7 +69,7 @@ async fn beat(store: &Sqlite, id: JobId) {
     let worker = |worker, in_flight, job| WorkerState { worker, in_flight, job, task: Some("a page".to_owned()) };
     let workers = vec![worker(0, 2, Some(id)), worker(1, 0, Some(id)), worker(2, 1, Some(JobId(id.0 + 1)))];
     let node = NodeId("node".to_owned());
-    store.beat(&NodeBeat { node, host: "here".to_owned(), pid: 7, workers }).await.unwrap();
+    store.beat(&NodeBeat { node, host: "here".to_owned(), pid: 7, workers, bounds: Vec::new() }).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use super::failure::Failure;
 use crate::class::ClassFilter;
 use crate::error::ErrorKind;
 use crate::job::{Crawl, JobId, JobOptions, JobSource, JobSpec};
-use crate::store::WorkerState;
+use crate::store::{JobBound, WorkerState};
 
 #[derive(Serialize, Deserialize)]
 struct SpecJson {
@@ -135,6 +135,21 @@ pub(super) fn decode_workers(text: &str) -> Result<Vec<WorkerState>, Failure> {
     let worker =
         |(worker, in_flight, job, task): WorkerJson| WorkerState { worker, in_flight, job: job.map(JobId), task };
     Ok(workers.into_iter().map(worker).collect())
+}
+
+/// A bound as an array: job, fetches in flight, what bounds them.
+type BoundJson = (u64, usize, String);
+
+/// What bounds the jobs of a process as JSON.
+pub(super) fn encode_bounds(bounds: &[JobBound]) -> Result<String, Failure> {
+    let bound = |bound: &JobBound| (bound.job.0, bound.in_flight, bound.bound.clone());
+    json(&bounds.iter().map(bound).collect::<Vec<BoundJson>>())
+}
+
+/// The bounds that [`encode_bounds`] wrote.
+pub(super) fn decode_bounds(text: &str) -> Result<Vec<JobBound>, Failure> {
+    let bounds: Vec<BoundJson> = serde_json::from_str(text).map_err(|_| Failure::corrupt("list of bounds", text))?;
+    Ok(bounds.into_iter().map(|(job, in_flight, bound)| JobBound { job: JobId(job), in_flight, bound }).collect())
 }
 
 /// A value as JSON.

@@ -195,6 +195,7 @@ fn nodes(connection: &Connection, now: Timestamp) -> Result<Vec<NodeSeen>, Failu
             host: row.get(1)?,
             pid: small(row, 2)?,
             workers: spec::decode_workers(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?,
+            bounds: spec::decode_bounds(row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?)?,
         };
         Ok(NodeSeen { beat, silent_for: now.since(time(row, 4)?) })
     })
@@ -280,9 +281,9 @@ impl Store for Sqlite {
     async fn beat(&self, beat: &NodeBeat) -> Result<()> {
         let (beat, now) = (beat.clone(), self.shared.clock.now());
         self.write("beat", move |session| {
-            let workers = spec::encode_workers(&beat.workers)?;
+            let (workers, bounds) = (spec::encode_workers(&beat.workers)?, spec::encode_bounds(&beat.bounds)?);
             let mut replace = session.connection.prepare_cached(sql!("node_beat"))?;
-            replace.execute(params![beat.node.0, beat.host, beat.pid, workers, int(now.0)])?;
+            replace.execute(params![beat.node.0, beat.host, beat.pid, workers, int(now.0), bounds])?;
             Ok(())
         })
         .await
@@ -300,6 +301,11 @@ impl Store for Sqlite {
     async fn nodes(&self) -> Result<Vec<NodeSeen>> {
         let now = self.shared.clock.now();
         self.read("nodes", move |connection| nodes(connection, now)).await
+    }
+
+    async fn free_space(&self) -> Option<u64> {
+        let path = self.shared.path.clone();
+        tokio::task::spawn_blocking(move || crate::resources::free_space(&path)).await.ok()?
     }
 
     async fn record_errors(&self, errors: &[NewWorkerError]) -> Result<()> {

@@ -1,2 +1,2 @@
 -- All processes.
-SELECT node, host, pid, workers, beat_at FROM node ORDER BY node
+SELECT node, host, pid, workers, beat_at, bounds FROM node ORDER BY node

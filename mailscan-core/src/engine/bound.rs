@@ -1,0 +1,182 @@
+//! What bounds a job: which of the limits that work together keeps a process from having more fetches in flight. Pure.
+
+use std::time::Duration;
+
+use crate::fetch::HostLimit;
+
+/// The limit that binds. Its text is a line for people.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum Bound {
+    /// No task is ready: what there is to do is being done.
+    #[default]
+    Tasks,
+    /// All connections that the job's plan gives are busy.
+    Plan {
+        /// How many there are.
+        connections: usize,
+    },
+    /// The job has its share of the places of this process; other jobs have the rest.
+    Share {
+        /// The share.
+        places: usize,
+    },
+    /// The process has as many fetches in flight as it may have.
+    Process {
+        /// How many.
+        places: usize,
+        /// What keeps it from having more, if it is less than it might have.
+        hold: Option<String>,
+    },
+    /// Hosts are asked no more than they bear, or than politeness allows.
+    Hosts {
+        /// The one that most requests wait for, if any is named.
+        first: Option<HostLimit>,
+        /// How many hosts hold work up.
+        hosts: usize,
+    },
+}
+
+/// What is known of a job and its process when the question is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing<'a> {
+    /// Fetches of the job in flight, those that wait for a host's turn included.
+    pub(super) in_flight: usize,
+    /// The most that its plan gives.
+    pub(super) planned: usize,
+    /// Its share of the process's places.
+    pub(super) share: usize,
+    /// Fetches of all jobs in flight.
+    pub(super) running: usize,
+    /// Places of the process now.
+    pub(super) places: usize,
+    /// What holds the process back.
+    pub(super) hold: Option<&'a str>,
+    /// Tasks that could be claimed.
+    pub(super) pending: u64,
+    /// Hosts that hold work up.
+    pub(super) limits: &'a [HostLimit],
+}
+
+impl Bound {
+    pub(super) fn of(now: &Standing<'_>) -> Self {
+        let waiting: usize = now.limits.iter().map(|limit| limit.waiting).sum();
+        let hosts = || Self::Hosts { first: now.limits.first().cloned(), hosts: now.limits.len() };
+        if now.hold.is_some() && now.running >= now.places {
+            return Self::Process { places: now.places, hold: now.hold.map(str::to_owned) };
+        }
+        // Places that only wait for turns are no lack of places.
+        if now.in_flight > 0 && waiting * 2 >= now.in_flight {
+            return hosts();
+        }
+        if now.in_flight >= now.planned {
+            return Self::Plan { connections: now.planned };
+        }
+        if now.running >= now.places {
+            return Self::Process { places: now.places, hold: None };
+        }
+        if now.in_flight >= now.share {
+            return Self::Share { places: now.share };
+        }
+        if now.pending > 0 && !now.limits.is_empty() { hosts() } else { Self::Tasks }
+    }
+}
+
+impl std::fmt::Display for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tasks => f.write_str("tasks: all that are ready are under way"),
+            Self::Plan { connections } => write!(f, "plan: its {connections} connections are busy"),
+            Self::Share { places } => write!(f, "share: {places} of the places; other jobs have the rest"),
+            Self::Process { places, hold: Some(hold) } => write!(f, "{hold} ({places} places)"),
+            Self::Process { places, hold: None } => write!(f, "process: its {places} places are taken"),
+            Self::Hosts { first: None, .. } => f.write_str("hosts: they are asked no faster than they allow"),
+            Self::Hosts { first: Some(host), hosts } => {
+                write!(f, "hosts: ")?;
+                if *hosts > 1 {
+                    write!(f, "{hosts} of them, first ")?;
+                }
+                host_line(f, host)
+            }
+        }
+    }
+}
+
+fn host_line(f: &mut std::fmt::Formatter<'_>, host: &HostLimit) -> std::fmt::Result {
+    let HostLimit { host, limit, under_way, waiting, blocked, interval, reason } = host;
+    if *blocked > Duration::ZERO {
+        return write!(f, "{host} asked to be left alone for {} s more", blocked.as_secs().max(1));
+    }
+    let paced = *interval > Duration::ZERO && under_way < limit;
+    if paced {
+        write!(f, "{host} is asked once every {} s", interval.as_secs_f64())?;
+    } else {
+        write!(f, "{host} gets {limit} requests at a time, {}", reason.as_str())?;
+    }
+    if *waiting > 0 { write!(f, "; {waiting} wait") } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limiter::Reason;
+
+    const BUSY: Standing<'_> = Standing {
+        in_flight: 10,
+        planned: 50,
+        share: 50,
+        running: 10,
+        places: 50,
+        hold: None,
+        pending: 0,
+        limits: &[],
+    };
+
+    fn host(waiting: usize) -> HostLimit {
+        HostLimit {
+            host: "a.org".to_owned(),
+            limit: 8,
+            under_way: 8,
+            waiting,
+            blocked: Duration::ZERO,
+            interval: Duration::ZERO,
+            reason: Reason::Best,
+        }
+    }
+
+    fn line(now: Standing<'_>) -> String {
+        Bound::of(&now).to_string()
+    }
+
+    #[test]
+    fn the_limit_that_binds_is_named() {
+        assert_eq!(line(BUSY), "tasks: all that are ready are under way");
+        assert_eq!(line(Standing { in_flight: 50, ..BUSY }), "plan: its 50 connections are busy");
+        assert_eq!(
+            line(Standing { in_flight: 20, share: 20, ..BUSY }),
+            "share: 20 of the places; other jobs have the rest"
+        );
+        assert_eq!(line(Standing { running: 50, ..BUSY }), "process: its 50 places are taken");
+        let hold = Standing { running: 5, places: 0, hold: Some("memory: 96 % of it is in use"), ..BUSY };
+        assert_eq!(line(hold), "memory: 96 % of it is in use (0 places)");
+    }
+
+    #[test]
+    fn hosts_bind_when_what_is_in_flight_waits_for_them() {
+        let limits = [host(6)];
+        let line = |now| Bound::of(&now).to_string();
+        let waits = Standing { limits: &limits, ..BUSY };
+        assert_eq!(
+            line(waits),
+            "hosts: a.org gets 8 requests at a time, more at a time brought no more answers; 6 wait"
+        );
+        let blocked = [HostLimit { blocked: Duration::from_secs(7), ..host(6) }, host(1)];
+        assert_eq!(
+            line(Standing { limits: &blocked, ..BUSY }),
+            "hosts: 2 of them, first a.org asked to be left alone for 7 s more"
+        );
+        let paced = [HostLimit { interval: Duration::from_secs(3), under_way: 1, ..host(9) }];
+        assert_eq!(line(Standing { limits: &paced, ..BUSY }), "hosts: a.org is asked once every 3 s; 9 wait");
+        assert_eq!(line(Standing { limits: &limits, in_flight: 50, ..BUSY }), "plan: its 50 connections are busy");
+    }
+}

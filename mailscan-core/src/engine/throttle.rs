@@ -1,0 +1,265 @@
+//! The throttle: how many fetches this process may have in flight now, by the memory, the processors and the disk that it
+//! runs on.
+//!
+//! What the process uses is sampled off the path of the work; the dispatcher asks before it hands a task over. Hosts are
+//! not its business: each has a limit of its own in the fetcher.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::shared::Shared;
+use crate::pipeline::Pipeline;
+use crate::resources::{Resources, Sampler};
+use crate::store::Store;
+
+/// How often the system is asked.
+const EVERY: Duration = Duration::from_secs(1);
+/// Below this share of its memory the process may grow, above the next it shrinks, above the last it stops for now.
+const ROOMY: f64 = 0.75;
+const TIGHT: f64 = 0.85;
+const FULL: f64 = 0.95;
+/// From this share on the processors are busy, and more fetches would only wait for them.
+const BUSY: f64 = 0.97;
+/// The disk is written on again when it has this many times the room that it must have.
+const RECOVERED: u64 = 2;
+
+/// What the throttle goes by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Signals {
+    /// The share of the memory that is in use.
+    memory: f64,
+    /// The share of the processors that is busy.
+    cpu: f64,
+    /// Bytes that may still be written; `None` when nobody can tell.
+    disk: Option<u64>,
+    /// Fetches in flight.
+    in_flight: usize,
+}
+
+/// What holds the whole process back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Hold {
+    /// The memory is nearly used up.
+    Memory {
+        /// The share in use, in percent.
+        percent: u32,
+    },
+    /// The processors are busy, so that nothing is gained by more.
+    Cpu,
+    /// The disk is nearly full.
+    Disk {
+        /// Bytes left.
+        left: u64,
+        /// Bytes that are to be left before anything is written again.
+        wanted: u64,
+    },
+}
+
+impl std::fmt::Display for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const MIB: u64 = 1 << 20;
+        match self {
+            Self::Memory { percent } => write!(f, "memory: {percent} % of it is in use"),
+            Self::Cpu => f.write_str("processors: all are busy"),
+            Self::Disk { left, wanted } => write!(
+                f,
+                "disk: {} MiB are left where the database is; free {} MiB to go on",
+                left / MIB,
+                wanted.saturating_sub(*left).div_ceil(MIB)
+            ),
+        }
+    }
+}
+
+/// How many fetches may be in flight, moved by what the system says. Pure.
+#[derive(Debug)]
+struct Gate {
+    /// The most that it ever allows.
+    most: usize,
+    /// Bytes that must be left on the disk.
+    min_free: u64,
+    places: usize,
+    hold: Option<Hold>,
+}
+
+impl Gate {
+    fn new(most: usize, min_free: u64) -> Self {
+        Self { most: most.max(1), min_free, places: most.max(1), hold: None }
+    }
+
+    /// Takes note of how things are.
+    fn sense(&mut self, signals: Signals) {
+        let percent = (signals.memory * 100.0) as u32;
+        let was_full = matches!(self.hold, Some(Hold::Disk { .. }));
+        let wanted = if was_full { self.min_free.saturating_mul(RECOVERED) } else { self.min_free };
+        let step = self.most.div_ceil(16);
+        let (places, hold) = if let Some(left) = signals.disk.filter(|left| *left < wanted) {
+            (0, Some(Hold::Disk { left, wanted: self.min_free.saturating_mul(RECOVERED) }))
+        } else if signals.memory >= FULL {
+            (0, Some(Hold::Memory { percent }))
+        } else if signals.memory >= TIGHT {
+            (self.places.min(signals.in_flight.max(1)) * 3 / 4, Some(Hold::Memory { percent }))
+        } else if signals.memory >= ROOMY && self.places < self.most {
+            (self.places, Some(Hold::Memory { percent }))
+        } else if signals.cpu >= BUSY && self.places < self.most {
+            (self.places.max(1), Some(Hold::Cpu))
+        } else {
+            (self.places + step, None)
+        };
+        let least = usize::from(places > 0 || (signals.memory < FULL && !matches!(hold, Some(Hold::Disk { .. }))));
+        self.places = places.clamp(least, self.most);
+        self.hold = hold.filter(|_| self.places < self.most);
+    }
+}
+
+/// The throttle of one process.
+#[derive(Debug)]
+pub(super) struct Throttle {
+    places: AtomicUsize,
+    hold: Mutex<Option<Hold>>,
+}
+
+impl Throttle {
+    pub(super) fn new(places: usize) -> Self {
+        Self { places: AtomicUsize::new(places.max(1)), hold: Mutex::default() }
+    }
+
+    /// How many fetches may be in flight now; 0 while the process has to wait.
+    pub(super) fn places(&self) -> usize {
+        self.places.load(Ordering::Relaxed)
+    }
+
+    /// What holds the process back, if anything does.
+    pub(super) fn hold(&self) -> Option<Hold> {
+        *self.held()
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Hold>> {
+        self.hold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what the gate says; answers whether there are more places than before.
+    fn set(&self, gate: &Gate) -> bool {
+        let mut hold = self.held();
+        if hold.map(|hold| std::mem::discriminant(&hold)) != gate.hold.map(|hold| std::mem::discriminant(&hold)) {
+            match gate.hold {
+                Some(hold) => tracing::warn!(places = gate.places, "{hold}"),
+                None => tracing::info!(places = gate.places, "nothing holds the process back any more"),
+            }
+        }
+        *hold = gate.hold;
+        self.places.swap(gate.places, Ordering::Relaxed) < gate.places
+    }
+}
+
+/// Samples until everything is committed.
+pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
+    let options = &shared.options;
+    let mut gate = Gate::new(options.max_in_flight, options.min_free_disk);
+    let mut sampler = Some(Sampler::new());
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shared.committed.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let Some(mut busy) = sampler.take() else { return };
+        // Reading the system takes a moment, which is none of the runtime's.
+        let Ok((back, resources)) = tokio::task::spawn_blocking(move || {
+            let resources = busy.sample();
+            (busy, resources)
+        })
+        .await
+        else {
+            return;
+        };
+        sampler = Some(back);
+        let disk = shared.pipeline.store().free_space().await;
+        let in_flight = shared.running.load(Ordering::Relaxed);
+        let memory = memory_share(&resources, options.memory_limit);
+        gate.sense(Signals { memory, cpu: resources.cpu, disk, in_flight });
+        if shared.throttle.set(&gate) {
+            shared.wake_dispatcher.notify_one();
+        }
+    }
+}
+
+/// The share of the memory that is in use: by this process of what it may have, or by all of what there is.
+fn memory_share(resources: &Resources, own_limit: Option<u64>) -> f64 {
+    let share = |used: u64, limit: u64| if limit == 0 { 0.0 } else { used as f64 / limit as f64 };
+    let own = own_limit.map_or(0.0, |limit| share(resources.memory, limit));
+    own.max(share(resources.memory.max(resources.memory_used), resources.memory_limit))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const FINE: Signals = Signals { memory: 0.3, cpu: 0.5, disk: Some(u64::MAX), in_flight: 100 };
+
+    fn after(gate: &mut Gate, signals: Signals) -> (usize, Option<Hold>) {
+        gate.sense(signals);
+        (gate.places, gate.hold)
+    }
+
+    #[test]
+    fn nothing_is_held_while_all_is_well() {
+        let mut gate = Gate::new(100, 10);
+        assert_eq!(after(&mut gate, FINE), (100, None));
+        assert_eq!(after(&mut gate, Signals { cpu: 1.0, ..FINE }), (100, None), "it has all places");
+        assert_eq!(after(&mut gate, Signals { disk: None, memory: 0.8, ..FINE }), (100, None));
+    }
+
+    #[test]
+    fn tight_memory_takes_places_and_gives_them_back_slowly() {
+        let mut gate = Gate::new(160, 10);
+        let tight = Signals { memory: 0.9, ..FINE };
+        assert_eq!(after(&mut gate, tight), (75, Some(Hold::Memory { percent: 90 })), "three quarters of those in use");
+        assert_eq!(after(&mut gate, tight).0, 56);
+        assert_eq!(after(&mut gate, Signals { memory: 0.8, ..FINE }).0, 56, "neither more nor fewer in between");
+        assert_eq!(after(&mut gate, Signals { memory: 0.96, ..FINE }).0, 0);
+        assert_eq!(
+            after(&mut gate, Signals { memory: 0.86, in_flight: 0, ..FINE }).0,
+            1,
+            "it never stands still below full"
+        );
+        assert_eq!(after(&mut gate, FINE).0, 11);
+        assert_eq!(after(&mut gate, Signals { cpu: 1.0, ..FINE }), (11, Some(Hold::Cpu)));
+    }
+
+    #[test]
+    fn a_full_disk_stops_everything_until_there_is_room_again() {
+        let mut gate = Gate::new(100, 1_000 << 20);
+        let (places, hold) = after(&mut gate, Signals { disk: Some(900 << 20), ..FINE });
+        assert_eq!(places, 0);
+        let line = hold.unwrap().to_string();
+        assert_eq!(line, "disk: 900 MiB are left where the database is; free 1100 MiB to go on");
+        assert_eq!(after(&mut gate, Signals { disk: Some(1_500 << 20), ..FINE }).0, 0, "no flutter");
+        assert!(after(&mut gate, Signals { disk: Some(2_000 << 20), ..FINE }).0 > 0);
+    }
+
+    proptest! {
+        #[test]
+        fn places_stay_within_bounds_and_only_a_hold_stops(
+            most in 1usize..5_000,
+            samples in prop::collection::vec((0.0..1.2f64, 0.0..1.0f64, 0u64..40, 0usize..5_000), 0..200),
+        ) {
+            let mut gate = Gate::new(most, 10);
+            for (memory, cpu, disk, in_flight) in samples {
+                gate.sense(Signals { memory, cpu, disk: Some(disk), in_flight });
+                prop_assert!(gate.places <= most);
+                prop_assert!(gate.places > 0 || gate.hold.is_some());
+            }
+            for _ in 0..20 {
+                gate.sense(FINE);
+            }
+            prop_assert_eq!((gate.places, gate.hold), (most, None));
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The limiter against servers of several kinds, each a queueing model in virtual time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::{Answer, Limiter, Reason};
+
+/// How a server answers a request that is one of so many under way: after how many microseconds, and whether at all.
+type Server = fn(usize, &mut Noise) -> (u64, Answer);
+
+/// A small generator of repeatable noise.
+struct Noise(u64);
+
+impl Noise {
+    /// From 0 to 1.
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 40) as f64 / (1_u64 << 24) as f64
+    }
+
+    /// About `mean`, a tenth up or down.
+    fn about(&mut self, mean: f64) -> u64 {
+        (mean * (0.9 + 0.2 * self.next())) as u64
+    }
+}
+
+/// Answers quickly, from four processors: more than four at a time only wait for each other.
+fn fast(under_way: usize, noise: &mut Noise) -> (u64, Answer) {
+    (noise.about(2_000.0 * (under_way as f64 / 4.0).max(1.0)), Answer::Served)
+}
+
+/// Takes 300 ms, however many ask.
+fn slow(_: usize, noise: &mut Noise) -> (u64, Answer) {
+    (noise.about(300_000.0), Answer::Served)
+}
+
+/// Takes 20 ms up to 32 at a time; beyond that it answers the fewer a second the more ask.
+fn collapsing(under_way: usize, noise: &mut Noise) -> (u64, Answer) {
+    let load = (under_way as f64 / 32.0).max(1.0);
+    (noise.about(20_000.0 * load * load), Answer::Served)
+}
+
+/// Refuses what is more than 20 at a time.
+fn refusing(under_way: usize, noise: &mut Noise) -> (u64, Answer) {
+    if under_way > 20 { (noise.about(1_000.0), Answer::Overloaded) } else { (noise.about(50_000.0), Answer::Served) }
+}
+
+/// What came of asking a server for a while.
+struct Run {
+    served: usize,
+    refused: usize,
+    limiter: Limiter,
+}
+
+/// Keeps as many requests under way as the limiter allows, or always `fixed`, for `seconds` of virtual time; what comes
+/// in the first third, while the limit is found, is not counted.
+fn run(server: Server, ceiling: usize, fixed: Option<usize>, seconds: u64) -> Run {
+    let (mut limiter, mut noise) = (Limiter::new(ceiling), Noise(7));
+    let (mut ends, mut now, mut number) = (BinaryHeap::new(), 0, 0_u64);
+    let (mut served, mut refused) = (0, 0);
+    while now < seconds * 1_000_000 {
+        while ends.len() < fixed.unwrap_or_else(|| limiter.limit()) {
+            let (latency, answer) = server(ends.len() + 1, &mut noise);
+            number += 1;
+            ends.push(Reverse((now + latency, number, latency, answer == Answer::Served)));
+        }
+        let under_way = ends.len();
+        let Some(Reverse((end, _, latency, good))) = ends.pop() else { break };
+        now = end;
+        let answer = if good { Answer::Served } else { Answer::Overloaded };
+        if now > seconds * 1_000_000 / 3 {
+            *(if good { &mut served } else { &mut refused }) += 1;
+        }
+        limiter.ended(Duration::from_micros(now), Duration::from_micros(latency), answer, under_way);
+    }
+    Run { served, refused, limiter }
+}
+
+/// The most that any fixed number brings.
+fn best(server: Server, ceiling: usize, seconds: u64) -> usize {
+    let numbers = [1, 2, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 64, 128].into_iter().chain([ceiling]);
+    let numbers = numbers.filter(|number| *number <= ceiling);
+    numbers.map(|fixed| run(server, ceiling, Some(fixed), seconds).served).max().unwrap_or(0)
+}
+
+#[test]
+fn it_comes_within_a_twentieth_of_the_best_fixed_number() {
+    for (name, server, seconds) in [("fast", fast as Server, 30), ("slow", slow, 60), ("collapsing", collapsing, 60)] {
+        for ceiling in [8, 64, 256] {
+            let (got, best) = (run(server, ceiling, None, seconds), best(server, ceiling, seconds));
+            let share = got.served as f64 / best as f64;
+            println!("{name:<11} up to {ceiling:>5}: {share:.3} of the best, ends at {}", got.limiter.limit());
+            assert!(share >= 0.95, "{name} up to {ceiling}: {} of {best}", got.served);
+        }
+    }
+}
+
+#[test]
+fn a_server_that_only_takes_its_time_is_asked_as_much_as_allowed() {
+    let got = run(slow, 500, None, 60);
+    assert_eq!((got.limiter.limit(), got.limiter.reason()), (500, Reason::Ceiling));
+}
+
+#[test]
+fn refusals_become_rare() {
+    let got = run(refusing, 256, None, 300);
+    let share = got.refused as f64 / got.served as f64;
+    println!("{} served, {} refused, ends at {}", got.served, got.refused, got.limiter.limit());
+    assert!(share < 0.005, "{} refused, {} served", got.refused, got.served);
+    assert!(got.served * 100 > best(refusing, 20, 300) * 75, "{} served", got.served);
+}
+
+#[test]
+fn one_at_a_time_stays_one() {
+    assert_eq!(run(collapsing, 1, None, 10).limiter.limit(), 1);
+    assert_eq!(Limiter::new(0).limit(), 1);
+}
+
+proptest! {
+    #[test]
+    fn it_stays_within_its_bounds(
+        ceiling in 1usize..300,
+        events in prop::collection::vec((0u64..1_000_000, 0u64..5_000_000, any::<bool>(), 1usize..400), 0..600),
+    ) {
+        let (mut limiter, mut now) = (Limiter::new(ceiling), 0);
+        for (wait, latency, good, under_way) in events {
+            now += wait;
+            let answer = if good { Answer::Served } else { Answer::Overloaded };
+            let before = limiter.limit();
+            let moved = limiter.ended(Duration::from_micros(now), Duration::from_micros(latency), answer, under_way);
+            prop_assert!((1..=ceiling).contains(&limiter.limit()));
+            prop_assert_eq!(moved, limiter.limit() != before);
+        }
+    }
+}
