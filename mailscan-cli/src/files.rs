@@ -9,8 +9,8 @@ use crate::render::grouped;
 const WANTED: u64 = 65_536;
 /// What every system allows, where it does not say.
 const USUAL: u64 = 256;
-/// The most fetches in flight in one process, however many files it may open: each may hold a page in memory.
-const MAX_IN_FLIGHT: usize = 4_096;
+/// The most fetches in flight in one process, however many files it may open; the throttle has fewer where memory is short.
+const MAX_IN_FLIGHT: usize = 16_384;
 
 /// Raises the limit of open files as far as the system lets it, and answers how many fetches there is room for. Says so
 /// on standard error when that is fewer than planned.

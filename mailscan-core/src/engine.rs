@@ -91,7 +91,7 @@ pub struct EngineOptions {
     /// No task is begun while fewer bytes than this can be written where the store keeps its data.
     pub min_free_disk: u64,
     /// A host with this many tasks here, running or waiting, is claimed no more for now; one claim brings at most as
-    /// many of one host and job.
+    /// many of one host and job. Where there are many hosts for few places, each gets no more than twice its share.
     pub per_host: usize,
     /// The bounds of one fetch.
     pub budget: Budget,

@@ -3,7 +3,7 @@
 //! It claims a little more than can run (the *prefetch*), so that a worker that ends a task finds the next one here and
 //! not behind a round trip to the queue. It never claims more than that: everything else stays in the queue.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::committer::Finished;
 use super::job_run::JobRun;
+use super::share::{HostShare, RecentHosts};
 use super::shared::Shared;
 use super::worker;
 use crate::job::JobId;
@@ -34,8 +35,15 @@ pub(super) struct Assigned {
 /// Runs until the engine drains, then until the workers are done. Ends the outcomes' channel by dropping its senders.
 pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>, outcomes: mpsc::Sender<Finished>) {
     let (sender, receiver) = async_channel::bounded(shared.options.max_in_flight.max(1));
-    let mut dispatcher =
-        Dispatcher { shared, ready: BTreeMap::new(), sender, receiver, outcomes, workers: JoinSet::new() };
+    let mut dispatcher = Dispatcher {
+        shared,
+        ready: BTreeMap::new(),
+        sender,
+        receiver,
+        outcomes,
+        workers: JoinSet::new(),
+        hosts: HashMap::new(),
+    };
     dispatcher.dispatch().await;
     dispatcher.finish().await;
 }
@@ -48,6 +56,7 @@ struct Dispatcher<P: Pipeline> {
     receiver: async_channel::Receiver<Assigned>,
     outcomes: mpsc::Sender<Finished>,
     workers: JoinSet<()>,
+    hosts: HashMap<JobId, RecentHosts>,
 }
 
 impl<P: Pipeline> Dispatcher<P> {
@@ -152,13 +161,14 @@ impl<P: Pipeline> Dispatcher<P> {
 
     /// Claims for these shares; answers how many tasks came.
     async fn claim(&mut self, shares: Vec<Share>) -> usize {
-        let options = &self.shared.options;
         let suspects = usize::from(self.shared.leases.suspects() == 0);
+        let host = self.host_share();
+        let options = &self.shared.options;
         let request = ClaimRequest {
             node: options.node.clone(),
             shares,
-            per_host: options.per_host,
-            busy_hosts: self.shared.leases.busy_hosts(options.per_host),
+            per_host: host.at_once,
+            busy_hosts: self.shared.leases.busy_hosts(host.held),
             suspects,
             lease_for: options.lease_for,
         };
@@ -194,6 +204,18 @@ impl<P: Pipeline> Dispatcher<P> {
         count
     }
 
+    /// How much of one host is taken: what the job that has most places for each of its hosts may take.
+    fn host_share(&mut self) -> HostShare {
+        let (now, most) = (Instant::now(), self.shared.options.per_host);
+        let shares = self.shared.shares();
+        self.hosts.retain(|job, _| shares.iter().any(|(run, _)| run.id() == *job));
+        let of_job = |(run, places): &(Arc<JobRun>, usize)| {
+            let hosts = self.hosts.get_mut(&run.id()).map_or(0, |hosts| hosts.count(now));
+            HostShare::new(*places, hosts, most)
+        };
+        shares.iter().map(of_job).fold(HostShare::new(0, 0, most), HostShare::max)
+    }
+
     /// Notes which jobs got nothing; a job that also holds nothing may be finished.
     fn note_dry(&self, request: &ClaimRequest, claimed: &[Claimed]) {
         for share in &request.shares {
@@ -208,7 +230,9 @@ impl<P: Pipeline> Dispatcher<P> {
 
     fn keep(&mut self, claimed: Claimed, run: Arc<JobRun>, trusted_until: Instant) {
         let suspect = claimed.task.crashes >= self.shared.options.queue_limits.suspect_after;
-        let cancel = self.shared.leases.add(claimed.lease, &claimed.task.work.host(), suspect, trusted_until);
+        let host = claimed.task.work.host();
+        self.hosts.entry(run.id()).or_default().note(&host, Instant::now());
+        let cancel = self.shared.leases.add(claimed.lease, &host, suspect, trusted_until);
         self.ready.entry(run.id()).or_default().push_back(Assigned { claimed, run, cancel });
     }
 }

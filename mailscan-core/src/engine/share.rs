@@ -1,4 +1,10 @@
-//! How a number of places is shared between jobs. Pure.
+//! How a number of places is shared between jobs and between hosts. Pure.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// What one job may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +40,67 @@ pub(super) fn fair_shares(places: usize, claimants: &[Claimant]) -> Vec<usize> {
     shares
 }
 
+/// How much of one host is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HostShare {
+    /// The most tasks that one claim brings.
+    pub(super) at_once: usize,
+    /// The most tasks that it holds.
+    pub(super) held: usize,
+}
+
+impl HostShare {
+    /// The share in a job with so many places that had tasks of `hosts` hosts lately: twice an equal one, so that a host
+    /// that answers slowly does not come to fill the places of the others, and at most `most`.
+    ///
+    /// Where only one host is known it may have all; where there are several, a quarter is kept for those that come back
+    /// with more. A claim brings no more than an eighth of one host, so that others are met.
+    pub(super) fn new(places: usize, hosts: usize, most: usize) -> Self {
+        let held = match hosts {
+            0 | 1 => places.saturating_mul(2),
+            _ => (places.saturating_mul(2) / hosts).min(places - places / 4),
+        };
+        let held = held.min(most).max(1);
+        Self { at_once: (places / 8).clamp(1, held), held }
+    }
+}
+
+impl HostShare {
+    /// The larger of both.
+    pub(super) fn max(self, other: Self) -> Self {
+        Self { at_once: self.at_once.max(other.at_once), held: self.held.max(other.held) }
+    }
+}
+
+/// The hosts of which a job had tasks lately.
+#[derive(Debug, Default)]
+pub(super) struct RecentHosts {
+    /// When each was seen last.
+    seen: HashMap<Arc<str>, Instant>,
+}
+
+impl RecentHosts {
+    /// What counts as lately.
+    const LATELY: Duration = Duration::from_secs(10);
+    /// More are not told apart: the share of each is the least there is.
+    const MOST: usize = 10_000;
+
+    /// Takes note of a host.
+    pub(super) fn note(&mut self, host: &str, now: Instant) {
+        if let Some(seen) = self.seen.get_mut(host) {
+            *seen = now;
+        } else if self.seen.len() < Self::MOST {
+            self.seen.insert(host.into(), now);
+        }
+    }
+
+    /// How many there were.
+    pub(super) fn count(&mut self, now: Instant) -> usize {
+        self.seen.retain(|_, seen| now - *seen < Self::LATELY);
+        self.seen.len()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +118,27 @@ mod tests {
         assert_eq!(shares(100, &[(1, 5)]), [5]);
         assert_eq!(shares(0, &[(1, 5)]), [0]);
         assert_eq!(shares(5, &[]), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn a_host_gets_twice_its_share_and_never_all() {
+        let share = |places, hosts| {
+            let HostShare { at_once, held } = HostShare::new(places, hosts, 64);
+            (at_once, held)
+        };
+        assert_eq!((share(50, 51), share(2_048, 50), share(400, 40)), ((1, 1), (64, 64), (20, 20)));
+        assert_eq!((share(40, 1), share(40, 2)), ((5, 64), (5, 30)));
+        assert_eq!((share(1, 0), share(0, 9)), ((1, 2), (1, 1)));
+    }
+
+    #[test]
+    fn hosts_are_remembered_for_a_while() {
+        let (mut hosts, now) = (RecentHosts::default(), Instant::now());
+        let after = |seconds| now + Duration::from_secs(seconds);
+        for (host, at) in [("a", 0), ("b", 4), ("a", 8)] {
+            hosts.note(host, after(at));
+        }
+        assert_eq!([9, 13, 15, 18].map(|at| hosts.count(after(at))), [2, 2, 1, 0]);
     }
 
     proptest! {

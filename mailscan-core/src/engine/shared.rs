@@ -76,7 +76,7 @@ impl<P: Pipeline> Shared<P> {
             leases: Leases::default(),
             progress: Watchers::default(),
             workers: WorkerTable::default(),
-            throttle: Throttle::new(options.max_in_flight),
+            throttle: Throttle::new(),
             connections: AtomicUsize::new(1),
             running: AtomicUsize::new(0),
             wake_dispatcher: Notify::new(),

@@ -123,8 +123,9 @@ pub(super) struct Throttle {
 }
 
 impl Throttle {
-    pub(super) fn new(places: usize) -> Self {
-        Self { places: AtomicUsize::new(places.max(1)), hold: Mutex::default() }
+    /// A throttle that lets nothing begin until the system was asked.
+    pub(super) fn new() -> Self {
+        Self { places: AtomicUsize::new(0), hold: Mutex::default() }
     }
 
     /// How many fetches may be in flight now; 0 while the process has to wait.
@@ -167,17 +168,20 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
             () = shared.committed.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        let Some(mut busy) = sampler.take() else { return };
+        let mut busy = sampler.take().unwrap_or_default();
         // Reading the system takes a moment, which is none of the runtime's.
-        let Ok((back, resources)) = tokio::task::spawn_blocking(move || {
+        let sampled = tokio::task::spawn_blocking(move || {
             let resources = busy.sample();
             (busy, resources)
-        })
-        .await
-        else {
-            return;
-        };
-        sampler = Some(back);
+        });
+        // What cannot be told holds nothing back.
+        let resources = sampled.await.map_or_else(
+            |_| Resources::default(),
+            |(back, resources)| {
+                sampler = Some(back);
+                resources
+            },
+        );
         let disk = shared.pipeline.store().free_space().await;
         let in_flight = shared.running.load(Ordering::Relaxed);
         let memory = memory_share(&resources, options.memory_limit);

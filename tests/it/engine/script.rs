@@ -19,12 +19,12 @@ type Answer = dyn Fn(&Task) -> Result<Fetched, FetchError> + Send + Sync;
 /// Answers every task from a closure, after a latency.
 pub(super) struct Script {
     answer: Box<Answer>,
-    latency: Duration,
+    latency: Box<dyn Fn(&Task) -> Duration + Send + Sync>,
 }
 
 impl fmt::Debug for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Script").field("latency", &self.latency).finish_non_exhaustive()
+        f.debug_struct("Script").finish_non_exhaustive()
     }
 }
 
@@ -33,13 +33,20 @@ impl Script {
         latency: Duration,
         answer: impl Fn(&Task) -> Result<Fetched, FetchError> + Send + Sync + 'static,
     ) -> Self {
-        Self { answer: Box::new(answer), latency }
+        Self::with_latency(move |_| latency, answer)
+    }
+
+    pub(super) fn with_latency(
+        latency: impl Fn(&Task) -> Duration + Send + Sync + 'static,
+        answer: impl Fn(&Task) -> Result<Fetched, FetchError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { answer: Box::new(answer), latency: Box::new(latency) }
     }
 }
 
 impl Fetcher for Script {
     async fn fetch(&self, task: &Task, _context: &FetchContext<'_>) -> Result<Fetched, FetchError> {
-        tokio::time::sleep(self.latency).await;
+        tokio::time::sleep((self.latency)(task)).await;
         (self.answer)(task)
     }
 }

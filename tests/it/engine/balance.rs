@@ -1,0 +1,134 @@
+//! One pool for many jobs and hosts: what each gets, on a paused clock.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mailscan_core::engine::{Engine, EngineOptions};
+use mailscan_core::fetch::{Discovered, FetchError, FetchErrorClass, Fetched};
+use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus};
+use mailscan_core::task::{Task, Work};
+use tokio::time::Instant;
+
+use super::script::{Script, create, in_memory, only};
+
+const LATENCY: Duration = Duration::from_millis(20);
+
+/// The URL of page `n` of the host with this number.
+fn url(host: &str, n: u64) -> String {
+    format!("http://{host}.org/{n}")
+}
+
+/// A job of one page that leads to all the others.
+fn job_of(name: &str, workers: u32) -> JobSpec {
+    let mut spec = JobSpec::new(1_000_000, vec![JobSource::Url(url(name, 0))]);
+    spec.options.workers = Some(workers);
+    spec.options.connections_per_worker = 1;
+    spec
+}
+
+fn leads_to(pages: impl Iterator<Item = String>) -> Fetched {
+    let discovered = pages.map(|url| Discovered { work: Work::Page { url }, step: 0 }).collect();
+    Fetched { discovered, ..Fetched::default() }
+}
+
+/// Fetches 5,000 pages of 50 hosts, with so many of a host that stalls among them; answers how long those took.
+async fn others_beside(stalled: u64) -> Duration {
+    let done = Arc::new(Mutex::new((0, Instant::now())));
+    let begin = Instant::now();
+    let noted = done.clone();
+    let is_stalled = |task: &Task| task.work.host() == "stalled.org";
+    let script = Script::with_latency(
+        move |task| if is_stalled(task) { Duration::from_secs(60) } else { LATENCY },
+        move |task| {
+            if is_stalled(task) {
+                return Err(FetchError::new(FetchErrorClass::Transient, "header-timeout", "no answer came"));
+            }
+            if task.work.host() == "root.org" {
+                let others = (0..5_000).map(|n| url(&format!("site{}", n % 50), n));
+                return Ok(leads_to((0..stalled).map(|n| url("stalled", n)).chain(others)));
+            }
+            let mut noted = noted.lock().unwrap();
+            *noted = (noted.0 + 1, Instant::now());
+            Ok(Fetched::default())
+        },
+    );
+    let pipeline = in_memory(script);
+    let job = create(&*pipeline, "k", job_of("root", 50)).await;
+    let mut engine = Engine::start(pipeline.clone(), only(job));
+    while done.lock().unwrap().0 < 5_000 {
+        tokio::time::sleep(LATENCY).await;
+    }
+    engine.abort().await.unwrap();
+    let last = done.lock().unwrap().1;
+    last - begin
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_stalls_starves_no_other() {
+    let (alone, beside) = (others_beside(0).await, others_beside(10_000).await);
+    println!("5,000 pages of others: {alone:?} alone, {beside:?} beside 10,000 of a host that stalls");
+    assert!(beside.as_secs_f64() < alone.as_secs_f64() * 1.1, "{beside:?} instead of {alone:?}");
+}
+
+/// Counts the pages that were fetched for each job.
+fn counting(pages: impl Fn(u64) -> u64 + Send + Sync + 'static) -> (Script, Arc<Mutex<Vec<u64>>>) {
+    let counts = Arc::new(Mutex::new(vec![0; 16]));
+    let counted = counts.clone();
+    let script = Script::new(LATENCY, move |task| {
+        let job = task.job.0;
+        if task.work.label().ends_with("/0") {
+            return Ok(leads_to((1..=pages(job)).map(|n| url(&format!("job{job}-{}", n % 20), n))));
+        }
+        counted.lock().unwrap()[job as usize] += 1;
+        Ok(Fetched::default())
+    });
+    (script, counts)
+}
+
+fn engine_of(places: usize) -> EngineOptions {
+    EngineOptions { max_in_flight: places, ..EngineOptions::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_jobs_of_any_size_each_get_their_share() {
+    let (script, counts) = counting(|job| job * 400);
+    let pipeline = in_memory(script);
+    let mut jobs = Vec::new();
+    for number in 1..=10 {
+        let mut spec = job_of(&format!("start{number}"), 100);
+        spec.options.weight = if number == 10 { 3 } else { 1 };
+        jobs.push(create(&*pipeline, &number.to_string(), spec).await);
+    }
+    let mut engine = Engine::start(pipeline.clone(), engine_of(120));
+    engine.finished(jobs[0]).await.unwrap();
+    let counts = counts.lock().unwrap().clone();
+    println!("pages when the first job was done: {counts:?}");
+    let share = counts[1..=9].iter().sum::<u64>() as f64 / 9.0;
+    for (job, count) in counts.iter().enumerate().skip(1).take(10) {
+        let weight = if job == 10 { 3.0 } else { 1.0 };
+        let got = *count as f64 / (share * weight);
+        assert!((0.9..=1.1).contains(&got), "job {job} got {got:.2} of its share: {counts:?}");
+    }
+    engine.abort().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_small_job_behind_a_huge_one_takes_the_time_of_its_share() {
+    let (script, counts) = counting(|job| if job == 1 { 20_000 } else { 1_000 });
+    let pipeline = in_memory(script);
+    let huge = create(&*pipeline, "huge", job_of("huge", 100)).await;
+    assert_eq!(huge, JobId(1));
+    let mut engine = Engine::start(pipeline.clone(), engine_of(100));
+    while counts.lock().unwrap()[1] < 1_000 {
+        tokio::time::sleep(LATENCY).await;
+    }
+    let (begin, before) = (Instant::now(), counts.lock().unwrap()[1]);
+    let small = create(&*pipeline, "small", job_of("small", 100)).await;
+    let last = engine.finished(small).await.unwrap();
+    assert_eq!(last.status, JobStatus::Completed);
+    let beside = counts.lock().unwrap()[1] - before;
+    println!("1,000 pages in {:?}, {beside} of the huge job meanwhile", begin.elapsed());
+    // By equal shares the huge job gets as much as the small one, and more while that one begins and ends.
+    assert!((900..1_800).contains(&beside), "{beside}");
+    engine.abort().await.unwrap();
+}
