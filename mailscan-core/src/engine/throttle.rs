@@ -21,8 +21,14 @@ const EVERY: Duration = Duration::from_secs(1);
 const ROOMY: f64 = 0.75;
 const TIGHT: f64 = 0.85;
 const FULL: f64 = 0.95;
+/// What a fetch takes of the memory at most, as a rule: its connection, a page, and the work on it. By this, places are
+/// never given out for memory that is not there, however quickly they would be taken.
+const FETCH: u64 = 128 << 10;
 /// From this share on the processors are busy, and more fetches would only wait for them.
 const BUSY: f64 = 0.97;
+/// For how many samples a full memory stops everything. Then one fetch at a time goes on: what fills the memory may be what
+/// the process keeps to itself, and a job that stands still for ever is no better than one that is killed.
+const PATIENCE: u32 = 20;
 /// The disk is written on again when it has this many times the room that it must have.
 const RECOVERED: u64 = 2;
 
@@ -31,6 +37,8 @@ const RECOVERED: u64 = 2;
 struct Signals {
     /// The share of the memory that is in use.
     memory: f64,
+    /// Bytes of memory that may still be used before it is tight.
+    room: u64,
     /// The share of the processors that is busy.
     cpu: f64,
     /// Bytes that may still be written; `None` when nobody can tell.
@@ -83,23 +91,26 @@ struct Gate {
     min_free: u64,
     places: usize,
     hold: Option<Hold>,
+    /// For how many samples the memory has been full.
+    full_for: u32,
 }
 
 impl Gate {
     fn new(most: usize, min_free: u64) -> Self {
-        Self { most: most.max(1), min_free, places: most.max(1), hold: None }
+        Self { most: most.max(1), min_free, places: most.max(1), hold: None, full_for: 0 }
     }
 
     /// Takes note of how things are.
     fn sense(&mut self, signals: Signals) {
         let percent = (signals.memory * 100.0) as u32;
+        self.full_for = if signals.memory >= FULL { self.full_for.saturating_add(1) } else { 0 };
         let was_full = matches!(self.hold, Some(Hold::Disk { .. }));
         let wanted = if was_full { self.min_free.saturating_mul(RECOVERED) } else { self.min_free };
         let step = self.most.div_ceil(16);
         let (places, hold) = if let Some(left) = signals.disk.filter(|left| *left < wanted) {
             (0, Some(Hold::Disk { left, wanted: self.min_free.saturating_mul(RECOVERED) }))
         } else if signals.memory >= FULL {
-            (0, Some(Hold::Memory { percent }))
+            (usize::from(self.full_for > PATIENCE), Some(Hold::Memory { percent }))
         } else if signals.memory >= TIGHT {
             (self.places.min(signals.in_flight.max(1)) * 3 / 4, Some(Hold::Memory { percent }))
         } else if signals.memory >= ROOMY && self.places < self.most {
@@ -108,6 +119,12 @@ impl Gate {
             (self.places.max(1), Some(Hold::Cpu))
         } else {
             (self.places + step, None)
+        };
+        let fitting = usize::try_from(signals.room / FETCH).unwrap_or(usize::MAX).saturating_add(signals.in_flight);
+        let (places, hold) = if fitting < places.min(self.most) && hold.is_none() {
+            (fitting, Some(Hold::Memory { percent }))
+        } else {
+            (places.min(fitting), hold)
         };
         let least = usize::from(places > 0 || (signals.memory < FULL && !matches!(hold, Some(Hold::Disk { .. }))));
         self.places = places.clamp(least, self.most);
@@ -184,19 +201,24 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
         );
         let disk = shared.pipeline.store().free_space().await;
         let in_flight = shared.running.load(Ordering::Relaxed);
-        let memory = memory_share(&resources, options.memory_limit);
-        gate.sense(Signals { memory, cpu: resources.cpu, disk, in_flight });
+        let (memory, room) = memory_of(&resources, options.memory_limit);
+        gate.sense(Signals { memory, room, cpu: resources.cpu, disk, in_flight });
         if shared.throttle.set(&gate) {
             shared.wake_dispatcher.notify_one();
         }
     }
 }
 
-/// The share of the memory that is in use: by this process of what it may have, or by all of what there is.
-fn memory_share(resources: &Resources, own_limit: Option<u64>) -> f64 {
-    let share = |used: u64, limit: u64| if limit == 0 { 0.0 } else { used as f64 / limit as f64 };
-    let own = own_limit.map_or(0.0, |limit| share(resources.memory, limit));
-    own.max(share(resources.memory.max(resources.memory_used), resources.memory_limit))
+/// The share of the memory that is in use, by this process of what it may have or by all of what there is, and the bytes
+/// until it is tight.
+fn memory_of(resources: &Resources, own_limit: Option<u64>) -> (f64, u64) {
+    let by_all = (resources.memory.max(resources.memory_used), resources.memory_limit);
+    let bounds = own_limit.map(|limit| (resources.memory, limit)).into_iter().chain([by_all]);
+    // A limit of 0 is one that is not known.
+    bounds.filter(|(_, limit)| *limit > 0).fold((0.0, u64::MAX), |(share, room), (used, limit)| {
+        let left = ((limit as f64 * TIGHT) as u64).saturating_sub(used);
+        (f64::max(share, used as f64 / limit as f64), room.min(left))
+    })
 }
 
 #[cfg(test)]
@@ -205,7 +227,7 @@ mod tests {
 
     use super::*;
 
-    const FINE: Signals = Signals { memory: 0.3, cpu: 0.5, disk: Some(u64::MAX), in_flight: 100 };
+    const FINE: Signals = Signals { memory: 0.3, room: u64::MAX, cpu: 0.5, disk: Some(u64::MAX), in_flight: 100 };
 
     fn after(gate: &mut Gate, signals: Signals) -> (usize, Option<Hold>) {
         gate.sense(signals);
@@ -228,6 +250,10 @@ mod tests {
         assert_eq!(after(&mut gate, tight).0, 56);
         assert_eq!(after(&mut gate, Signals { memory: 0.8, ..FINE }).0, 56, "neither more nor fewer in between");
         assert_eq!(after(&mut gate, Signals { memory: 0.96, ..FINE }).0, 0);
+        for _ in 0..PATIENCE {
+            gate.sense(Signals { memory: 0.99, ..FINE });
+        }
+        assert_eq!(gate.places, 1, "nothing is gained by standing still");
         assert_eq!(
             after(&mut gate, Signals { memory: 0.86, in_flight: 0, ..FINE }).0,
             1,
@@ -235,6 +261,17 @@ mod tests {
         );
         assert_eq!(after(&mut gate, FINE).0, 11);
         assert_eq!(after(&mut gate, Signals { cpu: 1.0, ..FINE }), (11, Some(Hold::Cpu)));
+    }
+
+    #[test]
+    fn places_are_given_out_only_for_memory_that_is_there() {
+        let mut gate = Gate::new(10_000, 10);
+        let (places, hold) = after(&mut gate, Signals { room: 900 * FETCH, ..FINE });
+        assert_eq!((places, hold), (1_000, Some(Hold::Memory { percent: 30 })));
+        let resources = Resources { memory: 40, memory_used: 50, memory_limit: 100, ..Resources::default() };
+        assert_eq!(memory_of(&resources, None), (0.5, 35));
+        assert_eq!(memory_of(&resources, Some(50)), (0.8, 2));
+        assert_eq!(memory_of(&Resources::default(), None), (0.0, u64::MAX));
     }
 
     #[test]
@@ -256,7 +293,7 @@ mod tests {
         ) {
             let mut gate = Gate::new(most, 10);
             for (memory, cpu, disk, in_flight) in samples {
-                gate.sense(Signals { memory, cpu, disk: Some(disk), in_flight });
+                gate.sense(Signals { memory, cpu, disk: Some(disk), in_flight, ..FINE });
                 prop_assert!(gate.places <= most);
                 prop_assert!(gate.places > 0 || gate.hold.is_some());
             }

@@ -25,6 +25,9 @@ use crate::fetch::{FetchError, FetchErrorClass};
 
 /// The most idle connections kept to one host.
 const IDLE_PER_HOST: usize = 1_024;
+/// How long a connection is kept idle. Each holds the memory of the largest page it brought, which is to come back soon
+/// after the process has fewer fetches in flight.
+const IDLE_FOR: Duration = Duration::from_secs(15);
 /// The largest head of an answer, in bytes.
 const MAX_HEAD: usize = 32 * 1024;
 /// What this client can undo.
@@ -88,7 +91,7 @@ impl Client {
             .wrap_connector(tcp);
         let inner = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(60))
+            .pool_idle_timeout(IDLE_FOR)
             .pool_max_idle_per_host(IDLE_PER_HOST)
             .http1_max_buf_size(MAX_HEAD)
             .http2_max_header_list_size(MAX_HEAD as u32)
