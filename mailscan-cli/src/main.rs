@@ -23,6 +23,11 @@ use tracing_subscriber::EnvFilter;
 use crate::args::Args;
 use crate::exit::Exit;
 
+/// Memory that is free goes back to the system within moments. The usual allocator keeps it, so that a process which had to
+/// fetch less for lack of memory would not learn that it may fetch more again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = Args::parse();
     // Errors of jobs are recorded in the database; the log is for whoever asks for it.

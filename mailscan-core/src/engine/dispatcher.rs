@@ -22,6 +22,7 @@ use crate::job::JobId;
 use crate::lease::{Claimed, Settle, Verdict};
 use crate::pipeline::Pipeline;
 use crate::queue::{ClaimRequest, Queue, Share};
+use crate::task::Work;
 
 /// A claimed task on its way to a worker.
 #[derive(Debug)]
@@ -231,7 +232,10 @@ impl<P: Pipeline> Dispatcher<P> {
     fn keep(&mut self, claimed: Claimed, run: Arc<JobRun>, trusted_until: Instant) {
         let suspect = claimed.task.crashes >= self.shared.options.queue_limits.suspect_after;
         let host = claimed.task.work.host();
-        self.hosts.entry(run.id()).or_default().note(&host, Instant::now());
+        // Calls and the pages that they lead to take turns, so that neither is kept from the places of the other.
+        if !matches!(claimed.task.work, Work::Search { .. }) {
+            self.hosts.entry(run.id()).or_default().note(&host, Instant::now());
+        }
         let cancel = self.shared.leases.add(claimed.lease, &host, suspect, trusted_until);
         self.ready.entry(run.id()).or_default().push_back(Assigned { claimed, run, cancel });
     }

@@ -42,12 +42,12 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// No limits but those that the server shows: for servers that are one's own, such as the simulation.
+    /// No limits: for servers that are one's own, such as the simulation.
     pub const fn unlimited() -> Self {
         Self {
             interval: Duration::ZERO,
             concurrency: Semaphore::MAX_PERMITS,
-            adapts: true,
+            adapts: false,
             patience: Duration::from_secs(20),
         }
     }
