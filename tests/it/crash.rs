@@ -119,12 +119,13 @@ fn submit_list(folder: &Path, web: &SimulatedWeb) -> (u64, u64) {
     (json(&ran.out)["id"].as_u64().unwrap(), list.len() as u64)
 }
 
-/// How far the list of a job is read; `None` when it is read to its end.
-async fn list_offset(folder: &Path, id: u64) -> Option<u64> {
+/// How far the list of a job is read; an error when it is not being read, which tells whether that is over.
+async fn list_offset(folder: &Path, id: u64) -> Result<u64, bool> {
     let database = Sqlite::open(folder.join("mailscan.db"), SqliteOptions::default()).unwrap();
     let lists = database.lists(JobId(id)).await.unwrap();
     assert!(lists.len() <= 1, "one list is read at one place: {lists:?}");
-    lists.first().map(|list| list.offset)
+    let job = database.job(JobId(id)).await.unwrap().unwrap();
+    lists.first().map(|list| list.offset).ok_or(job.seeded)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,7 +143,12 @@ async fn killed_in_the_middle_of_a_list_a_job_loses_no_line() {
     for _ in 0..kills() {
         let path = folder.path().to_owned();
         tokio::task::spawn_blocking(move || kill_again_and_again(&path, id, 1)).await.unwrap();
-        let Some(offset) = list_offset(folder.path(), id).await else { break };
+        let offset = match list_offset(folder.path(), id).await {
+            Ok(offset) => offset,
+            // It died before the list was on the queue.
+            Err(false) => continue,
+            Err(true) => break,
+        };
         assert!((last..size).contains(&offset), "at {offset} after {last} of {size}");
         within += usize::from(offset > 0);
         last = offset;
