@@ -92,12 +92,8 @@ impl Default for Sampler {
 
 /// How many bytes may still be written where this path is, existing or not; `None` when the system does not tell.
 pub fn free_space(path: &std::path::Path) -> Option<u64> {
-    let path = std::path::absolute(path).ok()?;
-    let path = path.ancestors().find_map(|folder| folder.canonicalize().ok())?;
-    let kind = sysinfo::DiskRefreshKind::nothing().with_storage();
-    let disks = sysinfo::Disks::new_with_refreshed_list_specifics(kind).ok()?;
-    let holding = disks.iter().filter(|disk| path.starts_with(disk.mount_point()));
-    holding.max_by_key(|disk| disk.mount_point().as_os_str().len()).map(sysinfo::Disk::available_space)
+    // Only this file system is asked: another that does not answer, such as one on a network, is none of our business.
+    path.ancestors().find_map(|path| fs4::available_space(path).ok())
 }
 
 /// The machine's name, or `unknown`.
