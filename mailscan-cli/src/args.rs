@@ -266,9 +266,9 @@ pub(crate) struct Machine {
     /// the machine's]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memory_limit: Option<u64>,
-    /// Begin nothing while the disk of the database has less room than this
-    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "256M")]
-    pub(crate) min_free_disk: u64,
+    /// Begin nothing while the disk of the database has less room than this [default: 256M]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) min_free_disk: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]

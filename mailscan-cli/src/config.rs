@@ -84,7 +84,8 @@ pub(crate) fn fetching(typed: &args::Politeness, kept: &JobOptions) -> Fetching 
 /// An engine for fetchers of this pace, with so many fetches in flight at most.
 pub(crate) fn engine(pace: &Pace, machine: &args::Machine, jobs: JobFilter, max_in_flight: usize) -> EngineOptions {
     let args::Machine { memory_limit, min_free_disk } = *machine;
-    let options = EngineOptions { jobs, max_in_flight, memory_limit, min_free_disk, ..EngineOptions::default() };
+    let mut options = EngineOptions { jobs, max_in_flight, memory_limit, ..EngineOptions::default() };
+    options.min_free_disk = min_free_disk.unwrap_or(options.min_free_disk);
     // Enough of a host's tasks at hand that its connections never wait for the queue.
     let per_host = options.per_host.max(pace.concurrency.saturating_mul(2));
     EngineOptions { per_host, ..options }

@@ -159,7 +159,7 @@ impl Limiter {
             return self.overloaded(now, under_way);
         }
         self.quickest = self.quickest.min(latency);
-        if !self.epoch.count(now, latency, under_way < self.limit.min(self.ceiling)) {
+        if !self.epoch.count(now, latency, under_way < self.limit) {
             return false;
         }
         let elapsed = now.saturating_sub(self.epoch.began);
