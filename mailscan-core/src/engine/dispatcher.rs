@@ -67,7 +67,7 @@ impl<P: Pipeline> Dispatcher<P> {
             self.give_back_stopped().await;
             self.hand_over();
             let shares = self.shares();
-            let claimed = if shares.is_empty() { 0 } else { self.claim(shares).await };
+            let claimed = if shares.is_empty() { 0 } else { self.claim_fairly(shares).await };
             if claimed > 0 {
                 continue;
             }
@@ -149,9 +149,7 @@ impl<P: Pipeline> Dispatcher<P> {
         let mut shares = Vec::new();
         for (run, places) in self.shared.shares() {
             let prefetch = (places / 4).clamp(1, 256);
-            let waiting = self.ready.get(&run.id()).map_or(0, VecDeque::len);
-            let holds = run.running.load(Ordering::Relaxed) + waiting;
-            let missing = (places + prefetch).saturating_sub(holds);
+            let missing = (places + prefetch).saturating_sub(self.holds(&run));
             // Nothing is claimed for a process that may begin nothing.
             if places > 0 && missing > prefetch / 2 {
                 shares.push(Share { job: run.id(), limit: missing });
@@ -160,16 +158,55 @@ impl<P: Pipeline> Dispatcher<P> {
         shares
     }
 
-    /// Claims for these shares; answers how many tasks came.
-    async fn claim(&mut self, shares: Vec<Share>) -> usize {
+    /// Claims for these shares, of hosts that hold less than theirs first; answers how many tasks came.
+    async fn claim_fairly(&mut self, shares: Vec<Share>) -> usize {
+        let most = self.shared.options.per_host;
+        let (fair, alone) = self.host_shares();
+        let busy = self.shared.leases.busy_hosts(fair.held);
+        let held_back = busy.len();
+        let claimed = self.claim(shares.clone(), fair.at_once, busy).await;
+        if claimed > 0 {
+            return claimed;
+        }
+        // Those below their share have nothing to do, and places would stand empty for the sake of fairness: whoever
+        // gives places back may have more.
+        let stalled = self.shared.leases.stalled_hosts(fair.held, most);
+        if stalled.len() < held_back {
+            let claimed = self.claim(shares, fair.at_once, stalled).await;
+            if claimed > 0 {
+                return claimed;
+            }
+        }
+        // Then whoever does not, but only where a place is empty now.
+        let empty = self.empty_places();
+        let stalled = self.shared.leases.stalled_hosts(alone.held, most);
+        if empty.is_empty() || stalled.len() >= held_back {
+            return 0;
+        }
+        self.claim(empty, alone.at_once, stalled).await
+    }
+
+    /// What each job could begin at once, if it had it.
+    fn empty_places(&self) -> Vec<Share> {
+        let shares = self.shared.shares().into_iter();
+        let empty = shares.map(|(run, places)| Share { job: run.id(), limit: places.saturating_sub(self.holds(&run)) });
+        empty.filter(|share| share.limit > 0).collect()
+    }
+
+    /// How many tasks of a job are at work or wait here for a place.
+    fn holds(&self, run: &JobRun) -> usize {
+        run.running.load(Ordering::Relaxed) + self.ready.get(&run.id()).map_or(0, VecDeque::len)
+    }
+
+    /// Claims for these shares, so many tasks of a host and none of the hosts named; answers how many came.
+    async fn claim(&mut self, shares: Vec<Share>, per_host: usize, busy_hosts: Vec<String>) -> usize {
         let suspects = usize::from(self.shared.leases.suspects() == 0);
-        let host = self.host_share();
         let options = &self.shared.options;
         let request = ClaimRequest {
             node: options.node.clone(),
             shares,
-            per_host: host.at_once,
-            busy_hosts: self.shared.leases.busy_hosts(host.held),
+            per_host,
+            busy_hosts,
             suspects,
             lease_for: options.lease_for,
         };
@@ -205,16 +242,19 @@ impl<P: Pipeline> Dispatcher<P> {
         count
     }
 
-    /// How much of one host is taken: what the job that has most places for each of its hosts may take.
-    fn host_share(&mut self) -> HostShare {
+    /// How much of one host is taken, beside others and alone: what the job that has most places for each of its hosts
+    /// may take.
+    fn host_shares(&mut self) -> (HostShare, HostShare) {
         let (now, most) = (Instant::now(), self.shared.options.per_host);
         let shares = self.shared.shares();
         self.hosts.retain(|job, _| shares.iter().any(|(run, _)| run.id() == *job));
-        let of_job = |(run, places): &(Arc<JobRun>, usize)| {
+        let (mut fair, mut alone) = (HostShare::new(0, 0, most), HostShare::alone(0, most));
+        for (run, places) in shares {
             let hosts = self.hosts.get_mut(&run.id()).map_or(0, |hosts| hosts.count(now));
-            HostShare::new(*places, hosts, most)
-        };
-        shares.iter().map(of_job).fold(HostShare::new(0, 0, most), HostShare::max)
+            fair = fair.max(HostShare::new(places, hosts, most));
+            alone = alone.max(HostShare::alone(places, most));
+        }
+        (fair, alone)
     }
 
     /// Notes which jobs got nothing; a job that also holds nothing may be finished.

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -23,11 +24,46 @@ struct Held {
     cancel: CancellationToken,
 }
 
-/// All held leases, with counts by host and job.
+/// What one host has of this process.
+#[derive(Debug)]
+struct HostLoad {
+    /// Leases held now. A host without any is remembered for a while.
+    held: usize,
+    /// Leases that ended in the current span and in the one before.
+    ended: [usize; 2],
+    /// When the current span began.
+    since: Instant,
+}
+
+impl HostLoad {
+    /// The length of a span.
+    const SPAN: Duration = Duration::from_secs(5);
+
+    fn new(now: Instant) -> Self {
+        Self { held: 0, ended: [0; 2], since: now }
+    }
+
+    /// Begins a new span when it is time for one.
+    fn advance(&mut self, now: Instant) {
+        let spans = (now - self.since).as_nanos() / Self::SPAN.as_nanos();
+        if spans > 0 {
+            self.ended = [0, if spans == 1 { self.ended[0] } else { 0 }];
+            self.since = now;
+        }
+    }
+
+    /// Leases that ended in the last five to ten seconds.
+    fn ended_lately(&mut self, now: Instant) -> usize {
+        self.advance(now);
+        self.ended.iter().sum()
+    }
+}
+
+/// All held leases, with what each host has of them and counts by job.
 #[derive(Debug, Default)]
 struct Table {
     held: HashMap<(JobId, TaskId), Held>,
-    by_host: HashMap<Arc<str>, usize>,
+    by_host: HashMap<Arc<str>, HostLoad>,
     by_job: HashMap<JobId, usize>,
     suspects: usize,
     /// Hosts that are to be left alone until then.
@@ -36,6 +72,9 @@ struct Table {
 
 /// The most resting hosts remembered; a host that is not costs a claim that comes back at once.
 const MAX_RESTING: usize = 10_000;
+
+/// The most hosts whose load is remembered while nothing of them is held: a claim looks at all of them.
+const MAX_LOADS: usize = 1_000;
 
 /// The leases that this process holds.
 #[derive(Debug, Default)]
@@ -56,7 +95,7 @@ impl Leases {
             Some((known, _)) => known.clone(),
             None => Arc::from(host),
         };
-        *table.by_host.entry(host.clone()).or_default() += 1;
+        table.by_host.entry(host.clone()).or_insert_with(|| HostLoad::new(Instant::now())).held += 1;
         *table.by_job.entry(lease.job).or_default() += 1;
         table.suspects += usize::from(suspect);
         let held = Held { lease, host, suspect, trusted_until, cancel: cancel.clone() };
@@ -111,8 +150,21 @@ impl Leases {
         let now = Instant::now();
         let mut table = self.table();
         table.resting.retain(|_, until| *until > now);
-        let busy = table.by_host.iter().filter(|(_, count)| **count >= limit).map(|(host, _)| host.to_string());
+        let busy = table.by_host.iter().filter(|(_, load)| load.held >= limit).map(|(host, _)| host.to_string());
         busy.chain(table.resting.keys().cloned()).collect()
+    }
+
+    /// Hosts with at least `limit` tasks here that do not give them back: fewer than they hold ended lately. With them
+    /// those that rest, and those with at least `most` tasks.
+    pub(super) fn stalled_hosts(&self, limit: usize, most: usize) -> Vec<String> {
+        let now = Instant::now();
+        let mut table = self.table();
+        table.by_host.retain(|_, load| load.held > 0 || load.ended_lately(now) > 0);
+        let stalled = |load: &mut HostLoad| load.held >= limit.max(load.ended_lately(now)).min(most);
+        let loads = table.by_host.iter_mut();
+        let mut hosts: Vec<_> = loads.filter_map(|(host, load)| stalled(load).then(|| host.to_string())).collect();
+        hosts.extend(table.resting.keys().cloned());
+        hosts
     }
 
     /// Moves on the time until which these leases are trusted.
@@ -156,19 +208,21 @@ impl Table {
     fn remove(&mut self, key: (JobId, TaskId)) -> Option<Held> {
         let held = self.held.remove(&key)?;
         self.suspects -= usize::from(held.suspect);
-        decrement(&mut self.by_host, &held.host);
-        decrement(&mut self.by_job, &held.lease.job);
-        Some(held)
-    }
-}
-
-/// Takes one off a count and forgets it at zero.
-fn decrement<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, usize>, key: &K) {
-    if let Some(count) = counts.get_mut(key) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(key);
+        if let Some(load) = self.by_host.get_mut(&held.host) {
+            load.advance(Instant::now());
+            load.held -= 1;
+            load.ended[0] += 1;
+            if load.held == 0 && self.by_host.len() > MAX_LOADS {
+                self.by_host.remove(&held.host);
+            }
         }
+        if let Some(count) = self.by_job.get_mut(&held.lease.job) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_job.remove(&held.lease.job);
+            }
+        }
+        Some(held)
     }
 }
 
@@ -192,7 +246,25 @@ mod tests {
         assert!(leases.busy_hosts(2).is_empty());
         assert_eq!(leases.suspects(), 0);
         leases.remove([lease(1, 1)]);
-        assert!(leases.table().by_host.is_empty());
+        assert!(leases.busy_hosts(1).is_empty());
+        assert_eq!(leases.table().by_job.len(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_gives_back_is_not_stalled_for_a_while() {
+        let leases = Leases::default();
+        for task in 1..=6 {
+            leases.add(lease(task, 1), "quick", false, Instant::now());
+            leases.add(lease(task + 10, 1), "slow", false, Instant::now());
+        }
+        leases.remove((1..=4).map(|task| lease(task, 1)));
+        assert!(leases.stalled_hosts(7, 9).is_empty(), "nobody holds so much");
+        assert_eq!(leases.stalled_hosts(2, 9), ["slow"], "two of the quick one are held, four ended lately");
+        let mut both = leases.stalled_hosts(2, 2);
+        both.sort_unstable();
+        assert_eq!(both, ["quick", "slow"], "that is the most it may hold");
+        tokio::time::advance(HostLoad::SPAN * 3).await;
+        assert_eq!(leases.stalled_hosts(2, 9).len(), 2);
     }
 
     #[tokio::test]

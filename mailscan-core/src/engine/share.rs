@@ -63,6 +63,13 @@ impl HostShare {
         let held = held.min(most).max(1);
         Self { at_once: (places / 8).clamp(1, held), held }
     }
+
+    /// What a host may have where no other has anything to do: half of the places at once. It gets more only as it gives
+    /// places back, so that one that stalls leaves half to the others that may come.
+    pub(super) fn alone(places: usize, most: usize) -> Self {
+        let held = (places / 2).min(most).max(1);
+        Self { at_once: (places / 8).clamp(1, held), held }
+    }
 }
 
 impl HostShare {

@@ -70,6 +70,31 @@ async fn a_host_that_stalls_starves_no_other() {
     assert!(beside.as_secs_f64() < alone.as_secs_f64() * 1.1, "{beside:?} instead of {alone:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_slow_host_has_the_places_that_nobody_else_wants() {
+    let is_slow = |task: &Task| task.work.host() == "slow.org";
+    let script = Script::with_latency(
+        move |task| if is_slow(task) { Duration::from_secs(2) } else { LATENCY },
+        move |task| {
+            if task.work.host() != "root.org" {
+                return Ok(Fetched::default());
+            }
+            let quick = (0..50).map(|n| url(&format!("site{n}"), n));
+            Ok(leads_to(quick.chain((0..1_000).map(|n| url("slow", n)))))
+        },
+    );
+    let pipeline = in_memory(script);
+    let job = create(&*pipeline, "k", job_of("root", 100)).await;
+    let begin = Instant::now();
+    let mut engine = Engine::start(pipeline.clone(), EngineOptions { per_host: 1_000, ..only(job) });
+    engine.finished(job).await.unwrap();
+    let took = begin.elapsed();
+    println!("1,000 pages of 2 s each over 100 places: {took:?}");
+    // Ten rounds of a hundred take 20 s; the first rounds fill half of the places only.
+    assert!(took < Duration::from_secs(24), "{took:?}");
+    engine.abort().await.unwrap();
+}
+
 /// Counts the pages that were fetched for each job.
 fn counting(pages: impl Fn(u64) -> u64 + Send + Sync + 'static) -> (Script, Arc<Mutex<Vec<u64>>>) {
     let counts = Arc::new(Mutex::new(vec![0; 16]));
