@@ -24,7 +24,8 @@ use crate::args::Args;
 use crate::exit::Exit;
 
 /// Memory that is free goes back to the system within moments. The usual allocator keeps it, so that a process which had to
-/// fetch less for lack of memory would not learn that it may fetch more again.
+/// fetch less for lack of memory would not learn that it may fetch more again. It asks for no huge pages: with them, a
+/// thousand workers held 170 MB instead of 120.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
