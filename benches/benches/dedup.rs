@@ -1,4 +1,4 @@
-//! The Bloom front at its work, beside a row of ever larger filters (the named crate's scalable one, with the same
+//! The Bloom front at its work, beside a row of ever larger filters (the named crate's scalable one, with its own
 //! hashing) and an exact set of fingerprints.
 
 use std::collections::HashSet;
