@@ -11,6 +11,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use mailscan_core::pipeline::Pipeline;
 
+use crate::assets;
 use crate::guard::Hosts;
 use crate::handlers::Api;
 use crate::problem::Problem;
@@ -29,6 +30,9 @@ impl<P: Pipeline> Server<P> {
         let (head, body) = request.into_parts();
         let has_body = !body.is_end_stream();
         drop(body);
+        if let Some(asset) = assets::answer(&head).filter(|_| self.hosts.check(&head).is_ok()) {
+            return Ok(asset);
+        }
         let mut response = match self.respond(&head, has_body).await {
             Ok(None) => response(StatusCode::NO_CONTENT, None, Vec::new()),
             Ok(Some(json)) => response(StatusCode::OK, Some("application/json"), json),

@@ -20,6 +20,7 @@
 //! | `GET /?page=api&action=job-worker-status&job_id=ID` | status, workers and ETA in one answer |
 
 mod answer;
+mod assets;
 mod connection;
 mod guard;
 mod handlers;
