@@ -5,6 +5,9 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::Body;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -17,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::ServeOptions;
 use crate::answer::Server;
+use crate::reply::{BodyError, OutBody};
 
 /// The most bytes of a request's head.
 const MAX_HEAD: usize = 16 * 1_024;
@@ -89,6 +93,8 @@ async fn attend<P: Pipeline>(
         let busy = Busy::new(noted.clone());
         async move {
             let answer = server.answer(request).await;
+            // A body that comes piece by piece keeps its connection as long as the client takes the pieces.
+            let answer = answer.map(|response| response.map(|body| busy.follow(body)));
             drop(busy);
             answer
         }
@@ -155,6 +161,17 @@ impl Busy {
     fn new(activity: Arc<Activity>) -> Self {
         activity.change(|requests| requests + 1);
         Self(activity)
+    }
+}
+
+impl Busy {
+    /// A body whose every piece is a sign of life.
+    fn follow(&self, body: OutBody) -> impl Body<Data = Bytes, Error = BodyError> + Send + use<> {
+        let noted = self.0.clone();
+        body.map_frame(move |frame| {
+            noted.change(|requests| requests);
+            frame
+        })
     }
 }
 

@@ -20,11 +20,13 @@
 //! | `GET /?page=api&action=job-worker-status&job_id=ID` | status, workers and ETA in one answer |
 
 mod answer;
+mod body;
 mod connection;
 mod guard;
 mod handlers;
 mod problem;
 mod query;
+mod reply;
 mod routes;
 mod samples;
 pub mod wire;
@@ -49,6 +51,8 @@ pub struct ServeOptions {
     pub max_connections: usize,
     /// How long a client may take to send the head of a request, and to send a next one.
     pub head_timeout: Duration,
+    /// How long a client may take to send the body of a request.
+    pub body_timeout: Duration,
     /// How long the answer to a request may take.
     pub answer_timeout: Duration,
     /// How long requests in flight have to end when the server stops.
@@ -61,6 +65,7 @@ impl Default for ServeOptions {
             limits: Limits::default(),
             max_connections: 1_024,
             head_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(5),
         }
@@ -87,7 +92,8 @@ pub async fn serve<P: Pipeline>(
     sampling.spawn(samples::watch_resources(samples.clone(), sampler));
     sampling.spawn(samples::watch_rates(samples.clone(), pipeline.clone()));
     let api = handlers::Api { pipeline, samples, limits: options.limits.clone() };
-    let server = Arc::new(answer::Server { api, hosts, answer_timeout: options.answer_timeout });
+    let (body_timeout, answer_timeout) = (options.body_timeout, options.answer_timeout);
+    let server = Arc::new(answer::Server { api, hosts, body_timeout, answer_timeout });
     connection::accept(listener, server, &options, shutdown).await;
     Ok(())
 }

@@ -231,7 +231,7 @@ async fn a_missing_job_is_a_problem_everywhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_parameter_is_named() {
     let server = start(ServeOptions::default()).await;
-    for (target, parameter) in [
+    for (target, field) in [
         ("/api/v1/plan", "emails"),
         ("/api/v1/plan?emails=-1", "emails"),
         ("/api/v1/plan?emails=1&emails=2", "emails"),
@@ -247,8 +247,8 @@ async fn a_bad_parameter_is_named() {
         ("/?page=api&action=job-worker-status&job_id=%00", "job_id"),
     ] {
         let problem = get(server.address, target).await;
-        assert_eq!((problem.status, &problem.json()["parameter"]), (400, &json!(parameter)), "{target}");
-        assert!(problem.json()["detail"].as_str().unwrap().contains(&format!("`{parameter}`")), "{target}");
+        assert_eq!((problem.status, &problem.json()["field"]), (400, &json!(field)), "{target}");
+        assert!(problem.json()["detail"].as_str().unwrap().contains(&format!("`{field}`")), "{target}");
     }
     let unknown = get(server.address, "/api/v1/plan?emials=1").await;
     assert_eq!(unknown.status, 400);
