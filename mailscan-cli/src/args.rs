@@ -1,5 +1,6 @@
 //! What can be typed. Nothing here is acted on; [`crate::config`] makes sense of it.
 
+mod server;
 mod values;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mailscan_core::class::ClassFilter;
 
+pub(crate) use server::Networks;
 pub(crate) use values::{classes, count, page_url, seconds, share, size};
 
 /// Collects every e-mail address that a set of sources exposes.
@@ -389,6 +391,8 @@ pub(crate) struct Serve {
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) database: Database,
+    #[command(flatten)]
+    pub(crate) networks: Networks,
     #[command(flatten)]
     pub(crate) politeness: Politeness,
     #[command(flatten)]

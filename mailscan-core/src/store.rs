@@ -285,6 +285,16 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
+    /// All classes.
+    pub const ALL: [Self; 6] = [
+        Self::Retried,
+        Self::Partial,
+        Self::Failed(FailureClass::Blocked),
+        Self::Failed(FailureClass::Permanent),
+        Self::Failed(FailureClass::Exhausted),
+        Self::Failed(FailureClass::Quarantined),
+    ];
+
     /// A stable short name, for stores and for people.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@ mod api;
 mod client;
 mod command;
 mod limits;
+mod network;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -28,6 +28,7 @@ pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
         return Err(Failure::Usage(message));
     }
     let fetching = config::fetching(&typed.politeness, &JobOptions::default());
+    let fetching = config::for_others(fetching, &typed.networks);
     let options = config::engine(&fetching.pace, &typed.machine, JobFilter::All, files::room(0));
     let options = EngineOptions { heartbeat: HEARTBEAT, ..options };
     let database = wire::create(&typed.database.db).await?;

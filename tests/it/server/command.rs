@@ -14,10 +14,10 @@ use super::client::get;
 use crate::cli::{interrupt, run, run_in, start_in};
 
 /// A server in a folder, killed if a test fails before it has stopped.
-struct Served {
-    child: Child,
+pub(super) struct Served {
+    pub(super) child: Child,
     err: BufReader<ChildStderr>,
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
 }
 
 impl Drop for Served {
@@ -27,11 +27,11 @@ impl Drop for Served {
     }
 }
 
-fn serve_in(folder: &Path) -> Served {
-    let (child, mut err) = start_in(folder, &["serve", "--listen", "127.0.0.1:0"]);
+pub(super) fn serve_in(folder: &Path, more: &[&str]) -> Served {
+    let (child, mut err) = start_in(folder, &[&["serve", "--listen", "127.0.0.1:0"], more].concat());
     let mut line = String::new();
     err.read_line(&mut line).unwrap();
-    let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()?.parse().ok());
+    let address = line.split("://").nth(1).and_then(|rest| rest.split('/').next()?.parse().ok());
     Served { child, err, address: address.unwrap_or_else(|| panic!("{line}")) }
 }
 
@@ -42,7 +42,7 @@ async fn a_detached_job_is_picked_up_and_the_founding_api_shows_its_end() {
         fs::create_dir_all(folder.path().join("in")).unwrap();
         fs::write(folder.path().join(format!("in/{n}.txt")), format!("user{n}@host.org, all@host.org")).unwrap();
     }
-    let mut served = serve_in(folder.path());
+    let mut served = serve_in(folder.path(), &[]);
     let detached = run_in(folder.path(), &["run", "--path", "in", "--target", "20", "--detach"]);
     assert_eq!(detached.code, 0, "{}", detached.err);
 
