@@ -39,5 +39,5 @@ export function tabs(label, entries, first, signal, chosen) {
     button.click();
   };
   show(first);
-  return h("section", { class: "tabbed" }, list, panel);
+  return h("div", { class: "tabbed" }, list, panel);
 }
