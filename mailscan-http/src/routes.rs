@@ -19,6 +19,14 @@ pub(crate) enum Route {
     Options(HeaderValue),
     /// Whether the server runs.
     Health,
+    /// Whether the store answers.
+    Ready,
+    /// Figures for a monitoring system.
+    Metrics,
+    /// Whatever changes about one job.
+    JobEvents(JobId),
+    /// Whatever changes about any job.
+    Events,
     /// Workers and projected time for so many e-mails.
     Plan(u64),
     /// Jobs.
@@ -70,6 +78,13 @@ const RESOURCES: &[Resource] = {
     &[
         Resource { path: "/", operations: &[(Get, founding)] },
         Resource { path: "/healthz", operations: &[(Get, |asked| asked.query.only(&[]).map(|()| Route::Health))] },
+        Resource { path: "/readyz", operations: &[(Get, |asked| asked.query.only(&[]).map(|()| Route::Ready))] },
+        Resource { path: "/metrics", operations: &[(Get, |asked| asked.query.only(&[]).map(|()| Route::Metrics))] },
+        Resource {
+            path: "/api/v1/events",
+            operations: &[(Get, |asked| asked.query.only(&[]).map(|()| Route::Events))],
+        },
+        Resource { path: "/api/v1/jobs/{id}/events", operations: &[(Get, |asked| about(asked, Route::JobEvents))] },
         Resource { path: "/api/v1/plan", operations: &[(Get, plan)] },
         Resource {
             path: "/api/v1/system",
@@ -220,6 +235,10 @@ mod tests {
         let list = |after, limit, statuses: &[_]| Route::Jobs(JobQuery { after, limit, statuses: statuses.to_vec() });
         for (target, expected) in [
             ("/healthz", Route::Health),
+            ("/readyz", Route::Ready),
+            ("/metrics", Route::Metrics),
+            ("/api/v1/events", Route::Events),
+            ("/api/v1/jobs/7/events", Route::JobEvents(JobId(7))),
             ("/api/v1/plan?emails=10", Route::Plan(10)),
             ("/api/v1/jobs", list(0, 100, &[])),
             ("/api/v1/jobs?after=3&limit=1000", list(3, 1_000, &[])),
