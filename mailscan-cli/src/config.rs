@@ -2,6 +2,7 @@
 
 mod job_file;
 mod search;
+mod server;
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use mailscan_core::source::search::SearchEndpoint;
 
 use crate::args;
 use crate::exit::{Failure, Result};
+
+pub(crate) use server::{server, warning};
 
 /// The constants of planning.
 pub(crate) fn limits(plan: &args::Plan) -> Result<Limits> {

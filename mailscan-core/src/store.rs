@@ -131,6 +131,11 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Recorded errors of one job (or all) by class, code and host, the most frequent first, at most `limit` groups.
     fn error_groups(&self, job: Option<JobId>, limit: usize) -> impl Future<Output = Result<Vec<ErrorGroup>>> + Send;
 
+    /// How many recorded errors of a job nobody has resolved.
+    fn open_errors(&self, job: JobId) -> impl Future<Output = Result<u64>> + Send {
+        async move { Ok(self.error_groups(Some(job), usize::MAX).await?.iter().map(|group| group.open).sum()) }
+    }
+
     /// Marks the open errors that the selection names as resolved, with a note; answers how many there were.
     fn resolve_errors(&self, selection: &ErrorSelection, note: &str) -> impl Future<Output = Result<u64>> + Send;
 }

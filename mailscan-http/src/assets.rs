@@ -1,12 +1,10 @@
-//! The page: the files of `assets/`, which are part of the binary, and the rules a browser is given for them.
+//! The page: the files of `assets/`, which are part of the binary, and what a browser may do with them.
 //!
-//! A file is told apart from an older one by its `ETag`, a fingerprint of its content, so a browser asks each time and is
-//! sent only what is new to it.
+//! Like every lasting answer they have an `ETag` ([`crate::sealed`]): a browser asks each time, and is sent what is new
+//! to it.
 
 use bytes::Bytes;
-use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::{StatusCode, http::HeaderName};
-use xxhash_rust::xxh3::xxh3_64;
+use hyper::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 
 use crate::reply::Reply;
 
@@ -54,34 +52,11 @@ pub(crate) fn find(folder: &str, name: &str) -> Option<&'static Asset> {
 }
 
 impl Asset {
-    /// The file, or word that the client has it.
-    pub(crate) fn answer(&self, asked: &HeaderMap) -> Reply {
-        let tag = format!("\"{:016x}\"", xxh3_64(self.content.as_bytes()));
-        let reply = if knows(asked, &tag) {
-            Reply::empty().with_status(StatusCode::NOT_MODIFIED)
-        } else {
-            Reply::whole(self.media, Bytes::from_static(self.content.as_bytes()))
-        };
-        let fixed: [(HeaderName, &'static str); 3] = [
-            (header::CACHE_CONTROL, "no-cache"),
-            (header::CONTENT_SECURITY_POLICY, POLICY),
-            (header::REFERRER_POLICY, "no-referrer"),
-        ];
-        let reply = fixed
-            .into_iter()
-            .fold(reply, |reply, (name, value)| reply.with_header(name, HeaderValue::from_static(value)));
-        match HeaderValue::from_str(&tag) {
-            Ok(tag) => reply.with_header(header::ETAG, tag),
-            Err(_) => reply,
-        }
+    /// The file, with what it may do.
+    pub(crate) fn reply(&self) -> Reply {
+        let content = Bytes::from_static(self.content.as_bytes());
+        Reply::whole(self.media, content).with_header(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY))
     }
-}
-
-/// Whether the client has this version.
-fn knows(asked: &HeaderMap, tag: &str) -> bool {
-    let values = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let mut given = values.flat_map(|value| value.split(',')).map(|given| given.trim().trim_start_matches("W/"));
-    given.any(|given| given == "*" || given == tag)
 }
 
 #[cfg(test)]
@@ -130,12 +105,5 @@ mod tests {
         for name in names(&folder.join("views")) {
             assert!(find("views/", &name).is_some(), "{name}");
         }
-    }
-
-    #[test]
-    fn a_client_that_has_the_file_is_told_so() {
-        let asked = |tag: &'static str| HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static(tag))]);
-        assert!(knows(&asked("\"a\", W/\"b\""), "\"b\"") && knows(&asked("*"), "\"b\""));
-        assert!(!knows(&asked("\"a\""), "\"b\"") && !knows(&HeaderMap::new(), "\"b\""));
     }
 }

@@ -44,6 +44,11 @@ impl Problem {
         Self { status, headers: Vec::new(), detail: detail.into(), field: None, errors: Vec::new() }
     }
 
+    /// Something that should not be, which is our fault.
+    pub(crate) fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
+    }
+
     /// A parameter or a field of the body that cannot be used, and what it may be.
     pub(crate) fn field(name: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { field: Some(name.into()), ..Self::new(StatusCode::BAD_REQUEST, detail) }

@@ -22,6 +22,14 @@ pub(crate) enum Route {
     Health,
     /// A file of the page.
     Asset(&'static Asset),
+    /// Whether the store answers.
+    Ready,
+    /// Figures for a monitoring system.
+    Metrics,
+    /// Whatever changes about one job.
+    JobEvents(JobId),
+    /// Whatever changes about any job.
+    Events,
     /// Workers and projected time for so many e-mails.
     Plan(u64),
     /// Jobs.
@@ -75,6 +83,13 @@ const RESOURCES: &[Resource] = {
         Resource { path: "/assets/{id}", operations: &[(Get, |asked| asset(asked, ""))] },
         Resource { path: "/assets/views/{id}", operations: &[(Get, |asked| asset(asked, "views/"))] },
         Resource { path: "/healthz", operations: &[(Get, |asked| asked.query.only(&[]).map(|()| Route::Health))] },
+        Resource { path: "/readyz", operations: &[(Get, |asked| asked.query.only(&[]).map(|()| Route::Ready))] },
+        Resource { path: "/metrics", operations: &[(Get, |asked| asked.query.only(&[]).map(|()| Route::Metrics))] },
+        Resource {
+            path: "/api/v1/events",
+            operations: &[(Get, |asked| asked.query.only(&[]).map(|()| Route::Events))],
+        },
+        Resource { path: "/api/v1/jobs/{id}/events", operations: &[(Get, |asked| about(asked, Route::JobEvents))] },
         Resource { path: "/api/v1/plan", operations: &[(Get, plan)] },
         Resource {
             path: "/api/v1/system",
@@ -237,6 +252,10 @@ mod tests {
             ("/assets/main.js", Route::Asset(assets::find("", "main.js").unwrap())),
             ("/assets/views/jobs.js", Route::Asset(assets::find("views/", "jobs.js").unwrap())),
             ("/healthz", Route::Health),
+            ("/readyz", Route::Ready),
+            ("/metrics", Route::Metrics),
+            ("/api/v1/events", Route::Events),
+            ("/api/v1/jobs/7/events", Route::JobEvents(JobId(7))),
             ("/api/v1/plan?emails=10", Route::Plan(10)),
             ("/api/v1/jobs", list(0, 100, &[])),
             ("/api/v1/jobs?after=3&limit=1000", list(3, 1_000, &[])),

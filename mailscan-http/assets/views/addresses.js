@@ -1,6 +1,6 @@
 // The addresses of a job: search, pages, export.
 
-import { download, get, query } from "../api.js";
+import { Unreachable, download, get, query } from "../api.js";
 import { toast } from "../dialogs.js";
 import { fill, foreign, h, setText, source } from "../dom.js";
 import { number, time } from "../format.js";
@@ -34,6 +34,7 @@ export function addressesOf(id, signal) {
   let pages = [0];
   let nextAfter = null;
   let asked = 0;
+  let loaded = false;
 
   const refresh = async () => {
     const turn = (asked += 1);
@@ -42,7 +43,8 @@ export function addressesOf(id, signal) {
       // A slow answer to an old question is dropped.
       if (turn === asked) show(answer);
     } catch (error) {
-      if (!signal.aborted && turn === asked) {
+      // What is shown stays while the server is away.
+      if (!signal.aborted && turn === asked && !(loaded && error instanceof Unreachable)) {
         pager.hidden = true;
         fill(place, failure(error, refresh));
       }
@@ -50,6 +52,7 @@ export function addressesOf(id, signal) {
     }
   };
   const show = ({ addresses, next_after }) => {
+    loaded = true;
     nextAfter = next_after;
     previous.disabled = pages.length === 1;
     next.disabled = nextAfter === null;

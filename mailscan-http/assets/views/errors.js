@@ -47,6 +47,7 @@ export function errorsOf(id, signal) {
   const kind = select({ id: "error-class" }, CLASSES);
   const openOnly = h("input", { type: "checkbox", id: "error-open" });
   let groups = [];
+  let loaded = false;
   let shown = null;
   let leave = null;
 
@@ -101,9 +102,10 @@ export function errorsOf(id, signal) {
   const refresh = async () => {
     try {
       ({ groups } = await get(`/jobs/${id}/errors?limit=${GROUPS}`, signal));
+      loaded = true;
       show();
     } catch (error) {
-      if (!signal.aborted && groups.length === 0) fill(place, failure(error, refresh));
+      if (!signal.aborted && !loaded) fill(place, failure(error, refresh));
       throw error;
     }
   };

@@ -45,6 +45,7 @@ function mount({ status: wanted = "" }, { signal, moved }) {
   const older = h("button", { type: "button", class: "button", hidden: true }, "Show older jobs");
   let known = new Map();
   let next = null;
+  let loaded = false;
 
   const show = () => {
     const shown = [...known.values()].sort((a, b) => b.id - a.id).slice(0, MOST);
@@ -60,6 +61,7 @@ function mount({ status: wanted = "" }, { signal, moved }) {
     try {
       const { jobs, next_after } = await page();
       if (asked !== status) return;
+      loaded = true;
       // Older pages that were asked for stay; what is gone from the first page goes here, too.
       const oldest = jobs.length === PAGE ? jobs.at(-1).id : 0;
       known = new Map([...known].filter(([id]) => id < oldest));
@@ -67,7 +69,7 @@ function mount({ status: wanted = "" }, { signal, moved }) {
       for (const job of jobs) known.set(job.id, job);
       show();
     } catch (error) {
-      if (!signal.aborted && known.size === 0) fill(place, failure(error, first));
+      if (!signal.aborted && !loaded) fill(place, failure(error, first));
       throw error;
     }
   };
@@ -91,6 +93,7 @@ function mount({ status: wanted = "" }, { signal, moved }) {
       status = value;
       moved(value ? `/jobs?status=${value}` : "/jobs");
       known = new Map();
+      loaded = false;
       fill(place, loading());
       first().catch(() => {});
     }), place, older);

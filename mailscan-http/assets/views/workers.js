@@ -50,14 +50,16 @@ export function workersOf(id, signal) {
   const list = workerTable("Workers of this job", false);
   const counts = h("p", { class: "quiet" });
   const content = h("div", { class: "stack" }, counts, list.node);
+  let loaded = false;
   const refresh = async () => {
     let answer;
     try {
       answer = await get(`/jobs/${id}/workers`, signal);
     } catch (error) {
-      if (!signal.aborted && !content.isConnected) fill(place, failure(error, refresh));
+      if (!signal.aborted && !loaded) fill(place, failure(error, refresh));
       throw error;
     }
+    loaded = true;
     const { planned, active, idle, stale } = answer;
     setText(counts, `${number(active)} active, ${number(idle)} idle, ${number(stale)} stale; the plan is for ${counted(planned, "worker")}.`);
     const workers = answer.workers.map((worker) => ({ ...worker, status: worker.state, silent: worker.last_heartbeat_seconds }));
@@ -78,15 +80,17 @@ function mount(_, { signal }) {
   const nodes = h("div", { class: "view" });
   const content = h("div", { class: "view" }, h("section", { class: "card", "aria-label": "All workers" }, totals.node), nodes);
   const cards = new Map();
+  let loaded = false;
 
   const refresh = async () => {
     let answer;
     try {
       answer = await get("/workers", signal);
     } catch (error) {
-      if (!signal.aborted && !content.isConnected) fill(place, failure(error, refresh));
+      if (!signal.aborted && !loaded) fill(place, failure(error, refresh));
       throw error;
     }
+    loaded = true;
     totals.update({ active: number(answer.active), idle: number(answer.idle), stale: number(answer.stale), nodes: number(answer.nodes.length) });
     for (const [name, card] of cards) if (!answer.nodes.some(({ node }) => node === name)) { card.node.remove(); cards.delete(name); }
     for (const node of answer.nodes) {

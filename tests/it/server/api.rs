@@ -34,8 +34,9 @@ const ETA: [&str; 11] = [
 ];
 
 /// The names of the system's figures.
-const SYSTEM: [&str; 9] = [
+const SYSTEM: [&str; 11] = [
     "cpus",
+    "history",
     "load_15min",
     "load_1min",
     "load_5min",
@@ -44,6 +45,7 @@ const SYSTEM: [&str; 9] = [
     "memory_peak_bytes",
     "memory_percentage",
     "memory_used_bytes",
+    "process_cpu_percentage",
 ];
 
 /// A running job that has 60 of 100 addresses after 30 seconds.
