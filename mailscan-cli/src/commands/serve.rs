@@ -36,7 +36,7 @@ pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
         eprintln!("{warning}");
     }
     let scheme = if server.tls.is_some() { "https" } else { "http" };
-    eprintln!("serving {scheme}://{local}/api/v1/jobs from {}: Ctrl-C stops", typed.database.db);
+    eprintln!("serving {scheme}://{local}/ from {}: open it in a browser; Ctrl-C stops", typed.database.db);
     work(pipeline, options, server, listener).await
 }
 
