@@ -35,6 +35,7 @@ function mount({ id, tab = "workers" }, { signal, go, moved }) {
   const live = liveFigures(id);
   const buttons = h("div", { class: "row actions", role: "group", "aria-label": "Actions" });
   const errorCount = h("span", { class: "count", hidden: true });
+  const details = h("div", {});
   let job = null;
 
   const take = (news) => {
@@ -43,6 +44,7 @@ function mount({ id, tab = "workers" }, { signal, go, moved }) {
     live.update(job);
     if (before !== job.status) {
       showActions();
+      if (details.isConnected) fill(details, detailsOf(job));
       if (before) announce(`Job ${id} is ${job.status}${job.reason ? `: ${job.reason}` : ""}`);
     }
     errorCount.hidden = !job.errors_open;
@@ -83,7 +85,7 @@ function mount({ id, tab = "workers" }, { signal, go, moved }) {
       ["workers", "Workers", (until) => workersOf(id, until)],
       ["errors", h("span", {}, "Errors ", errorCount), (until) => errorsOf(id, until)],
       ["addresses", "Addresses", (until) => addressesOf(id, until)],
-      ["details", "Details", () => detailsOf(job)],
+      ["details", "Details", () => fill(details, detailsOf(job))],
     ], tab, signal, (name) => moved(`/jobs/${id}/${name}`));
     fill(place, live.head(buttons), live.node, sections);
   };
