@@ -70,6 +70,7 @@ impl<P: Pipeline> Server<P> {
             };
             self.finish(&mut response, &head, unread);
             tracing::Span::current().record("http.response.status_code", response.status().as_u16());
+            tracing::debug!("answered");
             response
         };
         let response = answer.instrument(span).await;
@@ -156,7 +157,7 @@ fn is_shared(route: &Route) -> bool {
 /// A handler's answer in the form that suits the request; one that is `lasting` may be asked for again.
 async fn reply(reply: Reply, head: &Parts, lasting: bool) -> Response<OutBody> {
     match Sealed::new(reply) {
-        Ok(sealed) if lasting && sealed.is_json() => sealed.with_tag().response(head).await,
+        Ok(sealed) if lasting => sealed.with_tag().response(head).await,
         Ok(sealed) => sealed.response(head).await,
         Err(reply) => stream(reply, head),
     }
