@@ -1,13 +1,13 @@
 //! Connections: so many at a time, none for ever, all of them ended well when the server stops.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::BodyExt;
-use hyper::body::Body;
+use hyper::body::{Body, Frame, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -94,9 +94,8 @@ async fn attend<P: Pipeline>(
         async move {
             let answer = server.answer(request).await;
             // A body that comes piece by piece keeps its connection as long as the client takes the pieces.
-            let answer = answer.map(|response| response.map(|body| busy.follow(body)));
-            drop(busy);
-            answer
+            let followed = |body| Followed { body, noted: busy.0.clone() };
+            answer.map(|response| response.map(followed))
         }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -164,14 +163,35 @@ impl Busy {
     }
 }
 
-impl Busy {
-    /// A body whose every piece is a sign of life.
-    fn follow(&self, body: OutBody) -> impl Body<Data = Bytes, Error = BodyError> + Send + use<> {
-        let noted = self.0.clone();
-        body.map_frame(move |frame| {
-            noted.change(|requests| requests);
-            frame
-        })
+/// A body whose every piece is a sign of life: one that comes piece by piece keeps its connection as long as the client
+/// takes the pieces.
+#[derive(Debug)]
+struct Followed {
+    body: OutBody,
+    noted: Arc<Activity>,
+}
+
+impl Body for Followed {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if polled.is_ready() {
+            self.noted.change(|requests| requests);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
