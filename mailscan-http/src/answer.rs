@@ -70,6 +70,7 @@ impl<P: Pipeline> Server<P> {
             };
             self.finish(&mut response, &head, unread);
             tracing::Span::current().record("http.response.status_code", response.status().as_u16());
+            tracing::debug!("answered");
             response
         };
         let response = answer.instrument(span).await;

@@ -139,3 +139,100 @@ fn event(name: &str, id: Option<u64>, data: &impl Serialize) -> Bytes {
     let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
     Bytes::from(format!("event: {name}\n{id}data: {data}\n\n"))
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
+    use mailscan_core::job::{JobSource, JobSpec, JobStatus, NewJob};
+    use mailscan_core::pipeline::Backends;
+    use mailscan_core::queue::QueueLimits;
+    use mailscan_core::resources::Resources;
+    use mailscan_core::source::Sources;
+    use mailscan_core::store::Store;
+
+    use super::*;
+    use crate::reply::{Content, OutBody};
+
+    type Parts = Backends<MemoryQueue, MemoryStore, Sources>;
+
+    async fn events() -> (Events<Parts>, Arc<Parts>, JobId) {
+        let queue = MemoryQueue::new(QueueLimits::default());
+        let pipeline = Arc::new(Backends { queue, store: MemoryStore::new(), fetcher: Sources::new() });
+        let spec = JobSpec::new(10, vec![JobSource::Path("in".to_owned())]);
+        let id = pipeline.store.create_job(&NewJob::new(spec)).await.unwrap().id();
+        let samples = Arc::new(Samples::new(Resources::default()));
+        let events = Events::new(pipeline.clone(), samples, Limits::default(), CancellationToken::new());
+        (events, pipeline, id)
+    }
+
+    fn body(reply: Result<Reply, Problem>) -> OutBody {
+        match reply.unwrap().content {
+            Content::Stream("text/event-stream", body) => body,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What is sent next; `None` at the end.
+    async fn next(body: &mut OutBody) -> Option<String> {
+        let frame = body.frame().await?.unwrap();
+        Some(String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_listeners_share_one_watch_which_ends_with_the_last() {
+        let (events, _, id) = events().await;
+        let mut listeners: Vec<_> = (0..1_000).map(|_| body(events.job(id))).collect();
+        for listener in &mut listeners {
+            assert!(next(listener).await.unwrap().starts_with("event: progress\nid: "));
+        }
+        assert_eq!((lock(&events.jobs).len(), events.listeners()), (1, 1_000));
+        drop(listeners);
+        tokio::time::sleep(EVERY).await;
+        assert_eq!((lock(&events.jobs).len(), events.listeners()), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_listen_in_time_is_told_the_newest_alone() {
+        let (events, pipeline, id) = events().await;
+        let mut listener = body(events.job(id));
+        assert!(next(&mut listener).await.unwrap().contains(r#""status":"queued""#));
+        for (from, to) in [(JobStatus::Queued, JobStatus::Running), (JobStatus::Running, JobStatus::Paused)] {
+            pipeline.store.transition(id, &[from], to, None).await.unwrap();
+            tokio::time::sleep(EVERY * 2).await;
+        }
+        assert!(next(&mut listener).await.unwrap().contains(r#""status":"paused""#));
+        assert_eq!(next(&mut listener).await.unwrap(), ":\n\n", "nothing else was kept");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_far_behind_on_the_list_is_told_how_all_stands() {
+        let (events, pipeline, id) = events().await;
+        let mut listener = body(events.list());
+        assert!(next(&mut listener).await.unwrap().contains(r#""status":"queued""#));
+        for n in 0..100 {
+            let spec = JobSpec::new(100 + n, vec![JobSource::Path("in".to_owned())]);
+            pipeline.store.create_job(&NewJob::new(spec)).await.unwrap();
+            tokio::time::sleep(EVERY * 2).await;
+        }
+        let all = next(&mut listener).await.unwrap();
+        assert_eq!(all.matches("event: job\n").count(), 101);
+        assert!(all.contains(&format!(r#"{{"id":{}"#, id.0)));
+        drop(listener);
+        tokio::time::sleep(EVERY * 2).await;
+        assert!(!events.list.is_followed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn there_are_only_so_many_listeners_and_watches() {
+        let (events, _, id) = events().await;
+        let watched: Vec<_> = (1..=MAX_WATCHED as u64).map(|n| body(events.job(JobId(id.0 + n)))).collect();
+        assert_eq!(events.job(id).unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
+        drop(watched);
+        tokio::time::sleep(EVERY).await;
+        let listeners: Vec<_> = (0..MAX_LISTENERS).map(|_| body(events.job(id))).collect();
+        assert_eq!(events.list().unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
+        drop(listeners);
+        assert!(events.list().is_ok());
+    }
+}

@@ -39,10 +39,10 @@ impl Sealed {
         Ok(Self { status, headers, media, bytes, tag: None, gzip: tokio::sync::OnceCell::new() })
     }
 
-    /// The same with an ETag, where it has content that may be asked for again.
+    /// The same with an ETag, where it is JSON that was asked for.
     #[must_use]
     pub(crate) fn with_tag(mut self) -> Self {
-        if self.status == StatusCode::OK && self.media.is_some() {
+        if self.status == StatusCode::OK && self.media == Some("application/json") {
             let tag = format!("W/\"{:032x}\"", xxh3_128(&self.bytes));
             // Digits and quotes are a header.
             self.tag = HeaderValue::try_from(tag).ok();

@@ -29,6 +29,13 @@ const BEHIND: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct List(Mutex<Option<Shown>>);
 
+#[cfg(test)]
+impl List {
+    pub(super) fn is_followed(&self) -> bool {
+        lock(&self.0).is_some()
+    }
+}
+
 /// What is shown while somebody listens.
 #[derive(Debug)]
 struct Shown {
