@@ -1,5 +1,6 @@
 //! What can be typed. Nothing here is acted on; [`crate::config`] makes sense of it.
 
+mod server;
 mod values;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mailscan_core::class::ClassFilter;
 
+pub(crate) use server::{Access, Encryption, Networks};
 pub(crate) use values::{classes, count, page_url, seconds, share, size};
 
 /// Collects every e-mail address that a set of sources exposes.
@@ -57,7 +59,8 @@ pub(crate) enum Command {
     #[command(after_help = "Example:
   mailscan serve --contact https://example.org/bot
   mailscan run --url https://example.org/ --crawl --target 200 --detach
-  curl \"http://127.0.0.1:8025/api/v1/jobs/1/eta\"")]
+  curl \"http://127.0.0.1:8025/api/v1/jobs/1/eta\"
+  mailscan serve --listen 0.0.0.0:8025 --token-file tokens --tls-cert cert.pem --tls-key key.pem")]
     Serve(Serve),
     /// Run the main job against a simulated web on this machine, and check the result
     #[command(after_help = "Example:\n  mailscan demo --emails 20000")]
@@ -384,11 +387,17 @@ pub(crate) enum ErrorsAction {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Serve {
-    /// Where to listen: an address of this machine alone
+    /// Where to listen; an address that other machines can reach needs --token-file
     #[arg(long, default_value = "127.0.0.1:8025", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
+    pub(crate) access: Access,
+    #[command(flatten)]
+    pub(crate) encryption: Encryption,
+    #[command(flatten)]
     pub(crate) database: Database,
+    #[command(flatten)]
+    pub(crate) networks: Networks,
     #[command(flatten)]
     pub(crate) politeness: Politeness,
     #[command(flatten)]

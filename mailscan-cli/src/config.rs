@@ -2,6 +2,7 @@
 
 mod job_file;
 mod search;
+mod server;
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,11 +13,13 @@ use mailscan_core::limits::Limits;
 use mailscan_core::plan::worker_count;
 use mailscan_core::simulate::SimulationOptions;
 use mailscan_core::source::Pace;
-use mailscan_core::source::http::ClientOptions;
+use mailscan_core::source::http::{ClientOptions, NetworkPolicy};
 use mailscan_core::source::search::SearchEndpoint;
 
 use crate::args;
 use crate::exit::{Failure, Result};
+
+pub(crate) use server::{server, warning};
 
 /// The constants of planning.
 pub(crate) fn limits(plan: &args::Plan) -> Result<Limits> {
@@ -79,6 +82,12 @@ pub(crate) fn fetching(typed: &args::Politeness, kept: &JobOptions) -> Fetching 
         pace.concurrency = most as usize;
     }
     Fetching { client, pace }
+}
+
+/// The same for jobs that others hand in: only public addresses are reached, and the networks that the operator names.
+pub(crate) fn for_others(fetching: Fetching, networks: &args::Networks) -> Fetching {
+    let network = NetworkPolicy::PublicOnly { allow: networks.allow_network.clone() };
+    Fetching { client: ClientOptions { network, ..fetching.client }, ..fetching }
 }
 
 /// An engine for fetchers of this pace, with so many fetches in flight at most.

@@ -12,6 +12,9 @@ const USUAL: u64 = 256;
 /// The most fetches in flight in one process, however many files it may open; the throttle has fewer where memory is short.
 const MAX_IN_FLIGHT: usize = 16_384;
 
+/// The most connections of clients, each of which takes memory however idle it is.
+const MAX_CONNECTIONS: usize = 10_240;
+
 /// Raises the limit of open files as far as the system lets it, and answers how many fetches there is room for. Says so
 /// on standard error when that is fewer than planned.
 pub(crate) fn room(planned: usize) -> usize {
@@ -29,6 +32,26 @@ pub(crate) fn room(planned: usize) -> usize {
     room
 }
 
+/// What the files of a process that also answers clients are enough for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shared {
+    /// Fetches in flight.
+    pub(crate) fetches: usize,
+    /// Connections of clients.
+    pub(crate) connections: usize,
+}
+
+/// Raises the limit of open files as far as the system lets it, and shares them out.
+pub(crate) fn for_server() -> Shared {
+    shared(rlimit::increase_nofile_limit(WANTED).unwrap_or(USUAL))
+}
+
+/// Half of the files for fetches and a quarter for clients; a quarter is left for the database, its peers and local files.
+fn shared(files: u64) -> Shared {
+    let of = |files: u64, most: usize| usize::try_from(files).unwrap_or(most).clamp(1, most);
+    Shared { fetches: of(files / 2, MAX_IN_FLIGHT), connections: of(files / 4, MAX_CONNECTIONS) }
+}
+
 /// How many fetches so many files are enough for: a quarter is left for the database, its peers and local files.
 fn in_flight(files: u64) -> usize {
     usize::try_from(files / 4 * 3).unwrap_or(MAX_IN_FLIGHT).clamp(1, MAX_IN_FLIGHT)
@@ -41,6 +64,8 @@ mod tests {
     #[test]
     fn a_quarter_is_left_and_memory_bounds_the_rest() {
         assert_eq!((in_flight(1_024), in_flight(4_000)), (768, 3_000));
+        assert_eq!(shared(65_536), Shared { fetches: MAX_IN_FLIGHT, connections: MAX_CONNECTIONS });
+        assert_eq!(shared(1_024), Shared { fetches: 512, connections: 256 });
         assert_eq!((in_flight(u64::MAX), in_flight(0)), (MAX_IN_FLIGHT, 1));
     }
 }

@@ -24,6 +24,7 @@ mod share;
 mod shared;
 mod supervisor;
 mod throttle;
+mod vitals;
 mod worker;
 
 use std::panic::AssertUnwindSafe;
@@ -48,6 +49,7 @@ use shared::Shared;
 
 pub use bound::Bound;
 pub use progress::Progress;
+pub use vitals::{LATENCY_BOUNDS, Latencies, TaskCounts, Vitals};
 
 /// How long an abort waits for the backend.
 const ABORT_PATIENCE: Duration = Duration::from_secs(3);
@@ -143,6 +145,23 @@ impl Default for Watermarks {
     }
 }
 
+/// Tells how an engine stands. Cheap to clone.
+#[derive(Clone)]
+pub struct Monitor(Arc<dyn Fn() -> Option<Vitals> + Send + Sync>);
+
+impl Monitor {
+    /// How the engine stands now; `None` once it has ended. Takes some microseconds and waits for nothing.
+    pub fn vitals(&self) -> Option<Vitals> {
+        self.0()
+    }
+}
+
+impl std::fmt::Debug for Monitor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Monitor").finish_non_exhaustive()
+    }
+}
+
 /// A running engine. Dropping the handle aborts it.
 #[derive(Debug)]
 pub struct Engine<P: Pipeline> {
@@ -168,6 +187,12 @@ impl<P: Pipeline> Engine<P> {
     /// end. Before the engine has taken the job up, the progress is that of an idle job.
     pub fn watch(&self, job: JobId) -> watch::Receiver<Progress> {
         self.shared.progress.subscribe(job)
+    }
+
+    /// What tells how the engine stands, for as long as it runs; it may be asked from anywhere and keeps nothing alive.
+    pub fn monitor(&self) -> Monitor {
+        let shared = Arc::downgrade(&self.shared);
+        Monitor(Arc::new(move || shared.upgrade().map(|shared| shared.vitals())))
     }
 
     /// Waits until the job is completed, failed, cancelled or paused, and answers its last progress.

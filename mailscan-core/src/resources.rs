@@ -2,6 +2,8 @@
 //!
 //! Supervisors and servers sample it off the request path and show or act on what it says.
 
+use std::time::Duration;
+
 use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 /// Memory and load at one moment. Sizes are in bytes.
@@ -17,6 +19,10 @@ pub struct Resources {
     pub memory_used: u64,
     /// The share of these processors that is busy, by anybody, from 0 to 1.
     pub cpu: f64,
+    /// The processor time that this process takes, in processors: 1.5 is one and a half of them, busy all the time.
+    pub process_cpu: f64,
+    /// The processor time that this process has taken.
+    pub process_cpu_time: Duration,
     /// CPU load averages over 1, 5 and 15 minutes.
     pub load: [f64; 3],
     /// Processors that this process may use.
@@ -47,13 +53,23 @@ impl Sampler {
 
     /// Reads the system now; takes well under a millisecond.
     pub fn sample(&mut self) -> Resources {
-        let memory = self.process_memory();
+        let (memory, process_cpu, process_cpu_time) = self.process();
         self.peak = self.peak.max(memory).max(peak_of_the_system());
         let (memory_limit, memory_used) = self.memory_limit();
         let cpu = self.busy();
         let load = System::load_average().map_or([0.0; 3], |load| [load.one, load.five, load.fifteen]);
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-        Resources { memory, memory_peak: self.peak, memory_limit, memory_used, cpu, load, cpus }
+        Resources {
+            memory,
+            memory_peak: self.peak,
+            memory_limit,
+            memory_used,
+            cpu,
+            process_cpu,
+            process_cpu_time,
+            load,
+            cpus,
+        }
     }
 
     /// The limit that holds for this process, and how much within it is in use.
@@ -76,11 +92,14 @@ impl Sampler {
         (f64::from(system.global_cpu_usage()) / 100.0).clamp(0.0, 1.0)
     }
 
-    fn process_memory(&mut self) -> u64 {
-        let (Some(system), Some(pid)) = (&mut self.system, self.pid) else { return 0 };
-        let kind = ProcessRefreshKind::nothing().with_memory();
+    /// Memory, processors since the last sample, and processor time of this process.
+    fn process(&mut self) -> (u64, f64, Duration) {
+        let (Some(system), Some(pid)) = (&mut self.system, self.pid) else { return Default::default() };
+        let kind = ProcessRefreshKind::nothing().with_memory().with_cpu();
         system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, kind);
-        system.process(pid).map_or(0, sysinfo::Process::memory)
+        let Some(process) = system.process(pid) else { return Default::default() };
+        let time = Duration::from_millis(process.accumulated_cpu_time());
+        (process.memory(), f64::from(process.cpu_usage()).max(0.0) / 100.0, time)
     }
 }
 

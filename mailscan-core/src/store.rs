@@ -131,6 +131,11 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Recorded errors of one job (or all) by class, code and host, the most frequent first, at most `limit` groups.
     fn error_groups(&self, job: Option<JobId>, limit: usize) -> impl Future<Output = Result<Vec<ErrorGroup>>> + Send;
 
+    /// How many recorded errors of a job nobody has resolved.
+    fn open_errors(&self, job: JobId) -> impl Future<Output = Result<u64>> + Send {
+        async move { Ok(self.error_groups(Some(job), usize::MAX).await?.iter().map(|group| group.open).sum()) }
+    }
+
     /// Marks the open errors that the selection names as resolved, with a note; answers how many there were.
     fn resolve_errors(&self, selection: &ErrorSelection, note: &str) -> impl Future<Output = Result<u64>> + Send;
 }
@@ -285,6 +290,16 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
+    /// All classes.
+    pub const ALL: [Self; 6] = [
+        Self::Retried,
+        Self::Partial,
+        Self::Failed(FailureClass::Blocked),
+        Self::Failed(FailureClass::Permanent),
+        Self::Failed(FailureClass::Exhausted),
+        Self::Failed(FailureClass::Quarantined),
+    ];
+
     /// A stable short name, for stores and for people.
     pub const fn as_str(self) -> &'static str {
         match self {

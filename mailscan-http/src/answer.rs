@@ -1,88 +1,181 @@
 //! One request and its answer: checks first, then routing, then the handler; the headers that every answer has.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::{Body, Incoming};
-use hyper::header::{self, HeaderValue};
+use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use mailscan_core::pipeline::Pipeline;
+use tracing::Instrument;
 
-use crate::guard::Hosts;
+use crate::auth::Tokens;
+use crate::guard::{Hosts, check_media, check_origin};
 use crate::handlers::Api;
 use crate::problem::Problem;
-use crate::routes::{ALLOW, Route, route};
+use crate::reply::{Content, OutBody, Reply, whole};
+use crate::routes::{Route, route};
+use crate::sealed::Sealed;
+use crate::snapshots::Snapshots;
+use crate::traffic::Traffic;
+use crate::{body, gzip};
+
+/// What an answer is given beside what it is: it runs nothing, is in no frame, tells nobody where it was, is nothing but what
+/// it says it is, and no other site may have it.
+const GUARDS: [(HeaderName, &str); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+/// What answers may do that bring no rules of their own: nothing.
+const NOTHING: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// For how long a browser is to come over TLS only, once it did: a year.
+const TLS_ONLY: &str = "max-age=31536000";
 
 /// What all connections share.
 #[derive(Debug)]
 pub(crate) struct Server<P> {
     pub(crate) api: Api<P>,
     pub(crate) hosts: Hosts,
+    /// Who may ask; anybody when there are none.
+    pub(crate) tokens: Option<Tokens>,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) traffic: Arc<Traffic>,
+    /// Whether all connections are encrypted.
+    pub(crate) tls: bool,
+    pub(crate) body_timeout: Duration,
     pub(crate) answer_timeout: Duration,
 }
 
 impl<P: Pipeline> Server<P> {
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Result<Response<OutBody>, Infallible> {
         let (head, body) = request.into_parts();
-        let has_body = !body.is_end_stream();
-        drop(body);
-        let mut response = match self.respond(&head, has_body).await {
-            Ok(None) => response(StatusCode::NO_CONTENT, None, Vec::new()),
-            Ok(Some(json)) => response(StatusCode::OK, Some("application/json"), json),
-            Err(problem) => response(problem.status, Some("application/problem+json"), problem.body()),
+        // The query may hold what is none of the log's business.
+        let span = tracing::info_span!(
+            "request",
+            http.request.method = %head.method,
+            url.path = head.uri.path(),
+            http.response.status_code = tracing::field::Empty,
+        );
+        let answer = async {
+            let mut unread = !body.is_end_stream();
+            let mut response = match self.respond(&head, body, &mut unread).await {
+                Ok(response) => response,
+                Err(problem) => reply(Reply::from(problem), &head, false).await,
+            };
+            self.finish(&mut response, &head, unread);
+            tracing::Span::current().record("http.response.status_code", response.status().as_u16());
+            tracing::debug!("answered");
+            response
         };
-        finish(&mut response, &head, has_body);
+        let response = answer.instrument(span).await;
+        self.traffic.answered(response.status());
         Ok(response)
     }
 
-    /// The JSON of an answer; `None` where there is nothing to say but the headers.
-    async fn respond(&self, head: &Parts, has_body: bool) -> Result<Option<Vec<u8>>, Problem> {
+    /// The answer; `unread` is cleared once there is nothing left of the body.
+    async fn respond(&self, head: &Parts, body: Incoming, unread: &mut bool) -> Result<Response<OutBody>, Problem> {
         self.hosts.check(head)?;
+        let changes = !matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        if changes {
+            check_origin(head)?;
+        }
+        if let Some(tokens) = &self.tokens {
+            tokens.check(head)?;
+        }
         let route = route(&head.method, head.uri.path(), head.uri.query())?;
-        if has_body {
+        if changes {
+            check_media(head)?;
+        }
+        if !route.takes_body() && *unread {
             let detail = "nothing here takes a request body: send none";
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
         }
-        if route == Route::Options {
-            return Ok(None);
+        let body = if *unread { body::read(body, self.body_timeout).await? } else { Bytes::new() };
+        *unread = false;
+        let answer = async {
+            if !is_shared(&route) {
+                let lasting = !changes && !matches!(route, Route::Health | Route::Ready);
+                return Ok(reply(self.api.handle(route, head, &body).await?, head, lasting).await);
+            }
+            let target = head.uri.path_and_query().map_or("", |target| target.as_str());
+            let read = async || {
+                let reply = self.api.handle(route, head, &body).await?;
+                Sealed::new(reply).map(Sealed::with_tag).map_err(|_| Problem::internal())
+            };
+            Ok(self.snapshots.get(target, read).await?.response(head).await)
+        };
+        let answer = tokio::time::timeout(self.answer_timeout, answer).await;
+        if changes {
+            self.snapshots.forget();
         }
-        match tokio::time::timeout(self.answer_timeout, self.api.handle(route)).await {
-            Ok(answer) => answer.map(Some),
-            Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the answer took too long: try again later")),
+        let late = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the answer took too long: try again later");
+        answer.unwrap_or_else(|_| Err(late()))
+    }
+
+    fn finish(&self, response: &mut Response<OutBody>, head: &Parts, unread: bool) {
+        let status = response.status();
+        let headers = response.headers_mut();
+        for (name, value) in GUARDS {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NOTHING));
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        if self.tls {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(TLS_ONLY));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if unread && head.version < Version::HTTP_2 {
+            // What is left of the body would have to be read before a next request.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
     }
 }
 
-fn response(status: StatusCode, media: Option<&'static str>, body: Vec<u8>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = status;
-    if let Some(media) = media {
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
-    }
-    response
+/// Whether an answer is the same for all who ask within a moment.
+fn is_shared(route: &Route) -> bool {
+    matches!(
+        route,
+        Route::Job(_)
+            | Route::Jobs(_)
+            | Route::Eta(_)
+            | Route::Workers(_)
+            | Route::WorkerStatus(_)
+            | Route::Errors(..)
+            | Route::System
+            | Route::Metrics
+    )
 }
 
-fn finish(response: &mut Response<Full<Bytes>>, head: &Parts, has_body: bool) {
-    let status = response.status();
-    let length = response.body().size_hint().lower();
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if matches!(status, StatusCode::NO_CONTENT | StatusCode::METHOD_NOT_ALLOWED) {
-        headers.insert(header::ALLOW, HeaderValue::from_static(ALLOW));
+/// A handler's answer in the form that suits the request; one that is `lasting` may be asked for again.
+async fn reply(reply: Reply, head: &Parts, lasting: bool) -> Response<OutBody> {
+    match Sealed::new(reply) {
+        Ok(sealed) if lasting => sealed.with_tag().response(head).await,
+        Ok(sealed) => sealed.response(head).await,
+        Err(reply) => stream(reply, head),
     }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    if has_body && head.version < Version::HTTP_2 {
-        // What is left of the body would have to be read before a next request.
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+}
+
+/// An answer that comes piece by piece. Events are not compressed: each is to be there at once.
+fn stream(reply: Reply, head: &Parts) -> Response<OutBody> {
+    let compressible = !matches!(reply.content, Content::Stream("text/event-stream", _));
+    let mut response = reply.into_response();
+    if compressible {
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        if gzip::accepted(&head.headers) {
+            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            response = response.map(gzip::stream);
+        }
     }
     if head.method == Method::HEAD {
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-        *response.body_mut() = Full::default();
+        *response.body_mut() = whole(Bytes::new());
     }
+    response
 }

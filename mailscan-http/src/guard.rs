@@ -1,32 +1,36 @@
-//! Which requests are listened to at all: those for a name of this machine, without a body.
+//! Which requests are listened to at all: those for a name of this server, and changes only by its own page or a program.
 //!
 //! A page of another site may point its own name at a loopback address and have a browser ask there (DNS rebinding).
-//! Its name is then in the request, so a server on loopback answers to loopback names only.
+//! Its name is then in the request, so a server on loopback answers to loopback names only, and to those that it is told.
+//! Such a page may also have a browser send changes to a server whose address it knows (CSRF). A browser says from where a
+//! change comes, and does not send JSON for another site without asking first.
 
 use std::net::{IpAddr, SocketAddr};
 
+use hyper::header::HeaderName;
 use hyper::http::request::Parts;
-use hyper::http::uri::Authority;
+use hyper::http::uri::{Authority, Uri};
 use hyper::{StatusCode, header};
 
 use crate::problem::Problem;
 
 /// The names that the server answers to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Hosts {
-    /// Those of the loopback interface.
-    Loopback,
-    /// Any: whoever can reach the address may have any name for it.
-    Any,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hosts {
+    /// Whether names are checked although none is allowed beside those of the loopback interface.
+    loopback: bool,
+    allowed: Vec<String>,
 }
 
 impl Hosts {
-    pub(crate) fn of(listening: SocketAddr) -> Self {
-        if listening.ip().is_loopback() { Self::Loopback } else { Self::Any }
+    /// The names of a server that listens here: on loopback those of loopback and the `allowed`; elsewhere any, as whoever can
+    /// reach it may have any name for it, unless some are allowed.
+    pub(crate) fn of(listening: SocketAddr, allowed: Vec<String>) -> Self {
+        Self { loopback: listening.ip().is_loopback(), allowed }
     }
 
     /// Refuses a request that names another host, none, or several.
-    pub(crate) fn check(self, request: &Parts) -> Result<(), Problem> {
+    pub(crate) fn check(&self, request: &Parts) -> Result<(), Problem> {
         let mut headers = request.headers.get_all(header::HOST).iter();
         let header = headers.next();
         if headers.next().is_some() || (header.is_none() && request.uri.authority().is_none()) {
@@ -39,18 +43,74 @@ impl Hosts {
             let Some(authority) = authority else {
                 return Err(Problem::new(StatusCode::BAD_REQUEST, "the Host header is not a host"));
             };
-            if self == Self::Loopback && !is_loopback(authority.host()) {
-                let detail = "this server answers to loopback names only, such as localhost or 127.0.0.1";
+            if !self.answers_to(authority.host()) {
+                let detail = "this server does not answer to that name: use localhost or 127.0.0.1 where it runs, \
+                              or let it be started with `--allow-host NAME`";
                 return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail));
             }
         }
         Ok(())
     }
+
+    fn answers_to(&self, host: &str) -> bool {
+        let any = !self.loopback && self.allowed.is_empty();
+        // Nobody can point an address elsewhere, as one can a name.
+        let address = !self.loopback && bare(host).parse::<IpAddr>().is_ok();
+        any || address || is_loopback(host) || self.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
+    }
+}
+
+/// Refuses a change that a page of another site has a browser send.
+pub(crate) fn check_origin(request: &Parts) -> Result<(), Problem> {
+    let foreign = || {
+        let detail = "changes are taken from this server's own page and from programs, not from pages of other sites";
+        Problem::new(StatusCode::FORBIDDEN, detail)
+    };
+    let site = request.headers.get(HeaderName::from_static("sec-fetch-site"));
+    if site.is_some_and(|site| site != "same-origin" && site != "none") {
+        return Err(foreign());
+    }
+    let origins = request.headers.get_all(header::ORIGIN);
+    if origins.iter().any(|origin| !origin.to_str().is_ok_and(|origin| is_own(origin, request))) {
+        return Err(foreign());
+    }
+    Ok(())
+}
+
+/// Refuses a change that is no JSON, which a browser does not send for another site without asking first.
+pub(crate) fn check_media(request: &Parts) -> Result<(), Problem> {
+    let media = request.headers.get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
+    if media.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json")) {
+        return Ok(());
+    }
+    let detail = "send `Content-Type: application/json`, also with an empty body";
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+}
+
+/// Whether an origin is the one that the request was sent to. The scheme is not compared: something in front of the server
+/// may have taken TLS off.
+fn is_own(origin: &str, request: &Parts) -> bool {
+    let Ok(origin) = Uri::try_from(origin) else { return false };
+    let usual = match origin.scheme_str() {
+        Some("http") => 80,
+        Some("https") => 443,
+        _ => return false,
+    };
+    let header = request.headers.get(header::HOST).and_then(|value| Authority::try_from(value.as_bytes()).ok());
+    let (Some(from), Some(to)) = (origin.authority(), request.uri.authority().cloned().or(header)) else {
+        return false;
+    };
+    let same_port = from.port_u16().unwrap_or(usual) == to.port_u16().unwrap_or(usual);
+    from.host().eq_ignore_ascii_case(to.host()) && same_port
+}
+
+/// A host without the brackets of an IPv6 address.
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
 }
 
 fn is_loopback(host: &str) -> bool {
-    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    host.eq_ignore_ascii_case("localhost") || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    host.eq_ignore_ascii_case("localhost") || bare(host).parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -58,33 +118,103 @@ mod tests {
     use super::*;
     use hyper::Request;
 
-    fn status(hosts: Hosts, uri: &str, headers: &[&str]) -> Option<u16> {
+    fn hosts(listening: &str, allowed: &[&str]) -> Hosts {
+        Hosts::of(listening.parse().unwrap(), allowed.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    fn loopback() -> Hosts {
+        hosts("127.0.0.1:8025", &[])
+    }
+
+    fn parts(uri: &str, headers: &[(&str, &str)]) -> Parts {
         let mut request = Request::builder().uri(uri);
-        for header in headers {
-            request = request.header("host", *header);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
-        let (parts, ()) = request.body(()).unwrap().into_parts();
-        hosts.check(&parts).err().map(|problem| problem.status.as_u16())
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn status(hosts: &Hosts, uri: &str, named: &[&str]) -> Option<u16> {
+        let headers: Vec<_> = named.iter().map(|name| ("host", *name)).collect();
+        hosts.check(&parts(uri, &headers)).err().map(|problem| problem.status.as_u16())
     }
 
     #[test]
     fn loopback_names_only() {
         for host in ["localhost", "LocalHost:8025", "127.0.0.1", "127.1.2.3:80", "[::1]:8025"] {
-            assert_eq!(status(Hosts::Loopback, "/", &[host]), None, "{host}");
+            assert_eq!(status(&loopback(), "/", &[host]), None, "{host}");
         }
         for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "192.168.0.1", "0.0.0.0"] {
-            assert_eq!(status(Hosts::Loopback, "/", &[host]), Some(421), "{host}");
-            assert_eq!(status(Hosts::Any, "/", &[host]), None, "{host}");
+            assert_eq!(status(&loopback(), "/", &[host]), Some(421), "{host}");
+            assert_eq!(status(&hosts("192.168.0.1:80", &[]), "/", &[host]), None, "{host}");
         }
     }
 
     #[test]
+    fn names_that_are_allowed_and_no_others() {
+        for listening in ["127.0.0.1:80", "192.168.0.1:80"] {
+            let hosts = hosts(listening, &["scan.example"]);
+            for host in ["scan.example", "Scan.Example:8025", "localhost"] {
+                assert_eq!(status(&hosts, "/", &[host]), None, "{listening} {host}");
+            }
+            assert_eq!(status(&hosts, "/", &["evil.example"]), Some(421), "{listening}");
+        }
+        assert_eq!(status(&hosts("192.168.0.1:80", &["scan.example"]), "/", &["192.168.0.1"]), None);
+    }
+
+    #[test]
     fn one_name_and_a_whole_one() {
-        assert_eq!(status(Hosts::Loopback, "/", &[]), Some(400));
-        assert_eq!(status(Hosts::Loopback, "/", &["localhost", "localhost"]), Some(400));
-        assert_eq!(status(Hosts::Loopback, "/", &["a b"]), Some(400));
-        assert_eq!(status(Hosts::Loopback, "http://localhost/", &[]), None);
-        assert_eq!(status(Hosts::Loopback, "http://localhost/", &["evil.example"]), Some(421));
-        assert_eq!(status(Hosts::Loopback, "http://evil.example/", &["localhost"]), Some(421));
+        assert_eq!(status(&loopback(), "/", &[]), Some(400));
+        assert_eq!(status(&loopback(), "/", &["localhost", "localhost"]), Some(400));
+        assert_eq!(status(&loopback(), "/", &["a b"]), Some(400));
+        assert_eq!(status(&loopback(), "http://localhost/", &[]), None);
+        assert_eq!(status(&loopback(), "http://localhost/", &["evil.example"]), Some(421));
+        assert_eq!(status(&loopback(), "http://evil.example/", &["localhost"]), Some(421));
+    }
+
+    #[test]
+    fn changes_come_from_here_or_from_no_page() {
+        let write = |headers: &[(&str, &str)]| {
+            let mut all = vec![("host", "localhost:8025")];
+            all.extend_from_slice(headers);
+            check_origin(&parts("/", &all)).err().map(|problem| problem.status.as_u16())
+        };
+        for fine in [
+            &[][..],
+            &[("origin", "http://localhost:8025")],
+            &[("origin", "https://LOCALHOST:8025"), ("sec-fetch-site", "same-origin")],
+            &[("sec-fetch-site", "none")],
+        ] {
+            assert_eq!(write(fine), None, "{fine:?}");
+        }
+        for foreign in [
+            ("origin", "http://evil.example"),
+            ("origin", "http://localhost"),
+            ("origin", "http://localhost:8026"),
+            ("origin", "null"),
+            ("origin", ""),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+        ] {
+            assert_eq!(write(&[foreign]), Some(403), "{foreign:?}");
+        }
+        let two = [("origin", "http://localhost:8025"), ("origin", "http://evil.example")];
+        assert_eq!(write(&two), Some(403));
+    }
+
+    #[test]
+    fn changes_are_json() {
+        for (media, status) in [
+            ("application/json", None),
+            ("Application/JSON; charset=utf-8", None),
+            ("text/plain", Some(415)),
+            ("application/x-www-form-urlencoded", Some(415)),
+            ("application/json-seq", Some(415)),
+            ("", Some(415)),
+        ] {
+            let parts = parts("/", &[("host", "localhost"), ("content-type", media)]);
+            assert_eq!(check_media(&parts).err().map(|problem| problem.status.as_u16()), status, "{media}");
+        }
+        assert!(check_media(&parts("/", &[("host", "localhost")])).is_err());
     }
 }

@@ -2,31 +2,46 @@
 //!
 //! [`serve`] answers on a listener until it is told to stop. A request becomes a route or a problem (RFC 9457), a
 //! handler asks the store and the queue, and [`wire`] is what it says. Everything shown comes from the pipeline, so the
-//! engine that works on the jobs may run in this process or in another one. There is no authentication: serve on
-//! loopback, where the `Host` of every request is checked, or behind something that has it.
+//! engine that works on the jobs may run in this process or in another one. On loopback the `Host` of every request is
+//! checked; a server that others can reach needs [`Tokens`], or something in front of it that knows who asks.
 //!
 //! | request | answer |
 //! | --- | --- |
 //! | `GET /healthz` | whether the server runs |
+//! | `GET /readyz` | whether the store answers |
+//! | `GET /metrics` | figures for Prometheus |
 //! | `GET /api/v1/plan?emails=N` | workers and projected time for N e-mails |
 //! | `GET /api/v1/jobs?after=ID&limit=N&status=S,S` | jobs by rising id |
 //! | `GET /api/v1/jobs/{id}` | one job with its queue |
 //! | `GET /api/v1/jobs/{id}/eta` | when it will be done |
 //! | `GET /api/v1/jobs/{id}/workers` | who works on it |
 //! | `GET /api/v1/jobs/{id}/errors?limit=N` | what went wrong, grouped |
+//! | `GET /api/v1/jobs/{id}/events` | live events of one job |
+//! | `GET /api/v1/events` | live events of all jobs |
 //! | `GET /api/v1/system` | memory and load of this process |
 //! | `GET /?page=api&action=job-eta&job_id=ID` | the founding form of `eta` |
 //! | `GET /?page=api&action=system-resources` | the founding form of `system` |
 //! | `GET /?page=api&action=job-worker-status&job_id=ID` | status, workers and ETA in one answer |
 
 mod answer;
+mod assets;
+mod auth;
+mod body;
 mod connection;
+mod events;
 mod guard;
+mod gzip;
 mod handlers;
+mod metrics;
 mod problem;
 mod query;
+mod reply;
 mod routes;
 mod samples;
+mod sealed;
+mod snapshots;
+mod tls;
+mod traffic;
 pub mod wire;
 
 use std::future::Future;
@@ -34,21 +49,39 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mailscan_core::engine::Monitor;
 use mailscan_core::limits::Limits;
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::resources::Sampler;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use auth::{TokenFileError, Tokens};
+pub use tls::{Tls, TlsError};
 
 /// How a server treats its clients. [`Default`] is right for a server on loopback.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
     /// The constants of planning.
     pub limits: Limits,
+    /// Who may ask for what; anybody for everything when there are none.
+    pub tokens: Option<Tokens>,
+    /// Names that are answered to beside those of the loopback interface. A server elsewhere answers to any without them.
+    pub allow_hosts: Vec<String>,
+    /// What connections are encrypted with; with nothing when there is none.
+    pub tls: Option<Tls>,
+    /// What tells of the engine of this process, for the metrics.
+    pub monitor: Option<Monitor>,
+    /// How old an answer about jobs may be that is given to several who ask at about the same time; zero for a look of its
+    /// own for each.
+    pub fresh_for: Duration,
     /// The most connections at a time; more wait to be accepted. From 1.
     pub max_connections: usize,
     /// How long a client may take to send the head of a request, and to send a next one.
     pub head_timeout: Duration,
+    /// How long a client may take to send the body of a request.
+    pub body_timeout: Duration,
     /// How long the answer to a request may take.
     pub answer_timeout: Duration,
     /// How long requests in flight have to end when the server stops.
@@ -59,8 +92,14 @@ impl Default for ServeOptions {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
-            max_connections: 1_024,
+            tokens: None,
+            allow_hosts: Vec::new(),
+            tls: None,
+            monitor: None,
+            fresh_for: Duration::from_millis(250),
+            max_connections: 10_240,
             head_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(5),
         }
@@ -80,14 +119,34 @@ pub async fn serve<P: Pipeline>(
     options: ServeOptions,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
-    let hosts = guard::Hosts::of(listener.local_addr()?);
+    let hosts = guard::Hosts::of(listener.local_addr()?, options.allow_hosts.clone());
     let mut sampler = Sampler::new();
     let samples = Arc::new(samples::Samples::new(sampler.sample()));
-    let mut sampling = JoinSet::new();
-    sampling.spawn(samples::watch_resources(samples.clone(), sampler));
-    sampling.spawn(samples::watch_rates(samples.clone(), pipeline.clone()));
-    let api = handlers::Api { pipeline, samples, limits: options.limits.clone() };
-    let server = Arc::new(answer::Server { api, hosts, answer_timeout: options.answer_timeout });
-    connection::accept(listener, server, &options, shutdown).await;
+    let mut beside = JoinSet::new();
+    beside.spawn(samples::watch_resources(samples.clone(), sampler));
+    beside.spawn(samples::watch_rates(samples.clone(), pipeline.clone()));
+    if let Some(tls) = &options.tls {
+        beside.spawn(tls.clone().follow());
+    }
+    let (stop, traffic) = (CancellationToken::new(), Arc::default());
+    let events = events::Events::new(pipeline.clone(), samples.clone(), options.limits.clone(), stop.clone());
+    let (limits, monitor) = (options.limits.clone(), options.monitor.clone());
+    let api = handlers::Api { pipeline, samples, limits, events, traffic: Arc::clone(&traffic), monitor };
+    let server = Arc::new(answer::Server {
+        api,
+        hosts,
+        tokens: options.tokens.clone(),
+        snapshots: snapshots::Snapshots::new(options.fresh_for),
+        traffic,
+        tls: options.tls.is_some(),
+        body_timeout: options.body_timeout,
+        answer_timeout: options.answer_timeout,
+    });
+    let until = async {
+        shutdown.await;
+        // Live events would never end by themselves.
+        stop.cancel();
+    };
+    connection::accept(listener, server, &options, until).await;
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! What a client did wrong, or what went wrong here, as problem details (RFC 9457).
 
+use std::borrow::Cow;
+
 use hyper::StatusCode;
+use hyper::header::{HeaderName, HeaderValue};
 use mailscan_core::ErrorKind;
 use serde::Serialize;
 
@@ -8,9 +11,20 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
-    detail: String,
-    /// The parameter at fault.
-    parameter: Option<&'static str>,
+    /// Headers that belong to it, such as which methods there are.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    detail: Cow<'static, str>,
+    /// The parameter or the field of the body at fault.
+    field: Option<Cow<'static, str>>,
+    /// Each of several faults.
+    errors: Vec<Fault>,
+}
+
+/// One of several things that are wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Fault {
+    pub(crate) field: Cow<'static, str>,
+    pub(crate) detail: String,
 }
 
 #[derive(Serialize)]
@@ -20,17 +34,30 @@ struct Body<'a> {
     status: u16,
     detail: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    parameter: Option<&'static str>,
+    field: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [Fault],
 }
 
 impl Problem {
-    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), parameter: None }
+    pub(crate) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, headers: Vec::new(), detail: detail.into(), field: None, errors: Vec::new() }
     }
 
-    /// A parameter that cannot be used, and what it may be.
-    pub(crate) fn parameter(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { parameter: Some(name), ..Self::new(StatusCode::BAD_REQUEST, detail) }
+    /// Something that should not be, which is our fault.
+    pub(crate) fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
+    }
+
+    /// A parameter or a field of the body that cannot be used, and what it may be.
+    pub(crate) fn field(name: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: Some(name.into()), ..Self::new(StatusCode::BAD_REQUEST, detail) }
+    }
+
+    #[must_use]
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
     }
 
     pub(crate) fn body(&self) -> Vec<u8> {
@@ -39,10 +66,26 @@ impl Problem {
             title: self.status.canonical_reason().unwrap_or_default(),
             status: self.status.as_u16(),
             detail: &self.detail,
-            parameter: self.parameter,
+            field: self.field.as_deref(),
+            errors: &self.errors,
         };
         // Strings and numbers always serialize.
         serde_json::to_vec(&body).unwrap_or_default()
+    }
+}
+
+impl From<Vec<Fault>> for Problem {
+    /// All that is wrong with a request, the first fault in full. At least one.
+    fn from(faults: Vec<Fault>) -> Self {
+        let Some(first) = faults.first().cloned() else {
+            return Self::new(StatusCode::BAD_REQUEST, "the request cannot be understood");
+        };
+        let detail = match faults.len() - 1 {
+            0 => first.detail,
+            1 => format!("{} (and 1 more fault)", first.detail),
+            more => format!("{} (and {more} more faults)", first.detail),
+        };
+        Self { errors: faults, ..Self::field(first.field, detail) }
     }
 }
 
@@ -60,6 +103,6 @@ impl From<mailscan_core::Error> for Problem {
             tracing::error!(%error, "a request could not be answered");
             return Self::new(status, error.kind().as_str());
         }
-        Self::new(status, error.message())
+        Self::new(status, error.message().to_owned())
     }
 }

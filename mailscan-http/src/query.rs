@@ -35,7 +35,7 @@ impl<'a> Query<'a> {
         let mut values = self.0.iter().filter(|(given, _)| given == name).map(|(_, value)| value.as_ref());
         match (values.next(), values.next()) {
             (value, None) => Ok(value),
-            (_, Some(_)) => Err(Problem::parameter(name, format!("`{name}` is given twice: give it once"))),
+            (_, Some(_)) => Err(Problem::field(name, format!("`{name}` is given twice: give it once"))),
         }
     }
 
@@ -46,14 +46,14 @@ impl<'a> Query<'a> {
 
     /// A number that may not be left out.
     pub(crate) fn required(&self, name: &'static str) -> Result<u64, Problem> {
-        let missing = || Problem::parameter(name, format!("`{name}` is missing: give a whole number"));
+        let missing = || Problem::field(name, format!("`{name}` is missing: give a whole number"));
         self.number(name)?.ok_or_else(missing)
     }
 }
 
 /// A whole number in plain digits.
 pub(crate) fn number(name: &'static str, text: &str) -> Result<u64, Problem> {
-    let wrong = || Problem::parameter(name, format!("`{name}` is not a whole number from 0 to {}", u64::MAX));
+    let wrong = || Problem::field(name, format!("`{name}` is not a whole number from 0 to {}", u64::MAX));
     // `from_str` alone would take a sign.
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if digits { u64::from_str(text).map_err(|_| wrong()) } else { Err(wrong()) }

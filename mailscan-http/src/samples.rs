@@ -2,10 +2,11 @@
 //!
 //! Two tasks refresh it, so that a request never waits for a measurement however many there are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use mailscan_core::clock::{Clock, Timestamp};
 use mailscan_core::eta::{Eta, RateWindow};
 use mailscan_core::job::{Job, JobId, JobStatus};
 use mailscan_core::pipeline::Pipeline;
@@ -20,10 +21,15 @@ const RATE_WINDOW: Duration = Duration::from_secs(30);
 /// The most running jobs whose rates are kept; the others are estimated from all their time at work.
 const MAX_JOBS: usize = 1_024;
 
+/// The past that is kept of memory and load: ten minutes.
+const HISTORY: usize = 300;
+
 /// The newest measurements.
 #[derive(Debug)]
 pub(crate) struct Samples {
     resources: Mutex<Resources>,
+    /// What was measured when, the oldest first.
+    history: Mutex<VecDeque<(Timestamp, Resources)>>,
     rates: Mutex<HashMap<JobId, Recent>>,
 }
 
@@ -41,11 +47,25 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Samples {
     /// The measurements so far, which the first requests find.
     pub(crate) fn new(resources: Resources) -> Self {
-        Self { resources: Mutex::new(resources), rates: Mutex::default() }
+        Self { resources: Mutex::new(resources), history: Mutex::default(), rates: Mutex::default() }
     }
 
     pub(crate) fn resources(&self) -> Resources {
         *lock(&self.resources)
+    }
+
+    /// What was measured in the last ten minutes.
+    pub(crate) fn history(&self) -> Vec<(Timestamp, Resources)> {
+        lock(&self.history).iter().copied().collect()
+    }
+
+    fn measured(&self, at: Timestamp, resources: Resources) {
+        *lock(&self.resources) = resources;
+        let mut history = lock(&self.history);
+        if history.len() >= HISTORY {
+            history.pop_front();
+        }
+        history.push_back((at, resources));
     }
 
     /// When a job will be done, from what the store knows of it and from its recent past.
@@ -91,13 +111,11 @@ fn ticks() -> Interval {
 
 /// Measures memory and load until it is dropped.
 pub(crate) async fn watch_resources(samples: Arc<Samples>, mut sampler: Sampler) {
+    let clock = Clock::start();
     let mut ticks = ticks();
-    // The first tick is now, and there are figures of now.
-    ticks.tick().await;
     loop {
         ticks.tick().await;
-        let resources = sampler.sample();
-        *lock(&samples.resources) = resources;
+        samples.measured(clock.now(), sampler.sample());
     }
 }
 
@@ -117,7 +135,6 @@ pub(crate) async fn watch_rates<P: Pipeline>(samples: Arc<Samples>, pipeline: Ar
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mailscan_core::clock::Timestamp;
     use mailscan_core::job::{JobSource, JobSpec};
 
     fn job(status: JobStatus, collected: u64, seconds: u64) -> Job {
@@ -148,6 +165,17 @@ mod tests {
         assert_eq!(samples.eta(&job(JobStatus::Running, 200, 140)).emails_per_minute, 180.0);
         samples.note(&[]);
         assert!(lock(&samples.rates).is_empty());
+    }
+
+    #[test]
+    fn the_past_is_kept_for_ten_minutes() {
+        let samples = Samples::new(Resources::default());
+        for n in 0..1_000 {
+            samples.measured(Timestamp(n), Resources { memory: n, ..Resources::default() });
+        }
+        let history = samples.history();
+        assert_eq!((history.len(), history[0].0, history[HISTORY - 1].1.memory), (300, Timestamp(700), 999));
+        assert_eq!(samples.resources().memory, 999);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What the answers look like as JSON. The core's types come in, and know nothing of it.
 
+mod progress;
+mod system;
 mod workers;
 
 use std::collections::BTreeMap;
@@ -9,10 +11,12 @@ use mailscan_core::eta::{format_projection, format_seconds};
 use mailscan_core::job::{self, JobSource};
 use mailscan_core::limits::Limits;
 use mailscan_core::plan::{PageRate, WorkerPlan, worker_count};
-use mailscan_core::resources::Resources;
 use mailscan_core::{eta, store, task};
 use serde::Serialize;
 
+pub(crate) use progress::Around;
+pub use progress::Progress;
+pub use system::System;
 pub use workers::{Worker, WorkerStatus, Workers};
 
 /// The most sources that are shown of a job, which may have any number.
@@ -99,10 +103,16 @@ pub struct Job {
 }
 
 /// What keeps a process from doing more for a job.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Bound {
     in_flight: usize,
     bound: String,
+}
+
+impl From<&store::JobBound> for Bound {
+    fn from(bound: &store::JobBound) -> Self {
+        Self { in_flight: bound.in_flight, bound: bound.bound.clone() }
+    }
 }
 
 impl Job {
@@ -132,8 +142,7 @@ impl Job {
     /// The same with what bounds the job in each process that works on it.
     #[must_use]
     pub fn with_bounds(self, bounds: &[store::JobBound]) -> Self {
-        let bound = |bound: &store::JobBound| Bound { in_flight: bound.in_flight, bound: bound.bound.clone() };
-        Self { bounds: Some(bounds.iter().map(bound).collect()), ..self }
+        Self { bounds: Some(bounds.iter().map(Bound::from).collect()), ..self }
     }
 }
 
@@ -159,7 +168,7 @@ pub fn source(source: &JobSource) -> String {
 }
 
 /// The tasks of a job by state.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Queue {
     pending: u64,
     delayed: u64,
@@ -239,36 +248,5 @@ impl From<&store::ErrorGroup> for ErrorGroup {
     fn from(group: &store::ErrorGroup) -> Self {
         let store::ErrorGroup { class, code, host, count, open, sample } = group.clone();
         Self { class: class.as_str(), code, host, count, open, sample }
-    }
-}
-
-/// Memory of this process and its machine in bytes, and the load.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct System {
-    memory_bytes: u64,
-    memory_peak_bytes: u64,
-    memory_limit_bytes: u64,
-    memory_percentage: f64,
-    memory_used_bytes: u64,
-    load_1min: f64,
-    load_5min: f64,
-    load_15min: f64,
-    cpus: usize,
-}
-
-impl From<&Resources> for System {
-    fn from(resources: &Resources) -> Self {
-        let [load_1min, load_5min, load_15min] = resources.load;
-        Self {
-            memory_bytes: resources.memory,
-            memory_peak_bytes: resources.memory_peak,
-            memory_limit_bytes: resources.memory_limit,
-            memory_percentage: resources.memory_percent(),
-            memory_used_bytes: resources.memory_used,
-            load_1min,
-            load_5min,
-            load_15min,
-            cpus: resources.cpus,
-        }
     }
 }

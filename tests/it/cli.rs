@@ -49,9 +49,15 @@ impl From<Output> for Ran {
 
 /// Starts the binary in a folder, and reads what it says.
 pub(crate) fn start_in(folder: &Path, arguments: &[&str]) -> (Child, BufReader<ChildStderr>) {
+    start_logging_in(folder, arguments, "error")
+}
+
+/// Starts the binary in a folder with a log of this level, and reads what it says.
+pub(crate) fn start_logging_in(folder: &Path, arguments: &[&str], level: &str) -> (Child, BufReader<ChildStderr>) {
     let mut child = Command::new(binary())
         .args(arguments)
         .current_dir(folder)
+        .env("MAILSCAN_LOG", level)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

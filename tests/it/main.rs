@@ -4,6 +4,8 @@
 
 // Every contract line, on every backend; random operations against a naive model; old, newer and foreign databases.
 mod backends;
+// The page in a real browser: jobs from their form to their end, the keyboard, a phone, hostile text, a restart.
+mod browser;
 // The command line as a user meets it: output, errors, exit codes.
 mod cli;
 // A job killed at random points and resumed: nothing lost, nothing twice.

@@ -1,9 +1,15 @@
 //! The server over real sockets, with a SQLite database: what it answers, what it refuses, and whom it cuts off.
 
+mod access;
 mod api;
+mod caching;
 mod client;
 mod command;
+mod events;
 mod limits;
+mod metrics;
+mod network;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,8 +1,10 @@
 //! Values that can be typed: each parser takes a text and says what is wrong with it.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use mailscan_core::class::ClassFilter;
+use mailscan_core::source::http::IpNet;
 
 /// A whole number, with `_` or `,` between its digits where that helps to read it.
 pub(crate) fn count(text: &str) -> Result<u64, String> {
@@ -55,6 +57,13 @@ pub(crate) fn classes(text: &str) -> Result<ClassFilter, String> {
     ClassFilter::parse(text)
 }
 
+/// A network of IP addresses, or one address.
+pub(crate) fn network(text: &str) -> Result<IpNet, String> {
+    let one = || text.parse::<IpAddr>().map(IpNet::from);
+    let wrong = || "give a network such as 10.1.0.0/16 or fd00::/8, or one address".to_owned();
+    text.parse::<IpNet>().or_else(|_| one()).map_err(|_| wrong())
+}
+
 /// The URL of a page.
 pub(crate) fn page_url(text: &str) -> Result<String, String> {
     mailscan_core::job::parse_page_url(text).map(Into::into).map_err(|error| error.message().to_owned())
@@ -90,6 +99,15 @@ mod tests {
         }
         for wrong in ["-1", "inf", "-inf", "1e40", "1e19", "1000000.1"] {
             assert!(seconds(wrong).unwrap_err().contains("from 0 to 1000000"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn networks_are_named_by_prefix_or_address() {
+        assert!(network("10.1.0.0/16").unwrap().contains(&"10.1.9.9".parse::<IpAddr>().unwrap()));
+        assert_eq!(network("::1").unwrap().to_string(), "::1/128");
+        for wrong in ["", "10.1.0.0/33", "localhost", "10.1/16"] {
+            assert!(network(wrong).unwrap_err().contains("10.1.0.0/16"), "{wrong}");
         }
     }
 

@@ -19,16 +19,11 @@ use crate::{args, config, files, wire};
 const HEARTBEAT: Duration = Duration::from_secs(3);
 
 pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
-    if !typed.listen.ip().is_loopback() {
-        let message = format!(
-            "--listen {} can be reached from other machines, and the server asks nobody who they are: \
-             give a loopback address such as 127.0.0.1:8025",
-            typed.listen
-        );
-        return Err(Failure::Usage(message));
-    }
+    let files = files::for_server();
+    let server = config::server(typed, files.connections)?;
     let fetching = config::fetching(&typed.politeness, &JobOptions::default());
-    let options = config::engine(&fetching.pace, &typed.machine, JobFilter::All, files::room(0));
+    let fetching = config::for_others(fetching, &typed.networks);
+    let options = config::engine(&fetching.pace, &typed.machine, JobFilter::All, files.fetches);
     let options = EngineOptions { heartbeat: HEARTBEAT, ..options };
     let database = wire::create(&typed.database.db).await?;
     // Whoever holds the lock is the only one that works on this database; the lock ends with this process.
@@ -37,19 +32,29 @@ pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
     let listener = TcpListener::bind(typed.listen).await.map_err(listening)?;
     let local = listener.local_addr().map_err(listening)?;
     let pipeline = wire::pipeline(database, &fetching)?;
-    eprintln!("serving http://{local}/api/v1/jobs from {}: Ctrl-C stops", typed.database.db);
-    work(pipeline, options, listener).await
+    if let Some(warning) = config::warning(typed) {
+        eprintln!("{warning}");
+    }
+    let scheme = if server.tls.is_some() { "https" } else { "http" };
+    eprintln!("serving {scheme}://{local}/ from {}: open it in a browser; Ctrl-C stops", typed.database.db);
+    work(pipeline, options, server, listener).await
 }
 
 /// Works and serves until a signal stops both, or one of them cannot go on.
-async fn work<P: Pipeline>(pipeline: Arc<P>, options: EngineOptions, listener: TcpListener) -> Result<Exit> {
+async fn work<P: Pipeline>(
+    pipeline: Arc<P>,
+    options: EngineOptions,
+    server: ServeOptions,
+    listener: TcpListener,
+) -> Result<Exit> {
     let mut signals = Signals::listen()?;
     let mut engine = Engine::start(pipeline.clone(), options);
+    let server = ServeOptions { monitor: Some(engine.monitor()), ..server };
     let (stop, stopped) = oneshot::channel::<()>();
     let until = async {
         let _ = stopped.await;
     };
-    let mut server = tokio::spawn(mailscan_http::serve(listener, pipeline, ServeOptions::default(), until));
+    let mut server = tokio::spawn(mailscan_http::serve(listener, pipeline, server, until));
     let result = tokio::select! {
         () = signals.next() => Ok(()),
         error = engine.failed() => Err(error.into()),

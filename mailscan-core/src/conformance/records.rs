@@ -118,6 +118,7 @@ pub async fn errors_are_grouped<H: Harness>(harness: &H) {
     assert_eq!(groups[0].sample, "message 9");
     let of_job = store.error_groups(Some(JOB), 1).await.unwrap();
     assert_eq!((of_job.len(), of_job[0].count, of_job[0].sample.as_str()), (1, 2, "message 3"));
+    assert_eq!((store.open_errors(JOB).await.unwrap(), store.open_errors(JobId(9)).await.unwrap()), (3, 0));
 }
 
 /// The open errors that match every field given are resolved, counted, and keep their note.

@@ -89,13 +89,19 @@ async fn commit<P: Pipeline>(shared: &Shared<P>, mut batch: Vec<Finished>) -> Op
     for finished in &batch {
         let mentions = finished.outcome.sightings.len() as u64;
         finished.run.mentions.fetch_add(mentions, Ordering::Relaxed);
-        finished.run.errors.fetch_add(u64::from(finished.outcome.error.is_some()), Ordering::Relaxed);
+        shared.counters.mentions.fetch_add(mentions, Ordering::Relaxed);
+        if let Some(error) = &finished.outcome.error {
+            finished.run.errors.fetch_add(1, Ordering::Relaxed);
+            shared.counters.error(error.class);
+        }
     }
     drop_known(shared, &mut batch).await?;
     let (runs, outcomes): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|finished| ((finished.run, finished.room), finished.outcome)).unzip();
     let outcomes: Arc<[TaskOutcome]> = outcomes.into();
+    let began = Instant::now();
     let committed = shared.persist(|| shared.pipeline.commit(outcomes.clone())).await?;
+    shared.counters.commits.observe(began.elapsed());
     account(shared, &runs, &outcomes, &committed);
     let jobs: BTreeMap<JobId, &Arc<JobRun>> = runs.iter().map(|(run, _)| (run.id(), run)).collect();
     for run in jobs.into_values().filter(|run| run.filter().is_full()) {
@@ -153,10 +159,14 @@ fn account<P: Pipeline>(
         }
         let left_out = pushed.by_ref().take(outcome.discovered.len()).filter(|result| **result == Pushed::OverLimit);
         run.over_limit.fetch_add(left_out.count() as u64, Ordering::Relaxed);
+        shared.counters.addresses.fetch_add(new, Ordering::Relaxed);
         let collected = run.add(new);
         if over || collected >= run.job.spec.target {
             reach_target(shared, run);
         }
+    }
+    for settle in outcomes.iter().filter_map(|outcome| outcome.settle.as_ref()) {
+        shared.counters.settled(&settle.verdict);
     }
     let settled: Vec<Lease> = outcomes.iter().filter_map(|outcome| Some(outcome.settle.as_ref()?.lease)).collect();
     let jobs: std::collections::BTreeSet<JobId> = settled.iter().map(|lease| lease.job).collect();

@@ -211,7 +211,9 @@ impl<P: Pipeline> Dispatcher<P> {
             lease_for: options.lease_for,
         };
         let before = Instant::now();
-        let claimed = match self.shared.pipeline.queue().claim(&request).await {
+        let answer = self.shared.pipeline.queue().claim(&request).await;
+        self.shared.counters.claims.observe(before.elapsed());
+        let claimed = match answer {
             Ok(claimed) => claimed,
             Err(error) if error.is_transient() => {
                 tracing::warn!(%error, "a claim failed and is repeated");

@@ -15,6 +15,7 @@ use super::leases::Leases;
 use super::progress::Watchers;
 use super::share::{Claimant, fair_shares};
 use super::throttle::Throttle;
+use super::vitals::Counters;
 use super::worker::WorkerTable;
 use crate::error::{Error, Result};
 use crate::job::JobId;
@@ -33,6 +34,7 @@ pub(super) struct Shared<P> {
     pub(super) progress: Watchers,
     pub(super) workers: WorkerTable,
     pub(super) throttle: Throttle,
+    pub(super) counters: Counters,
     /// How many fetches one worker keeps in flight: the most that any job asks for.
     pub(super) connections: AtomicUsize,
     /// Fetches in flight, over all jobs.
@@ -77,6 +79,7 @@ impl<P: Pipeline> Shared<P> {
             progress: Watchers::default(),
             workers: WorkerTable::default(),
             throttle: Throttle::new(),
+            counters: Counters::default(),
             connections: AtomicUsize::new(1),
             running: AtomicUsize::new(0),
             wake_dispatcher: Notify::new(),

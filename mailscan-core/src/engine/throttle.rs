@@ -66,6 +66,17 @@ pub(super) enum Hold {
     },
 }
 
+impl Hold {
+    /// What is short, in a word.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Memory { .. } => "memory",
+            Self::Cpu => "cpu",
+            Self::Disk { .. } => "disk",
+        }
+    }
+}
+
 impl std::fmt::Display for Hold {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         const MIB: u64 = 1 << 20;

@@ -63,6 +63,12 @@ impl WorkerTable {
         let workers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         workers.iter().map(|activity| activity.state()).collect()
     }
+
+    /// How many workers there are, and how many of them have fetches in flight.
+    pub(super) fn busy(&self) -> (usize, usize) {
+        let workers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (workers.len(), workers.iter().filter(|activity| activity.doing().in_flight > 0).count())
+    }
 }
 
 impl Activity {

@@ -30,6 +30,7 @@ use client::{Client, permanent};
 use robots_cache::RobotsCache;
 
 pub use client::ClientOptions;
+pub use ipnet::IpNet;
 pub use network::NetworkPolicy;
 
 /// The most redirects that are followed.

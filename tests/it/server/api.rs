@@ -34,8 +34,9 @@ const ETA: [&str; 11] = [
 ];
 
 /// The names of the system's figures.
-const SYSTEM: [&str; 9] = [
+const SYSTEM: [&str; 11] = [
     "cpus",
+    "history",
     "load_15min",
     "load_1min",
     "load_5min",
@@ -44,6 +45,7 @@ const SYSTEM: [&str; 9] = [
     "memory_peak_bytes",
     "memory_percentage",
     "memory_used_bytes",
+    "process_cpu_percentage",
 ];
 
 /// A running job that has 60 of 100 addresses after 30 seconds.
@@ -223,7 +225,7 @@ async fn a_missing_job_is_a_problem_everywhere() {
         assert_eq!((&problem["status"], &problem["type"]), (&json!(404), &json!("about:blank")), "{target}");
         assert!(problem["detail"].as_str().unwrap().starts_with("there is no job"), "{problem}");
     }
-    for target in ["/", "/api", "/api/v1/jobs/7/addresses", "/api/v2/jobs"] {
+    for target in ["/api", "/api/v1/jobs/7/addresses", "/api/v2/jobs"] {
         assert_eq!(get(server.address, target).await.status, 404, "{target}");
     }
 }
@@ -231,7 +233,7 @@ async fn a_missing_job_is_a_problem_everywhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_parameter_is_named() {
     let server = start(ServeOptions::default()).await;
-    for (target, parameter) in [
+    for (target, field) in [
         ("/api/v1/plan", "emails"),
         ("/api/v1/plan?emails=-1", "emails"),
         ("/api/v1/plan?emails=1&emails=2", "emails"),
@@ -247,8 +249,8 @@ async fn a_bad_parameter_is_named() {
         ("/?page=api&action=job-worker-status&job_id=%00", "job_id"),
     ] {
         let problem = get(server.address, target).await;
-        assert_eq!((problem.status, &problem.json()["parameter"]), (400, &json!(parameter)), "{target}");
-        assert!(problem.json()["detail"].as_str().unwrap().contains(&format!("`{parameter}`")), "{target}");
+        assert_eq!((problem.status, &problem.json()["field"]), (400, &json!(field)), "{target}");
+        assert!(problem.json()["detail"].as_str().unwrap().contains(&format!("`{field}`")), "{target}");
     }
     let unknown = get(server.address, "/api/v1/plan?emials=1").await;
     assert_eq!(unknown.status, 400);

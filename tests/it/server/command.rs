@@ -11,13 +11,20 @@ use tokio::time::timeout;
 
 use super::HANGS;
 use super::client::get;
-use crate::cli::{interrupt, run, run_in, start_in};
+use crate::cli::{interrupt, run, run_in, start_logging_in};
 
 /// A server in a folder, killed if a test fails before it has stopped.
-struct Served {
-    child: Child,
-    err: BufReader<ChildStderr>,
-    address: SocketAddr,
+pub(super) struct Served {
+    pub(super) child: Child,
+    err: Option<BufReader<ChildStderr>>,
+    pub(super) address: SocketAddr,
+}
+
+impl Served {
+    /// What the server says from now on.
+    pub(super) fn reader(&mut self) -> BufReader<ChildStderr> {
+        self.err.take().unwrap()
+    }
 }
 
 impl Drop for Served {
@@ -27,12 +34,23 @@ impl Drop for Served {
     }
 }
 
-fn serve_in(folder: &Path) -> Served {
-    let (child, mut err) = start_in(folder, &["serve", "--listen", "127.0.0.1:0"]);
-    let mut line = String::new();
-    err.read_line(&mut line).unwrap();
-    let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()?.parse().ok());
-    Served { child, err, address: address.unwrap_or_else(|| panic!("{line}")) }
+pub(super) fn serve_in(folder: &Path, more: &[&str]) -> Served {
+    serve_logging_in(folder, more, "error")
+}
+
+/// The same with a log of this level. Somebody has to read it.
+pub(super) fn serve_logging_in(folder: &Path, more: &[&str], level: &str) -> Served {
+    let arguments = [&["serve", "--listen", "127.0.0.1:0"], more].concat();
+    let (child, mut err) = start_logging_in(folder, &arguments, level);
+    loop {
+        // What comes first may be a warning or the log's.
+        let mut line = String::new();
+        assert!(err.read_line(&mut line).unwrap() > 0, "the server ended before it served");
+        if let Some((_, rest)) = line.split_once("://").filter(|_| line.starts_with("serving")) {
+            let address = rest.split('/').next().and_then(|address| address.parse().ok());
+            return Served { child, err: Some(err), address: address.unwrap_or_else(|| panic!("{line}")) };
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,7 +60,7 @@ async fn a_detached_job_is_picked_up_and_the_founding_api_shows_its_end() {
         fs::create_dir_all(folder.path().join("in")).unwrap();
         fs::write(folder.path().join(format!("in/{n}.txt")), format!("user{n}@host.org, all@host.org")).unwrap();
     }
-    let mut served = serve_in(folder.path());
+    let mut served = serve_in(folder.path(), &[]);
     let detached = run_in(folder.path(), &["run", "--path", "in", "--target", "20", "--detach"]);
     assert_eq!(detached.code, 0, "{}", detached.err);
 
@@ -64,7 +82,7 @@ async fn a_detached_job_is_picked_up_and_the_founding_api_shows_its_end() {
 
     interrupt(&served.child);
     let mut rest = String::new();
-    served.err.read_to_string(&mut rest).unwrap();
+    served.reader().read_to_string(&mut rest).unwrap();
     assert_eq!(served.child.wait().unwrap().code(), Some(0), "{rest}");
     assert!(rest.contains("stopping"), "{rest}");
 }

@@ -322,6 +322,14 @@ impl Store for Sqlite {
         self.read("error groups", move |connection| error_groups(connection, job, limit)).await
     }
 
+    async fn open_errors(&self, job: JobId) -> Result<u64> {
+        self.read("open errors", move |connection| {
+            let mut count = connection.prepare_cached(sql!("error_count_open"))?;
+            Ok(count.query_row([int(job.0)], |row| uint(row, 0))?)
+        })
+        .await
+    }
+
     async fn resolve_errors(&self, selection: &ErrorSelection, note: &str) -> Result<u64> {
         let (selection, note, now) = (selection.clone(), note.to_owned(), self.shared.clock.now());
         self.write("resolve errors", move |session| {

@@ -1,0 +1,96 @@
+// Requests to the server: JSON both ways, its problems as errors, the token where one is asked for.
+
+import { askToken } from "./dialogs.js";
+import { lost, reached } from "./connection.js";
+
+const BASE = "/api/v1";
+const TOKEN = "mailscan-token";
+
+/** The server cannot be reached. The banner says so; who meets it waits. */
+export class Unreachable extends Error {}
+
+/** The server answered that something is wrong (RFC 9457). */
+export class Problem extends Error {
+  constructor(status, body) {
+    super(body.detail || body.title || `the server answered ${status}`);
+    this.status = status;
+    const one = body.field ?? body.parameter;
+    /** What is wrong with which field. */
+    this.fields = Array.isArray(body.errors) ? body.errors : one ? [{ field: one, detail: this.message }] : [];
+  }
+}
+
+/** Whether a token is in use, which links cannot send. */
+export const hasToken = () => sessionStorage.getItem(TOKEN) !== null;
+
+let asking = null;
+let declined = false;
+
+/** Asks for a token, once however many requests want one; whether there is one now. */
+export function enterToken(wrong = hasToken()) {
+  asking ??= askToken(wrong).then((token) => {
+    asking = null;
+    declined = token === null;
+    if (token !== null) sessionStorage.setItem(TOKEN, token);
+    return token !== null;
+  });
+  return asking;
+}
+
+/** A response that is not a problem, whatever its kind. When an `optional` one cannot be had, the server may still be there. */
+export async function open(path, { method = "GET", body, headers = {}, signal, optional = false } = {}) {
+  for (;;) {
+    const token = sessionStorage.getItem(TOKEN);
+    const all = { ...headers };
+    if (token !== null) all.Authorization = `Bearer ${token}`;
+    if (method !== "GET") all["Content-Type"] = "application/json";
+    const init = { method, headers: all, signal, cache: "no-store", redirect: "error", credentials: "omit" };
+    if (method !== "GET") init.body = JSON.stringify(body ?? {});
+    let response;
+    try {
+      response = await fetch(BASE + path, init);
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      if (!optional) lost();
+      throw new Unreachable("the server cannot be reached");
+    }
+    reached();
+    if (response.ok) return response;
+    const problem = new Problem(response.status, await response.json().catch(() => ({})));
+    if (problem.status !== 401 || declined) throw problem;
+    // Somebody may have entered another one meanwhile.
+    if (sessionStorage.getItem(TOKEN) === token && !(await enterToken(token !== null))) throw problem;
+  }
+}
+
+/** The JSON of an answer; null where there is none. */
+export async function request(path, options) {
+  const response = await open(path, options);
+  return response.status === 204 ? null : response.json();
+}
+
+export const get = (path, signal) => request(path, { signal });
+export const post = (path, body, headers) => request(path, { method: "POST", body, headers });
+export const remove = (path) => request(path, { method: "DELETE" });
+
+/** A query out of those parameters that have a value. */
+export function query(parameters) {
+  const given = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return given.length === 0 ? "" : `?${new URLSearchParams(given)}`;
+}
+
+/** Saves what is at a path as a file. */
+export async function download(path, name) {
+  const link = document.createElement("a");
+  link.download = name;
+  if (!hasToken()) {
+    // The browser streams it to the disk by itself.
+    link.href = BASE + path;
+    link.click();
+    return;
+  }
+  const response = await open(path);
+  link.href = URL.createObjectURL(await response.blob());
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

@@ -1,0 +1,133 @@
+// Keeps a view fresh: by server-sent events where they come, by asking again where they do not.
+// EventSource cannot send a token, so the stream is read with fetch.
+
+import { Problem, Unreachable, open } from "./api.js";
+import { ready, showState, sleep } from "./connection.js";
+
+/** Without even a comment for so long, a stream is dead: the server sends one every 15 s. */
+const SILENCE = 40_000;
+const POLL = 2_000;
+/** Polls until a stream is tried again. */
+const POLLS = 15;
+/** The most text of one event; nothing honest comes near. */
+const LONGEST_EVENT = 4_000_000;
+
+/**
+ * Follows a stream until the signal aborts or it says that it is over. `on` has a function for each event name;
+ * `poll` asks for the same by ordinary requests.
+ */
+export async function follow(path, { signal, on, poll }) {
+  let last = null;
+  let wait = 500;
+  while (!signal.aborted) {
+    await ready(signal);
+    if (signal.aborted) break;
+    try {
+      const came = await read(path, last, signal, (event) => {
+        last = event.id ?? last;
+        on[event.name]?.(JSON.parse(event.data));
+      });
+      if (came.ended) return;
+      wait = came.events > 0 ? 500 : Math.min(wait * 2, 15_000);
+      // It ended without a word: the server stops, or something between cut it.
+      await attempt(poll, signal);
+      await sleep(wait, signal);
+    } catch (error) {
+      // No such stream, or something between lets none through: ordinary requests may still work.
+      if (!signal.aborted) await pollForAWhile(poll, signal, error);
+    } finally {
+      if (!signal.aborted) showState(null);
+    }
+  }
+}
+
+async function pollForAWhile(poll, signal, error) {
+  if (!(error instanceof Problem || error instanceof Unreachable)) console.warn("events cannot be read", error);
+  for (let n = 0; n < POLLS && !signal.aborted; n += 1) {
+    await ready(signal);
+    if (signal.aborted) return;
+    if (!(await attempt(poll, signal))) return sleep(POLL, signal);
+    showState("polling");
+    await sleep(POLL, signal);
+  }
+}
+
+async function attempt(work, signal) {
+  if (signal.aborted) return false;
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    if (!signal.aborted && !(error instanceof Problem) && !(error instanceof Unreachable)) throw error;
+    return false;
+  }
+}
+
+/** Does the work now and again and again, while the page is looked at and the server is there. */
+export async function every(ms, signal, work) {
+  while (!signal.aborted) {
+    await ready(signal);
+    await attempt(work, signal);
+    await sleep(ms, signal);
+  }
+}
+
+async function read(path, last, signal, deliver) {
+  const ours = new AbortController();
+  const stop = () => ours.abort();
+  const hide = () => document.hidden && stop();
+  let timer = setTimeout(stop, SILENCE);
+  signal.addEventListener("abort", stop);
+  document.addEventListener("visibilitychange", hide);
+  const came = { events: 0, ended: false };
+  try {
+    const headers = { Accept: "text/event-stream", ...(last === null ? {} : { "Last-Event-ID": last }) };
+    const response = await open(path, { headers, signal: ours.signal, optional: true });
+    if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) throw new Error("not a stream of events");
+    showState("live");
+    const parse = parser((event) => {
+      came.events += 1;
+      came.ended ||= event.name === "end";
+      deliver(event);
+    });
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return came;
+      clearTimeout(timer);
+      timer = setTimeout(stop, SILENCE);
+      parse(value);
+    }
+  } catch (error) {
+    // Stopped by ourselves, or cut while reading: either way the stream is tried again.
+    if (ours.signal.aborted || error instanceof TypeError) return came;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    stop();
+    signal.removeEventListener("abort", stop);
+    document.removeEventListener("visibilitychange", hide);
+  }
+}
+
+/** Takes pieces of an event stream, and hands on each event as it is whole. */
+export function parser(deliver) {
+  let rest = "";
+  let event = { name: "message", id: null, data: [] };
+  return (piece) => {
+    rest += piece;
+    if (rest.length > LONGEST_EVENT) throw new Error("an event is too long");
+    const lines = rest.split("\n");
+    rest = lines.pop();
+    for (const raw of lines) {
+      const line = raw.endsWith("\r") ? raw.slice(0, -1) : raw;
+      const [, name, value] = /^([^:]*):? ?(.*)$/s.exec(line);
+      if (line === "") {
+        if (event.data.length > 0) deliver({ ...event, data: event.data.join("\n") });
+        event = { name: "message", id: null, data: [] };
+      } else if (name === "event") event.name = value;
+      else if (name === "id") event.id = value;
+      else if (name === "data") event.data.push(value);
+    }
+  };
+}

@@ -1,0 +1,58 @@
+// Tables that keep their rows: what did not change is not touched, so focus, selection and screen readers stay where
+// they are. At phone width each row becomes a card; roles are given because some browsers drop them there.
+
+import { h } from "./dom.js";
+
+/**
+ * `columns` are `{label, cell(item), kind}`, where a cell is a node or a text, and kind is a class for both head and
+ * cell. `key` tells rows apart.
+ */
+export function table({ caption, columns, key, captionHidden = false }) {
+  const head = h("tr", { role: "row" }, columns.map(({ label, kind, quiet }) =>
+    h("th", { scope: "col", role: "columnheader", class: kind ?? "" }, quiet ? h("span", { class: "hidden" }, label) : label)));
+  const body = h("tbody", { role: "rowgroup" });
+  const captionNode = h("caption", { class: captionHidden ? "hidden" : "" }, caption);
+  const node = h("table", { role: "table", class: "table" }, captionNode, h("thead", { role: "rowgroup" }, head), body);
+  let rows = new Map();
+
+  const update = (items) => {
+    const next = new Map();
+    for (const item of items) {
+      const id = String(key(item));
+      const print = JSON.stringify(item);
+      const row = rows.get(id) ?? { node: build(columns), print: null };
+      if (row.print !== print) refresh(row.node, columns, item);
+      next.set(id, { node: row.node, print });
+    }
+    for (const [id, row] of rows) if (!next.has(id)) row.node.remove();
+    let at = body.firstChild;
+    for (const row of next.values()) {
+      if (row.node === at) at = at.nextSibling;
+      else body.insertBefore(row.node, at);
+    }
+    rows = next;
+  };
+  return { node, update };
+}
+
+function build(columns) {
+  return h("tr", { role: "row" }, columns.map(({ label, kind, quiet }) =>
+    h("td", { role: "cell", class: kind ?? "", "data-label": quiet ? false : label })));
+}
+
+function refresh(row, columns, item) {
+  columns.forEach(({ cell }, n) => {
+    const place = row.children[n];
+    // Whoever is at a button in here keeps it; its text changes with the next look.
+    if (place.contains(document.activeElement)) return;
+    const made = cell(item);
+    if (made instanceof Node) {
+      if (!(place.childNodes.length === 1 && place.firstChild.isEqualNode(made)) || hasListener(made)) place.replaceChildren(made);
+    } else if (place.textContent !== String(made ?? "")) {
+      place.textContent = made ?? "";
+    }
+  });
+}
+
+// A button that looks the same may do something else: it closes over its item.
+const hasListener = (node) => node.nodeName === "BUTTON" || node.querySelector?.("button") !== null;

@@ -1,0 +1,35 @@
+// The frame of a view that shows one thing of one job at a time: which job, and that thing.
+
+import { get } from "../api.js";
+import { fill, h } from "../dom.js";
+import { failure, loading, notice, select } from "../parts.js";
+
+/** The newest jobs to choose from; any other is reached from its own page. */
+const MOST = 100;
+
+/** A view called `name` over `show(id, signal)`; the newest job is shown where none is named. */
+export function chooseJob(name, title, { job }, { signal, go }, show) {
+  const place = h("div", {}, loading());
+  const chooser = h("div", { class: "field inline" });
+  const load = async () => {
+    let jobs;
+    try {
+      ({ jobs } = await get(`/jobs?order=desc&limit=${MOST}`, signal));
+    } catch (error) {
+      if (!signal.aborted) fill(place, failure(error, load));
+      return;
+    }
+    const wanted = /^\d{1,20}$/.test(job ?? "") ? job : jobs[0] && String(jobs[0].id);
+    if (!wanted) {
+      fill(place, notice("empty", "No job yet", null, h("a", { class: "button primary", href: "#/new" }, "Create the first job")));
+      return;
+    }
+    const options = jobs.map(({ id, status }) => [String(id), `Job ${id}, ${status}`, String(id) === wanted]);
+    if (!options.some(([id]) => id === wanted)) options.push([wanted, `Job ${wanted}`, true]);
+    const control = select({ id: "job-choice", onchange: () => go(`/${name}?job=${control.value}`) }, options);
+    fill(chooser, h("label", { for: "job-choice" }, "Job"), control, h("a", { href: `#/jobs/${wanted}` }, "Open this job"));
+    fill(place, show(wanted, signal));
+  };
+  load();
+  return h("div", { class: "view" }, h("div", { class: "row spread" }, h("h1", {}, title), chooser), place);
+}

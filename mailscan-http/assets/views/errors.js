@@ -1,0 +1,179 @@
+// The error desk of a job: groups with samples, one by one, resolved with a note or retried.
+
+import { get, post, query } from "../api.js";
+import { askResolution, toast } from "../dialogs.js";
+import { fill, foreign, h, set, setText, source } from "../dom.js";
+import { counted, number, time } from "../format.js";
+import { every } from "../live.js";
+import { badge, failure, loading, notice, select, settled } from "../parts.js";
+import { table } from "../table.js";
+import { chooseJob } from "./choose-job.js";
+
+const EVERY = 3_000;
+const GROUPS = 500;
+const PAGE = 25;
+const FINAL = ["completed", "cancelled"];
+const CLASSES = [["", "Every class"], ["blocked", "Blocked"], ["permanent", "Permanent"], ["exhausted", "Exhausted"],
+  ["quarantined", "Quarantined"], ["partial", "Partial"], ["retried", "Retried"]];
+
+const groupKey = ({ class: kind, code, host }) => `${kind} ${code} ${host}`;
+const groupName = ({ code, host }) => (host ? `${code} at ${host}` : code);
+
+/** Asks for a note and resolves what the selection names. */
+async function resolve(id, selection, { title, body, retry }, done) {
+  try {
+    const job = await get(`/jobs/${id}`);
+    const answer = await askResolution({ title, body, retry, canRetry: !FINAL.includes(job.status) });
+    if (answer === null) return;
+    const { resolved, retried } = await post(`/jobs/${id}/errors/resolve`, { ...selection, ...answer });
+    toast(`${counted(resolved, "error")} resolved${answer.retry ? `, ${counted(retried, "task")} back on the queue` : ""}.`);
+    await done();
+  } catch (error) {
+    toast(`Nothing was resolved: ${error.message}`, true);
+  }
+}
+
+function actions(open, name, act) {
+  if (open === 0) return "";
+  const button = (label, retry) => h("button", { type: "button", class: "button small", "aria-label": `${label} ${name}`, onclick: () => act(retry) }, `${label}\u2026`);
+  return h("div", { class: "row end" }, button("Resolve", false), button("Retry", true));
+}
+
+/** Groups, and the errors of the one that is open. */
+export function errorsOf(id, signal) {
+  const place = h("div", {}, loading());
+  const samples = h("div", {});
+  const text = h("input", { type: "search", id: "error-filter", placeholder: "code, host or message", maxlength: 200, autocomplete: "off" });
+  const kind = select({ id: "error-class" }, CLASSES);
+  const openOnly = h("input", { type: "checkbox", id: "error-open" });
+  let groups = [];
+  let loaded = false;
+  let shown = null;
+  let leave = null;
+
+  const close = () => {
+    leave?.abort();
+    leave = null;
+    shown = null;
+    fill(samples);
+  };
+  const open = (group) => {
+    const again = shown === groupKey(group);
+    close();
+    if (!again) {
+      shown = groupKey(group);
+      leave = new AbortController();
+      signal.addEventListener("abort", close, { once: true });
+      fill(samples, errorList(id, group, leave.signal, refresh, () => { close(); show(); }));
+    }
+    show();
+    if (!again) samples.querySelector("h3").focus();
+  };
+  const list = table({
+    caption: "Errors by kind and host, the most frequent first",
+    captionHidden: true,
+    key: groupKey,
+    columns: [
+      { label: "Error", kind: "name", cell: (group) => h("button", {
+        type: "button", class: "link", "aria-expanded": String(group.shown), onclick: () => open(group),
+      }, foreign(group.code)) },
+      { label: "Class", cell: (group) => badge(group.class) },
+      { label: "Host", kind: "grow", cell: (group) => foreign(group.host) },
+      { label: "Errors", kind: "figure", cell: (group) => number(group.count) },
+      { label: "Open", kind: "figure", cell: (group) => number(group.open) },
+      { label: "Newest message", kind: "grow", cell: (group) => foreign(group.sample) },
+      { label: "Actions", quiet: true, cell: (group) => actions(group.open, groupName(group), (retry) => resolve(id,
+        { class: group.class, code: group.code, host: group.host },
+        { title: retry ? "Retry this group" : "Resolve this group", body: `${counted(group.open, "open error")}: ${groupName(group)}.`, retry }, refresh)) },
+    ],
+  });
+  const show = () => {
+    const words = text.value.trim().toLowerCase();
+    const fits = (group) => (!kind.value || group.class === kind.value) && (!openOnly.checked || group.open > 0)
+      && (!words || `${group.code} ${group.host} ${group.sample}`.toLowerCase().includes(words));
+    const fitting = groups.filter(fits).map((group) => ({ ...group, shown: groupKey(group) === shown }));
+    if (fitting.length === 0) {
+      fill(place, groups.length === 0 ? notice("empty", "No errors", "What workers could not fetch is listed here.") : notice("empty", "No error matches this filter"));
+      return;
+    }
+    list.update(fitting);
+    if (list.node.parentNode !== place) fill(place, list.node);
+  };
+  const refresh = async () => {
+    try {
+      ({ groups } = await get(`/jobs/${id}/errors?limit=${GROUPS}`, signal));
+      loaded = true;
+      show();
+    } catch (error) {
+      if (!signal.aborted && !loaded) fill(place, failure(error, refresh));
+      throw error;
+    }
+  };
+  text.addEventListener("input", settled(150, show));
+  kind.addEventListener("change", show);
+  openOnly.addEventListener("change", show);
+  every(EVERY, signal, refresh);
+
+  return h("div", { class: "stack" },
+    h("div", { class: "row tools" },
+      h("div", { class: "field inline" }, h("label", { for: "error-filter" }, "Filter"), text),
+      h("div", { class: "field inline" }, h("label", { for: "error-class", class: "hidden" }, "Class"), kind),
+      h("label", { class: "check" }, openOnly, "Open only")),
+    place, samples);
+}
+
+/** How a resolved error stands. */
+function outcome({ resolved }) {
+  if (!resolved) return badge("open");
+  const retried = resolved.retried ? `, retried: ${resolved.outcome ?? "pending"}` : "";
+  return h("span", {}, "resolved ", time(resolved.at), retried, resolved.note && h("span", { class: "quiet" }, ": ", foreign(resolved.note)));
+}
+
+function errorList(id, group, signal, changed, close) {
+  const heading = h("h3", { tabindex: -1 }, foreign(groupName(group)));
+  const place = h("div", {}, loading());
+  const more = h("button", { type: "button", class: "button", hidden: true }, "Show more");
+  const ends = h("button", { type: "button", class: "button small", onclick: close }, "Close");
+  let wanted = PAGE;
+  const list = table({
+    caption: "Errors of this group",
+    captionHidden: true,
+    key: (error) => error.id,
+    columns: [
+      { label: "Task", kind: "name", cell: (error) => source(error.label) },
+      { label: "Message", kind: "grow", cell: (error) => foreign(error.message) },
+      { label: "At", kind: "figure", cell: (error) => time(error.at) },
+      { label: "State", cell: outcome },
+      { label: "Actions", quiet: true, cell: (error) => actions(error.resolved ? 0 : 1, `error ${error.id}`, (retry) => resolve(id,
+        { ids: [error.id] }, { title: retry ? "Retry this task" : "Resolve this error", body: error.message, retry }, both)) },
+    ],
+  });
+  const refresh = async () => {
+    const { class: kind, code, host } = group;
+    const errors = [];
+    let after = null;
+    do {
+      const part = await get(`/jobs/${id}/errors/list${query({ after, limit: PAGE, class: kind, code, host })}`, signal);
+      errors.push(...part.errors);
+      after = part.next_after;
+    } while (after !== null && errors.length < wanted);
+    more.hidden = after === null;
+    setText(more, `Show more than ${number(errors.length)}`);
+    list.update(errors);
+    if (list.node.parentNode !== place) fill(place, list.node);
+  };
+  const both = () => Promise.all([changed(), refresh()]);
+  more.addEventListener("click", () => { wanted += PAGE; refresh().catch(() => {}); });
+  const guarded = () => refresh().catch((error) => {
+    if (!signal.aborted && list.node.parentNode !== place) fill(place, failure(error, guarded));
+    throw error;
+  });
+  every(EVERY, signal, guarded);
+  const node = h("section", { class: "card", "aria-label": "Errors of one group" }, h("div", { class: "row spread" }, heading, ends), place, more);
+  set(node, "data-group", groupKey(group));
+  return node;
+}
+
+const mount = (parameters, context) => chooseJob("errors", "Errors", parameters, context, errorsOf);
+
+export default { title: "Errors", mount };

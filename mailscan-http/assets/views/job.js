@@ -1,0 +1,130 @@
+// One job, live: how far it is, what bounds it, what can be done with it, and its parts in tabs.
+
+import { Problem, get, post, remove } from "../api.js";
+import { confirmed, toast } from "../dialogs.js";
+import { announce, fill, h, setText } from "../dom.js";
+import { number } from "../format.js";
+import { sleep } from "../connection.js";
+import { every, follow } from "../live.js";
+import { failure, isSettled, loading } from "../parts.js";
+import { tabs } from "../tabs.js";
+import { addressesOf } from "./addresses.js";
+import { errorsOf } from "./errors.js";
+import { detailsOf } from "./job-details.js";
+import { liveFigures } from "./job-live.js";
+import { workersOf } from "./workers.js";
+
+/** A settled job is looked at so often, as it may be put back on the queue. */
+const SETTLED = 5_000;
+
+const ACTIONS = {
+  pause: { label: "Pause", when: ["queued", "running"], done: "paused" },
+  resume: { label: "Resume", when: ["paused", "failed"], done: "resumed", primary: true },
+  cancel: {
+    label: "Cancel", when: ["queued", "running", "paused", "failed"], done: "cancelled",
+    ask: { title: "Cancel this job?", body: "It ends for good and cannot be resumed. The addresses that it has found are kept.", confirm: "Cancel the job" },
+  },
+  remove: {
+    label: "Delete", when: ["paused", "completed", "failed", "cancelled"],
+    ask: { title: "Delete this job?", body: "Its addresses, tasks and errors are deleted with it. Nobody can bring them back.", confirm: "Delete the job" },
+  },
+};
+
+function mount({ id, tab = "workers" }, { signal, go, moved }) {
+  const place = h("div", { class: "view" }, loading());
+  const live = liveFigures(id);
+  const buttons = h("div", { class: "row actions", role: "group", "aria-label": "Actions" });
+  const errorCount = h("span", { class: "count", hidden: true });
+  const details = h("div", {});
+  let job = null;
+
+  const take = (news) => {
+    const before = job?.status;
+    job = { ...job, ...news };
+    live.update(job);
+    if (before !== job.status) {
+      showActions();
+      if (details.isConnected) fill(details, detailsOf(job));
+      if (before) announce(`Job ${id} is ${job.status}${job.reason ? `: ${job.reason}` : ""}`);
+    }
+    errorCount.hidden = !job.errors_open;
+    setText(errorCount, job.errors_open ? `${number(job.errors_open)} open` : "");
+  };
+  const poll = async () => {
+    const [shown, eta, workers] = await Promise.all(["", "/eta", "/workers"].map((part) => get(`/jobs/${id}${part}`, signal)));
+    const { active } = workers;
+    take({ ...eta, ...shown, active_workers: active });
+  };
+  const act = async (name) => {
+    const { ask, done } = ACTIONS[name];
+    if (ask && !(await confirmed(ask))) return;
+    try {
+      if (name === "remove") {
+        await remove(`/jobs/${id}`);
+        toast(`Job ${id} is deleted.`);
+        go("/jobs");
+        return;
+      }
+      take(await post(`/jobs/${id}/${name}`));
+      toast(`Job ${id} is ${done}.`);
+    } catch (error) {
+      toast(`Job ${id} could not be ${done ?? "deleted"}: ${error.message}`, true);
+      poll().catch(() => {});
+    }
+  };
+  const showActions = () => {
+    const had = buttons.contains(document.activeElement);
+    fill(buttons, Object.entries(ACTIONS).filter(([, action]) => action.when.includes(job.status)).map(([name, { label, primary }]) =>
+      h("button", { type: "button", class: `button ${primary ? "primary" : ""}`, "data-action": name, onclick: () => act(name) }, label)));
+    // The button that was pressed is gone; the keyboard stays where it was.
+    if (had) buttons.querySelector("button")?.focus();
+  };
+
+  const show = () => {
+    const sections = tabs("Parts of the job", [
+      ["workers", "Workers", (until) => workersOf(id, until)],
+      ["errors", h("span", {}, "Errors ", errorCount), (until) => errorsOf(id, until)],
+      ["addresses", "Addresses", (until) => addressesOf(id, until)],
+      ["details", "Details", () => fill(details, detailsOf(job))],
+    ], tab, signal, (name) => moved(`/jobs/${id}/${name}`));
+    fill(place, live.head(buttons), live.node, sections);
+  };
+  const begin = async () => {
+    try {
+      await poll();
+    } catch (error) {
+      if (signal.aborted) return;
+      const missing = error instanceof Problem && error.status === 404;
+      fill(place, h("h1", {}, `Job ${id}`), missing ? gone(id) : failure(error, begin));
+      // Without a connection the banner says so, and this goes on by itself.
+      if (!(error instanceof Problem)) {
+        await sleep(1_000, signal);
+        if (!signal.aborted) begin();
+      }
+      return;
+    }
+    show();
+    keep();
+  };
+  // What progress does not tell: the queue's reasons, when it ended.
+  const keep = async () => {
+    every(SETTLED, signal, async () => {
+      if (isSettled(job.status)) await poll();
+    });
+    while (!signal.aborted) {
+      if (!isSettled(job.status)) {
+        await follow(`/jobs/${id}/events`, { signal, poll, on: { progress: take, end: take } });
+        await poll().catch(() => {});
+      }
+      await sleep(1_000, signal);
+    }
+  };
+  begin();
+  return place;
+}
+
+const gone = (id) => h("div", { class: "notice empty" },
+  h("p", { class: "notice-title" }, `There is no job ${id}`),
+  h("p", {}, "It may have been deleted."), h("a", { href: "#/jobs" }, "All jobs"));
+
+export default { title: ({ id }) => `Job ${id}`, mount };

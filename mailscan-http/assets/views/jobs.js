@@ -1,0 +1,120 @@
+// All jobs, the newest first, kept fresh by events.
+
+import { get, query } from "../api.js";
+import { fill, h, set, source } from "../dom.js";
+import { counted, number, percent, time } from "../format.js";
+import { every, follow } from "../live.js";
+import { STATUSES, badge, failure, loading, notice, progress } from "../parts.js";
+import { table } from "../table.js";
+
+const PAGE = 50;
+/** The most rows that are kept; older jobs are found by their state. */
+const MOST = 1_000;
+/** What events do not say, such as a job that was deleted elsewhere, is seen after so long. */
+const LOOK_AGAIN = 30_000;
+
+function columns() {
+  return [
+    { label: "Job", kind: "name", cell: (job) => h("a", { href: `#/jobs/${job.id}` }, `Job ${job.id}`) },
+    { label: "Status", cell: (job) => badge(job.status) },
+    { label: "Sources", kind: "grow", cell: sources },
+    { label: "Progress", kind: "bar", cell: bar },
+    { label: "Collected", kind: "figure", cell: (job) => `${number(job.collected)} of ${number(job.target)}` },
+    { label: "Elapsed", kind: "figure", cell: (job) => job.elapsed_formatted },
+    { label: "Created", kind: "figure", cell: (job) => time(job.created_at) },
+  ];
+}
+
+/** The first source, and how many more there are. */
+export function sources(job) {
+  const more = job.sources_total - 1;
+  return h("span", {}, job.sources.slice(0, 1).map(source), more > 0 && h("span", { class: "quiet" }, ` and ${number(more)} more`));
+}
+
+function bar(job) {
+  const { node, update } = progress(`Progress of job ${job.id}`, true);
+  update(job.percentage, `${percent(job.percentage)}`, job.status);
+  return h("div", { class: "bar-cell" }, node, h("span", {}, percent(job.percentage)));
+}
+
+function mount({ status: wanted = "" }, { signal, moved }) {
+  let status = STATUSES.includes(wanted) ? wanted : "";
+  const list = table({ caption: "Jobs, the newest first", captionHidden: true, columns: columns(), key: (job) => job.id });
+  const place = h("div", {}, loading());
+  const count = h("span", { class: "quiet" });
+  const older = h("button", { type: "button", class: "button", hidden: true }, "Show older jobs");
+  let known = new Map();
+  let next = null;
+  let loaded = false;
+
+  const show = () => {
+    const shown = [...known.values()].sort((a, b) => b.id - a.id).slice(0, MOST);
+    count.textContent = shown.length === 0 ? "" : `${counted(shown.length, "job")}${next ? " shown" : ""}`;
+    older.hidden = !next || shown.length >= MOST;
+    if (shown.length === 0) return fill(place, nothing(status));
+    list.update(shown);
+    if (list.node.parentNode !== place) fill(place, list.node);
+  };
+  const page = (after) => get(`/jobs${query({ order: "desc", limit: PAGE, status, after })}`, signal);
+  const first = async () => {
+    const asked = status;
+    try {
+      const { jobs, next_after } = await page();
+      if (asked !== status) return;
+      loaded = true;
+      // Older pages that were asked for stay; what is gone from the first page goes here, too.
+      const oldest = jobs.length === PAGE ? jobs.at(-1).id : 0;
+      known = new Map([...known].filter(([id]) => id < oldest));
+      if (known.size === 0) next = next_after;
+      for (const job of jobs) known.set(job.id, job);
+      show();
+    } catch (error) {
+      if (!signal.aborted && !loaded) fill(place, failure(error, first));
+      throw error;
+    }
+  };
+  older.addEventListener("click", async () => {
+    const { jobs, next_after } = await page(next);
+    next = next_after;
+    for (const job of jobs) known.set(job.id, job);
+    show();
+  });
+  const changed = (job) => {
+    if (status && job.status !== status) known.delete(job.id);
+    else known.set(job.id, job);
+    show();
+  };
+  every(LOOK_AGAIN, signal, first);
+  follow("/events", { signal, poll: first, on: { job: changed } });
+
+  return h("div", { class: "view" },
+    h("div", { class: "row" }, h("h1", {}, "Jobs"), count),
+    filter(status, (value) => {
+      status = value;
+      moved(value ? `/jobs?status=${value}` : "/jobs");
+      known = new Map();
+      loaded = false;
+      fill(place, loading());
+      first().catch(() => {});
+    }), place, older);
+}
+
+function filter(status, choose) {
+  const option = (value, label) => h("button", {
+    type: "button", class: "chip", "aria-pressed": String(value === status), onclick: (event) => press(event.target, value),
+  }, label);
+  const options = [option("", "All"), ...STATUSES.map((name) => option(name, name[0].toUpperCase() + name.slice(1)))];
+  const press = (pressed, value) => {
+    for (const button of options) set(button, "aria-pressed", String(button === pressed));
+    choose(value);
+  };
+  return h("div", { class: "row chips", role: "group", "aria-label": "Show jobs by status" }, options);
+}
+
+function nothing(status) {
+  if (status) return notice("empty", `No job is ${status}`, null, h("a", { href: "#/jobs" }, "Show all jobs"));
+  return notice("empty", "No job yet", "A job collects e-mail addresses from web pages, searches or files until it has as many as you want.",
+    h("a", { class: "button primary", href: "#/new" }, "Create the first job"));
+}
+
+export default { title: "Jobs", mount };

@@ -1,0 +1,238 @@
+//! Live events (server-sent events): how one job stands, or which jobs changed.
+//!
+//! One task watches for all listeners of a job, and one for all listeners of the list, from the first listener to the last:
+//! a thousand of them cost what one costs, but for writing to them. What a listener has not taken is not kept for it: it
+//! gets the newest state instead. Everything is read from the pipeline, so the engine may run in another process.
+
+mod job;
+mod list;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use http_body_util::StreamBody;
+use hyper::StatusCode;
+use hyper::body::Frame;
+use hyper::header::{HeaderName, HeaderValue};
+use mailscan_core::clock::Clock;
+use mailscan_core::job::JobId;
+use mailscan_core::limits::Limits;
+use mailscan_core::pipeline::Pipeline;
+use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::problem::Problem;
+use crate::reply::{BodyError, Reply};
+use crate::samples::Samples;
+
+/// How often the store is asked, which is also how often events come at most.
+const EVERY: Duration = Duration::from_millis(250);
+/// How often something is sent to a listener for whom there is no event, so that both sides notice when the other is gone.
+const COMMENT_EVERY: Duration = Duration::from_secs(15);
+/// The most listeners.
+const MAX_LISTENERS: usize = 4_096;
+/// The most jobs that are watched at a time.
+const MAX_WATCHED: usize = 256;
+
+/// Those who watch, and what they look at.
+#[derive(Debug)]
+pub(crate) struct Events<P> {
+    source: Source<P>,
+    places: Arc<Semaphore>,
+    jobs: Arc<Mutex<HashMap<JobId, job::Watch>>>,
+    list: Arc<list::List>,
+    stop: CancellationToken,
+}
+
+/// Where events come from.
+#[derive(Debug)]
+struct Source<P> {
+    pipeline: Arc<P>,
+    samples: Arc<Samples>,
+    limits: Limits,
+    clock: Arc<Clock>,
+}
+
+impl<P> Clone for Source<P> {
+    fn clone(&self) -> Self {
+        let Self { pipeline, samples, limits, clock } = self;
+        Self { pipeline: pipeline.clone(), samples: samples.clone(), limits: limits.clone(), clock: clock.clone() }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<P: Pipeline> Events<P> {
+    /// Nobody listens yet. All streams end when `stop` is cancelled.
+    pub(crate) fn new(pipeline: Arc<P>, samples: Arc<Samples>, limits: Limits, stop: CancellationToken) -> Self {
+        Self {
+            source: Source { pipeline, samples, limits, clock: Arc::new(Clock::start()) },
+            places: Arc::new(Semaphore::new(MAX_LISTENERS)),
+            jobs: Arc::default(),
+            list: Arc::default(),
+            stop,
+        }
+    }
+
+    /// The events of a job that exists.
+    ///
+    /// # Errors
+    /// 503 when there are too many listeners, or too many jobs are watched.
+    pub(crate) fn job(&self, id: JobId) -> Result<Reply, Problem> {
+        let place = self.place()?;
+        let frames = job::listen(&self.source, &self.jobs, id)?;
+        Ok(self.reply(place, frames))
+    }
+
+    /// The events of all jobs.
+    ///
+    /// # Errors
+    /// 503 when there are too many listeners.
+    pub(crate) fn list(&self) -> Result<Reply, Problem> {
+        let place = self.place()?;
+        let frames = list::listen(&self.source, &self.list);
+        Ok(self.reply(place, frames))
+    }
+
+    /// How many listen.
+    pub(crate) fn listeners(&self) -> usize {
+        MAX_LISTENERS.saturating_sub(self.places.available_permits())
+    }
+
+    fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        self.places.clone().try_acquire_owned().map_err(|_| too_many("listeners"))
+    }
+
+    /// Sends frames as they come, and comments where none does, until they or the server end.
+    fn reply(&self, place: OwnedSemaphorePermit, frames: impl Stream<Item = Bytes> + Send + 'static) -> Reply {
+        let stop = self.stop.clone().cancelled_owned();
+        let frames = futures::stream::unfold((Box::pin(frames), place), |(mut frames, place)| async move {
+            let bytes = match tokio::time::timeout(COMMENT_EVERY, frames.next()).await {
+                Ok(bytes) => bytes?,
+                Err(_) => Bytes::from_static(b":\n\n"),
+            };
+            Some((Ok::<_, BodyError>(Frame::data(bytes)), (frames, place)))
+        });
+        Reply::stream("text/event-stream", StreamBody::new(frames.take_until(stop)))
+            // A proxy that gathers events before it passes them on makes them late.
+            .with_header(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"))
+    }
+}
+
+fn too_many(what: &str) -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!("there are too many {what}: poll instead, or try again later"),
+    )
+}
+
+/// An event as it is sent.
+fn event(name: &str, id: Option<u64>, data: &impl Serialize) -> Bytes {
+    // The wire forms are of strings and numbers, which always serialize, without line ends.
+    let data = serde_json::to_string(data).unwrap_or_default();
+    let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
+    Bytes::from(format!("event: {name}\n{id}data: {data}\n\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
+    use mailscan_core::job::{JobSource, JobSpec, JobStatus, NewJob};
+    use mailscan_core::pipeline::Backends;
+    use mailscan_core::queue::QueueLimits;
+    use mailscan_core::resources::Resources;
+    use mailscan_core::source::Sources;
+    use mailscan_core::store::Store;
+
+    use super::*;
+    use crate::reply::{Content, OutBody};
+
+    type Parts = Backends<MemoryQueue, MemoryStore, Sources>;
+
+    async fn events() -> (Events<Parts>, Arc<Parts>, JobId) {
+        let queue = MemoryQueue::new(QueueLimits::default());
+        let pipeline = Arc::new(Backends { queue, store: MemoryStore::new(), fetcher: Sources::new() });
+        let spec = JobSpec::new(10, vec![JobSource::Path("in".to_owned())]);
+        let id = pipeline.store.create_job(&NewJob::new(spec)).await.unwrap().id();
+        let samples = Arc::new(Samples::new(Resources::default()));
+        let events = Events::new(pipeline.clone(), samples, Limits::default(), CancellationToken::new());
+        (events, pipeline, id)
+    }
+
+    fn body(reply: Result<Reply, Problem>) -> OutBody {
+        match reply.unwrap().content {
+            Content::Stream("text/event-stream", body) => body,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What is sent next; `None` at the end.
+    async fn next(body: &mut OutBody) -> Option<String> {
+        let frame = body.frame().await?.unwrap();
+        Some(String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_listeners_share_one_watch_which_ends_with_the_last() {
+        let (events, _, id) = events().await;
+        let mut listeners: Vec<_> = (0..1_000).map(|_| body(events.job(id))).collect();
+        for listener in &mut listeners {
+            assert!(next(listener).await.unwrap().starts_with("event: progress\nid: "));
+        }
+        assert_eq!((lock(&events.jobs).len(), events.listeners()), (1, 1_000));
+        drop(listeners);
+        tokio::time::sleep(EVERY).await;
+        assert_eq!((lock(&events.jobs).len(), events.listeners()), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_listen_in_time_is_told_the_newest_alone() {
+        let (events, pipeline, id) = events().await;
+        let mut listener = body(events.job(id));
+        assert!(next(&mut listener).await.unwrap().contains(r#""status":"queued""#));
+        for (from, to) in [(JobStatus::Queued, JobStatus::Running), (JobStatus::Running, JobStatus::Paused)] {
+            pipeline.store.transition(id, &[from], to, None).await.unwrap();
+            tokio::time::sleep(EVERY * 2).await;
+        }
+        assert!(next(&mut listener).await.unwrap().contains(r#""status":"paused""#));
+        assert_eq!(next(&mut listener).await.unwrap(), ":\n\n", "nothing else was kept");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_far_behind_on_the_list_is_told_how_all_stands() {
+        let (events, pipeline, id) = events().await;
+        let mut listener = body(events.list());
+        assert!(next(&mut listener).await.unwrap().contains(r#""status":"queued""#));
+        for n in 0..100 {
+            let spec = JobSpec::new(100 + n, vec![JobSource::Path("in".to_owned())]);
+            pipeline.store.create_job(&NewJob::new(spec)).await.unwrap();
+            tokio::time::sleep(EVERY * 2).await;
+        }
+        let all = next(&mut listener).await.unwrap();
+        assert_eq!(all.matches("event: job\n").count(), 101);
+        assert!(all.contains(&format!(r#"{{"id":{}"#, id.0)));
+        drop(listener);
+        tokio::time::sleep(EVERY * 2).await;
+        assert!(!events.list.is_followed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn there_are_only_so_many_listeners_and_watches() {
+        let (events, _, id) = events().await;
+        let watched: Vec<_> = (1..=MAX_WATCHED as u64).map(|n| body(events.job(JobId(id.0 + n)))).collect();
+        assert_eq!(events.job(id).unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
+        drop(watched);
+        tokio::time::sleep(EVERY).await;
+        let listeners: Vec<_> = (0..MAX_LISTENERS).map(|_| body(events.job(id))).collect();
+        assert_eq!(events.list().unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
+        drop(listeners);
+        assert!(events.list().is_ok());
+    }
+}

@@ -1,0 +1,237 @@
+//! `GET /metrics`, as Prometheus reads it.
+//!
+//! The figures of the work are those of the engine in this process, so that the sum over processes counts nothing twice;
+//! those of jobs and their queues are the store's. Labels are names of this program, but for the running jobs that have a
+//! series each, of which there are at most [`MAX_JOBS`].
+
+use mailscan_core::engine::{LATENCY_BOUNDS, Latencies, Monitor, TaskCounts, Vitals};
+use mailscan_core::job::{Job, JobStatus};
+use mailscan_core::pipeline::Pipeline;
+use mailscan_core::queue::Queue;
+use mailscan_core::resources::Resources;
+use mailscan_core::store::{ErrorClass, JobQuery, Store};
+use mailscan_core::task::Depth;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet, prometheus_text};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::{MetricType, TypedMetric};
+use prometheus_client::registry::Registry;
+
+use crate::problem::Problem;
+use crate::reply::Reply;
+use crate::samples::Samples;
+use crate::traffic::Traffic;
+
+/// The most running jobs that have series of their own, those with the lowest ids.
+const MAX_JOBS: usize = 32;
+/// The most unfinished jobs that are counted.
+const MAX_OPEN: usize = 1_024;
+/// The format of the answer.
+const MEDIA: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Everything that is told, at one moment.
+#[derive(Debug)]
+struct Figures {
+    vitals: Option<Vitals>,
+    /// Queued, running and paused jobs.
+    jobs: [(JobStatus, u64); 3],
+    /// Running jobs, their queues, and the addresses a minute that each finds.
+    running: Vec<(Job, f64)>,
+    depth: Depth,
+    emails_per_minute: f64,
+    resources: Resources,
+    answers: [(&'static str, u64); 5],
+    connections: usize,
+    listeners: usize,
+}
+
+/// Reads everything that is told.
+///
+/// # Errors
+/// Those of the store and the queue.
+pub(crate) async fn reply<P: Pipeline>(
+    pipeline: &P,
+    monitor: Option<&Monitor>,
+    samples: &Samples,
+    traffic: &Traffic,
+    listeners: usize,
+) -> Result<Reply, Problem> {
+    let mut jobs = [JobStatus::Queued, JobStatus::Running, JobStatus::Paused].map(|status| (status, 0));
+    let query = JobQuery { after: 0, limit: MAX_OPEN, statuses: jobs.iter().map(|(status, _)| *status).collect() };
+    let open = pipeline.store().jobs(&query).await?;
+    let (mut running, mut depth, mut emails_per_minute) = (Vec::new(), Depth::default(), 0.0);
+    for job in open {
+        jobs.iter_mut().filter(|(status, _)| *status == job.status).for_each(|(_, count)| *count += 1);
+        if job.status == JobStatus::Running {
+            let rate = samples.eta(&job).emails_per_minute;
+            emails_per_minute += rate;
+            if running.len() < MAX_JOBS {
+                let own = pipeline.queue().depth(job.id).await?;
+                add(&mut depth, &own);
+                running.push((job, rate));
+            }
+        }
+    }
+    let figures = Figures {
+        vitals: monitor.and_then(Monitor::vitals),
+        jobs,
+        running,
+        depth,
+        emails_per_minute,
+        resources: samples.resources(),
+        answers: traffic.answers(),
+        connections: traffic.connections(),
+        listeners,
+    };
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(figures));
+    let mut text = String::new();
+    prometheus_text::encode(&mut text, &registry).map_err(|_| Problem::internal())?;
+    Ok(Reply::whole(MEDIA, text))
+}
+
+fn add(sum: &mut Depth, depth: &Depth) {
+    let Depth { pending, delayed, leased, done, blocked, failed, quarantined, .. } = depth;
+    sum.pending += pending;
+    sum.delayed += delayed;
+    sum.leased += leased;
+    sum.done += done;
+    sum.blocked += blocked;
+    sum.failed += failed;
+    sum.quarantined += quarantined;
+}
+
+type Written = Result<(), std::fmt::Error>;
+
+/// One metric: a value without labels.
+fn one(to: &mut DescriptorEncoder<'_>, name: &str, help: &str, metric: &impl EncodeMetric) -> Written {
+    metric.encode(to.encode_descriptor(name, help, None, metric.metric_type())?)
+}
+
+fn gauge(to: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64) -> Written {
+    one(to, name, help, &ConstGauge::new(value))
+}
+
+fn counter(to: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> Written {
+    one(to, name, help, &ConstCounter::new(value))
+}
+
+/// A metric with a value for each value of a label.
+fn family<M: EncodeMetric + TypedMetric>(
+    to: &mut DescriptorEncoder<'_>,
+    (name, help, label): (&str, &str, &'static str),
+    values: impl IntoIterator<Item = (String, M)>,
+) -> Written {
+    let mut encoder = to.encode_descriptor(name, help, None, M::TYPE)?;
+    for (value, metric) in values {
+        metric.encode(encoder.encode_family(&[(label, value)])?)?;
+    }
+    Ok(())
+}
+
+fn gauges(
+    to: &mut DescriptorEncoder<'_>,
+    about: (&str, &str, &'static str),
+    values: impl IntoIterator<Item = (&'static str, f64)>,
+) -> Written {
+    family(to, about, values.into_iter().map(|(label, value)| (label.to_owned(), ConstGauge::new(value))))
+}
+
+fn counters(
+    to: &mut DescriptorEncoder<'_>,
+    about: (&str, &str, &'static str),
+    values: impl IntoIterator<Item = (&'static str, u64)>,
+) -> Written {
+    family(to, about, values.into_iter().map(|(label, value)| (label.to_owned(), ConstCounter::new(value))))
+}
+
+fn histogram(to: &mut DescriptorEncoder<'_>, name: &str, help: &str, times: &Latencies) -> Written {
+    let bounds = LATENCY_BOUNDS.into_iter().chain([f64::INFINITY]);
+    let buckets: Vec<_> = bounds.zip(times.buckets).collect();
+    let mut encoder = to.encode_descriptor(name, help, None, MetricType::Histogram)?;
+    encoder.encode_histogram::<NoLabelSet>(times.sum.as_secs_f64(), times.count(), &buckets, None)
+}
+
+impl Collector for Figures {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Written {
+        let to = &mut encoder;
+        if let Some(vitals) = &self.vitals {
+            work(to, vitals)?;
+        }
+        self.jobs(to)?;
+        self.process(to)
+    }
+}
+
+/// What the engine of this process does.
+fn work(to: &mut DescriptorEncoder<'_>, vitals: &Vitals) -> Written {
+    let idle = vitals.workers.saturating_sub(vitals.workers_active) as f64;
+    let workers = [("active", vitals.workers_active as f64), ("idle", idle)];
+    gauges(to, ("mailscan_workers", "Workers of this process", "state"), workers)?;
+    gauge(to, "mailscan_fetches_in_flight", "Fetches in flight in this process", vitals.in_flight as f64)?;
+    gauge(to, "mailscan_fetches_limit", "The most fetches that may be in flight now", vitals.places as f64)?;
+    gauge(to, "mailscan_fetches_limit_max", "The most that there may ever be", vitals.most_places as f64)?;
+    let holds = ["memory", "cpu", "disk"].map(|reason| (reason, f64::from(vitals.hold == Some(reason))));
+    gauges(to, ("mailscan_throttle_held", "Whether the process is held back, by what is short", "reason"), holds)?;
+    let TaskCounts { done, retried, released, failed } = vitals.tasks;
+    counter(to, "mailscan_pages", "Pages, calls and files processed", done)?;
+    let outcomes = [("done", done), ("retried", retried), ("released", released), ("failed", failed)];
+    counters(to, ("mailscan_deliveries", "Deliveries of tasks by their end", "outcome"), outcomes)?;
+    counter(to, "mailscan_addresses", "Addresses stored that were new", vitals.addresses)?;
+    counter(to, "mailscan_mentions", "Addresses extracted, repeats included", vitals.mentions)?;
+    let errors = ErrorClass::ALL.into_iter().zip(vitals.errors).map(|(class, count)| (class.as_str(), count));
+    counters(to, ("mailscan_errors", "Errors of workers", "class"), errors)?;
+    histogram(to, "mailscan_claim_seconds", "How long the queue takes to answer a claim", &vitals.claims)?;
+    histogram(to, "mailscan_commit_seconds", "How long the backend takes to write a batch", &vitals.commits)
+}
+
+impl Figures {
+    /// How the jobs of the store stand.
+    fn jobs(&self, to: &mut DescriptorEncoder<'_>) -> Written {
+        let jobs = self.jobs.iter().map(|(status, count)| (status.as_str(), *count as f64));
+        gauges(to, ("mailscan_jobs", "Jobs that are not settled", "status"), jobs)?;
+        let Depth { pending, delayed, leased, done, blocked, failed, quarantined, .. } = self.depth;
+        let tasks = [
+            ("pending", pending),
+            ("delayed", delayed),
+            ("processing", leased),
+            ("completed", done),
+            ("blocked", blocked),
+            ("failed", failed),
+            ("quarantined", quarantined),
+        ];
+        let tasks = tasks.map(|(state, count)| (state, count as f64));
+        gauges(to, ("mailscan_queue_tasks", "Tasks of the running jobs", "state"), tasks)?;
+        gauge(
+            to,
+            "mailscan_emails_per_minute",
+            "New addresses a minute over all running jobs",
+            self.emails_per_minute,
+        )?;
+        let each = |value: fn(&(Job, f64)) -> f64| {
+            self.running.iter().map(move |entry| (entry.0.id.to_string(), ConstGauge::new(value(entry))))
+        };
+        let collected = ("mailscan_job_collected", "Addresses stored for a running job", "job");
+        family(to, collected, each(|(job, _)| job.collected as f64))?;
+        let target = ("mailscan_job_target", "Addresses wanted by a running job", "job");
+        family(to, target, each(|(job, _)| job.spec.target as f64))?;
+        let rate = ("mailscan_job_emails_per_minute", "New addresses a minute of a running job", "job");
+        family(to, rate, each(|(_, rate)| *rate))
+    }
+
+    /// What this process uses, and what it answers.
+    fn process(&self, to: &mut DescriptorEncoder<'_>) -> Written {
+        let Resources { memory, memory_peak, memory_limit, cpu, process_cpu_time, load, .. } = self.resources;
+        gauge(to, "process_resident_memory_bytes", "Memory of this process", memory as f64)?;
+        gauge(to, "mailscan_memory_peak_bytes", "The most memory this process has had", memory_peak as f64)?;
+        gauge(to, "mailscan_memory_limit_bytes", "The memory that holds for this process", memory_limit as f64)?;
+        let seconds = ConstCounter::new(process_cpu_time.as_secs_f64());
+        one(to, "process_cpu_seconds", "Processor time of this process", &seconds)?;
+        gauge(to, "mailscan_cpu_busy_ratio", "The share of the processors that is busy, by anybody", cpu)?;
+        gauge(to, "mailscan_load1", "Load average over a minute", load[0])?;
+        counters(to, ("mailscan_http_answers", "Answers by class of their status", "status"), self.answers)?;
+        gauge(to, "mailscan_http_connections", "Open connections", self.connections as f64)?;
+        gauge(to, "mailscan_http_listeners", "Listeners to live events", self.listeners as f64)
+    }
+}

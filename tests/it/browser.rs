@@ -1,0 +1,77 @@
+//! The page in a real browser: headless Chromium, a real `mailscan serve` on a SQLite file, a simulated web.
+//!
+//! Debian's packages `chromium` and `chromium-driver` must be there. Without them these tests say so and pass; with
+//! `MAILSCAN_REQUIRE_SERVICES` set they fail instead. `MAILSCAN_SCREENSHOTS=DIR` keeps a picture of every view.
+
+mod access;
+mod chrome;
+mod connection;
+mod errors;
+mod hostile;
+mod jobs;
+mod keyboard;
+mod looks;
+mod page;
+mod served;
+mod token;
+
+use std::time::Duration;
+
+use mailscan_core::simulate::{SimulatedWeb, SimulationOptions};
+use tempfile::TempDir;
+
+use chrome::Browser;
+use page::Page;
+use served::Served;
+
+/// Longer than anything here may take; reached only by a page that hangs.
+const HANGS: Duration = Duration::from_secs(90);
+
+/// A browser before a server with a database of its own, and a web to collect from.
+struct Desk {
+    page: Page,
+    served: Served,
+    web: SimulatedWeb,
+    folder: TempDir,
+}
+
+impl Desk {
+    /// `None` where there is no browser.
+    async fn open(web: SimulationOptions) -> Option<Self> {
+        Self::open_over(web, TempDir::new().unwrap(), &[]).await
+    }
+
+    /// The same over a folder whose database may hold something already, with more arguments to `serve`.
+    async fn open_over(web: SimulationOptions, folder: TempDir, arguments: &[&str]) -> Option<Self> {
+        let browser = Browser::start().await?;
+        let web = SimulatedWeb::start(web).await.unwrap();
+        let served = Served::start(folder.path(), "127.0.0.1:0", arguments);
+        let page = Page::new(browser, served.address);
+        Some(Self { page, served, web, folder })
+    }
+
+    /// Creates a job over the site in the form, as a person would.
+    async fn create(&self, target: u64) {
+        self.page.visit("#/new").await;
+        self.page.fill("#target", &target.to_string()).await;
+        self.page.fill("#urls", &self.web.site_url()).await;
+        self.page.fill("#depth", "50").await;
+        self.page.press("Create job").await;
+        self.page.until("/^#\\/jobs\\/\\d+/.test(location.hash) && document.querySelector('h1')?.textContent.startsWith('Job ')").await;
+    }
+}
+
+/// A web that takes its time.
+fn slow(emails: u64) -> SimulationOptions {
+    SimulationOptions {
+        emails,
+        page_delay: Duration::from_millis(300),
+        page_bytes: 2_000,
+        ..SimulationOptions::default()
+    }
+}
+
+/// A web that answers at once, or nearly so.
+fn quick(emails: u64) -> SimulationOptions {
+    SimulationOptions { page_delay: Duration::from_millis(20), ..slow(emails) }
+}

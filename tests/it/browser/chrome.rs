@@ -1,0 +1,158 @@
+//! The browser: chromedriver and the Chromium that it starts, with a profile of their own, gone at the end.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+use fantoccini::wd::{TimeoutConfiguration, WebDriverCompatibleCommand};
+use fantoccini::{Client, ClientBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::HANGS;
+
+/// Each is several processes: a few at a time are all that a small machine bears.
+static PLACES: Semaphore = Semaphore::const_new(2);
+
+/// A browser of one test.
+#[derive(Debug)]
+pub(super) struct Browser {
+    pub(super) client: Client,
+    driver: Driver,
+    _place: SemaphorePermit<'static>,
+}
+
+/// The processes, killed when it is dropped, and their files.
+#[derive(Debug)]
+struct Driver {
+    child: Child,
+    profile: TempDir,
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // The browser is in the driver's group, and would live on without it.
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+        let _ = self.child.wait();
+    }
+}
+
+impl Browser {
+    /// A new browser, or `None` where none is installed and none is required.
+    pub(super) async fn start() -> Option<Self> {
+        if let Some(missing) = missing() {
+            assert!(
+                std::env::var_os("MAILSCAN_REQUIRE_SERVICES").is_none(),
+                "{missing} is missing: apt-get install chromium chromium-driver"
+            );
+            // Past the capture of test output: a skipped test should not look like one that passed.
+            let _ = writeln!(
+                std::io::stderr(),
+                "\nSKIPPED, NOT TESTED: {missing} is missing, so the page was not tried in a browser: \
+                 apt-get install chromium chromium-driver\n"
+            );
+            return None;
+        }
+        let place = PLACES.acquire().await.unwrap();
+        let profile = TempDir::new().unwrap();
+        let (child, port) = start_driver();
+        let driver = Driver { child, profile };
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities(driver.profile.path().to_str().unwrap()))
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .unwrap();
+        let limits = TimeoutConfiguration::new(Some(HANGS), Some(HANGS), Some(std::time::Duration::ZERO));
+        client.update_timeouts(limits).await.unwrap();
+        let browser = Self { client, driver, _place: place };
+        // The browser's own first page asks for much; it is not what is tested.
+        browser.client.goto("about:blank").await.unwrap();
+        browser.log("performance").await;
+        Some(browser)
+    }
+
+    /// A folder that goes with the browser.
+    pub(super) fn folder(&self) -> &std::path::Path {
+        self.driver.profile.path()
+    }
+
+    /// A command of the DevTools protocol.
+    pub(super) async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        let body = json!({"cmd": command, "params": parameters});
+        self.client.issue_cmd(Post("goog/cdp/execute", body)).await.unwrap()
+    }
+
+    /// What was logged since the last look: `browser` is the console, `performance` has every request.
+    pub(super) async fn log(&self, kind: &str) -> Vec<Value> {
+        let entries = self.client.issue_cmd(Post("se/log", json!({"type": kind}))).await.unwrap();
+        entries.as_array().unwrap().clone()
+    }
+
+    pub(super) async fn close(self) {
+        self.client.close().await.unwrap();
+    }
+}
+
+/// The program that is not there.
+fn missing() -> Option<&'static str> {
+    let there =
+        |program: &str| Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    ["chromedriver", "chromium"].into_iter().find(|program| !there(program).is_ok_and(|status| status.success()))
+}
+
+/// Starts the driver in a process group of its own; answers where it listens.
+fn start_driver() -> (Child, u16) {
+    let mut child = Command::new("chromedriver")
+        .arg("--port=0")
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+        let (_, port) = line.split_once("started successfully on port ")?;
+        port.trim_end_matches('.').parse().ok()
+    });
+    // Nobody reads on, and a full pipe would stop it.
+    std::thread::spawn(move || lines.for_each(drop));
+    (child, port.expect("chromedriver says where it listens"))
+}
+
+fn capabilities(profile: &str) -> serde_json::Map<String, Value> {
+    let arguments = [
+        "--headless=new",
+        // Chromium's own sandbox does not start for root; what it is shown here is ours.
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--no-first-run",
+        "--window-size=1280,900",
+        &format!("--user-data-dir={profile}/profile"),
+    ];
+    let all = json!({
+        "goog:chromeOptions": {"args": arguments},
+        "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+    });
+    all.as_object().unwrap().clone()
+}
+
+/// A command that chromedriver has beside the standard's.
+#[derive(Debug)]
+struct Post(&'static str, Value);
+
+impl WebDriverCompatibleCommand for Post {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.0))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (hyper::Method, Option<String>) {
+        (hyper::Method::POST, Some(self.1.to_string()))
+    }
+}

@@ -1,0 +1,58 @@
+//! The error desk: groups, samples, one resolved with a note, a group retried.
+
+use fantoccini::Locator;
+use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
+use mailscan_core::job::JobId;
+use mailscan_core::store::{ErrorQuery, Store, WorkerError};
+use serde_json::json;
+
+use super::{Desk, slow};
+
+/// All errors of the job, as they are stored.
+async fn stored(desk: &Desk) -> Vec<WorkerError> {
+    let database = Sqlite::open(desk.folder.path().join("mailscan.db"), SqliteOptions::default()).unwrap();
+    let query = ErrorQuery { limit: 100, job: Some(JobId(1)), ..ErrorQuery::default() };
+    database.errors(&query).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_is_found_resolved_with_a_note_and_a_group_is_retried() {
+    let Some(desk) = Desk::open(slow(5_000)).await else { return };
+    let page = &desk.page;
+    page.visit("#/new").await;
+    page.fill("#target", "5000").await;
+    let site = desk.web.site_url();
+    page.fill("#urls", &format!("{site}\n{site}missing-1\n{site}missing-2\n{site}missing-3")).await;
+    page.fill("#depth", "50").await;
+    page.press("Create job").await;
+    page.until_status("running").await;
+    page.click(Locator::Id("tab-errors")).await;
+    page.until("document.querySelector('.tabs .count').textContent === '3 open'").await;
+    page.press("http-404").await;
+    page.until("document.querySelectorAll('[data-group] tbody tr').length === 3").await;
+
+    // One by one, with a note.
+    page.click(Locator::Css("[data-group] tbody tr:first-child button")).await;
+    page.until_text("Resolve this error").await;
+    page.fill("#note", "gone since <b>spring</b>").await;
+    page.press("Resolve").await;
+    page.until_text("1 error resolved.").await;
+    page.until("document.querySelector('[data-group]').innerText.includes('gone since <b>spring</b>')").await;
+    let errors = stored(&desk).await;
+    let resolved: Vec<_> = errors.iter().filter_map(|error| error.resolved.as_ref()).collect();
+    assert_eq!((resolved.len(), resolved[0].note.as_str()), (1, "gone since <b>spring</b>"));
+
+    // The rest of the group, back on the queue: they fail once more, and that is seen.
+    page.press(&format!("Retry http-404 at {}", desk.web.local_addr())).await;
+    page.until_text("Retry this group").await;
+    assert_eq!(page.eval("document.querySelector('dialog input[name=retry]').checked").await, json!(true));
+    page.press("Retry").await;
+    page.until_text("2 errors resolved, 2 tasks back on the queue.").await;
+    page.until("document.querySelector('[data-group]').innerText.split('retried: failed').length === 3").await;
+    page.until("[...document.querySelectorAll('[data-group] tbody tr')].length === 5").await;
+
+    // What is filtered away is not shown.
+    page.fill("#error-filter", "nothing like it").await;
+    page.until_text("No error matches this filter").await;
+    desk.page.leave(&[]).await;
+}

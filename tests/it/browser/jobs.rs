@@ -1,0 +1,143 @@
+//! Jobs from their form to their end: created, watched, paused, resumed, cancelled, deleted, exported.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use fantoccini::Locator;
+use mailscan_core::simulate::SimulationOptions;
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::{Desk, HANGS, quick, slow};
+use crate::cli::run_in;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_created_in_the_form_watched_to_its_end_and_exported() {
+    let Some(desk) = Desk::open(quick(300)).await else { return };
+    let page = &desk.page;
+    page.visit("").await;
+    page.until_text("No job yet").await;
+    page.press("Create the first job").await;
+
+    // The plan is shown as one types.
+    page.until_figure("workers", "50").await;
+    page.fill("#target", "20000").await;
+    page.until_figure("workers", "1,000").await;
+    page.fill("#target", "300").await;
+    page.until_figure("workers", "15").await;
+
+    // What is wrong stands beside its field, whether the page or the server sees it.
+    page.press("Create job").await;
+    page.until("document.querySelector('#urls-error').innerText.includes('at least one page')").await;
+    assert_eq!(page.eval("document.activeElement.id").await, json!("urls"));
+    page.fill("#urls", &format!("{}\n\nftp://example.org/", desk.web.site_url())).await;
+    page.press("Create job").await;
+    page.until("document.querySelector('#urls-error').innerText.startsWith('Line 3:')").await;
+    assert_eq!(page.eval("document.querySelector('#urls').getAttribute('aria-invalid')").await, json!("true"));
+
+    page.fill("#urls", &desk.web.site_url()).await;
+    page.fill("#depth", "50").await;
+    page.press("Create job").await;
+    page.until("location.hash === '#/jobs/1'").await;
+    page.until_status("completed").await;
+    page.until_figure("collected", "300 of 300 collected").await;
+    page.until_figure("percentage", "100 %").await;
+    page.until_figure("remaining", "0").await;
+    page.until("document.querySelector('main [role=progressbar]').getAttribute('aria-valuenow') === '100'").await;
+
+    export(&desk, "Export CSV", "csv").await;
+    export(&desk, "Export JSONL", "jsonl").await;
+    desk.page.leave(&["422", "400 (Bad Request)"]).await;
+}
+
+/// Saves the addresses as a person would, and compares the file with what the command line says of the store.
+async fn export(desk: &Desk, button: &str, format: &str) {
+    let page = &desk.page;
+    let downloads = page.browser.folder().join("downloads");
+    let behaviour = json!({"behavior": "allow", "downloadPath": downloads});
+    page.browser.devtools("Browser.setDownloadBehavior", behaviour).await;
+    page.click(Locator::Id("tab-addresses")).await;
+    page.press(button).await;
+    let saved = saved(&downloads.join(format!("mailscan-job-1.{format}"))).await;
+    let told = run_in(desk.folder.path(), &["job", "export", "1", "--format", format]);
+    assert_eq!(told.code, 0, "{}", told.err);
+    assert!(saved.lines().count() >= 300, "{} lines", saved.lines().count());
+    assert!(saved == told.out, "the file that was saved is not what is stored");
+}
+
+/// A file, once the browser has it whole.
+async fn saved(path: &Path) -> String {
+    let whole = async {
+        while !path.exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(HANGS, whole).await.unwrap_or_else(|_| panic!("{} is never saved", path.display()));
+    fs::read_to_string(path).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_paused_resumed_cancelled_and_deleted() {
+    let Some(desk) = Desk::open(slow(5_000)).await else { return };
+    let page = &desk.page;
+    desk.create(5_000).await;
+    page.until_status("running").await;
+    page.until("Number(document.querySelector('[data-figure=collected]').textContent.split(' ')[0]) > 0").await;
+    page.until("document.querySelector('[data-figure=active]').textContent.endsWith(' of 250')").await;
+    page.until("document.querySelector('.bounds li strong')").await;
+    page.until("document.querySelector('.chart .line').getAttribute('d')").await;
+
+    page.press("Pause").await;
+    page.until_status("paused").await;
+    page.press("Resume").await;
+    page.until_status("running").await;
+
+    // What cannot be undone is asked about, and declining changes nothing.
+    page.press("Cancel").await;
+    page.until_text("Cancel this job?").await;
+    page.press("Not now").await;
+    page.until("!document.querySelector('dialog')").await;
+    page.until_status("running").await;
+    page.press("Cancel").await;
+    page.press("Cancel the job").await;
+    page.until_status("cancelled").await;
+    page.press("Delete").await;
+    page.press("Delete the job").await;
+    page.until("location.hash === '#/jobs'").await;
+    page.until_text("No job yet").await;
+    page.visit("#/jobs/1").await;
+    page.until_text("There is no job 1").await;
+    desk.page.leave(&["404 (Not Found)"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_is_live_and_filtered() {
+    let web = SimulationOptions { emails: 200, ..slow(200) };
+    let Some(desk) = Desk::open(web).await else { return };
+    let page = &desk.page;
+    page.visit("#/jobs").await;
+    page.until_text("No job yet").await;
+    // Somebody else creates jobs.
+    for target in ["20", "30"] {
+        let url = desk.web.site_url();
+        let arguments = ["run", "--detach", "--url", &url, "--crawl", "--depth", "50", "--target", target];
+        let ran = run_in(desk.folder.path(), &arguments);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+    }
+    page.until(
+        "[...document.querySelectorAll('tbody tr')].map((row) => row.cells[0].textContent).join() === 'Job 2,Job 1'",
+    )
+    .await;
+    page.until("[...document.querySelectorAll('tbody .badge')].every((badge) => badge.textContent === 'completed')")
+        .await;
+    page.until_text("20 of 20").await;
+    page.press("Running").await;
+    page.until_text("No job is running").await;
+    page.press("Completed").await;
+    page.until("document.querySelectorAll('tbody tr').length === 2").await;
+    assert_eq!(page.eval("location.hash").await, json!("#/jobs?status=completed"));
+    page.press("Job 2").await;
+    page.until_status("completed").await;
+    desk.page.leave(&[]).await;
+}

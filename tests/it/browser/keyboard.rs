@@ -1,0 +1,68 @@
+//! The page with the keyboard alone: every step by Tab, Enter, Escape and arrows, with the focus in sight.
+
+use serde_json::json;
+
+use super::page::{ENTER, ESCAPE, Page, RIGHT, TAB};
+use super::{Desk, slow};
+
+/// What has the focus is marked.
+async fn assert_focus_is_seen(page: &Page) {
+    let outline = "getComputedStyle(document.activeElement).outlineStyle !== 'none' && parseFloat(getComputedStyle(document.activeElement).outlineWidth) >= 2";
+    assert_eq!(page.eval(outline).await, json!(true), "{}", page.eval("document.activeElement.outerHTML").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_from_its_form_to_its_end_by_keyboard() {
+    let Some(desk) = Desk::open(slow(5_000)).await else { return };
+    let page = &desk.page;
+    page.visit("#/jobs").await;
+    page.until_text("No job yet").await;
+
+    // The first stop leads past the navigation.
+    page.keys(TAB).await;
+    assert_eq!(page.eval("document.activeElement.textContent").await, json!("Skip to content"));
+    assert_focus_is_seen(page).await;
+    page.keys(ENTER).await;
+    assert_eq!(page.eval("document.activeElement.id").await, json!("main"));
+    page.keys(TAB).await;
+    assert_eq!(page.eval("document.activeElement.textContent").await, json!("All"));
+
+    page.tab_to("it.textContent === 'Create the first job'").await;
+    assert_focus_is_seen(page).await;
+    page.keys(ENTER).await;
+    page.until("location.hash === '#/new' && document.activeElement.id === 'main'").await;
+    page.tab_to("it.id === 'target'").await;
+    assert_focus_is_seen(page).await;
+    page.browser.client.active_element().await.unwrap().clear().await.unwrap();
+    page.tab_to("it.id === 'target'").await;
+    page.keys("5000").await;
+    page.tab_to("it.id === 'urls'").await;
+    page.keys(&desk.web.site_url()).await;
+    page.tab_to("it.textContent === 'Create job'").await;
+    assert_focus_is_seen(page).await;
+    page.keys(ENTER).await;
+    page.until_status("running").await;
+
+    page.tab_to("it.textContent === 'Pause'").await;
+    page.keys(ENTER).await;
+    page.until_status("paused").await;
+    // The button is gone; the focus is on what came in its place.
+    page.until("document.activeElement.textContent === 'Resume'").await;
+    page.tab_to("it.textContent === 'Delete'").await;
+    page.keys(ENTER).await;
+    page.until("document.querySelector('dialog[open]')?.contains(document.activeElement)").await;
+    page.keys(ESCAPE).await;
+    page.until("!document.querySelector('dialog') && document.activeElement.textContent === 'Delete'").await;
+    page.until_status("paused").await;
+
+    // One stop for all tabs, arrows between them.
+    page.tab_to("it.getAttribute('role') === 'tab'").await;
+    assert_focus_is_seen(page).await;
+    for tab in ["errors", "addresses", "details", "workers"] {
+        page.keys(RIGHT).await;
+        page.until(&format!("document.activeElement.id === 'tab-{tab}' && location.hash === '#/jobs/1/{tab}'")).await;
+    }
+    page.keys(TAB).await;
+    assert_eq!(page.eval("document.activeElement.getAttribute('role')").await, json!(null));
+    desk.page.leave(&[]).await;
+}

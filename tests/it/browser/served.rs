@@ -1,0 +1,40 @@
+//! `mailscan serve` as a process of its own, which can be stopped, killed and started anew.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, ChildStderr};
+
+use crate::cli::{interrupt, start_in};
+
+/// A server, killed when it is dropped.
+pub(super) struct Served {
+    child: Child,
+    _err: BufReader<ChildStderr>,
+    pub(super) address: SocketAddr,
+}
+
+impl Served {
+    /// Starts it over `mailscan.db` in a folder.
+    pub(super) fn start(folder: &Path, listen: &str, arguments: &[&str]) -> Self {
+        let common = ["serve", "--listen", listen, "--allow-network", "127.0.0.0/8"];
+        let (child, mut err) = start_in(folder, &[&common[..], arguments].concat());
+        let mut line = String::new();
+        err.read_line(&mut line).unwrap();
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split(['/', ' ']).next()?.trim().parse().ok());
+        Self { child, _err: err, address: address.unwrap_or_else(|| panic!("{line}")) }
+    }
+
+    /// Stops it as Ctrl-C does, and waits for its end.
+    pub(super) fn stop(mut self) {
+        interrupt(&self.child);
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,41 @@
+//! A server that answers to those with a token only.
+
+use std::fs;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::{Desk, quick};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_asks_for_a_token_and_keeps_it_for_the_tab() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("tokens"), "read reading-token-0123456789\nwrite writing-token-0123456789\n").unwrap();
+    let Some(desk) = Desk::open_over(quick(50), folder, &["--token-file", "tokens"]).await else { return };
+    let page = &desk.page;
+    page.visit("#/jobs").await;
+    page.until_text("Token needed").await;
+    page.press("Not now").await;
+    page.until_text("A token is needed").await;
+    page.press("Enter a token").await;
+    page.fill("#token", "wrong").await;
+    page.press("Use this token").await;
+    page.until_text("The server does not know this token.").await;
+    page.fill("#token", "reading-token-0123456789").await;
+    page.press("Use this token").await;
+    page.until_text("No job yet").await;
+
+    // It may read and not write.
+    page.press("Create the first job").await;
+    page.fill("#target", "50").await;
+    page.fill("#urls", &desk.web.site_url()).await;
+    page.press("Create job").await;
+    page.until("document.querySelector('form [role=alert]').innerText.length > 0").await;
+    page.eval("sessionStorage.setItem('mailscan-token', 'writing-token-0123456789')").await;
+    page.fill("#depth", "50").await;
+    page.press("Create job").await;
+    page.until_status("completed").await;
+    assert_eq!(page.eval("localStorage.length").await, json!(0));
+    assert_eq!(page.eval("document.cookie").await, json!(""));
+    desk.page.leave(&["401 (Unauthorized)", "403 (Forbidden)"]).await;
+}

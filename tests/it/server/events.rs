@@ -1,0 +1,197 @@
+//! Live events: what listeners are told, when their streams end, and that the slow and the many are borne.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mailscan_core::Address;
+use mailscan_core::backend::sqlite::Sqlite;
+use mailscan_core::class::Classes;
+use mailscan_core::extract::Form;
+use mailscan_core::job::{JobId, JobStatus};
+use mailscan_core::store::{Sighting, Store};
+use mailscan_http::ServeOptions;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::client::{get, request};
+use super::{HANGS, job, start};
+
+/// One who listens.
+struct Listener(BufReader<TcpStream>);
+
+impl Listener {
+    async fn open(address: SocketAddr, target: &str, more: &str) -> Self {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{more}\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut listener = Self(BufReader::new(stream));
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            head.push_str(&listener.line().await.unwrap());
+        }
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        assert!(head.contains("content-type: text/event-stream\r\n") && head.contains("no-store"), "{head}");
+        listener
+    }
+
+    async fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let read = timeout(HANGS, self.0.read_line(&mut line)).await.expect("no event comes").unwrap();
+        (read > 0).then_some(line)
+    }
+
+    /// The next event, its id and its data; `None` at the end of the stream.
+    async fn next(&mut self) -> Option<(String, Option<u64>, Value)> {
+        let (mut name, mut id) = (String::new(), None);
+        loop {
+            let line = self.line().await?;
+            if let Some(value) = line.strip_prefix("event: ") {
+                name = value.trim_end().to_owned();
+            } else if let Some(value) = line.strip_prefix("id: ") {
+                id = Some(value.trim_end().parse().unwrap());
+            } else if let Some(value) = line.strip_prefix("data: ") {
+                return Some((name, id, serde_json::from_str(value).unwrap()));
+            }
+        }
+    }
+
+    /// The first event of which this holds.
+    async fn until(&mut self, wanted: impl Fn(&str, &Value) -> bool) -> Value {
+        loop {
+            let (name, _, data) = self.next().await.expect("the stream ended");
+            if wanted(&name, &data) {
+                return data;
+            }
+        }
+    }
+}
+
+async fn collect(store: &Sqlite, id: JobId, numbers: std::ops::Range<u64>) {
+    let sighting = |n| Sighting {
+        job: id,
+        address: Address::parse(&format!("user{n}@example.org")).unwrap(),
+        source: "https://example.org/".into(),
+        offset: 0,
+        form: Form::Plain,
+        classes: Classes::NONE,
+    };
+    store.insert(&numbers.map(sighting).collect::<Vec<_>>()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_followed_to_its_end() {
+    let server = start(ServeOptions::default()).await;
+    let id = job(&server.store, 100, JobStatus::Running).await;
+    collect(&server.store, id, 0..10).await;
+    let mut listener = Listener::open(server.address, "/api/v1/jobs/1/events", "").await;
+    let (name, first, progress) = listener.next().await.unwrap();
+    assert_eq!((name.as_str(), &progress["job_id"], &progress["status"]), ("progress", &json!(1), &json!("running")));
+    assert_eq!(
+        (&progress["collected"], &progress["target"], &progress["workers"]),
+        (&json!(10), &json!(100), &json!(5))
+    );
+    for name in
+        ["percentage", "emails_per_minute", "queue", "bounds", "errors_open", "eta_seconds", "elapsed_formatted"]
+    {
+        assert!(progress.get(name).is_some(), "{name}: {progress}");
+    }
+    assert!(progress["at"].as_str().unwrap().ends_with('Z'), "{progress}");
+
+    collect(&server.store, id, 10..30).await;
+    let (name, second, progress) = listener.next().await.unwrap();
+    assert_eq!((name.as_str(), &progress["collected"]), ("progress", &json!(30)));
+    assert!(second > first, "ids rise: {first:?} {second:?}");
+
+    // One who comes back is told at once how it stands, though nothing changed.
+    let resumed = format!("Last-Event-ID: {}\r\n", second.unwrap());
+    let mut back = Listener::open(server.address, "/api/v1/jobs/1/events", &resumed).await;
+    assert_eq!(back.next().await.unwrap().2["collected"], 30);
+
+    server.store.transition(id, &[JobStatus::Running], JobStatus::Completed, None).await.unwrap();
+    for listener in [&mut listener, &mut back] {
+        let last = listener.until(|name, _| name == "progress").await;
+        assert_eq!(last["status"], "completed");
+        let (name, _, ended) = listener.next().await.unwrap();
+        assert_eq!((name.as_str(), &ended["id"], &ended["status"]), ("end", &json!(1), &json!("completed")));
+        assert!(ended["queue"].is_object(), "{ended}");
+        assert_eq!(listener.next().await, None);
+    }
+    let mut late = Listener::open(server.address, "/api/v1/jobs/1/events", "").await;
+    late.until(|name, _| name == "end").await;
+    assert_eq!(late.next().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_jobs_are_followed() {
+    let server = start(ServeOptions::default()).await;
+    let first = job(&server.store, 10, JobStatus::Running).await;
+    job(&server.store, 11, JobStatus::Completed).await;
+    let mut listener = Listener::open(server.address, "/api/v1/events", "").await;
+    let row = listener.until(|name, _| name == "job").await;
+    assert_eq!((&row["id"], &row["status"], &row["collected"]), (&json!(1), &json!("running"), &json!(0)));
+    collect(&server.store, first, 0..3).await;
+    let row = listener.until(|_, row| row["collected"] == 3).await;
+    assert_eq!(row["id"], 1, "job 2 was settled before anybody listened");
+    // One that comes and goes between two looks is not missed.
+    let third = job(&server.store, 12, JobStatus::Cancelled).await;
+    let row = listener.until(|_, row| row["id"] == third.0).await;
+    assert_eq!(row["status"], "cancelled");
+    server.store.transition(first, &[JobStatus::Running], JobStatus::Failed, Some("why")).await.unwrap();
+    let row = listener.until(|_, row| row["status"] == "failed").await;
+    assert_eq!((&row["id"], &row["reason"]), (&json!(1), &json!("why")));
+    let mut second = Listener::open(server.address, "/api/v1/events", "").await;
+    let fourth = job(&server.store, 13, JobStatus::Queued).await;
+    assert_eq!(second.next().await.unwrap().2["id"], fourth.0, "settled jobs are not repeated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_listened_to_is_said_in_a_problem() {
+    let server = start(ServeOptions::default()).await;
+    assert_eq!(get(server.address, "/api/v1/jobs/7/events").await.status, 404);
+    assert_eq!(get(server.address, "/api/v1/jobs/x/events").await.status, 400);
+    assert_eq!(request(server.address, "OPTIONS", "/api/v1/events").await.status, 204);
+    let head = request(server.address, "HEAD", "/api/v1/events").await;
+    assert_eq!((head.status, head.header("content-type"), head.body.as_str()), (200, Some("text/event-stream"), ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_is_not_idle_and_one_who_does_not_read_holds_nobody_up() {
+    let server = start(ServeOptions { head_timeout: Duration::from_millis(100), ..ServeOptions::default() }).await;
+    let id = job(&server.store, 1_000, JobStatus::Running).await;
+    let mut reads = Listener::open(server.address, "/api/v1/jobs/1/events", "").await;
+    let _deaf = Listener::open(server.address, "/api/v1/jobs/1/events", "").await;
+    for n in 0..6 {
+        collect(&server.store, id, n * 10..n * 10 + 10).await;
+        reads.until(|_, progress| progress["collected"] == n * 10 + 10).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_listen_and_all_are_told() {
+    let server = start(ServeOptions::default()).await;
+    let id = job(&server.store, 1_000, JobStatus::Running).await;
+    let opened = (0..300).map(|_| Listener::open(server.address, "/api/v1/jobs/1/events", ""));
+    let mut listeners = futures::future::join_all(opened).await;
+    collect(&server.store, id, 0..7).await;
+    for listener in &mut listeners {
+        listener.until(|_, progress| progress["collected"] == 7).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_server_ends_its_streams() {
+    let server = start(ServeOptions::default()).await;
+    job(&server.store, 10, JobStatus::Running).await;
+    let mut one = Listener::open(server.address, "/api/v1/jobs/1/events", "").await;
+    let mut all = Listener::open(server.address, "/api/v1/events", "").await;
+    assert!(one.next().await.is_some() && all.next().await.is_some());
+    server.stop.send(()).unwrap();
+    timeout(HANGS, server.served).await.unwrap().unwrap().unwrap();
+    for listener in [&mut one, &mut all] {
+        let mut rest = Vec::new();
+        timeout(HANGS, listener.0.read_to_end(&mut rest)).await.unwrap().unwrap();
+        assert!(rest.ends_with(b"0\r\n\r\n"), "a whole answer, not a broken one");
+    }
+}

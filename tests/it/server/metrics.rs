@@ -1,0 +1,89 @@
+//! What a monitoring system reads.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use mailscan_core::job::JobStatus;
+use mailscan_http::ServeOptions;
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use super::client::get;
+use super::command::serve_in;
+use super::{HANGS, job, start};
+use crate::cli::run_in;
+
+/// The series of an answer, each with its value. Every line must be one, or a comment about one.
+fn series(text: &str) -> BTreeMap<String, f64> {
+    assert!(text.ends_with('\n'));
+    let lines = text.lines().filter(|line| !line.starts_with("# HELP ") && !line.starts_with("# TYPE "));
+    let parsed = lines.map(|line| {
+        let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line:?}"));
+        (name.to_owned(), value.parse().unwrap_or_else(|_| panic!("{line:?}")))
+    });
+    let (count, series) = (parsed.clone().count(), parsed.collect::<BTreeMap<_, _>>());
+    assert_eq!(count, series.len(), "each series once");
+    series
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_and_traffic_are_told_without_an_engine() {
+    let server = start(ServeOptions::default()).await;
+    job(&server.store, 10, JobStatus::Running).await;
+    job(&server.store, 11, JobStatus::Paused).await;
+    let answer = get(server.address, "/metrics").await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/plain; version=0.0.4; charset=utf-8")));
+    let series = series(&answer.body);
+    assert_eq!((series["mailscan_jobs{status=\"running\"}"], series["mailscan_jobs{status=\"queued\"}"]), (1.0, 0.0));
+    assert_eq!(
+        (series["mailscan_job_target{job=\"1\"}"], series["mailscan_queue_tasks{state=\"pending\"}"]),
+        (10.0, 0.0)
+    );
+    assert!(series["process_resident_memory_bytes"] > 0.0 && series["mailscan_http_connections"] >= 1.0);
+    assert!(!series.keys().any(|name| name.starts_with("mailscan_workers")), "nobody works here");
+    assert_eq!(get(server.address, "/readyz").await.json()["status"], "ready");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn series_do_not_grow_with_the_jobs() {
+    let server = start(ServeOptions::default()).await;
+    for target in 1..=100 {
+        job(&server.store, target, JobStatus::Running).await;
+    }
+    let series = series(&get(server.address, "/metrics").await.body);
+    assert_eq!(series["mailscan_jobs{status=\"running\"}"], 100.0);
+    assert_eq!(series.keys().filter(|name| name.starts_with("mailscan_job_target")).count(), 32);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_engine_tells_what_it_did() {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir_all(folder.path().join("in")).unwrap();
+    for n in 0..30 {
+        fs::write(folder.path().join(format!("in/{n}.txt")), format!("user{n}@host.org, all@host.org")).unwrap();
+    }
+    let served = serve_in(folder.path(), &[]);
+    let detached = run_in(folder.path(), &["run", "--path", "in", "--path", "in/1.txt", "--target", "100", "--detach"]);
+    assert_eq!(detached.code, 0, "{}", detached.err);
+    let done = async {
+        loop {
+            let series = series(&get(served.address, "/metrics").await.body);
+            if series["mailscan_addresses_total"] == 31.0 && series["mailscan_jobs{status=\"running\"}"] == 0.0 {
+                return series;
+            }
+        }
+    };
+    let series = timeout(HANGS, done).await.unwrap();
+    assert!(series["mailscan_pages_total"] >= 30.0 && series["mailscan_mentions_total"] >= 31.0, "{series:?}");
+    assert!(series["mailscan_workers{state=\"idle\"}"] >= 1.0 && series["mailscan_fetches_limit_max"] >= 1.0);
+    for what in ["claim", "commit"] {
+        let count = series[&format!("mailscan_{what}_seconds_count")];
+        assert!(
+            count >= 1.0 && series[&format!("mailscan_{what}_seconds_bucket{{le=\"+Inf\"}}")] == count,
+            "{series:?}"
+        );
+    }
+    for series_of in ["mailscan_throttle_held{reason=\"memory\"}", "mailscan_errors_total{class=\"permanent\"}"] {
+        assert!(series.contains_key(series_of), "{series_of}");
+    }
+}
