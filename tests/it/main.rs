@@ -16,5 +16,7 @@ mod extraction;
 mod hostile;
 // Who may import whom.
 mod layering;
+// A PostgreSQL server of the tests' own.
+mod postgres;
 // The server over real sockets: every answer, every refusal, and the command that starts it.
 mod server;
