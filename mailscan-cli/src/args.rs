@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use ipnet::IpNet;
 use mailscan_core::class::ClassFilter;
 
-pub(crate) use values::{classes, count, page_url, seconds, share, size};
+pub(crate) use values::{classes, count, lease, page_url, seconds, share, size};
 
 /// Collects every e-mail address that a set of sources exposes.
 #[derive(Debug, Parser)]
@@ -59,6 +60,10 @@ pub(crate) enum Command {
   mailscan run --url https://example.org/ --crawl --target 200 --detach
   curl \"http://127.0.0.1:8025/api/v1/jobs/1/eta\"")]
     Serve(Serve),
+    /// Work on every job of a shared database, beside any number of others, until Ctrl-C
+    #[command(after_help = "Example:
+  mailscan worker --db postgres://mailscan@db.example.org/mailscan?sslmode=verify-full")]
+    Worker(Worker),
     /// Run the main job against a simulated web on this machine, and check the result
     #[command(after_help = "Example:\n  mailscan demo --emails 20000")]
     Demo(Demo),
@@ -157,8 +162,8 @@ pub(crate) struct Kept {
 
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct Database {
-    /// The database file
-    #[arg(long, default_value = "mailscan.db", value_name = "FILE")]
+    /// The database: a file, or postgres://USER@HOST/NAME to share one between machines
+    #[arg(long, default_value = "mailscan.db", value_name = "FILE|URL", env = "MAILSCAN_DB", hide_env_values = true)]
     pub(crate) db: String,
 }
 
@@ -257,6 +262,14 @@ pub(crate) struct Politeness {
     /// A page or address at which the owner of a site can reach you; sent with every request
     #[arg(long, value_name = "URL")]
     pub(crate) contact: Option<String>,
+}
+
+/// Which machines may be asked for pages, by a process that works on jobs of others.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub(crate) struct Network {
+    /// Fetch also from this network, such as 10.1.0.0/16, although it is not of the public Internet
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) allow_network: Vec<IpNet>,
 }
 
 /// What of the machine a process may use.
@@ -389,6 +402,21 @@ pub(crate) struct Serve {
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) database: Database,
+    #[command(flatten)]
+    pub(crate) politeness: Politeness,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Worker {
+    #[command(flatten)]
+    pub(crate) database: Database,
+    /// Seconds after which the tasks of a process that died go back to the queue
+    #[arg(long, default_value = "90", value_name = "SECONDS", value_parser = lease)]
+    pub(crate) lease: Duration,
+    #[command(flatten)]
+    pub(crate) network: Network,
     #[command(flatten)]
     pub(crate) politeness: Politeness,
     #[command(flatten)]

@@ -12,7 +12,7 @@ use mailscan_core::limits::Limits;
 use mailscan_core::plan::worker_count;
 use mailscan_core::simulate::SimulationOptions;
 use mailscan_core::source::Pace;
-use mailscan_core::source::http::ClientOptions;
+use mailscan_core::source::http::{ClientOptions, NetworkPolicy};
 use mailscan_core::source::search::SearchEndpoint;
 
 use crate::args;
@@ -79,6 +79,18 @@ pub(crate) fn fetching(typed: &args::Politeness, kept: &JobOptions) -> Fetching 
         pace.concurrency = most as usize;
     }
     Fetching { client, pace }
+}
+
+/// How hosts are treated by a process that works on the jobs of others: only what is public is theirs to ask for.
+pub(crate) fn for_others(typed: &args::Politeness, kept: &JobOptions, network: &args::Network) -> Fetching {
+    let mut fetching = fetching(typed, kept);
+    fetching.client.network = NetworkPolicy::PublicOnly { allow: network.allow_network.clone() };
+    fetching
+}
+
+/// The same engine with leases that hold so long.
+pub(crate) fn leased(options: EngineOptions, lease_for: Duration) -> EngineOptions {
+    EngineOptions { lease_for, heartbeat: lease_for / 3, lease_margin: lease_for / 9, ..options }
 }
 
 /// An engine for fetchers of this pace, with so many fetches in flight at most.

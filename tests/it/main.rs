@@ -6,6 +6,8 @@
 mod backends;
 // The command line as a user meets it: output, errors, exit codes.
 mod cli;
+// Nodes of a cluster as processes, and what may happen to them and to their server.
+mod cluster;
 // A job killed at random points and resumed: nothing lost, nothing twice.
 mod crash;
 // Whole jobs through the engine over real sockets.

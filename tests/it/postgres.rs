@@ -89,7 +89,6 @@ impl Cluster {
     }
 
     /// Stops the server: `fast` ends the sessions, `immediate` is a crash.
-    #[expect(dead_code, reason = "for tests of faults")]
     pub(crate) fn stop(&self, mode: &str) {
         succeed(self.control().args(["--wait", "--mode", mode, "stop"]));
     }

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::drive::STOPPING;
 use crate::exit::{Exit, Failure, Result};
+use crate::render::escape;
 use crate::signals::Signals;
 use crate::{args, config, files, wire};
 
@@ -37,7 +38,7 @@ pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
     let listener = TcpListener::bind(typed.listen).await.map_err(listening)?;
     let local = listener.local_addr().map_err(listening)?;
     let pipeline = wire::pipeline(database, &fetching)?;
-    eprintln!("serving http://{local}/api/v1/jobs from {}: Ctrl-C stops", typed.database.db);
+    eprintln!("serving http://{local}/api/v1/jobs from {}: Ctrl-C stops", escape(&wire::shown(&typed.database.db)));
     work(pipeline, options, listener).await
 }
 
