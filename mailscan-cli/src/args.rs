@@ -12,7 +12,7 @@ use clap_complete::Shell;
 use mailscan_core::class::ClassFilter;
 
 pub(crate) use server::{Access, Encryption, Networks};
-pub(crate) use values::{classes, count, page_url, seconds, share, size};
+pub(crate) use values::{classes, count, lease, page_url, seconds, share, size};
 
 /// Collects every e-mail address that a set of sources exposes.
 #[derive(Debug, Parser)]
@@ -62,6 +62,10 @@ pub(crate) enum Command {
   curl \"http://127.0.0.1:8025/api/v1/jobs/1/eta\"
   mailscan serve --listen 0.0.0.0:8025 --token-file tokens --tls-cert cert.pem --tls-key key.pem")]
     Serve(Serve),
+    /// Work on every job of a shared database, beside any number of others, until Ctrl-C
+    #[command(after_help = "Example:
+  mailscan worker --db postgres://mailscan@db.example.org/mailscan?sslmode=verify-full")]
+    Worker(Worker),
     /// Run the main job against a simulated web on this machine, and check the result
     #[command(after_help = "Example:\n  mailscan demo --emails 20000")]
     Demo(Demo),
@@ -160,8 +164,8 @@ pub(crate) struct Kept {
 
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct Database {
-    /// The database file
-    #[arg(long, default_value = "mailscan.db", value_name = "FILE")]
+    /// The database: a file, or postgres://USER@HOST/NAME to share one between machines
+    #[arg(long, default_value = "mailscan.db", value_name = "FILE|URL", env = "MAILSCAN_DB", hide_env_values = true)]
     pub(crate) db: String,
 }
 
@@ -396,6 +400,21 @@ pub(crate) struct Serve {
     pub(crate) encryption: Encryption,
     #[command(flatten)]
     pub(crate) database: Database,
+    #[command(flatten)]
+    pub(crate) networks: Networks,
+    #[command(flatten)]
+    pub(crate) politeness: Politeness,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Worker {
+    #[command(flatten)]
+    pub(crate) database: Database,
+    /// Seconds after which the tasks of a process that died go back to the queue
+    #[arg(long, default_value = "90", value_name = "SECONDS", value_parser = lease)]
+    pub(crate) lease: Duration,
     #[command(flatten)]
     pub(crate) networks: Networks,
     #[command(flatten)]

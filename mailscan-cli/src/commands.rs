@@ -8,6 +8,7 @@ mod run;
 mod scan;
 mod serve;
 mod simulate;
+mod worker;
 
 use clap::CommandFactory;
 
@@ -30,6 +31,7 @@ pub(crate) fn carry_out(command: Command) -> Result<Exit> {
         Command::Errors(errors) => block_on(errors::run(&errors)),
         Command::Simulate(simulate) => block_on(simulate::run(&simulate)),
         Command::Serve(serve) => block_on(serve::run(&serve)),
+        Command::Worker(worker) => block_on(worker::run(&worker)),
         Command::Run(run) => block_on(run::run(&run)),
         Command::Demo(demo) => block_on(demo::run(&demo)),
     }

@@ -90,6 +90,11 @@ pub(crate) fn for_others(fetching: Fetching, networks: &args::Networks) -> Fetch
     Fetching { client: ClientOptions { network, ..fetching.client }, ..fetching }
 }
 
+/// The same engine with leases that hold so long.
+pub(crate) fn leased(options: EngineOptions, lease_for: Duration) -> EngineOptions {
+    EngineOptions { lease_for, heartbeat: lease_for / 3, lease_margin: lease_for / 9, ..options }
+}
+
 /// An engine for fetchers of this pace, with so many fetches in flight at most.
 pub(crate) fn engine(pace: &Pace, machine: &args::Machine, jobs: JobFilter, max_in_flight: usize) -> EngineOptions {
     let args::Machine { memory_limit, min_free_disk } = *machine;

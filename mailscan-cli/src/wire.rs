@@ -1,10 +1,14 @@
 //! The one place that names a backend: a database as typed becomes a queue and a store.
 
+mod database;
+
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 
+use mailscan_core::backend::postgres::{Postgres, PostgresOptions, PostgresPipeline};
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions, SqlitePipeline};
+use mailscan_core::pipeline::{Committed, Pipeline, TaskOutcome};
 use mailscan_core::source::Sources;
 use mailscan_core::source::file::FileSource;
 use mailscan_core::source::http::HttpSource;
@@ -12,18 +16,38 @@ use mailscan_core::source::http::HttpSource;
 use crate::config::Fetching;
 use crate::exit::{Failure, Result};
 
-/// Queue and store in one; cheap to clone.
-pub(crate) type Database = Sqlite;
+pub(crate) use database::Database;
+
+/// Whether a database is a server that many processes may share.
+pub(crate) fn is_shared(db: &str) -> bool {
+    db.starts_with("postgres://") || db.starts_with("postgresql://")
+}
+
+/// A database as it may be shown: without its password.
+pub(crate) fn shown(db: &str) -> String {
+    let secret = db.split_once("://").and_then(|(scheme, rest)| {
+        let (account, place) = rest.split_once('/').unwrap_or((rest, "")).0.rsplit_once('@')?;
+        let (user, _) = account.split_once(':')?;
+        Some(format!("{scheme}://{user}@{place}{}", &rest[account.len() + 1 + place.len()..]))
+    });
+    secret.unwrap_or_else(|| db.to_owned())
+}
 
 /// Opens a database, and creates it when there is none.
 pub(crate) async fn create(db: &str) -> Result<Database> {
-    if db.contains("://") {
-        let message = format!("`{db}` is not in this build: give the name of a database file, such as mailscan.db");
+    if is_shared(db) {
+        return Ok(Database::Postgres(Postgres::open(db, PostgresOptions::default()).await?));
+    }
+    if let Some((scheme, _)) = db.split_once("://") {
+        let message = format!(
+            "there is no database of the kind `{scheme}`: give a file such as mailscan.db, or postgres://user@host/name"
+        );
         return Err(Failure::Usage(message));
     }
     let path = Path::new(db).to_owned();
     let opened = tokio::task::spawn_blocking(move || Sqlite::open(path, SqliteOptions::default())).await;
-    Ok(opened.map_err(|error| Failure::Failed(format!("cannot open `{db}`: {error}")))??)
+    let opened = opened.map_err(|error| Failure::Failed(format!("cannot open `{db}`: {error}")))??;
+    Ok(Database::Sqlite(opened))
 }
 
 /// Opens a database that is there.
@@ -36,13 +60,56 @@ pub(crate) async fn open(db: &str) -> Result<Database> {
 }
 
 /// A queue, a store and the fetchers that come with mailscan.
-pub(crate) type Wired = SqlitePipeline<Sources>;
+#[derive(Debug)]
+pub(crate) struct Wired {
+    database: Database,
+    parts: Parts,
+}
+
+/// The pipeline of each backend.
+#[derive(Debug)]
+enum Parts {
+    Sqlite(SqlitePipeline<Sources>),
+    Postgres(PostgresPipeline<Sources>),
+}
+
+impl Pipeline for Wired {
+    type Queue = Database;
+    type Store = Database;
+    type Fetcher = Sources;
+
+    fn queue(&self) -> &Database {
+        &self.database
+    }
+
+    fn store(&self) -> &Database {
+        &self.database
+    }
+
+    fn fetcher(&self) -> &Sources {
+        match &self.parts {
+            Parts::Sqlite(pipeline) => &pipeline.fetcher,
+            Parts::Postgres(pipeline) => &pipeline.fetcher,
+        }
+    }
+
+    async fn commit(&self, outcomes: Arc<[TaskOutcome]>) -> mailscan_core::Result<Committed> {
+        match &self.parts {
+            Parts::Sqlite(pipeline) => pipeline.commit(outcomes).await,
+            Parts::Postgres(pipeline) => pipeline.commit(outcomes).await,
+        }
+    }
+}
 
 /// Puts a database and fetchers together.
 pub(crate) fn pipeline(database: Database, fetching: &Fetching) -> Result<Arc<Wired>> {
     let http = HttpSource::new(&fetching.client, fetching.pace)?;
     let fetcher = Sources::new().with_http(http).with_files(FileSource::new());
-    Ok(Arc::new(SqlitePipeline { database, fetcher }))
+    let parts = match &database {
+        Database::Sqlite(sqlite) => Parts::Sqlite(SqlitePipeline { database: sqlite.clone(), fetcher }),
+        Database::Postgres(postgres) => Parts::Postgres(PostgresPipeline { database: postgres.clone(), fetcher }),
+    };
+    Ok(Arc::new(Wired { database, parts }))
 }
 
 /// Waits for something asynchronous on a runtime of its own.
@@ -53,4 +120,17 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> 
     // What still runs was asked to stop; nobody waits for a read of standard input or a slow disk.
     runtime.shutdown_background();
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_is_shown() {
+        assert_eq!(shown("mailscan.db"), "mailscan.db");
+        assert_eq!(shown("postgres://ann@h/d"), "postgres://ann@h/d");
+        assert_eq!(shown("postgres://ann:s@ecret@h:5432/d?sslmode=require"), "postgres://ann@h:5432/d?sslmode=require");
+        assert_eq!(shown("postgresql://ann:secret@h"), "postgresql://ann@h");
+    }
 }

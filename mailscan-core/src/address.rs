@@ -128,11 +128,16 @@ impl Address {
             Some(folded) if self.text.is_ascii() && !self.text.starts_with('"') => {
                 folded.copy_from_slice(self.text.as_bytes());
                 folded[..at].make_ascii_lowercase();
-                xxhash_rust::xxh3::xxh3_64(folded)
+                fingerprint_of(folded)
             }
-            _ => xxhash_rust::xxh3::xxh3_64(self.identity().as_bytes()),
+            _ => fingerprint_of(self.identity().as_bytes()),
         }
     }
+}
+
+/// The fingerprint of the address with this identity.
+pub(crate) fn fingerprint_of(identity: &[u8]) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(identity)
 }
 
 /// The inside of an address literal in the form in which it is kept.

@@ -1,4 +1,4 @@
-//! The backends against the contracts, and the SQLite file against what else a file may be.
+//! The backends against the contracts, and the SQLite file and the PostgreSQL database against what else they may be.
 
 // A failed unwrap is a failed test.
 #![allow(clippy::unwrap_used)]
@@ -10,7 +10,9 @@ use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
 use mailscan_core::conformance::Harness;
 use mailscan_core::queue::QueueLimits;
 
+mod databases;
 mod files;
+mod in_postgres;
 mod scale;
 
 /// Queue and store in memory.
@@ -58,4 +60,10 @@ mod sqlite {
     use super::InSqlite;
 
     mailscan_core::conformance_tests!(InSqlite::new());
+}
+
+mod postgres {
+    use super::in_postgres::InPostgres;
+
+    mailscan_core::conformance_tests!(InPostgres::default(), if crate::postgres::is_there());
 }

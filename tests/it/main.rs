@@ -8,6 +8,8 @@ mod backends;
 mod browser;
 // The command line as a user meets it: output, errors, exit codes.
 mod cli;
+// Nodes of a cluster as processes, and what may happen to them and to their server.
+mod cluster;
 // A job killed at random points and resumed: nothing lost, nothing twice.
 mod crash;
 // Whole jobs through the engine over real sockets.
@@ -18,5 +20,7 @@ mod extraction;
 mod hostile;
 // Who may import whom.
 mod layering;
+// A PostgreSQL server of the tests' own.
+mod postgres;
 // The server over real sockets: every answer, every refusal, and the command that starts it.
 mod server;

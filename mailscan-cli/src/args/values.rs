@@ -28,6 +28,12 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     if time > Duration::from_secs(MOST_SECONDS) { Err(range()) } else { Ok(time) }
 }
 
+/// How long a lease holds: long enough for three heartbeats to find their way.
+pub(crate) fn lease(text: &str) -> Result<Duration, String> {
+    let time = seconds(text)?;
+    if time < Duration::from_secs(3) { Err("give at least 3 seconds".to_owned()) } else { Ok(time) }
+}
+
 /// A number of bytes, such as `512M`: K, M, G and T are powers of 1,024.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     let wrong = || "give bytes as a number such as 512M or 2G".to_owned();

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::drive::STOPPING;
 use crate::exit::{Exit, Failure, Result};
+use crate::render::escape;
 use crate::signals::Signals;
 use crate::{args, config, files, wire};
 
@@ -36,7 +37,10 @@ pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
         eprintln!("{warning}");
     }
     let scheme = if server.tls.is_some() { "https" } else { "http" };
-    eprintln!("serving {scheme}://{local}/ from {}: open it in a browser; Ctrl-C stops", typed.database.db);
+    eprintln!(
+        "serving {scheme}://{local}/ from {}: open it in a browser; Ctrl-C stops",
+        escape(&wire::shown(&typed.database.db))
+    );
     work(pipeline, options, server, listener).await
 }
 

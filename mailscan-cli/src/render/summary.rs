@@ -7,6 +7,7 @@ use mailscan_core::store::{ErrorClass, ErrorGroup};
 use mailscan_core::task::Depth;
 
 use super::{counted, escape, grouped, left_out};
+use crate::wire::{is_shared, shown};
 
 /// How many hosts that refused are named.
 const HOSTS: usize = 10;
@@ -53,13 +54,22 @@ pub(crate) fn lines(job: &Job, depth: &Depth, groups: &[ErrorGroup], db: &str) -
     if matches!(job.status, JobStatus::Paused | JobStatus::Failed | JobStatus::Running) {
         text.push_str(&format!("go on: mailscan run --resume {}{}\n", job.id, at(db)));
     }
-    text.push_str(&format!("results: {}; write them out: mailscan job export {}{}\n", escape(db), job.id, at(db)));
+    text.push_str(&format!(
+        "results: {}; write them out: mailscan job export {}{}\n",
+        escape(&shown(db)),
+        job.id,
+        at(db)
+    ));
     text
 }
 
 /// What works on a job that only waits.
 pub(crate) fn queued(id: JobId, db: &str) -> String {
+    let shared = is_shared(db);
     let at = at(db);
+    if shared {
+        return format!("job {id} is queued: `mailscan worker{at}` or `mailscan serve{at}` works on it");
+    }
     format!("job {id} is queued: `mailscan run --resume {id}{at}` or `mailscan serve{at}` works on it")
 }
 
@@ -70,6 +80,7 @@ fn blocked(groups: &[ErrorGroup]) -> impl Iterator<Item = &ErrorGroup> {
 
 /// The option that names the database, where it is needed.
 fn at(db: &str) -> String {
+    let db = &*shown(db);
     let plain = db.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
     match db {
         "mailscan.db" => String::new(),

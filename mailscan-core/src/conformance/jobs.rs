@@ -138,13 +138,12 @@ pub async fn a_repeated_transition_keeps_the_reason<H: Harness>(harness: &H) {
 pub async fn start_and_end_are_noted<H: Harness>(harness: &H) {
     let store = store(harness).await;
     let id = create(&store, "k", 1).await;
-    let created = get(&store, id).await.created_at;
     let mut times = Vec::new();
     for to in [JobStatus::Running, JobStatus::Failed, JobStatus::Running, JobStatus::Completed] {
         harness.advance(Duration::from_secs(10)).await;
         assert_eq!(go(&store, id, &JobStatus::ALL, to).await, Transition::Applied);
         let job = get(&store, id).await;
-        let seconds = |at: crate::clock::Timestamp| at.since(created).as_secs();
+        let seconds = |at: crate::clock::Timestamp| at.since(job.created_at).as_secs();
         times.push((job.started_at.map(seconds), job.finished_at.map(seconds)));
     }
     assert_eq!(times, [(Some(10), None), (Some(10), Some(20)), (Some(10), None), (Some(10), Some(40))]);

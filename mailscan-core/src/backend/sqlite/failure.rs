@@ -2,6 +2,7 @@
 
 use rusqlite::ErrorCode;
 
+use crate::backend::spec::Unreadable;
 use crate::error::{Error, ErrorKind};
 
 /// Why an operation on a connection failed, before it has a name.
@@ -16,6 +17,12 @@ pub(super) enum Failure {
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sql(error)
+    }
+}
+
+impl From<Unreadable> for Failure {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::corrupt(unreadable.what, &unreadable.text)
     }
 }
 

@@ -32,7 +32,6 @@ mod queue;
 mod reader;
 mod runs;
 mod schema;
-mod spec;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -1,15 +1,28 @@
-//! How the specification of a job and the state of workers are written down: JSON, with a default for every field that
-//! an older version did not write.
+//! How the durable backends write down the specification of a job and the state of workers: JSON, with a default for
+//! every field that an older version did not write.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::failure::Failure;
 use crate::class::ClassFilter;
-use crate::error::ErrorKind;
 use crate::job::{Crawl, JobId, JobOptions, JobSource, JobSpec};
 use crate::store::{JobBound, WorkerState};
+
+/// Text that cannot be read or written as what it is said to be.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    /// What it is said to be.
+    pub(super) what: &'static str,
+    /// The text, or why there is none.
+    pub(super) text: String,
+}
+
+impl Unreadable {
+    fn new(what: &'static str, text: &str) -> Self {
+        Self { what, text: text.to_owned() }
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 struct SpecJson {
@@ -96,7 +109,7 @@ impl From<OptionsJson> for JobOptions {
 }
 
 /// The specification as JSON.
-pub(super) fn encode(spec: &JobSpec) -> Result<String, Failure> {
+pub(super) fn encode(spec: &JobSpec) -> Result<String, Unreadable> {
     let source = |source: &JobSource| match source {
         JobSource::Url(text) => SourceJson::Url(text.clone()),
         JobSource::UrlList(text) => SourceJson::UrlList(text.clone()),
@@ -108,8 +121,8 @@ pub(super) fn encode(spec: &JobSpec) -> Result<String, Failure> {
 }
 
 /// The specification that [`encode`] wrote, by this version or an older one.
-pub(super) fn decode(text: &str) -> Result<JobSpec, Failure> {
-    let spec: SpecJson = serde_json::from_str(text).map_err(|_| Failure::corrupt("job specification", text))?;
+pub(super) fn decode(text: &str) -> Result<JobSpec, Unreadable> {
+    let spec: SpecJson = serde_json::from_str(text).map_err(|_| Unreadable::new("job specification", text))?;
     let source = |source| match source {
         SourceJson::Url(text) => JobSource::Url(text),
         SourceJson::UrlList(text) => JobSource::UrlList(text),
@@ -124,14 +137,14 @@ pub(super) fn decode(text: &str) -> Result<JobSpec, Failure> {
 type WorkerJson = (u32, u32, Option<u64>, Option<String>);
 
 /// The workers of a process as JSON.
-pub(super) fn encode_workers(workers: &[WorkerState]) -> Result<String, Failure> {
+pub(super) fn encode_workers(workers: &[WorkerState]) -> Result<String, Unreadable> {
     let worker = |w: &WorkerState| (w.worker, w.in_flight, w.job.map(|job| job.0), w.task.clone());
     json(&workers.iter().map(worker).collect::<Vec<WorkerJson>>())
 }
 
 /// The workers that [`encode_workers`] wrote.
-pub(super) fn decode_workers(text: &str) -> Result<Vec<WorkerState>, Failure> {
-    let workers: Vec<WorkerJson> = serde_json::from_str(text).map_err(|_| Failure::corrupt("list of workers", text))?;
+pub(super) fn decode_workers(text: &str) -> Result<Vec<WorkerState>, Unreadable> {
+    let workers: Vec<WorkerJson> = serde_json::from_str(text).map_err(|_| Unreadable::new("list of workers", text))?;
     let worker =
         |(worker, in_flight, job, task): WorkerJson| WorkerState { worker, in_flight, job: job.map(JobId), task };
     Ok(workers.into_iter().map(worker).collect())
@@ -141,20 +154,20 @@ pub(super) fn decode_workers(text: &str) -> Result<Vec<WorkerState>, Failure> {
 type BoundJson = (u64, usize, String);
 
 /// What bounds the jobs of a process as JSON.
-pub(super) fn encode_bounds(bounds: &[JobBound]) -> Result<String, Failure> {
+pub(super) fn encode_bounds(bounds: &[JobBound]) -> Result<String, Unreadable> {
     let bound = |bound: &JobBound| (bound.job.0, bound.in_flight, bound.bound.clone());
     json(&bounds.iter().map(bound).collect::<Vec<BoundJson>>())
 }
 
 /// The bounds that [`encode_bounds`] wrote.
-pub(super) fn decode_bounds(text: &str) -> Result<Vec<JobBound>, Failure> {
-    let bounds: Vec<BoundJson> = serde_json::from_str(text).map_err(|_| Failure::corrupt("list of bounds", text))?;
+pub(super) fn decode_bounds(text: &str) -> Result<Vec<JobBound>, Unreadable> {
+    let bounds: Vec<BoundJson> = serde_json::from_str(text).map_err(|_| Unreadable::new("list of bounds", text))?;
     Ok(bounds.into_iter().map(|(job, in_flight, bound)| JobBound { job: JobId(job), in_flight, bound }).collect())
 }
 
 /// A value as JSON.
-pub(super) fn json(value: &impl Serialize) -> Result<String, Failure> {
-    serde_json::to_string(value).map_err(|error| Failure::Own(ErrorKind::Internal, error.to_string()))
+pub(super) fn json(value: &impl Serialize) -> Result<String, Unreadable> {
+    serde_json::to_string(value).map_err(|error| Unreadable::new("value to store", &error.to_string()))
 }
 
 #[cfg(test)]

@@ -1,0 +1,96 @@
+//! A queue and a store in whatever database was named: every call goes to the one that it is.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use mailscan_core::Result;
+use mailscan_core::address::Address;
+use mailscan_core::backend::postgres::Postgres;
+use mailscan_core::backend::sqlite::{Sqlite, WorkerLock};
+use mailscan_core::job::{Job, JobId, JobStatus, NewJob};
+use mailscan_core::lease::{Claimed, Lease, NodeId, Settle};
+use mailscan_core::queue::{ClaimRequest, Depth, Pushed, Queue, Renewed, Settled, Swept};
+use mailscan_core::store::{
+    Created, ErrorGroup, ErrorQuery, ErrorSelection, Inserted, JobBound, JobQuery, NewWorkerError, NodeBeat, NodeSeen,
+    Sighting, Store, Stored, Transition, WorkerError,
+};
+use mailscan_core::task::{ListPosition, NewTask};
+
+/// Queue and store in one; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) enum Database {
+    /// In a file.
+    Sqlite(Sqlite),
+    /// At a server.
+    Postgres(Postgres),
+}
+
+impl Database {
+    /// Takes the right to run workers where only one process may have it at a time; a server lets in any number.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`](mailscan_core::ErrorKind::Conflict) when another process has it.
+    pub(crate) async fn try_lock_workers(&self) -> Result<Option<WorkerLock>> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.try_lock_workers().await.map(Some),
+            Self::Postgres(_) => Ok(None),
+        }
+    }
+}
+
+/// Methods that hand their call on.
+macro_rules! hand_on {
+    ($($name:ident($($value:ident: $of:ty),*) -> $answer:ty;)*) => {
+        $(
+            async fn $name(&self, $($value: $of),*) -> $answer {
+                match self {
+                    Self::Sqlite(sqlite) => sqlite.$name($($value),*).await,
+                    Self::Postgres(postgres) => postgres.$name($($value),*).await,
+                }
+            }
+        )*
+    };
+}
+
+impl Queue for Database {
+    hand_on! {
+        push(tasks: &[NewTask]) -> Result<Vec<Pushed>>;
+        claim(request: &ClaimRequest) -> Result<Vec<Claimed>>;
+        renew(leases: &[Lease], lease_for: Duration) -> Result<Vec<Renewed>>;
+        settle(batch: &[Settle]) -> Result<Vec<Settled>>;
+        sweep(limit: NonZeroUsize) -> Result<Swept>;
+        depth(job: JobId) -> Result<Depth>;
+        lists(job: JobId) -> Result<Vec<ListPosition>>;
+        ready() -> ();
+    }
+}
+
+impl Store for Database {
+    hand_on! {
+        create_job(job: &NewJob) -> Result<Created>;
+        job(id: JobId) -> Result<Option<Job>>;
+        jobs(query: &JobQuery) -> Result<Vec<Job>>;
+        transition(id: JobId, from: &[JobStatus], to: JobStatus, reason: Option<&str>) -> Result<Transition>;
+        mark_seeded(id: JobId) -> Result<()>;
+        record_active(id: JobId, active: Duration) -> Result<()>;
+        insert(sightings: &[Sighting]) -> Result<Vec<Inserted>>;
+        known(job: JobId, addresses: &[Address]) -> Result<Vec<bool>>;
+        addresses(job: JobId, after: u64, limit: usize) -> Result<Vec<Stored>>;
+        beat(beat: &NodeBeat) -> Result<()>;
+        forget(node: &NodeId) -> Result<()>;
+        nodes() -> Result<Vec<NodeSeen>>;
+        bounds(job: JobId) -> Result<Vec<JobBound>>;
+        free_space() -> Option<u64>;
+        record_errors(errors: &[NewWorkerError]) -> Result<()>;
+        errors(query: &ErrorQuery) -> Result<Vec<WorkerError>>;
+        error_groups(job: Option<JobId>, limit: usize) -> Result<Vec<ErrorGroup>>;
+        resolve_errors(selection: &ErrorSelection, note: &str) -> Result<u64>;
+    }
+
+    async fn fingerprints<T: Send + 'static>(&self, job: JobId, sum: T, add: fn(&mut T, u64)) -> Result<T> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.fingerprints(job, sum, add).await,
+            Self::Postgres(postgres) => postgres.fingerprints(job, sum, add).await,
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Connections: one by one for what needs a session of its own, and a pool for everything else.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use tokio_postgres::{Client, Config, Connection, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::failure::Failure;
+use super::tls;
+use super::url::Target;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How long an operation waits for a connection of the pool to be free.
+const WAIT: Duration = Duration::from_secs(30);
+
+/// Makes connections to one database.
+#[derive(Clone)]
+pub(super) struct Connector {
+    config: Config,
+    tls: MakeRustlsConnect,
+    pub(super) place: String,
+}
+
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connector").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+/// The half of a connection that moves its bytes.
+pub(super) type Driver = Connection<Socket, <MakeRustlsConnect as tokio_postgres::tls::MakeTlsConnect<Socket>>::Stream>;
+
+impl Connector {
+    pub(super) fn new(target: &Target) -> Result<Self> {
+        let tls = tls::connector(&target.protection)?;
+        Ok(Self { config: target.config.clone(), tls, place: target.place.clone() })
+    }
+
+    /// A connection of its own.
+    pub(super) async fn connect(&self) -> Result<(Client, Driver), Failure> {
+        Ok(self.config.connect(self.tls.clone()).await?)
+    }
+
+    /// A pool of connections, which are made when they are wanted and made anew when they broke.
+    pub(super) fn pool(&self, most: usize) -> Result<Pool> {
+        // What a broken connection left behind ends with it, so a look at the socket is all the care that is needed.
+        let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(self.config.clone(), self.tls.clone(), manager);
+        let pool = Pool::builder(manager).max_size(most.max(1)).runtime(Runtime::Tokio1).wait_timeout(Some(WAIT));
+        pool.build().map_err(|error| {
+            Error::new(ErrorKind::Internal, "open database", "no pool of connections").with_source(error)
+        })
+    }
+}

@@ -1,0 +1,104 @@
+//! The pipeline of one PostgreSQL database: an outcome is committed in one transaction, not in four.
+
+use std::sync::Arc;
+
+use super::Postgres;
+use super::addresses::Insert;
+use super::failure::Failure;
+use super::push::Push;
+use super::settle::Settlement;
+use super::store::record;
+use super::transaction::{Operation, Statement, Transaction};
+use crate::error::Result;
+use crate::fetch::Fetcher;
+use crate::pipeline::{Committed, Pipeline, TaskOutcome};
+use crate::queue::Pushed;
+
+/// One PostgreSQL database as queue and store, and a fetcher. Commits outcomes whole or not at all.
+#[derive(Debug)]
+pub struct PostgresPipeline<F> {
+    /// Where tasks wait and addresses are kept.
+    pub database: Postgres,
+    /// What carries tasks out.
+    pub fetcher: F,
+}
+
+/// A batch of outcomes on its way into the database.
+struct Commit {
+    insert: Insert,
+    push: Push,
+    outcomes: Arc<[TaskOutcome]>,
+    settlement: Settlement,
+}
+
+impl Operation for Commit {
+    type Output = Committed;
+
+    /// The order is that of the contract, and every process locks in it: jobs, limits, tasks, counts.
+    async fn run(&self, transaction: &Transaction<'_>) -> Result<Committed, Failure> {
+        let mut first = if self.insert.is_empty() { Vec::new() } else { self.insert.statements() };
+        let inserts = first.len();
+        let (pushes, mut answers) = self.push.opening();
+        if !self.push.is_empty() {
+            first.extend(pushes);
+        }
+        let mut committed = Committed::default();
+        if !first.is_empty() {
+            let rows = transaction.run(&first).await?;
+            committed.inserted = self.insert.spread(&rows[..inserts])?;
+            if !self.push.is_empty() {
+                Push::take(&mut answers, rows.last().map_or(&[], Vec::as_slice))?;
+                self.push.settle(transaction, &mut answers).await?;
+                committed.pushed = self.push.spread(&answers);
+            }
+        }
+        let mut last: Vec<Statement> = Vec::new();
+        last.extend(record(self.outcomes.iter().filter_map(|outcome| outcome.error.as_ref())));
+        let settles = last.len();
+        if !self.settlement.is_empty() {
+            last.push(self.settlement.statement());
+        }
+        last.extend(self.push.counts(&answers));
+        let rows = transaction.finish(&last).await?;
+        if !self.settlement.is_empty() {
+            committed.settled = self.settlement.spread(rows.get(settles).map_or(&[], Vec::as_slice))?;
+        }
+        Ok(committed)
+    }
+}
+
+impl<F: Fetcher> Pipeline for PostgresPipeline<F> {
+    type Queue = Postgres;
+    type Store = Postgres;
+    type Fetcher = F;
+
+    fn queue(&self) -> &Postgres {
+        &self.database
+    }
+
+    fn store(&self) -> &Postgres {
+        &self.database
+    }
+
+    fn fetcher(&self) -> &F {
+        &self.fetcher
+    }
+
+    async fn commit(&self, outcomes: Arc<[TaskOutcome]>) -> Result<Committed> {
+        let commit = Commit {
+            insert: Insert::new(outcomes.iter().flat_map(|outcome| &outcome.sightings)),
+            push: Push::new(outcomes.iter().flat_map(|outcome| &outcome.discovered)),
+            settlement: Settlement::new(
+                outcomes.iter().flat_map(|outcome| &outcome.settle),
+                self.database.shared.limits,
+            ),
+            outcomes,
+        };
+        let gives_back = commit.settlement.gives_back();
+        let committed = self.database.run("commit", commit).await?;
+        if gives_back || committed.pushed.iter().any(|pushed| matches!(pushed, Pushed::New(_))) {
+            self.database.hint();
+        }
+        Ok(committed)
+    }
+}

@@ -1,0 +1,89 @@
+//! The schema: what the database must look like, and how it gets there.
+//!
+//! The first process that finds something missing takes the steps under a lock; the others wait for it. Beside its
+//! version the schema says which version a mailscan must at least know to work with it, so that the processes of a
+//! cluster can be renewed one by one.
+
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use super::connect::Connector;
+use super::failure::Failure;
+use crate::error::{ErrorKind, Result};
+
+/// The steps from an empty database to the schema of this version; the number of steps done is the schema's version.
+const MIGRATIONS: [&str; 1] = [sql!("migrations/0001_base")];
+/// A mailscan that knows this version of the schema can still work with the newest.
+const OLDEST: i32 = 1;
+/// The lock of whoever changes the schema.
+const LOCK: i64 = 0x6d61_696c_7363_616e;
+/// The oldest server, as the server counts its versions.
+const SERVER: i32 = 150_000;
+const OPERATION: &str = "open database";
+
+/// Looks at the schema, and brings it up to date.
+pub(super) async fn open(connector: &Connector) -> Result<()> {
+    let named = |failure: Failure| failure.named(OPERATION, &connector.place);
+    let (client, driver) = connector.connect().await.map_err(named)?;
+    let driving = tokio::spawn(driver);
+    let result = prepare(&client, &connector.place).await.map_err(named);
+    drop(client);
+    // The driver ends with its client; how it ends is of no interest any more.
+    let _ = driving.await;
+    result
+}
+
+async fn prepare(client: &Client, place: &str) -> Result<(), Failure> {
+    let found = client.query_typed_one(sql!("schema_found"), &[]).await?;
+    let (exists, server, encoding): (bool, i32, &str) = (found.try_get(0)?, found.try_get(1)?, found.try_get(2)?);
+    if server < SERVER {
+        let message = format!("{place} is PostgreSQL {}: mailscan needs 15 or newer", server / 10_000);
+        return Err(Failure::Own(ErrorKind::NotADatabase, message));
+    }
+    if encoding != "UTF8" {
+        let message = format!("{place} is encoded in {encoding}: create a database with ENCODING 'UTF8'");
+        return Err(Failure::Own(ErrorKind::NotADatabase, message));
+    }
+    // Who finds everything in place needs no right to change it.
+    if exists && is_current(version(client, place).await?) {
+        return Ok(());
+    }
+    client.batch_execute("BEGIN").await?;
+    client.query_typed(sql!("schema_lock"), &[(&LOCK, Type::INT8)]).await?;
+    client.batch_execute(sql!("schema_create")).await?;
+    // Another process may have been faster, so the version is read under the lock.
+    let version = version(client, place).await?;
+    if !is_current(version) {
+        for migration in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
+            client.batch_execute(migration).await?;
+        }
+        let values: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+            [(&known(), Type::INT4), (&OLDEST, Type::INT4)];
+        client.query_typed(sql!("schema_set"), &values).await?;
+    }
+    Ok(client.batch_execute("COMMIT").await?)
+}
+
+/// The version that this mailscan knows.
+fn known() -> i32 {
+    i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
+}
+
+fn is_current(version: i32) -> bool {
+    version >= known()
+}
+
+/// The version of the schema, which must be one that this mailscan can work with.
+async fn version(client: &Client, place: &str) -> Result<i32, Failure> {
+    let row = client.query_typed_one(sql!("schema_version"), &[]).await?;
+    let (version, oldest): (i32, i32) = (row.try_get(0)?, row.try_get(1)?);
+    if oldest > known() {
+        let message = format!(
+            "{place} has schema {version}, which mailscan uses from schema {oldest} on, and this one knows up to {}: \
+             use the newer mailscan",
+            known()
+        );
+        return Err(Failure::Own(ErrorKind::SchemaTooNew, message));
+    }
+    Ok(version)
+}

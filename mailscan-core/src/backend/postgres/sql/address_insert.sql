@@ -1,0 +1,32 @@
+-- Adds the addresses of one job that are new, in the order of the input, as far as the target allows. The job is locked,
+-- so nobody else adds to it: what is new here stays so, and the next id is the count.
+WITH quota AS MATERIALIZED (
+    SELECT collected, greatest(target - collected, 0) AS room FROM mailscan.job WHERE id = $1
+), sighting AS MATERIALIZED (
+    SELECT s.*
+    FROM unnest($2::text[], $3::text[], $4::integer[], $5::bigint[], $6::text[], $7::integer[])
+        WITH ORDINALITY AS s (identity, email, source, place, form, classes, nth)
+), fresh AS MATERIALIZED (
+    SELECT s.*, row_number() OVER (ORDER BY s.nth) AS rank
+    FROM sighting s
+    WHERE NOT EXISTS (SELECT FROM mailscan.address a WHERE a.job = $1 AND a.identity = s.identity COLLATE "C")
+), taken AS MATERIALIZED (
+    SELECT f.*, q.collected + f.rank AS id, min(q.collected + f.rank) OVER (PARTITION BY f.source) AS run
+    FROM fresh f CROSS JOIN quota q
+    WHERE f.rank <= q.room
+), sources AS (
+    INSERT INTO mailscan.source (job, id, name)
+    SELECT $1, t.run, n.name
+    FROM taken t JOIN unnest($8::text[]) WITH ORDINALITY AS n (name, nth) ON n.nth = t.source
+    WHERE t.id = t.run
+), added AS (
+    INSERT INTO mailscan.address (job, id, identity, email, source, place, form, classes, found_at)
+    SELECT $1, t.id, t.identity, t.email, t.run, t.place, t.form, t.classes, statement_timestamp()
+    FROM taken t
+), counted AS (
+    UPDATE mailscan.job SET collected = collected + (SELECT count(*) FROM taken)
+    WHERE id = $1 AND EXISTS (SELECT FROM taken)
+)
+SELECT coalesce(array_agg(f.nth) FILTER (WHERE f.rank <= q.room), '{}'),
+    coalesce(array_agg(f.nth) FILTER (WHERE f.rank > q.room), '{}')
+FROM fresh f CROSS JOIN quota q

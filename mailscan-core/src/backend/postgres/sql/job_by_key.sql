@@ -1,0 +1,2 @@
+-- The job that a key names.
+SELECT id FROM mailscan.job WHERE key = $1

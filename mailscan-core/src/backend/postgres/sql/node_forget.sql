@@ -1,0 +1,2 @@
+-- Forgets a process.
+DELETE FROM mailscan.node WHERE node = $1

@@ -1,0 +1,50 @@
+-- Leases ready tasks of one job, host after host from the one behind `$2` and once around, at most `$4` of each.
+--
+-- The walk seeks from host to host in the index of ready tasks, and goes only as far as tasks are wanted.
+WITH RECURSIVE walk (host, wrapped, nth) AS (
+    (
+        SELECT first.host, first.wrapped, 1::bigint
+        FROM (
+            (SELECT t.host, false AS wrapped FROM mailscan.task t
+            WHERE t.job = $1 AND t.state = 0 AND t.host > $2 ORDER BY t.host LIMIT 1)
+            UNION ALL
+            (SELECT t.host, true FROM mailscan.task t
+            WHERE t.job = $1 AND t.state = 0 AND t.host <= $2 ORDER BY t.host LIMIT 1)
+        ) first
+        ORDER BY first.wrapped LIMIT 1
+    )
+    UNION ALL
+    SELECT next.host, next.wrapped, walk.nth + 1
+    FROM walk CROSS JOIN LATERAL (
+        SELECT n.host, n.wrapped
+        FROM (
+            (SELECT t.host, walk.wrapped FROM mailscan.task t
+            WHERE t.job = $1 AND t.state = 0 AND t.host > walk.host AND (NOT walk.wrapped OR t.host <= $2)
+            ORDER BY t.host LIMIT 1)
+            UNION ALL
+            (SELECT t.host, true FROM mailscan.task t
+            WHERE NOT walk.wrapped AND t.job = $1 AND t.state = 0 AND t.host <= $2 ORDER BY t.host LIMIT 1)
+        ) n
+        ORDER BY n.wrapped LIMIT 1
+    ) next
+    WHERE walk.nth < $6
+), picked AS MATERIALIZED (
+    SELECT ready.id, ready.due, walk.nth
+    FROM walk CROSS JOIN LATERAL (
+        SELECT t.id, t.due FROM mailscan.task t
+        WHERE t.job = $1 AND t.state = 0 AND t.host = walk.host
+        ORDER BY t.due, t.id LIMIT $4 FOR NO KEY UPDATE SKIP LOCKED
+    ) ready
+    WHERE walk.host <> ALL ($5)
+    LIMIT $3
+), leased AS (
+    UPDATE mailscan.task t
+    SET state = 3, fence = t.fence + 1, due = statement_timestamp() + make_interval(secs => $7)
+    FROM picked p WHERE t.id = p.id AND t.state = 0
+    RETURNING t.id, t.job, t.kind, t.locator, t.depth, t.fence, t.retries, t.crashes, t.host, p.nth, p.due
+), counted AS (
+    INSERT INTO mailscan.task_count AS c (job, slot, pending, leased)
+    SELECT $1, $8, -count(*), count(*) FROM leased HAVING count(*) > 0
+    ON CONFLICT (job, slot) DO UPDATE SET pending = c.pending + excluded.pending, leased = c.leased + excluded.leased
+)
+SELECT id, job, kind, locator, depth, fence, retries, crashes, host FROM leased ORDER BY nth, due, id

@@ -1,0 +1,290 @@
+//! The store in PostgreSQL: jobs, processes and errors. The set union of addresses is in `addresses.rs`.
+
+use std::time::{Duration, SystemTime};
+
+use tokio_postgres::Row;
+
+use super::Postgres;
+use super::addresses::{self, Insert, Names};
+use super::convert::{int, limit, named, owned, time, uint};
+use super::failure::Failure;
+use super::transaction::{Flight, Operation, Statement, Transaction};
+use crate::address::Address;
+use crate::backend::spec;
+use crate::class::Classes;
+use crate::error::{ErrorKind, Result};
+use crate::extract::Form;
+use crate::job::{Job, JobId, JobStatus, NewJob};
+use crate::lease::NodeId;
+use crate::store::{
+    Created, ErrorClass, ErrorGroup, ErrorQuery, ErrorSelection, Inserted, JobQuery, NewWorkerError, NodeBeat,
+    NodeSeen, Resolution, Sighting, Store, Stored, Transition, WorkerError,
+};
+use crate::task::TaskId;
+
+fn missing(id: JobId) -> Failure {
+    Failure::Own(ErrorKind::NotFound, format!("there is no job {id}"))
+}
+
+fn created(answers: &[Vec<Row>]) -> Result<Created, Failure> {
+    let mut ids = answers.iter().map(|rows| rows.first());
+    match (ids.next().flatten(), ids.next().flatten()) {
+        (Some(new), _) => Ok(Created::New(JobId(uint(new, 0)?))),
+        (None, Some(existing)) => Ok(Created::Existing(JobId(uint(existing, 0)?))),
+        (None, None) => {
+            Err(Failure::Own(ErrorKind::Unavailable, "the job was deleted meanwhile: try again".to_owned()))
+        }
+    }
+}
+
+fn job(row: &Row) -> Result<Job, Failure> {
+    let at = |column| row.try_get::<_, Option<SystemTime>>(column).map(|at| at.map(time));
+    Ok(Job {
+        id: JobId(uint(row, 0)?),
+        key: row.try_get(1)?,
+        spec: spec::decode(row.try_get(2)?)?,
+        status: named(row, 3, "job state", JobStatus::parse)?,
+        reason: row.try_get(4)?,
+        seeded: row.try_get(5)?,
+        collected: uint(row, 6)?,
+        active: Duration::from_millis(uint(row, 7)?),
+        created_at: at(8)?.unwrap_or_default(),
+        started_at: at(9)?,
+        finished_at: at(10)?,
+    })
+}
+
+/// A change of a job's state.
+struct Change {
+    id: JobId,
+    from: Vec<JobStatus>,
+    to: JobStatus,
+    reason: Option<String>,
+}
+
+impl Operation for Change {
+    type Output = Transition;
+
+    async fn run(&self, transaction: &Transaction<'_>) -> Result<Transition, Failure> {
+        let id = int(self.id.0);
+        let found = transaction.run(&[Statement::new(sql!("job_status")).int(id)]).await?;
+        let row = found.first().and_then(|rows| rows.first()).ok_or_else(|| missing(self.id))?;
+        let status = named(row, 0, "job state", JobStatus::parse)?;
+        if status == self.to {
+            return Ok(Transition::Already);
+        }
+        if !self.from.contains(&status) || !status.can_become(self.to) {
+            return Ok(Transition::Refused(status));
+        }
+        let change = Statement::new(sql!("job_transition")).int(id).text(self.to.as_str().to_owned());
+        let change = change.maybe_text(self.reason.as_deref().map(owned));
+        transaction.finish(&[change.bool(self.to == JobStatus::Running).bool(self.to.is_settled())]).await?;
+        Ok(Transition::Applied)
+    }
+}
+
+fn stored(rows: &[Row]) -> Result<Vec<Stored>, Failure> {
+    let mut names = Names::default();
+    let mut one = |row: &Row| {
+        let classes = u16::try_from(row.try_get::<_, i32>(5)?).unwrap_or(0);
+        Ok(Stored {
+            id: uint(row, 0)?,
+            address: addresses::parse(row.try_get(1)?)?,
+            source: names.share(row.try_get(2)?),
+            offset: uint(row, 3)?,
+            form: named(row, 4, "form", Form::parse)?,
+            classes: Classes::from_bits(classes),
+            found_at: time(row.try_get(6)?),
+        })
+    };
+    rows.iter().map(&mut one).collect()
+}
+
+fn node(row: &Row) -> Result<NodeSeen, Failure> {
+    let beat = NodeBeat {
+        node: NodeId(row.try_get(0)?),
+        host: row.try_get(1)?,
+        pid: u32::try_from(row.try_get::<_, i64>(2)?).unwrap_or(u32::MAX),
+        workers: spec::decode_workers(row.try_get(3)?)?,
+        bounds: spec::decode_bounds(row.try_get(4)?)?,
+    };
+    let silent = Duration::try_from_secs_f64(row.try_get(5)?).unwrap_or_default();
+    Ok(NodeSeen { beat, silent_for: silent })
+}
+
+/// The statement that records errors, if there are any.
+pub(super) fn record<'a>(errors: impl Iterator<Item = &'a NewWorkerError>) -> Option<Statement> {
+    let errors: Vec<_> = errors.collect();
+    if errors.is_empty() {
+        return None;
+    }
+    let ints = |number: fn(&NewWorkerError) -> u64| errors.iter().map(|error| int(number(error))).collect();
+    let texts = |text: fn(&NewWorkerError) -> &str| errors.iter().map(|error| owned(text(error))).collect();
+    let insert = Statement::new(sql!("error_insert"))
+        .ints(ints(|error| error.job.0))
+        .ints(ints(|error| error.task.0))
+        .ints(ints(|error| error.fence))
+        .texts(texts(|error| &error.node.0))
+        .texts(texts(|error| error.class.as_str()))
+        .texts(texts(|error| &error.code))
+        .texts(texts(|error| &error.host))
+        .texts(texts(|error| &error.label))
+        .texts(texts(|error| &error.message));
+    Some(insert)
+}
+
+fn worker_error(row: &Row) -> Result<WorkerError, Failure> {
+    let note: Option<String> = row.try_get(12)?;
+    let resolved_at: Option<SystemTime> = row.try_get(11)?;
+    let error = NewWorkerError {
+        job: JobId(uint(row, 1)?),
+        task: TaskId(uint(row, 2)?),
+        fence: uint(row, 3)?,
+        node: NodeId(row.try_get(4)?),
+        class: named(row, 5, "error class", ErrorClass::parse)?,
+        code: row.try_get(6)?,
+        host: row.try_get(7)?,
+        label: row.try_get(8)?,
+        message: row.try_get(9)?,
+    };
+    let resolved = resolved_at.map(|at| Resolution { at: time(at), note: note.unwrap_or_default() });
+    Ok(WorkerError { id: uint(row, 0)?, error, at: time(row.try_get(10)?), resolved })
+}
+
+fn error_group(row: &Row) -> Result<ErrorGroup, Failure> {
+    Ok(ErrorGroup {
+        class: named(row, 0, "error class", ErrorClass::parse)?,
+        code: row.try_get(1)?,
+        host: row.try_get(2)?,
+        count: uint(row, 3)?,
+        open: uint(row, 4)?,
+        sample: row.try_get(5)?,
+    })
+}
+
+impl Postgres {
+    /// Runs one statement, and makes something of each row.
+    async fn list<T>(
+        &self,
+        name: &'static str,
+        statement: Statement,
+        make: fn(&Row) -> Result<T, Failure>,
+    ) -> Result<Vec<T>> {
+        let rows = self.query(name, statement).await?;
+        self.made(name, rows.iter().map(make).collect())
+    }
+
+    /// Changes a job that must be there.
+    async fn change_job(&self, name: &'static str, id: JobId, statement: Statement) -> Result<()> {
+        let rows = self.query(name, statement).await?;
+        self.made(name, if rows.is_empty() { Err(missing(id)) } else { Ok(()) })
+    }
+}
+
+impl Store for Postgres {
+    async fn create_job(&self, job: &NewJob) -> Result<Created> {
+        let spec = self.made("create job", spec::encode(&job.spec).map_err(Failure::from))?;
+        let insert = Statement::new(sql!("job_insert")).text(owned(&job.key)).text(spec).int(int(job.spec.target));
+        let look = Statement::new(sql!("job_by_key")).text(owned(&job.key));
+        let answers = self.run("create job", Flight(vec![insert, look])).await?;
+        self.made("create job", created(&answers))
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<Job>> {
+        let Some(after) = id.0.checked_sub(1) else { return Ok(None) };
+        let jobs = self.jobs(&JobQuery { after, limit: 1, statuses: Vec::new() }).await?;
+        Ok(jobs.into_iter().find(|job| job.id == id))
+    }
+
+    async fn jobs(&self, query: &JobQuery) -> Result<Vec<Job>> {
+        let statuses = query.statuses.iter().map(|status| status.as_str()).collect();
+        let list = Statement::new(sql!("job_list")).int(int(query.after)).names(statuses).int(limit(query.limit));
+        self.list("jobs", list, job).await
+    }
+
+    async fn transition(
+        &self,
+        id: JobId,
+        from: &[JobStatus],
+        to: JobStatus,
+        reason: Option<&str>,
+    ) -> Result<Transition> {
+        let change = Change { id, from: from.to_vec(), to, reason: reason.map(str::to_owned) };
+        self.run("transition", change).await
+    }
+
+    async fn mark_seeded(&self, id: JobId) -> Result<()> {
+        let mark = Statement::new(sql!("job_mark_seeded")).int(int(id.0));
+        self.change_job("mark seeded", id, mark).await
+    }
+
+    async fn record_active(&self, id: JobId, active: Duration) -> Result<()> {
+        let millis = u64::try_from(active.as_millis()).unwrap_or(u64::MAX);
+        let record = Statement::new(sql!("job_record_active")).int(int(id.0)).int(int(millis));
+        self.change_job("record active", id, record).await
+    }
+
+    async fn insert(&self, sightings: &[Sighting]) -> Result<Vec<Inserted>> {
+        if sightings.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.run("insert", Insert::new(sightings.iter())).await
+    }
+
+    async fn known(&self, job: JobId, addresses: &[Address]) -> Result<Vec<bool>> {
+        self.known_addresses(job, addresses).await
+    }
+
+    async fn fingerprints<T: Send + 'static>(&self, job: JobId, sum: T, add: fn(&mut T, u64)) -> Result<T> {
+        self.all_fingerprints(job, sum, add).await
+    }
+
+    async fn addresses(&self, job: JobId, after: u64, most: usize) -> Result<Vec<Stored>> {
+        let list = Statement::new(sql!("address_list")).int(int(job.0)).int(int(after)).int(limit(most));
+        let rows = self.query("addresses", list).await?;
+        self.made("addresses", stored(&rows))
+    }
+
+    async fn beat(&self, beat: &NodeBeat) -> Result<()> {
+        let encoded =
+            spec::encode_workers(&beat.workers).and_then(|workers| Ok((workers, spec::encode_bounds(&beat.bounds)?)));
+        let (workers, bounds) = self.made("beat", encoded.map_err(Failure::from))?;
+        let replace = Statement::new(sql!("node_beat")).text(owned(&beat.node.0)).text(owned(&beat.host));
+        let replace = replace.int(i64::from(beat.pid)).text(workers).text(bounds);
+        self.query("beat", replace).await.map(|_| ())
+    }
+
+    async fn forget(&self, node: &NodeId) -> Result<()> {
+        self.query("forget", Statement::new(sql!("node_forget")).text(owned(&node.0))).await.map(|_| ())
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeSeen>> {
+        self.list("nodes", Statement::new(sql!("node_list")), node).await
+    }
+
+    async fn record_errors(&self, errors: &[NewWorkerError]) -> Result<()> {
+        let Some(insert) = record(errors.iter()) else { return Ok(()) };
+        self.query("record errors", insert).await.map(|_| ())
+    }
+
+    async fn errors(&self, query: &ErrorQuery) -> Result<Vec<WorkerError>> {
+        let list = Statement::new(sql!("error_list")).int(int(query.after));
+        let list = list.maybe_int(query.job.map(|job| int(job.0))).bool(query.open_only).int(limit(query.limit));
+        self.list("errors", list, worker_error).await
+    }
+
+    async fn error_groups(&self, job: Option<JobId>, most: usize) -> Result<Vec<ErrorGroup>> {
+        let list = Statement::new(sql!("error_groups")).maybe_int(job.map(|job| int(job.0))).int(limit(most));
+        self.list("error groups", list, error_group).await
+    }
+
+    async fn resolve_errors(&self, selection: &ErrorSelection, note: &str) -> Result<u64> {
+        let ids = selection.ids.iter().map(|id| int(*id)).collect();
+        let resolve = Statement::new(sql!("error_resolve")).text(owned(note)).ints(ids);
+        let resolve = resolve.maybe_int(selection.job.map(|job| int(job.0)));
+        let resolve = resolve.maybe_text(selection.code.as_deref().map(owned));
+        let rows = self.query("resolve errors", resolve.maybe_text(selection.host.as_deref().map(owned))).await?;
+        let count = rows.first().map_or(Ok(0), |row| uint(row, 0));
+        self.made("resolve errors", count)
+    }
+}

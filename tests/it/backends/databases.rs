@@ -1,0 +1,145 @@
+//! The PostgreSQL database: new, older, newer, foreign, shared, and what collides in it.
+
+use std::time::Duration;
+
+use mailscan_core::backend::postgres::{Postgres, PostgresOptions};
+use mailscan_core::job::{JobId, JobSource, JobSpec, NewJob};
+use mailscan_core::queue::{Pushed, Queue};
+use mailscan_core::store::Store;
+use mailscan_core::task::{NewTask, Work};
+use mailscan_core::{Error, ErrorKind};
+
+use crate::postgres::{is_there, shared};
+
+async fn open(database: &str) -> Result<Postgres, Error> {
+    Postgres::open(&shared().url(database), PostgresOptions::default()).await
+}
+
+fn page(n: usize) -> NewTask {
+    NewTask { job: JobId(1), work: Work::Page { url: format!("https://a.org/{n}") }, depth: 0, limit: None }
+}
+
+#[tokio::test]
+async fn many_processes_may_find_an_empty_database_at_once() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    for opened in futures::future::join_all((0..8).map(|_| open(&name))).await {
+        opened.unwrap();
+    }
+    assert_eq!(shared().number(&name, "SELECT count(*) FROM mailscan.schema").await, 1);
+}
+
+#[tokio::test]
+async fn a_schema_that_is_too_new_is_refused_in_one_line() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    open(&name).await.unwrap();
+    // Newer, but made to be used by this one as well.
+    shared().execute(&name, "UPDATE mailscan.schema SET version = 999").await;
+    open(&name).await.unwrap();
+    shared().execute(&name, "UPDATE mailscan.schema SET oldest = 998").await;
+    let error = open(&name).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SchemaTooNew);
+    let line = error.to_string();
+    assert!(line.contains("999") && line.contains("newer mailscan") && !line.contains('\n'), "{line}");
+    assert_eq!(shared().number(&name, "SELECT version::bigint FROM mailscan.schema").await, 999);
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_hold_every_text_is_refused() {
+    if !is_there() {
+        return;
+    }
+    let create = "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0";
+    shared().execute("postgres", create).await;
+    let error = open("latin").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotADatabase);
+    assert!(error.to_string().contains("UTF8"), "{error}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_reached_is_named_without_its_password() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("postgres://ann:secret@127.0.0.1:{port}/jobs");
+    let error = Postgres::open(&url, PostgresOptions::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let line = error.to_string();
+    assert!(line.contains(&format!("127.0.0.1:{port}/jobs")) && !line.contains("secret"), "{line}");
+}
+
+#[tokio::test]
+async fn other_tables_of_the_database_are_left_alone() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    shared().execute(&name, "CREATE TABLE job (id text); INSERT INTO job VALUES ('mine')").await;
+    let database = open(&name).await.unwrap();
+    let spec = JobSpec::new(5, vec![JobSource::Url("https://a.org/".to_owned())]);
+    database.create_job(&NewJob::new(spec)).await.unwrap();
+    assert_eq!(shared().number(&name, "SELECT count(*) FROM public.job WHERE id = 'mine'").await, 1);
+}
+
+#[tokio::test]
+async fn work_of_one_fingerprint_is_told_apart() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    let queue = open(&name).await.unwrap();
+    let squatter = format!(
+        "INSERT INTO mailscan.task (id, job, fingerprint, due, depth, probe, state, host, kind, locator)
+        VALUES (nextval('mailscan.task_id'), 1, {}, now(), 0, 0, 4, 'b.org', 'page', 'https://b.org/')",
+        page(1).work.fingerprint().cast_signed()
+    );
+    shared().execute(&name, &squatter).await;
+    let [Pushed::New(one), Pushed::New(two)] = queue.push(&[page(1), page(2)]).await.unwrap()[..] else {
+        panic!("both are new")
+    };
+    let again = queue.push(&[page(1), page(2)]).await.unwrap();
+    assert_eq!(again, [Pushed::Duplicate(one), Pushed::Duplicate(two)]);
+}
+
+#[tokio::test]
+async fn processes_that_push_the_same_work_make_one_task_of_it() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    let nodes = futures::future::join_all((0..3).map(|_| open(&name))).await;
+    let limited = |n: usize| NewTask { limit: Some(150), ..page(n) };
+    let pushes = (0..60).map(|n| {
+        let queue = nodes[n % 3].as_ref().unwrap();
+        let tasks: Vec<_> = (n / 3 * 10..n / 3 * 10 + 30).map(limited).collect();
+        async move { queue.push(&tasks).await.unwrap() }
+    });
+    let pushed = futures::future::join_all(pushes).await.concat();
+    let new = pushed.iter().filter(|pushed| matches!(pushed, Pushed::New(_))).count();
+    assert_eq!(new, 150, "the limit holds for all together");
+    assert_eq!(nodes[0].as_ref().unwrap().depth(JobId(1)).await.unwrap().pending, 150);
+    assert_eq!(shared().number(&name, "SELECT count(DISTINCT locator) FROM mailscan.task").await, 150);
+}
+
+#[tokio::test]
+async fn a_push_wakes_another_process() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    let (one, two) = (open(&name).await.unwrap(), open(&name).await.unwrap());
+    // The listener may not have its connection yet, so the first hints may be lost.
+    let push = async {
+        for n in 0.. {
+            one.push(&[page(n)]).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = two.ready() => {}
+        () = push => {}
+    }
+}

@@ -1,0 +1,162 @@
+//! Nodes of a cluster as processes: jobs shared by many, nodes that die, stand still or are renewed, a server that
+//! restarts. After each the set of addresses is exact.
+
+mod faults;
+mod nodes;
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use mailscan_core::backend::postgres::{Postgres, PostgresOptions};
+use mailscan_core::job::{JobId, JobStatus};
+use mailscan_core::queue::Queue;
+use mailscan_core::simulate::{SimulatedWeb, SimulationOptions};
+use mailscan_core::store::Store;
+use tempfile::TempDir;
+
+use crate::cli::{binary, json, run_in};
+use crate::postgres::Cluster;
+
+/// A database at a server, a job in it, and the web that the job reads.
+struct Stage<'c> {
+    cluster: &'c Cluster,
+    name: String,
+    database: Postgres,
+    web: SimulatedWeb,
+    folder: TempDir,
+    job: JobId,
+}
+
+/// A node: a process of `mailscan worker`, killed when dropped.
+struct Node(Child);
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Node {
+    /// Sends a signal by name.
+    fn signal(&self, name: &str) {
+        let signal = format!("-{name}");
+        assert!(Command::new("kill").args([&signal, &self.0.id().to_string()]).status().unwrap().success());
+    }
+}
+
+fn web_of(emails: u64) -> SimulationOptions {
+    SimulationOptions {
+        emails,
+        page_delay: Duration::from_millis(20),
+        page_bytes: 1_000,
+        duplicate_share: 0.2,
+        failure_share: 0.02,
+        ..SimulationOptions::default()
+    }
+}
+
+impl<'c> Stage<'c> {
+    /// Puts a job that reads a whole web into a new database.
+    async fn set(cluster: &'c Cluster, emails: u64, workers: u32) -> Self {
+        let name = cluster.fresh().await;
+        let web = SimulatedWeb::start(web_of(emails)).await.unwrap();
+        let folder = TempDir::new().unwrap();
+        let (url, path) = (cluster.url(&name), folder.path().to_owned());
+        let arguments = submission(&web, folder.path(), &url, workers);
+        let submitted = tokio::task::spawn_blocking(move || {
+            run_in(&path, &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+        });
+        let ran = submitted.await.unwrap();
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let job = JobId(json(&ran.out)["id"].as_u64().unwrap());
+        let database = Postgres::open(&url, PostgresOptions::default()).await.unwrap();
+        Self { cluster, name, database, web, folder, job }
+    }
+
+    fn url(&self) -> String {
+        self.cluster.url(&self.name)
+    }
+
+    /// Starts a node and waits until it works.
+    async fn node(&self, lease: u32) -> Node {
+        let (url, folder) = (self.url(), self.folder.path().to_owned());
+        tokio::task::spawn_blocking(move || node(&folder, &url, lease)).await.unwrap()
+    }
+
+    /// Waits until so many addresses are stored, or the job has ended.
+    async fn collected(&self, addresses: u64) {
+        loop {
+            // The server may be away for now.
+            if let Ok(Some(job)) = self.database.job(self.job).await
+                && (job.collected >= addresses || job.status.is_settled())
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits for the end of the job, and compares what is stored with what there is.
+    async fn finish_and_compare(&self) {
+        self.collected(u64::MAX).await;
+        let job = self.database.job(self.job).await.unwrap().unwrap();
+        assert_eq!(job.status, JobStatus::Completed, "{:?}", job.reason);
+        let rows = self.database.addresses(self.job, 0, usize::MAX).await.unwrap();
+        let found: BTreeSet<String> = rows.iter().map(|row| row.address.identity()).collect();
+        assert_eq!(found.len(), rows.len(), "an address is stored twice");
+        assert_eq!(job.collected, rows.len() as u64, "the count is not the number of rows");
+        let expected: BTreeSet<String> = self.web.addresses().map(|address| address.identity()).collect();
+        let lost: Vec<_> = expected.difference(&found).take(5).collect();
+        let invented: Vec<_> = found.difference(&expected).take(5).collect();
+        assert!(lost.is_empty() && invented.is_empty(), "lost {lost:?}, invented {invented:?}");
+        let depth = self.database.depth(self.job).await.unwrap();
+        assert_eq!((depth.open(), depth.lost()), (0, 0), "{depth:?}");
+        let rows = format!("SELECT count(*) FROM mailscan.task WHERE job = {} AND state = 4", self.job);
+        assert_eq!(self.cluster.number(&self.name, &rows).await, depth.done as i64, "the counts are those of the rows");
+    }
+}
+
+/// What submits the job of a web.
+fn submission(web: &SimulatedWeb, folder: &Path, url: &str, workers: u32) -> Vec<String> {
+    let endpoint = format!(
+        r#"{{"url": "{}?q={{query}}&page={{page}}", "results": "results", "result_url": "url",
+             "snippets": ["title", "content"], "lanes": 5, "max_pages": 1000000}}"#,
+        web.search_url().split('?').next().unwrap()
+    );
+    let description = folder.join("endpoint.json");
+    std::fs::write(&description, endpoint).unwrap();
+    let description = description.display();
+    let text = format!(
+        "run --detach --json --db {url} --url {} --crawl --depth 50 --search everything --search-endpoint {description} \
+         --target 10000000 --workers {workers} --connections 1 --rate-limit 0 --time-limit 0",
+        web.site_url()
+    );
+    text.split(' ').map(str::to_owned).collect()
+}
+
+/// Starts a node and waits until it says that it works.
+fn node(folder: &Path, url: &str, lease: u32) -> Node {
+    let lease = lease.to_string();
+    let options = ["--rate-limit", "0", "--per-host", "64", "--allow-network", "127.0.0.0/8"];
+    let mut child = Command::new(binary())
+        .args(["worker", "--db", url, "--lease", &lease])
+        .args(options)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    err.read_line(&mut said).unwrap();
+    assert!(said.contains("works on every job of"), "{said}");
+    // What it says later must not make it wait.
+    std::thread::spawn(move || std::io::copy(&mut err, &mut std::io::sink()));
+    Node(child)
+}

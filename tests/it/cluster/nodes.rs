@@ -1,0 +1,90 @@
+//! Nodes that share jobs, come and go.
+
+use std::time::Duration;
+
+use mailscan_core::store::Store;
+
+use super::Stage;
+use crate::cli::run_in;
+use crate::postgres::{is_there, shared};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_share_a_job_and_one_that_is_killed_costs_nothing() {
+    if !is_there() {
+        return;
+    }
+    let stage = Stage::set(shared(), 3_000, 20).await;
+    let first = stage.node(4).await;
+    let _second = stage.node(4).await;
+    stage.collected(700).await;
+    let nodes = stage.database.nodes().await.unwrap();
+    assert_eq!(nodes.len(), 2, "both nodes are listed");
+    first.signal("KILL");
+    stage.finish_and_compare().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_told_to_stop_gives_everything_back() {
+    if !is_there() {
+        return;
+    }
+    let stage = Stage::set(shared(), 2_000, 20).await;
+    let mut first = stage.node(90).await;
+    stage.collected(300).await;
+    first.signal("TERM");
+    let ended = tokio::task::spawn_blocking(move || first.0.wait().unwrap()).await.unwrap();
+    assert!(ended.success(), "{ended}");
+    assert!(stage.database.nodes().await.unwrap().is_empty(), "it has taken itself off the list");
+    let leased = "SELECT count(*) FROM mailscan.task WHERE state = 3";
+    assert_eq!(stage.cluster.number(&stage.name, leased).await, 0, "no lease has to run out");
+    let _second = stage.node(90).await;
+    stage.finish_and_compare().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_work_on_a_shared_database() {
+    if !is_there() {
+        return;
+    }
+    let stage = Stage::set(shared(), 1_000, 20).await;
+    let (url, folder) = (stage.url(), stage.folder.path().to_owned());
+    let told = tokio::task::spawn_blocking(move || {
+        let run = |arguments: &[&str]| {
+            let ran = run_in(&folder, &[arguments, &["--db", &url]].concat());
+            assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.err);
+            ran.out
+        };
+        run(&["job", "pause", "1", "--reason", "lunch"]);
+        let shown = run(&["job", "show", "1"]);
+        run(&["job", "resume", "1"]);
+        run(&["errors"]);
+        assert!(run(&["job", "list", "--json"]).contains("\"queued\""));
+        shown
+    });
+    assert!(told.await.unwrap().contains("lunch"));
+    let _node = stage.node(90).await;
+    stage.finish_and_compare().await;
+    let (url, folder) = (stage.url(), stage.folder.path().to_owned());
+    let exported = tokio::task::spawn_blocking(move || run_in(&folder, &["job", "export", "1", "--db", &url]).out);
+    assert_eq!(exported.await.unwrap().lines().count(), 1_001);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_reaches_every_node() {
+    if !is_there() {
+        return;
+    }
+    let stage = Stage::set(shared(), 20_000, 20).await;
+    let (_first, _second) = (stage.node(30).await, stage.node(30).await);
+    stage.collected(300).await;
+    let from = [mailscan_core::job::JobStatus::Queued, mailscan_core::job::JobStatus::Running];
+    stage.database.transition(stage.job, &from, mailscan_core::job::JobStatus::Paused, None).await.unwrap();
+    let leased = "SELECT count(*) FROM mailscan.task WHERE state = 3";
+    // In five seconds all have heard it and let go; a hundred turns of 50 ms.
+    let mut turns = 0;
+    while stage.cluster.number(&stage.name, leased).await > 0 {
+        turns += 1;
+        assert!(turns < 100, "a node still works on it");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
