@@ -1,8 +1,12 @@
 //! The server over real sockets, with a SQLite database: what it answers, what it refuses, and whom it cuts off.
 
+mod addresses;
 mod api;
 mod client;
 mod command;
+mod described;
+mod errors;
+mod jobs;
 mod limits;
 
 use std::net::SocketAddr;

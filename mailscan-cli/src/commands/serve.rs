@@ -1,5 +1,6 @@
 //! `serve`: the engine for every job of a database, and the server that shows them, in one process.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
         );
         return Err(Failure::Usage(message));
     }
+    let serving = ServeOptions { roots: roots(&typed.root)?, ..ServeOptions::default() };
     let fetching = config::fetching(&typed.politeness, &JobOptions::default());
     let options = config::engine(&fetching.pace, &typed.machine, JobFilter::All, files::room(0));
     let options = EngineOptions { heartbeat: HEARTBEAT, ..options };
@@ -38,18 +40,33 @@ pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
     let local = listener.local_addr().map_err(listening)?;
     let pipeline = wire::pipeline(database, &fetching)?;
     eprintln!("serving http://{local}/api/v1/jobs from {}: Ctrl-C stops", typed.database.db);
-    work(pipeline, options, listener).await
+    work(pipeline, options, listener, serving).await
+}
+
+/// The whole names of folders that there are.
+fn roots(typed: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let whole = |root: &PathBuf| {
+        let wrong = |why: String| Failure::Failed(format!("cannot use --root `{}`: {why}", root.display()));
+        let whole = root.canonicalize().map_err(|error| wrong(error.to_string()))?;
+        if whole.is_dir() { Ok(whole) } else { Err(wrong("it is not a folder".to_owned())) }
+    };
+    typed.iter().map(whole).collect()
 }
 
 /// Works and serves until a signal stops both, or one of them cannot go on.
-async fn work<P: Pipeline>(pipeline: Arc<P>, options: EngineOptions, listener: TcpListener) -> Result<Exit> {
+async fn work<P: Pipeline>(
+    pipeline: Arc<P>,
+    options: EngineOptions,
+    listener: TcpListener,
+    serving: ServeOptions,
+) -> Result<Exit> {
     let mut signals = Signals::listen()?;
     let mut engine = Engine::start(pipeline.clone(), options);
     let (stop, stopped) = oneshot::channel::<()>();
     let until = async {
         let _ = stopped.await;
     };
-    let mut server = tokio::spawn(mailscan_http::serve(listener, pipeline, ServeOptions::default(), until));
+    let mut server = tokio::spawn(mailscan_http::serve(listener, pipeline, serving, until));
     let result = tokio::select! {
         () = signals.next() => Ok(()),
         error = engine.failed() => Err(error.into()),
