@@ -46,10 +46,10 @@ pub(crate) fn for_server() -> Shared {
     shared(rlimit::increase_nofile_limit(WANTED).unwrap_or(USUAL))
 }
 
-/// Half of the files for fetches and a quarter for clients; a quarter is left for the database, its peers and local files.
+/// Up to half of the files for clients, and of the others as many for fetches as ever.
 fn shared(files: u64) -> Shared {
-    let of = |files: u64, most: usize| usize::try_from(files).unwrap_or(most).clamp(1, most);
-    Shared { fetches: of(files / 2, MAX_IN_FLIGHT), connections: of(files / 4, MAX_CONNECTIONS) }
+    let connections = usize::try_from(files / 2).unwrap_or(MAX_CONNECTIONS).clamp(1, MAX_CONNECTIONS);
+    Shared { fetches: in_flight(files.saturating_sub(connections as u64)), connections }
 }
 
 /// How many fetches so many files are enough for: a quarter is left for the database, its peers and local files.
@@ -65,7 +65,7 @@ mod tests {
     fn a_quarter_is_left_and_memory_bounds_the_rest() {
         assert_eq!((in_flight(1_024), in_flight(4_000)), (768, 3_000));
         assert_eq!(shared(65_536), Shared { fetches: MAX_IN_FLIGHT, connections: MAX_CONNECTIONS });
-        assert_eq!(shared(1_024), Shared { fetches: 512, connections: 256 });
+        assert_eq!(shared(1_024), Shared { fetches: 384, connections: 512 });
         assert_eq!((in_flight(u64::MAX), in_flight(0)), (MAX_IN_FLIGHT, 1));
     }
 }

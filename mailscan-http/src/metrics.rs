@@ -28,7 +28,7 @@ const MAX_JOBS: usize = 32;
 /// The most unfinished jobs that are counted.
 const MAX_OPEN: usize = 1_024;
 /// The format of the answer.
-const MEDIA: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(crate) const MEDIA: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Everything that is told, at one moment.
 #[derive(Debug)]

@@ -90,6 +90,10 @@ fn describe(resource: &Resource, operation: &Operation) -> Described {
         .summary(Some(operation.summary))
         .response(operation.status.as_str(), answer(operation))
         .response("default", problem());
+    if operation.verb == Verb::Get && !matches!(operation.answer, Answer::Text(_) | Answer::Export) {
+        let same = ResponseBuilder::new().description("What `If-None-Match` names is still so");
+        described = described.response("304", same.build());
+    }
     if resource.path.contains(ID) {
         described = described.parameter(
             ParameterBuilder::new()

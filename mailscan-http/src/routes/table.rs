@@ -7,6 +7,8 @@ use mailscan_core::store::ErrorClass;
 
 use super::parse::{self, MAX_LIMIT};
 use super::{Answer, Asked, Kind, Operation, Parameter, Parse, Resource, Route, Verb};
+use crate::events::MEDIA as EVENTS;
+use crate::metrics::MEDIA as METRICS;
 use crate::problem::Problem;
 
 /// Where the founding API is.
@@ -93,8 +95,16 @@ pub(crate) const RESOURCES: &[Resource] = &[
     },
     Resource {
         path: "/metrics",
-        operations: &[get("metrics", "Figures for Prometheus", &[], Answer::Text("text/plain"), |_| {
-            Ok(Route::Metrics)
+        operations: &[get("metrics", "Figures for Prometheus", &[], Answer::Text(METRICS), |_| Ok(Route::Metrics))],
+    },
+    Resource {
+        path: "/api/v1/events",
+        operations: &[get("events", "Live events of all jobs", &[], Answer::Text(EVENTS), |_| Ok(Route::Events))],
+    },
+    Resource {
+        path: "/api/v1/jobs/{id}/events",
+        operations: &[get("jobEvents", "Live events of one job", &[], Answer::Text(EVENTS), |asked| {
+            parse::about(asked, Route::JobEvents)
         })],
     },
     Resource {
@@ -128,18 +138,6 @@ pub(crate) const RESOURCES: &[Resource] = &[
     Resource {
         path: "/api/v1/workers",
         operations: &[get("nodes", "Every process and its workers", &[], Answer::Json("Nodes"), |_| Ok(Route::Nodes))],
-    },
-    Resource {
-        path: "/api/v1/events",
-        operations: &[get("events", "Live events of all jobs", &[], Answer::Text("text/event-stream"), |_| {
-            Ok(Route::Events)
-        })],
-    },
-    Resource {
-        path: "/api/v1/jobs/{id}/events",
-        operations: &[get("jobEvents", "Live events of a job", &[], Answer::Text("text/event-stream"), |asked| {
-            parse::about(asked, Route::JobEvents)
-        })],
     },
     Resource {
         path: "/api/v1/jobs",
