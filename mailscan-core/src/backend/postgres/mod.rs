@@ -38,6 +38,7 @@ mod settle;
 mod store;
 mod tls;
 mod transaction;
+mod turns;
 mod url;
 
 pub use pipeline::PostgresPipeline;
