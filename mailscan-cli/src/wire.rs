@@ -104,6 +104,11 @@ impl Pipeline for Wired {
 /// Puts a database and fetchers together.
 pub(crate) fn pipeline(database: Database, fetching: &Fetching) -> Result<Arc<Wired>> {
     let http = HttpSource::new(&fetching.client, fetching.pace)?;
+    let http = match &database {
+        Database::Sqlite(_) => http,
+        // Other processes ask the same hosts.
+        Database::Postgres(postgres) => http.shared(Arc::new(postgres.clone())),
+    };
     let fetcher = Sources::new().with_http(http).with_files(FileSource::new());
     let parts = match &database {
         Database::Sqlite(sqlite) => Parts::Sqlite(SqlitePipeline { database: sqlite.clone(), fetcher }),

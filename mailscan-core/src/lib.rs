@@ -95,6 +95,7 @@ pub mod simulate;
 pub mod source;
 pub mod store;
 pub mod task;
+pub mod turns;
 
 pub use address::Address;
 pub use error::{Error, ErrorKind, Result};

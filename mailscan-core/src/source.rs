@@ -3,6 +3,8 @@
 //! [`Sources`] carries out every kind of work by handing it to the part that can.
 
 #[cfg(feature = "http")]
+mod agreed;
+#[cfg(feature = "http")]
 mod crowd;
 #[cfg(any(feature = "http", feature = "files"))]
 mod declared;

@@ -3,6 +3,7 @@
 
 mod faults;
 mod nodes;
+mod politeness;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -85,7 +86,7 @@ impl<'c> Stage<'c> {
     /// Starts a node and waits until it works.
     async fn node(&self, lease: u32) -> Node {
         let (url, folder) = (self.url(), self.folder.path().to_owned());
-        tokio::task::spawn_blocking(move || node(&folder, &url, lease)).await.unwrap()
+        tokio::task::spawn_blocking(move || node(&folder, &url, lease, ["0", "64"])).await.unwrap()
     }
 
     /// Waits until so many addresses are stored, or the job has ended.
@@ -140,9 +141,9 @@ fn submission(web: &SimulatedWeb, folder: &Path, url: &str, workers: u32) -> Vec
 }
 
 /// Starts a node and waits until it says that it works.
-fn node(folder: &Path, url: &str, lease: u32) -> Node {
+fn node(folder: &Path, url: &str, lease: u32, pace: [&str; 2]) -> Node {
     let lease = lease.to_string();
-    let options = ["--rate-limit", "0", "--per-host", "64", "--allow-network", "127.0.0.0/8"];
+    let options = ["--rate-limit", pace[0], "--per-host", pace[1], "--allow-network", "127.0.0.0/8"];
     let mut child = Command::new(binary())
         .args(["worker", "--db", url, "--lease", &lease])
         .args(options)

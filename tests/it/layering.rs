@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [(&str, &[&str]); 5] = [
     ("vocabulary", &["address", "class", "clock", "error", "job", "lease", "limits", "task"]),
     ("pure", &["eta", "extract", "forecast", "limiter", "plan", "retry"]),
-    ("contracts", &["fetch", "pipeline", "queue", "store"]),
+    ("contracts", &["fetch", "pipeline", "queue", "store", "turns"]),
     ("support", &["dedup", "desk", "resources"]),
     ("parts", &["backend", "conformance", "engine", "simulate", "source"]),
 ];

@@ -9,12 +9,12 @@ use mailscan_core::backend::postgres::Postgres;
 use mailscan_core::backend::sqlite::{Sqlite, WorkerLock};
 use mailscan_core::job::{Job, JobId, JobStatus, NewJob};
 use mailscan_core::lease::{Claimed, Lease, NodeId, Settle};
-use mailscan_core::queue::{ClaimRequest, Depth, Pushed, Queue, Renewed, Settled, Swept};
+use mailscan_core::queue::{ClaimRequest, Depth, Pushed, Queue, Renewed, Retried, Settled, Swept, TaskState};
 use mailscan_core::store::{
-    Created, ErrorGroup, ErrorQuery, ErrorSelection, Inserted, JobBound, JobQuery, NewWorkerError, NodeBeat, NodeSeen,
-    Sighting, Store, Stored, Transition, WorkerError,
+    Created, Deletion, ErrorGroup, ErrorQuery, ErrorSelection, Inserted, JobBound, JobQuery, NewWorkerError, NodeBeat,
+    NodeSeen, Sighting, Store, Stored, Transition, WorkerError,
 };
-use mailscan_core::task::{ListPosition, NewTask};
+use mailscan_core::task::{ListPosition, NewTask, TaskId};
 
 /// Queue and store in one; cheap to clone.
 #[derive(Clone, Debug)]
@@ -60,6 +60,9 @@ impl Queue for Database {
         settle(batch: &[Settle]) -> Result<Vec<Settled>>;
         sweep(limit: NonZeroUsize) -> Result<Swept>;
         depth(job: JobId) -> Result<Depth>;
+        retry(job: JobId, tasks: &[TaskId]) -> Result<Vec<Retried>>;
+        states(job: JobId, tasks: &[TaskId]) -> Result<Vec<Option<TaskState>>>;
+        purge_tasks(job: JobId, limit: NonZeroUsize) -> Result<bool>;
         lists(job: JobId) -> Result<Vec<ListPosition>>;
         ready() -> ();
     }
@@ -71,6 +74,9 @@ impl Store for Database {
         job(id: JobId) -> Result<Option<Job>>;
         jobs(query: &JobQuery) -> Result<Vec<Job>>;
         transition(id: JobId, from: &[JobStatus], to: JobStatus, reason: Option<&str>) -> Result<Transition>;
+        delete_job(id: JobId) -> Result<Deletion>;
+        deleted_jobs(limit: usize) -> Result<Vec<JobId>>;
+        purge_job(id: JobId, limit: NonZeroUsize) -> Result<bool>;
         mark_seeded(id: JobId) -> Result<()>;
         record_active(id: JobId, active: Duration) -> Result<()>;
         insert(sightings: &[Sighting]) -> Result<Vec<Inserted>>;
@@ -84,7 +90,7 @@ impl Store for Database {
         record_errors(errors: &[NewWorkerError]) -> Result<()>;
         errors(query: &ErrorQuery) -> Result<Vec<WorkerError>>;
         error_groups(job: Option<JobId>, limit: usize) -> Result<Vec<ErrorGroup>>;
-        resolve_errors(selection: &ErrorSelection, note: &str) -> Result<u64>;
+        resolve_errors(selection: &ErrorSelection, note: &str, retried: bool) -> Result<u64>;
     }
 
     async fn fingerprints<T: Send + 'static>(&self, job: JobId, sum: T, add: fn(&mut T, u64)) -> Result<T> {

@@ -9,6 +9,7 @@ mod client;
 mod network;
 mod robots_cache;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -24,6 +25,7 @@ use crate::error::Result;
 use crate::extract::Media;
 use crate::fetch::{Budget, Discovered, Document, Documents, FetchError, FetchErrorClass, Fetched, HostLimit};
 use crate::task::{Work, host_of};
+use crate::turns::SharedTurns;
 use body::{Bodies, Body};
 use charset::ContentType;
 use client::{Client, permanent};
@@ -73,6 +75,12 @@ impl HttpSource {
             robots: RobotsCache::default(),
             bodies: Bodies::default(),
         })
+    }
+
+    /// The same source for a process among others: hosts are asked as all of them have agreed.
+    #[must_use]
+    pub fn shared(self, turns: Arc<dyn SharedTurns>) -> Self {
+        Self { politeness: self.politeness.shared(turns), ..self }
     }
 
     /// Fetches one page within the budget.

@@ -9,9 +9,11 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::agreed::{Agreed, Held, Terms};
 use super::crowd::{Crowd, Place};
 use crate::fetch::{FetchError, FetchErrorClass, HostLimit, MAX_LIMITS};
 use crate::limiter::{Answer, Limiter};
+use crate::turns::SharedTurns;
 
 /// The most hosts remembered; hosts that are idle and owe nothing are forgotten first.
 const MAX_HOSTS: usize = 10_000;
@@ -58,6 +60,8 @@ impl Pace {
 pub(crate) struct Politeness {
     pace: Pace,
     hosts: Mutex<HashMap<String, Arc<Host>>>,
+    /// Whom other processes ask as well.
+    turns: Option<Arc<dyn SharedTurns>>,
 }
 
 #[derive(Debug)]
@@ -66,6 +70,8 @@ struct Host {
     /// Calls of an API, which is no slower for the pages beside it.
     calls: Arc<Crowd>,
     schedule: Mutex<Schedule>,
+    /// What other processes have agreed to.
+    agreed: Arc<Agreed>,
 }
 
 #[derive(Debug)]
@@ -85,11 +91,21 @@ struct Schedule {
 pub(crate) struct Turn {
     host: Arc<Host>,
     place: Place,
+    /// The place among those of all processes, where there are others.
+    _held: Option<Held>,
+    /// Who is to know when the host refuses.
+    others: Option<(Arc<dyn SharedTurns>, String)>,
 }
 
 impl Politeness {
     pub(crate) fn new(pace: Pace) -> Self {
-        Self { pace, hosts: Mutex::default() }
+        Self { pace, hosts: Mutex::default(), turns: None }
+    }
+
+    /// The same gate for a process among others: starts and places are agreed with them, unless nothing is limited.
+    pub(crate) fn shared(self, turns: Arc<dyn SharedTurns>) -> Self {
+        let limited = !self.pace.interval.is_zero() || self.pace.concurrency < Semaphore::MAX_PERMITS;
+        Self { turns: Some(turns).filter(|_| limited), ..self }
     }
 
     /// Waits for a turn at `host`, first come first served. `delay` is what its robots.txt asks for.
@@ -109,7 +125,7 @@ impl Politeness {
         let Some(mut place) = state.pages.enter(latest).await else { return Err(self.full(host, &state)) };
         let interval = self.pace.interval.max(delay.unwrap_or_default());
         loop {
-            let start = state.schedule().promise(interval, latest).map_err(|away| defer(host, away))?;
+            let (held, start) = self.start(host, &state, interval, latest).await.map_err(|away| defer(host, away))?;
             // A timer takes a millisecond even for what is due.
             if start > Instant::now() {
                 tokio::time::sleep_until(start).await;
@@ -118,9 +134,26 @@ impl Politeness {
             if state.schedule().blocked <= Instant::now() {
                 state.schedule().interval = interval;
                 place.begin();
-                return Ok(Turn { host: state, place });
+                let others = self.turns.clone().map(|turns| (turns, host.to_owned()));
+                return Ok(Turn { host: state, place, _held: held, others });
             }
         }
+    }
+
+    /// The next start at a host, or how far away it is: by the process's own schedule, or as agreed with the others.
+    async fn start(
+        &self,
+        host: &str,
+        state: &Host,
+        interval: Duration,
+        latest: Instant,
+    ) -> Result<(Option<Held>, Instant), Duration> {
+        let Some(turns) = &self.turns else { return Ok((None, state.schedule().promise(interval, latest)?)) };
+        // Only what the host itself asked for: the interval is agreed.
+        let free = state.schedule().promise(Duration::ZERO, latest)?;
+        let terms = Terms { host, interval, concurrency: self.pace.concurrency };
+        let (held, start) = state.agreed.start(&**turns, terms, latest).await?;
+        Ok((Some(held), start.max(free)))
     }
 
     /// Waits only while `host` wants to be left alone, or answers no more for being asked more: for an API whose pace
@@ -136,7 +169,7 @@ impl Politeness {
             let (now, blocked) = (Instant::now(), state.schedule().blocked);
             if blocked <= now {
                 place.begin();
-                return Ok(Turn { host: state, place });
+                return Ok(Turn { host: state, place, _held: None, others: None });
             }
             if blocked > latest {
                 return Err(defer(host, blocked - now));
@@ -162,7 +195,7 @@ impl Politeness {
         let limiter = |ceiling| if self.pace.adapts { Limiter::new(ceiling) } else { Limiter::fixed(ceiling) };
         let pages = Arc::new(Crowd::new(limiter(self.pace.concurrency.min(Semaphore::MAX_PERMITS))));
         let calls = Arc::new(Crowd::new(limiter(Semaphore::MAX_PERMITS)));
-        let host = Arc::new(Host { pages, calls, schedule: Mutex::new(Schedule::new()) });
+        let host = Arc::new(Host { pages, calls, schedule: Mutex::new(Schedule::new()), agreed: Arc::default() });
         hosts.insert(name.to_owned(), host.clone());
         host
     }
@@ -290,7 +323,16 @@ impl Turn {
         } else if let Some(asked) = asked {
             schedule.blocked = schedule.blocked.max(now + asked.min(LONGEST_ASKED));
         }
-        schedule.blocked - now
+        let blocked = schedule.blocked - now;
+        if let Some((turns, host)) = self.others.clone() {
+            // Nobody waits for it: this process leaves the host alone in any case.
+            tokio::spawn(async move {
+                if let Err(error) = turns.leave_alone(host, blocked).await {
+                    tracing::warn!(%error, "other processes were not told that a host refuses");
+                }
+            });
+        }
+        blocked
     }
 }
 

@@ -7,6 +7,7 @@ use mailscan_core::job::{JobId, JobSource, JobSpec, NewJob};
 use mailscan_core::queue::{Pushed, Queue};
 use mailscan_core::store::Store;
 use mailscan_core::task::{NewTask, Work};
+use mailscan_core::turns::{SharedTurns, TurnRequest};
 use mailscan_core::{Error, ErrorKind};
 
 use crate::postgres::{is_there, shared};
@@ -142,4 +143,42 @@ async fn a_push_wakes_another_process() {
         () = two.ready() => {}
         () = push => {}
     }
+}
+
+#[tokio::test]
+async fn starts_and_places_at_a_host_are_given_once_to_all_processes() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    let nodes = futures::future::join_all((0..4).map(|_| open(&name))).await;
+    let request = TurnRequest {
+        host: "a.org".to_owned(),
+        interval: Duration::from_millis(100),
+        starts: 3,
+        concurrency: 8,
+        under_way: 0,
+        patience: Duration::from_secs(600),
+    };
+    let begin = shared().number(&name, "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint").await;
+    let mut given = 0;
+    for _ in 0..10 {
+        let asked = nodes.iter().map(|node| node.as_ref().unwrap().turns(request.clone()));
+        for grant in futures::future::join_all(asked).await {
+            given += i64::from(grant.unwrap().starts);
+        }
+        assert!(shared().number(&name, "SELECT sum(places)::bigint FROM mailscan.host_place").await <= 8);
+    }
+    let next = shared().number(&name, "SELECT (extract(epoch FROM next) * 1000)::bigint FROM mailscan.host").await;
+    assert!(given > 60, "all get something: {given}");
+    assert!(next - begin >= given * 100, "{given} starts lie within {} ms", next - begin);
+
+    let impatient = TurnRequest { patience: Duration::from_secs(1), ..request.clone() };
+    let refused = nodes[0].as_ref().unwrap().turns(impatient).await.unwrap();
+    assert_eq!(refused.starts, 0, "a start that is too far away is not given");
+    nodes[1].as_ref().unwrap().leave_alone("b.org".to_owned(), Duration::from_secs(3_600)).await.unwrap();
+    let other = TurnRequest { host: "b.org".to_owned(), ..request };
+    let blocked = nodes[2].as_ref().unwrap().turns(other).await.unwrap();
+    assert_eq!(blocked.starts, 0, "what one was told all know");
+    assert!(blocked.first > Duration::from_secs(3_000));
 }

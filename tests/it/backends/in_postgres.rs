@@ -14,7 +14,7 @@ static FREE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Empties a database.
 const CLEAN: &str = "TRUNCATE mailscan.job, mailscan.source, mailscan.address, mailscan.task, mailscan.task_count,
-    mailscan.left_out, mailscan.node, mailscan.worker_error RESTART IDENTITY;
+    mailscan.left_out, mailscan.node, mailscan.worker_error, mailscan.host, mailscan.host_place RESTART IDENTITY;
     ALTER SEQUENCE mailscan.task_id RESTART";
 
 /// Queue and store in databases of the shared server.

@@ -91,23 +91,29 @@ impl Insert {
         self.inputs.is_empty()
     }
 
-    /// A statement that locks the jobs, and one for each job.
+    /// A statement that locks the jobs, one that tells which were deleted, and one for each job.
     pub(super) fn statements(&self) -> Vec<Statement> {
-        let jobs = self.parts.keys().map(|job| int(job.0)).collect();
-        let lock = Statement::new(sql!("job_lock")).ints(jobs);
-        std::iter::once(lock).chain(self.parts.iter().map(|(job, part)| part.statement(*job))).collect()
+        let jobs: Vec<_> = self.parts.keys().map(|job| int(job.0)).collect();
+        let lock = Statement::new(sql!("job_lock")).ints(jobs.clone());
+        let deleted = Statement::new(sql!("deleted_of")).ints(jobs);
+        [lock, deleted].into_iter().chain(self.parts.iter().map(|(job, part)| part.statement(*job))).collect()
     }
 
     /// What became of each input, by what the statements answered.
     pub(super) fn spread(&self, answers: &[Vec<tokio_postgres::Row>]) -> Result<Vec<Inserted>, Failure> {
-        let locked = answers.first().map_or(&[][..], Vec::as_slice);
-        let found: Vec<i64> = locked.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-        if let Some(job) = self.parts.keys().find(|job| !found.contains(&int(job.0))) {
+        let ids = |answer: usize| -> Result<Vec<i64>, Failure> {
+            let rows = answers.get(answer).map_or(&[][..], Vec::as_slice);
+            Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+        };
+        let (found, deleted) = (ids(0)?, ids(1)?);
+        let is_missing = |job: &&JobId| !found.contains(&int(job.0)) && !deleted.contains(&int(job.0));
+        if let Some(job) = self.parts.keys().find(is_missing) {
             return Err(Failure::Own(ErrorKind::NotFound, format!("there is no job {job}")));
         }
         let mut fates = BTreeMap::new();
-        for ((job, part), rows) in self.parts.iter().zip(answers.iter().skip(1)) {
-            let mut fate = vec![Inserted::Known; part.identities.len()];
+        for ((job, part), rows) in self.parts.iter().zip(answers.iter().skip(2)) {
+            let usual = if deleted.contains(&int(job.0)) { Inserted::OverTarget } else { Inserted::Known };
+            let mut fate = vec![usual; part.identities.len()];
             for row in rows {
                 for (column, inserted) in [(0, Inserted::New), (1, Inserted::OverTarget)] {
                     for nth in row.try_get::<_, Vec<i64>>(column)? {

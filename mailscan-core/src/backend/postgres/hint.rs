@@ -26,6 +26,8 @@ const RECONNECT: (Duration, Duration) = (Duration::from_millis(250), Duration::f
 #[derive(Debug)]
 pub(super) struct Hints {
     news: Option<Arc<Notify>>,
+    /// The name of this process among those that share the database.
+    pub(super) sender: String,
     _tasks: JoinSet<()>,
 }
 
@@ -38,15 +40,15 @@ impl Hints {
         listen: bool,
     ) -> Self {
         let mut tasks = JoinSet::new();
+        let sender = format!("{:016x}", rand::random::<u64>());
         if !listen {
-            return Self { news: None, _tasks: tasks };
+            return Self { news: None, sender, _tasks: tasks };
         }
         let news = Arc::new(Notify::new());
         // What comes back to its sender is no news.
-        let sender = format!("{:016x}", rand::random::<u64>());
         tasks.spawn(tell(pool, news.clone(), sender.clone()));
-        tasks.spawn(listen_for_ever(connector.clone(), hint, sender));
-        Self { news: Some(news), _tasks: tasks }
+        tasks.spawn(listen_for_ever(connector.clone(), hint, sender.clone()));
+        Self { news: Some(news), sender, _tasks: tasks }
     }
 
     /// Has the other processes told, soon.

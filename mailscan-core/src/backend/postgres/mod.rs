@@ -28,6 +28,7 @@ mod addresses;
 mod claim;
 mod connect;
 mod convert;
+mod deletion;
 mod failure;
 mod hint;
 mod pipeline;
@@ -38,6 +39,7 @@ mod settle;
 mod store;
 mod tls;
 mod transaction;
+mod turns;
 mod url;
 
 pub use pipeline::PostgresPipeline;

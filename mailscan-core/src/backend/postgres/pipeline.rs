@@ -53,7 +53,7 @@ impl Operation for Commit {
             }
         }
         let mut last: Vec<Statement> = Vec::new();
-        last.extend(record(self.outcomes.iter().filter_map(|outcome| outcome.error.as_ref())));
+        last.extend(record(self.outcomes.iter().filter_map(|outcome| outcome.error.as_ref())).into_iter().flatten());
         let settles = last.len();
         if !self.settlement.is_empty() {
             last.push(self.settlement.statement());

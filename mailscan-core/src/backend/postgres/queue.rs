@@ -2,6 +2,7 @@
 //!
 //! The counts of a job move in the same statement or transaction as its tasks.
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ use crate::class::{Class, LeftOut};
 use crate::error::Result;
 use crate::job::JobId;
 use crate::lease::{Claimed, Lease, Settle};
-use crate::queue::{ClaimRequest, Depth, Pushed, Queue, Renewed, Settled, Swept};
-use crate::task::{ListPosition, NewTask, Work};
+use crate::queue::{ClaimRequest, Depth, Pushed, Queue, Renewed, Retried, Settled, Swept, TaskState};
+use crate::task::{ListPosition, NewTask, TaskId, Work};
 
 /// The depth of a job, from the rows of counts and of mentions. A class that only a newer version knows has no place.
 fn depth(answers: &[Vec<tokio_postgres::Row>]) -> Result<Depth, Failure> {
@@ -44,10 +45,25 @@ fn swept(rows: &[tokio_postgres::Row]) -> Result<Swept, Failure> {
         if row.try_get(8)? {
             swept.returned += 1;
         } else {
-            swept.quarantined.push(claimed(row)?.task);
+            swept.quarantined.push(claimed(row)?);
         }
     }
     Ok(swept)
+}
+
+/// The states of tasks by their ids.
+fn states(rows: &[tokio_postgres::Row]) -> Result<HashMap<TaskId, State>, Failure> {
+    let one = |row: &tokio_postgres::Row| {
+        let number: i16 = row.try_get(1)?;
+        let state = u32::try_from(number).ok().and_then(State::numbered);
+        let state = state.ok_or_else(|| Failure::corrupt("state of a task", &number.to_string()))?;
+        Ok((TaskId(uint(row, 0)?), state))
+    };
+    rows.iter().map(one).collect()
+}
+
+fn ids(tasks: &[TaskId]) -> Vec<i64> {
+    tasks.iter().map(|task| int(task.0)).collect()
 }
 
 impl Queue for Postgres {
@@ -116,6 +132,42 @@ impl Queue for Postgres {
         let statements = [sql!("count_get"), sql!("left_out_get")].map(|sql| Statement::new(sql).int(int(job.0)));
         let answers = self.run("depth", Flight(statements.into())).await?;
         self.made("depth", depth(&answers))
+    }
+
+    async fn retry(&self, job: JobId, tasks: &[TaskId]) -> Result<Vec<Retried>> {
+        let retry = Statement::new(sql!("task_retry")).int(int(job.0)).ints(ids(tasks)).slot(slot());
+        let rows = self.query("retry", retry).await?;
+        let mut states = self.made("retry", states(&rows))?;
+        let one = |task: &TaskId| match states.get(task).map(|state| state.of_task()) {
+            None | Some(TaskState::Done) => Retried::Unchanged,
+            Some(TaskState::Open) => Retried::Open,
+            Some(TaskState::GivenUp) => {
+                // The same task again is open by now.
+                states.insert(*task, State::Pending);
+                Retried::Ready
+            }
+        };
+        let retried = tasks.iter().map(one).collect();
+        self.hint();
+        Ok(retried)
+    }
+
+    async fn states(&self, job: JobId, tasks: &[TaskId]) -> Result<Vec<Option<TaskState>>> {
+        let rows = self.query("states", Statement::new(sql!("task_states")).int(int(job.0)).ints(ids(tasks))).await?;
+        let states = self.made("states", states(&rows))?;
+        Ok(tasks.iter().map(|task| states.get(task).map(|state| state.of_task())).collect())
+    }
+
+    async fn purge_tasks(&self, job: JobId, most: NonZeroUsize) -> Result<bool> {
+        let id = int(job.0);
+        let close = Statement::new(sql!("count_close")).int(id);
+        let purge = Statement::new(sql!("task_purge")).int(id).int(limit(most.get()));
+        let forget = [sql!("count_purge"), sql!("left_out_purge")].map(|sql| Statement::new(sql).int(id));
+        // Closed by itself, before anything is removed: a push that is not under way yet finds it so.
+        self.query("purge tasks", close).await?;
+        let answers = self.run("purge tasks", Flight([purge].into_iter().chain(forget).collect())).await?;
+        let removed = answers.first().and_then(|rows| rows.first()).map_or(Ok(0), |row| uint(row, 0));
+        Ok(self.made("purge tasks", removed)? >= most.get() as u64)
     }
 
     async fn lists(&self, job: JobId) -> Result<Vec<ListPosition>> {

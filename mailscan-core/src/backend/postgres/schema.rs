@@ -12,9 +12,10 @@ use super::failure::Failure;
 use crate::error::{ErrorKind, Result};
 
 /// The steps from an empty database to the schema of this version; the number of steps done is the schema's version.
-const MIGRATIONS: [&str; 1] = [sql!("migrations/0001_base")];
+const MIGRATIONS: [&str; 3] =
+    [sql!("migrations/0001_base"), sql!("migrations/0002_hosts"), sql!("migrations/0003_deletion")];
 /// A mailscan that knows this version of the schema can still work with the newest.
-const OLDEST: i32 = 1;
+const OLDEST: i32 = 3;
 /// The lock of whoever changes the schema.
 const LOCK: i64 = 0x6d61_696c_7363_616e;
 /// The oldest server, as the server counts its versions.

@@ -1,5 +1,6 @@
 //! The store in PostgreSQL: jobs, processes and errors. The set union of addresses is in `addresses.rs`.
 
+use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
 
 use tokio_postgres::Row;
@@ -7,6 +8,7 @@ use tokio_postgres::Row;
 use super::Postgres;
 use super::addresses::{self, Insert, Names};
 use super::convert::{int, limit, named, owned, time, uint};
+use super::deletion::Delete;
 use super::failure::Failure;
 use super::transaction::{Flight, Operation, Statement, Transaction};
 use crate::address::Address;
@@ -17,8 +19,8 @@ use crate::extract::Form;
 use crate::job::{Job, JobId, JobStatus, NewJob};
 use crate::lease::NodeId;
 use crate::store::{
-    Created, ErrorClass, ErrorGroup, ErrorQuery, ErrorSelection, Inserted, JobQuery, NewWorkerError, NodeBeat,
-    NodeSeen, Resolution, Sighting, Store, Stored, Transition, WorkerError,
+    Created, Deletion, ErrorClass, ErrorGroup, ErrorQuery, ErrorSelection, Inserted, JobQuery, NewWorkerError,
+    NodeBeat, NodeSeen, Resolution, Sighting, Store, Stored, Transition, WorkerError,
 };
 use crate::task::TaskId;
 
@@ -112,8 +114,8 @@ fn node(row: &Row) -> Result<NodeSeen, Failure> {
     Ok(NodeSeen { beat, silent_for: silent })
 }
 
-/// The statement that records errors, if there are any.
-pub(super) fn record<'a>(errors: impl Iterator<Item = &'a NewWorkerError>) -> Option<Statement> {
+/// The statements that record errors, if there are any: their jobs are held, so that none is deleted meanwhile.
+pub(super) fn record<'a>(errors: impl Iterator<Item = &'a NewWorkerError>) -> Option<[Statement; 2]> {
     let errors: Vec<_> = errors.collect();
     if errors.is_empty() {
         return None;
@@ -130,12 +132,12 @@ pub(super) fn record<'a>(errors: impl Iterator<Item = &'a NewWorkerError>) -> Op
         .texts(texts(|error| &error.host))
         .texts(texts(|error| &error.label))
         .texts(texts(|error| &error.message));
-    Some(insert)
+    Some([Statement::new(sql!("job_hold")).ints(ints(|error| error.job.0)), insert])
 }
 
 fn worker_error(row: &Row) -> Result<WorkerError, Failure> {
     let note: Option<String> = row.try_get(12)?;
-    let resolved_at: Option<SystemTime> = row.try_get(11)?;
+    let (resolved_at, retried): (Option<SystemTime>, bool) = (row.try_get(11)?, row.try_get(13)?);
     let error = NewWorkerError {
         job: JobId(uint(row, 1)?),
         task: TaskId(uint(row, 2)?),
@@ -147,7 +149,7 @@ fn worker_error(row: &Row) -> Result<WorkerError, Failure> {
         label: row.try_get(8)?,
         message: row.try_get(9)?,
     };
-    let resolved = resolved_at.map(|at| Resolution { at: time(at), note: note.unwrap_or_default() });
+    let resolved = resolved_at.map(|at| Resolution { at: time(at), note: note.unwrap_or_default(), retried });
     Ok(WorkerError { id: uint(row, 0)?, error, at: time(row.try_get(10)?), resolved })
 }
 
@@ -160,6 +162,17 @@ fn error_group(row: &Row) -> Result<ErrorGroup, Failure> {
         open: uint(row, 4)?,
         sample: row.try_get(5)?,
     })
+}
+
+/// Binds which errors are meant.
+fn selected(statement: Statement, selection: &ErrorSelection) -> Statement {
+    let ErrorSelection { ids, job, class, code, host } = selection;
+    statement
+        .ints(ids.iter().map(|id| int(*id)).collect())
+        .maybe_int(job.map(|job| int(job.0)))
+        .maybe_text(class.map(|class| class.as_str().to_owned()))
+        .maybe_text(code.as_deref().map(owned))
+        .maybe_text(host.as_deref().map(owned))
 }
 
 impl Postgres {
@@ -192,13 +205,18 @@ impl Store for Postgres {
 
     async fn job(&self, id: JobId) -> Result<Option<Job>> {
         let Some(after) = id.0.checked_sub(1) else { return Ok(None) };
-        let jobs = self.jobs(&JobQuery { after, limit: 1, statuses: Vec::new() }).await?;
+        let jobs = self.jobs(&JobQuery { after, limit: 1, ..JobQuery::default() }).await?;
         Ok(jobs.into_iter().find(|job| job.id == id))
     }
 
     async fn jobs(&self, query: &JobQuery) -> Result<Vec<Job>> {
         let statuses = query.statuses.iter().map(|status| status.as_str()).collect();
-        let list = Statement::new(sql!("job_list")).int(int(query.after)).names(statuses).int(limit(query.limit));
+        let (sql, bound) = match (query.descending, query.after) {
+            (false, after) => (sql!("job_list"), int(after)),
+            (true, 0) => (sql!("job_list_newest"), i64::MAX),
+            (true, before) => (sql!("job_list_newest"), int(before)),
+        };
+        let list = Statement::new(sql).int(bound).names(statuses).int(limit(query.limit));
         self.list("jobs", list, job).await
     }
 
@@ -211,6 +229,19 @@ impl Store for Postgres {
     ) -> Result<Transition> {
         let change = Change { id, from: from.to_vec(), to, reason: reason.map(str::to_owned) };
         self.run("transition", change).await
+    }
+
+    async fn delete_job(&self, id: JobId) -> Result<Deletion> {
+        self.run("delete job", Delete(id)).await
+    }
+
+    async fn deleted_jobs(&self, most: usize) -> Result<Vec<JobId>> {
+        let list = Statement::new(sql!("deleted_list")).int(limit(most));
+        self.list("deleted jobs", list, |row| Ok(JobId(uint(row, 0)?))).await
+    }
+
+    async fn purge_job(&self, id: JobId, most: NonZeroUsize) -> Result<bool> {
+        self.purge(id, most.get()).await
     }
 
     async fn mark_seeded(&self, id: JobId) -> Result<()> {
@@ -263,13 +294,13 @@ impl Store for Postgres {
     }
 
     async fn record_errors(&self, errors: &[NewWorkerError]) -> Result<()> {
-        let Some(insert) = record(errors.iter()) else { return Ok(()) };
-        self.query("record errors", insert).await.map(|_| ())
+        let Some(statements) = record(errors.iter()) else { return Ok(()) };
+        self.run("record errors", Flight(statements.into())).await.map(|_| ())
     }
 
     async fn errors(&self, query: &ErrorQuery) -> Result<Vec<WorkerError>> {
-        let list = Statement::new(sql!("error_list")).int(int(query.after));
-        let list = list.maybe_int(query.job.map(|job| int(job.0))).bool(query.open_only).int(limit(query.limit));
+        let list = Statement::new(sql!("error_list")).int(int(query.after)).bool(query.open_only);
+        let list = selected(list, &query.of).int(limit(query.limit));
         self.list("errors", list, worker_error).await
     }
 
@@ -278,12 +309,9 @@ impl Store for Postgres {
         self.list("error groups", list, error_group).await
     }
 
-    async fn resolve_errors(&self, selection: &ErrorSelection, note: &str) -> Result<u64> {
-        let ids = selection.ids.iter().map(|id| int(*id)).collect();
-        let resolve = Statement::new(sql!("error_resolve")).text(owned(note)).ints(ids);
-        let resolve = resolve.maybe_int(selection.job.map(|job| int(job.0)));
-        let resolve = resolve.maybe_text(selection.code.as_deref().map(owned));
-        let rows = self.query("resolve errors", resolve.maybe_text(selection.host.as_deref().map(owned))).await?;
+    async fn resolve_errors(&self, selection: &ErrorSelection, note: &str, retried: bool) -> Result<u64> {
+        let resolve = Statement::new(sql!("error_resolve")).text(owned(note)).bool(retried);
+        let rows = self.query("resolve errors", selected(resolve, selection)).await?;
         let count = rows.first().map_or(Ok(0), |row| uint(row, 0));
         self.made("resolve errors", count)
     }

@@ -1,9 +1,10 @@
--- Resolves open errors: of these ids (all when there is none), of a job, with a code, at a host.
+-- Resolves open errors: of these ids (all when there is none), of a job, of a class, with a code, at a host.
 WITH resolved AS (
-    UPDATE mailscan.worker_error SET resolved_at = statement_timestamp(), note = $1
+    UPDATE mailscan.worker_error SET resolved_at = statement_timestamp(), note = $1, retried = $2
     WHERE resolved_at IS NULL
-      AND (cardinality($2) = 0 OR id = ANY ($2))
-      AND ($3::bigint IS NULL OR job = $3) AND ($4::text IS NULL OR code = $4) AND ($5::text IS NULL OR host = $5)
+      AND (cardinality($3) = 0 OR id = ANY ($3))
+      AND ($4::bigint IS NULL OR job = $4) AND ($5::text IS NULL OR class = $5)
+      AND ($6::text IS NULL OR code = $6) AND ($7::text IS NULL OR host = $7)
     RETURNING 1
 )
 SELECT count(*) FROM resolved

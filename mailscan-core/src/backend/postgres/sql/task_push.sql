@@ -19,6 +19,7 @@ WITH input AS MATERIALIZED (
     SELECT l.*, coalesce(t.tasks, 0) + row_number() OVER (PARTITION BY l.job ORDER BY l.nth) AS rank
     FROM looked l LEFT JOIN total t ON t.job = l.job
     WHERE l.known IS NULL
+        AND NOT EXISTS (SELECT FROM mailscan.task_count c WHERE c.job = l.job AND c.slot = -1 AND c.closed)
 ), numbered AS MATERIALIZED (
     SELECT nextval('mailscan.task_id') AS id, n.*
     FROM (SELECT * FROM fresh f WHERE f.most IS NULL OR f.rank <= f.most ORDER BY f.nth) n

@@ -1,0 +1,2 @@
+-- Forgets the counts of a job.
+DELETE FROM mailscan.task_count WHERE job = $1 AND slot >= 0

@@ -1,0 +1,16 @@
+-- Makes tasks of a job that were given up ready as if they were new; answers the state that each was in.
+WITH asked AS MATERIALIZED (
+    SELECT id, state FROM mailscan.task WHERE job = $1 AND id = ANY ($2) ORDER BY id FOR NO KEY UPDATE
+), changed AS (
+    UPDATE mailscan.task t
+    SET state = 0, due = statement_timestamp(), retries = 0, crashes = 0, error = NULL
+    FROM asked a WHERE t.id = a.id AND a.state IN (5, 6, 7)
+), counted AS (
+    INSERT INTO mailscan.task_count AS c (job, slot, pending, blocked, failed, quarantined)
+    SELECT $1, $3, count(*), -count(*) FILTER (WHERE state = 5), -count(*) FILTER (WHERE state = 6),
+        -count(*) FILTER (WHERE state = 7)
+    FROM asked WHERE state IN (5, 6, 7) HAVING count(*) > 0
+    ON CONFLICT (job, slot) DO UPDATE SET pending = c.pending + excluded.pending, blocked = c.blocked + excluded.blocked,
+        failed = c.failed + excluded.failed, quarantined = c.quarantined + excluded.quarantined
+)
+SELECT id, state FROM asked

@@ -1,0 +1,66 @@
+//! Turns at hosts for all processes of the database: the row of a host says when it may be asked next, and each process
+//! keeps a row of the places that it has there.
+
+use std::time::Duration;
+
+use futures::future::{BoxFuture, FutureExt};
+
+use super::Postgres;
+use super::convert::{int, limit, owned, seconds, uint};
+use super::failure::Failure;
+use super::transaction::{Flight, Statement};
+use crate::error::Result;
+use crate::turns::{SharedTurns, TurnGrant, TurnRequest};
+
+/// How long places are kept after they were asked for last: longer than a request may take.
+const KEPT: Duration = Duration::from_secs(120);
+/// One request in so many clears away hosts that nobody asks any more.
+const CLEAR_EVERY: u32 = 1_000;
+
+impl SharedTurns for Postgres {
+    fn turns(&self, request: TurnRequest) -> BoxFuture<'_, Result<TurnGrant>> {
+        self.ask(request).boxed()
+    }
+
+    fn leave_alone(&self, host: String, time: Duration) -> BoxFuture<'_, Result<()>> {
+        async move {
+            let block = Statement::new(sql!("host_block")).text(owned(&host)).float(seconds(time));
+            self.query("leave host alone", block).await.map(|_| ())
+        }
+        .boxed()
+    }
+}
+
+impl Postgres {
+    async fn ask(&self, request: TurnRequest) -> Result<TurnGrant> {
+        let host = || owned(&request.host);
+        let ask = Statement::new(sql!("host_ask"))
+            .text(host())
+            .text(self.shared.hints.sender.clone())
+            .float(seconds(request.interval))
+            .int(limit(request.concurrency))
+            .int(limit(request.under_way))
+            .int(int(request.starts.into()))
+            .float(seconds(KEPT))
+            .float(seconds(request.patience));
+        let lock = Statement::new(sql!("host_lock")).text(host());
+        let mut flight = vec![Statement::new(sql!("host_open")).text(host()), lock, ask];
+        if rand::random_range(0..CLEAR_EVERY) == 0 {
+            flight.push(Statement::new(sql!("host_clear")));
+        }
+        let answers = self.run("turns", Flight(flight)).await?;
+        self.made("turns", grant(&request, &answers))
+    }
+}
+
+fn grant(request: &TurnRequest, answers: &[Vec<tokio_postgres::Row>]) -> Result<TurnGrant, Failure> {
+    let Some(row) = answers.get(2).and_then(|rows| rows.first()) else {
+        return Err(Failure::corrupt("host", &request.host));
+    };
+    let first: f64 = row.try_get(2)?;
+    Ok(TurnGrant {
+        first: Duration::try_from_secs_f64(first).unwrap_or_default(),
+        starts: u32::try_from(uint(row, 1)?).unwrap_or(u32::MAX),
+        places: usize::try_from(uint(row, 0)?).unwrap_or(usize::MAX),
+    })
+}

@@ -1,0 +1,173 @@
+//! What is agreed with other processes about one host: starts and places, asked for in batches.
+//!
+//! Requests that wait for the host come here after the process's own limits; the first that finds nothing left asks the
+//! cluster for all of them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::turns::{SharedTurns, TurnRequest};
+
+/// How far ahead starts are asked for.
+const AHEAD: Duration = Duration::from_secs(1);
+/// The most starts of one batch.
+const MOST: u32 = 256;
+/// A start is used when its time comes or not at all: late ones would come on top of those of others.
+const LATE: Duration = Duration::from_millis(5);
+/// How often a process without a place asks for one.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Starts and places of this process at a host.
+#[derive(Debug, Default)]
+pub(super) struct Agreed {
+    state: Mutex<State>,
+    /// One asks for all.
+    asking: tokio::sync::Mutex<()>,
+    freed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The next start, when one is left.
+    next: Option<Instant>,
+    left: u32,
+    places: usize,
+    under_way: usize,
+    waiting: u32,
+    /// Until when there is no place, unless one of those here is given back.
+    full: Option<Instant>,
+}
+
+/// A place among those of this process; free again when it is dropped.
+#[derive(Debug)]
+pub(super) struct Held(Arc<Agreed>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        {
+            let mut state = self.0.state();
+            state.under_way -= 1;
+            state.full = None;
+        }
+        self.0.freed.notify_one();
+    }
+}
+
+/// Counts who waits, for as long as it does.
+struct Waiting<'a>(&'a Agreed);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.state().waiting -= 1;
+    }
+}
+
+/// Limits of a host for all processes together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms<'a> {
+    pub(super) host: &'a str,
+    pub(super) interval: Duration,
+    pub(super) concurrency: usize,
+}
+
+impl Agreed {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a place, and answers it with the start that goes with it.
+    ///
+    /// Cancel-safe: a dropped wait loses at most one start.
+    ///
+    /// # Errors
+    /// How far away the next try should be, when there is neither before `latest`.
+    pub(super) async fn start(
+        self: &Arc<Self>,
+        turns: &dyn SharedTurns,
+        terms: Terms<'_>,
+        latest: Instant,
+    ) -> Result<(Held, Instant), Duration> {
+        self.state().waiting += 1;
+        let _waiting = Waiting(self);
+        loop {
+            if let Some(start) = self.take(terms.interval) {
+                return Ok((Held(self.clone()), start));
+            }
+            if let Some(full) = self.full() {
+                let until = full.min(latest);
+                // Until one of this process's own requests ends, or it is time to ask again.
+                if tokio::time::timeout_at(until, self.freed.notified()).await.is_err() && until == latest {
+                    return Err(AGAIN);
+                }
+                continue;
+            }
+            let Ok(_asking) = tokio::time::timeout_at(latest, self.asking.lock()).await else { return Err(AGAIN) };
+            // Whoever asked meanwhile asked for this one as well.
+            match self.take(terms.interval) {
+                Some(start) => return Ok((Held(self.clone()), start)),
+                None if self.full().is_none() => self.ask(turns, terms, latest).await?,
+                None => {}
+            }
+        }
+    }
+
+    /// Until when it is known that there is no place.
+    fn full(&self) -> Option<Instant> {
+        self.state().full.filter(|full| *full > Instant::now())
+    }
+
+    /// A start whose time has not passed, with a place.
+    fn take(&self, interval: Duration) -> Option<Instant> {
+        let (mut state, now) = (self.state(), Instant::now());
+        while state.left > 0 && !interval.is_zero() && state.next.is_some_and(|next| next + LATE < now) {
+            state.left -= 1;
+            state.next = state.next.map(|next| next + interval);
+        }
+        if state.left == 0 || state.under_way >= state.places {
+            return None;
+        }
+        let start = state.next?;
+        state.left -= 1;
+        state.next = Some(start + interval);
+        state.under_way += 1;
+        Some(start.max(now))
+    }
+
+    /// Asks for those who wait.
+    async fn ask(&self, turns: &dyn SharedTurns, terms: Terms<'_>, latest: Instant) -> Result<(), Duration> {
+        let Terms { host, interval, concurrency } = terms;
+        let (under_way, waiting) = {
+            let state = self.state();
+            (state.under_way, state.waiting)
+        };
+        let ahead =
+            AHEAD.as_nanos().checked_div(interval.as_nanos()).map_or(MOST, |n| u32::try_from(n).unwrap_or(MOST));
+        let starts = waiting.min(ahead).clamp(1, MOST);
+        let patience = latest.saturating_duration_since(Instant::now());
+        let request = TurnRequest { host: host.to_owned(), interval, starts, concurrency, under_way, patience };
+        let grant = match tokio::time::timeout_at(latest, turns.turns(request)).await {
+            Ok(Ok(grant)) => grant,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, host, "nothing is asked before other processes agree");
+                return Err(AGAIN);
+            }
+            Err(_) => return Err(AGAIN),
+        };
+        let mut state = self.state();
+        state.places = grant.places;
+        if grant.starts > 0 {
+            // The answer took its time, so these are never too early.
+            state.next = Some(Instant::now() + grant.first);
+            state.left = grant.starts;
+            self.freed.notify_waiters();
+        } else if grant.places > under_way {
+            return Err(grant.first);
+        } else if state.under_way >= state.places {
+            state.full = Some(Instant::now() + AGAIN);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+//! The limits of a host hold for all nodes together, as the host itself sees it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use mailscan_core::backend::postgres::{Postgres, PostgresOptions};
+use mailscan_core::job::JobId;
+use mailscan_core::store::Store;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::cli::run_in;
+use crate::postgres::{is_there, shared};
+
+/// How many requests the nodes may have under way at the host, and the pages that it has.
+const PER_HOST: usize = 3;
+const PAGES: usize = 150;
+
+/// What a host saw.
+#[derive(Default)]
+struct Seen {
+    under_way: AtomicUsize,
+    most: AtomicUsize,
+    starts: Mutex<Vec<Instant>>,
+}
+
+/// Answers every request on a connection after a while, with an address of its own.
+async fn answer(stream: TcpStream, seen: Arc<Seen>) {
+    let (read, mut write) = stream.into_split();
+    let mut lines = BufReader::new(read).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let path = line.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
+        while lines.next_line().await.ok().flatten().is_some_and(|line| !line.is_empty()) {}
+        seen.starts.lock().unwrap().push(Instant::now());
+        let under_way = seen.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+        seen.most.fetch_max(under_way, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(80)).await;
+        let (status, body) = if path == "robots.txt" {
+            ("404 Not Found", String::new())
+        } else {
+            ("200 OK", format!("u{path}@host.org"))
+        };
+        let head = format!("HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n", body.len());
+        seen.under_way.fetch_sub(1, Ordering::SeqCst);
+        if write.write_all(format!("{head}{body}").as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn host(seen: Arc<Seen>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(answer(stream, seen.clone()));
+        }
+    });
+    port
+}
+
+/// The most starts within any second.
+fn busiest_second(starts: &[Instant]) -> usize {
+    let second = Duration::from_secs(1);
+    let within = |first: &Instant| starts.iter().filter(|at| **at >= *first && **at - *first < second).count();
+    starts.iter().map(within).max().unwrap_or(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn four_nodes_ask_one_host_no_more_than_one_may() {
+    if !is_there() {
+        return;
+    }
+    let seen = Arc::new(Seen::default());
+    let port = host(seen.clone()).await;
+    let name = shared().fresh().await;
+    let (url, folder) = (shared().url(&name), TempDir::new().unwrap());
+    let list: String = (0..PAGES).map(|n| format!("http://127.0.0.1:{port}/{n}\n")).collect();
+    std::fs::write(folder.path().join("list.txt"), list).unwrap();
+    let (path, at) = (folder.path().to_owned(), url.clone());
+    let start = move || {
+        let job = ["run", "--detach", "--urls", "list.txt", "--target", "1000", "--workers", "20", "--db", &at];
+        let ran = run_in(&path, &job);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        (0..4).map(|_| super::node(&path, &at, 30, ["0.05", "3"])).collect::<Vec<_>>()
+    };
+    let _nodes = tokio::task::spawn_blocking(start).await.unwrap();
+    let database = Postgres::open(&url, PostgresOptions::default()).await.unwrap();
+    loop {
+        let job = database.job(JobId(1)).await.unwrap().unwrap();
+        if job.status.is_settled() {
+            assert_eq!(job.collected, PAGES as u64, "{}", job.status);
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let most = seen.most.load(Ordering::SeqCst);
+    assert!((1..=PER_HOST).contains(&most), "{most} requests at a time");
+    // Told, not asserted: a busy machine delays what is seen here.
+    let starts = seen.starts.lock().unwrap();
+    println!("{} requests, {} in the busiest second of a limit of 20", starts.len(), busiest_second(&starts));
+}
