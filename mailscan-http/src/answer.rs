@@ -21,7 +21,7 @@ use crate::routes::{Route, route};
 use crate::sealed::Sealed;
 use crate::snapshots::Snapshots;
 use crate::traffic::Traffic;
-use crate::{body, gzip};
+use crate::{body, events, gzip};
 
 /// What an answer is given beside what it is: it runs nothing, is in no frame, tells nobody where it was, is nothing but what
 /// it says it is, and no other site may have it.
@@ -165,7 +165,7 @@ async fn reply(reply: Reply, head: &Parts, lasting: bool) -> Response<OutBody> {
 
 /// An answer that comes piece by piece. Events are not compressed: each is to be there at once.
 fn stream(reply: Reply, head: &Parts) -> Response<OutBody> {
-    let compressible = !matches!(reply.content, Content::Stream("text/event-stream", _));
+    let compressible = !matches!(reply.content, Content::Stream(events::MEDIA, _));
     let mut response = reply.into_response();
     if compressible {
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));

@@ -33,6 +33,8 @@ use crate::samples::Samples;
 const EVERY: Duration = Duration::from_millis(250);
 /// How often something is sent to a listener for whom there is no event, so that both sides notice when the other is gone.
 const COMMENT_EVERY: Duration = Duration::from_secs(15);
+/// The format of events.
+pub(crate) const MEDIA: &str = "text/event-stream";
 /// The most listeners.
 const MAX_LISTENERS: usize = 4_096;
 /// The most jobs that are watched at a time.
@@ -119,7 +121,7 @@ impl<P: Pipeline> Events<P> {
             };
             Some((Ok::<_, BodyError>(Frame::data(bytes)), (frames, place)))
         });
-        Reply::stream("text/event-stream", StreamBody::new(frames.take_until(stop)))
+        Reply::stream(MEDIA, StreamBody::new(frames.take_until(stop)))
             // A proxy that gathers events before it passes them on makes them late.
             .with_header(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"))
     }

@@ -28,7 +28,7 @@ const MAX_JOBS: usize = 32;
 /// The most unfinished jobs that are counted.
 const MAX_OPEN: usize = 1_024;
 /// The format of the answer.
-const MEDIA: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(crate) const MEDIA: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Everything that is told, at one moment.
 #[derive(Debug)]
@@ -58,7 +58,12 @@ pub(crate) async fn reply<P: Pipeline>(
     listeners: usize,
 ) -> Result<Reply, Problem> {
     let mut jobs = [JobStatus::Queued, JobStatus::Running, JobStatus::Paused].map(|status| (status, 0));
-    let query = JobQuery { after: 0, limit: MAX_OPEN, statuses: jobs.iter().map(|(status, _)| *status).collect() };
+    let query = JobQuery {
+        after: 0,
+        limit: MAX_OPEN,
+        descending: false,
+        statuses: jobs.iter().map(|(status, _)| *status).collect(),
+    };
     let open = pipeline.store().jobs(&query).await?;
     let (mut running, mut depth, mut emails_per_minute) = (Vec::new(), Depth::default(), 0.0);
     for job in open {

@@ -112,7 +112,7 @@ async fn look<P: Pipeline>(
     newest: &mut Option<u64>,
 ) -> mailscan_core::Result<(Vec<Job>, Vec<JobId>)> {
     let store = source.pipeline.store();
-    let query = |after, statuses| JobQuery { after, limit: MAX_JOBS, statuses };
+    let query = |after, statuses| JobQuery { after, limit: MAX_JOBS, descending: false, statuses };
     let mut jobs = store.jobs(&query(0, OPEN.to_vec())).await?;
     let above = match *newest {
         Some(newest) => newest,
@@ -133,17 +133,10 @@ async fn look<P: Pipeline>(
     Ok((jobs, gone))
 }
 
-/// The highest id that a job has, found with a few short looks; 0 when there is no job.
+/// The highest id that a job has; 0 when there is no job.
 async fn highest<S: Store>(store: &S) -> mailscan_core::Result<u64> {
-    let (mut low, mut step) = (0, 1_u64 << 20);
-    while step > 0 {
-        let query = JobQuery { after: low + step - 1, limit: 1, statuses: Vec::new() };
-        match store.jobs(&query).await?.first() {
-            Some(job) => low = job.id.0,
-            None => step /= 2,
-        }
-    }
-    Ok(low)
+    let query = JobQuery { after: 0, limit: 1, descending: true, statuses: Vec::new() };
+    Ok(store.jobs(&query).await?.first().map_or(0, |job| job.id.0))
 }
 
 /// Sends what is other than before.
