@@ -115,9 +115,10 @@ impl Fields {
         texts
     }
 
-    /// Up to so many whole numbers.
+    /// Up to so many whole numbers, each of which some row may have.
     pub(crate) fn numbers(&mut self, name: &'static str, most: usize) -> Vec<u64> {
-        let numbers = |value| items(value, most)?.iter().map(whole).collect();
+        let number = |value: &Value| whole(value).filter(|number| i64::try_from(*number).is_ok());
+        let numbers = |value| items(value, most)?.iter().map(number).collect();
         self.read(name, format!("a list of up to {most} whole numbers"), numbers).unwrap_or_default()
     }
 

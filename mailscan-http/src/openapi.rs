@@ -116,11 +116,11 @@ fn describe(resource: &Resource, operation: &Operation) -> Described {
             .schema(Some(text(Some((1, 255)), Some("^[!-~]+$"))));
         described = described.parameter(key);
     }
-    if let Some(body) = operation.body {
-        let content = ContentBuilder::new().schema(Some(by(body))).build();
-        described = described.request_body(Some(
-            RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True)).build(),
-        ));
+    if let Some(body) = &operation.body {
+        let content = ContentBuilder::new().schema(Some(by(body.schema))).build();
+        let required = if body.required { Required::True } else { Required::False };
+        let body = RequestBodyBuilder::new().content("application/json", content).required(Some(required));
+        described = described.request_body(Some(body.build()));
     }
     described.build()
 }
@@ -152,9 +152,7 @@ fn query(parameter: &Parameter) -> ParameterBuilder {
 
 fn whole(from: u64, to: u64) -> RefOr<Schema> {
     let number = ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer));
-    // Larger numbers are numbers of nothing that there is.
-    let most = i64::try_from(to).unwrap_or(i64::MAX);
-    RefOr::T(number.minimum(Some(from)).maximum(Some(most)).build().into())
+    RefOr::T(number.minimum(Some(from)).maximum(Some(to)).build().into())
 }
 
 fn text(length: Option<(usize, usize)>, pattern: Option<&str>) -> RefOr<Schema> {

@@ -103,11 +103,16 @@ pub(crate) struct Operation {
     pub(crate) id: &'static str,
     pub(crate) summary: &'static str,
     pub(crate) parameters: &'static [Parameter],
-    /// The schema of the body that it takes.
-    pub(crate) body: Option<&'static str>,
+    pub(crate) body: Option<Body>,
     pub(crate) status: StatusCode,
     pub(crate) answer: Answer,
     parse: Parse,
+}
+
+/// The body that an operation takes.
+pub(crate) struct Body {
+    pub(crate) schema: &'static str,
+    pub(crate) required: bool,
 }
 
 /// A parameter of the query; each may be given once.

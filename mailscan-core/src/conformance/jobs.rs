@@ -79,18 +79,32 @@ pub async fn an_unknown_job_is_not_found<H: Harness>(harness: &H) {
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
+/// Four jobs, the second of which is paused.
+async fn four(store: &impl Store) -> Vec<JobId> {
+    let mut all = Vec::new();
+    for key in ["a", "b", "c", "d"] {
+        all.push(create(store, key, 1).await);
+    }
+    go(store, all[1], &[JobStatus::Queued], JobStatus::Paused).await;
+    all
+}
+
+async fn listed(
+    store: &impl Store,
+    after: u64,
+    limit: usize,
+    statuses: Vec<JobStatus>,
+    descending: bool,
+) -> Vec<JobId> {
+    let jobs = store.jobs(&JobQuery { after, limit, statuses, descending }).await.unwrap();
+    jobs.into_iter().map(|job| job.id).collect()
+}
+
 /// Jobs are listed by key, in rising order, by state.
 pub async fn jobs_are_listed_by_id_and_state<H: Harness>(harness: &H) {
     let store = store(harness).await;
-    let mut all = Vec::new();
-    for key in ["a", "b", "c", "d"] {
-        all.push(create(&store, key, 1).await);
-    }
-    go(&store, all[1], &[JobStatus::Queued], JobStatus::Paused).await;
-    let list = async |after, limit, statuses| {
-        let jobs = store.jobs(&JobQuery { after, limit, statuses, descending: false }).await.unwrap();
-        jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
-    };
+    let all = four(&store).await;
+    let list = async |after, limit, statuses| listed(&store, after, limit, statuses, false).await;
     assert_eq!(list(0, 99, vec![]).await, all);
     assert_eq!(list(all[0].0, 2, vec![]).await, all[1..3]);
     assert_eq!(list(0, 99, vec![JobStatus::Paused, JobStatus::Running]).await, all[1..2]);
@@ -100,15 +114,8 @@ pub async fn jobs_are_listed_by_id_and_state<H: Harness>(harness: &H) {
 /// From the newest on, jobs are listed in falling order, below an id, by state.
 pub async fn jobs_are_listed_from_the_newest<H: Harness>(harness: &H) {
     let store = store(harness).await;
-    let mut all = Vec::new();
-    for key in ["a", "b", "c", "d"] {
-        all.push(create(&store, key, 1).await);
-    }
-    go(&store, all[1], &[JobStatus::Queued], JobStatus::Paused).await;
-    let list = async |after, limit, statuses| {
-        let jobs = store.jobs(&JobQuery { after, limit, statuses, descending: true }).await.unwrap();
-        jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
-    };
+    let all = four(&store).await;
+    let list = async |after, limit, statuses| listed(&store, after, limit, statuses, true).await;
     assert_eq!(list(0, 99, vec![]).await, [all[3], all[2], all[1], all[0]]);
     assert_eq!(list(0, 2, vec![]).await, [all[3], all[2]]);
     assert_eq!(list(all[2].0, 99, vec![]).await, [all[1], all[0]]);

@@ -6,7 +6,7 @@ use mailscan_core::job::JobStatus;
 use mailscan_core::store::ErrorClass;
 
 use super::parse::{self, MAX_LIMIT};
-use super::{Answer, Asked, Kind, Operation, Parameter, Parse, Resource, Route, Verb};
+use super::{Answer, Asked, Body, Kind, Operation, Parameter, Parse, Resource, Route, Verb};
 use crate::events::MEDIA as EVENTS;
 use crate::metrics::MEDIA as METRICS;
 use crate::problem::Problem;
@@ -61,7 +61,7 @@ const fn post(
     answer: &'static str,
     parse: Parse,
 ) -> Operation {
-    let (body, answer) = (Some(body), Answer::Json(answer));
+    let (body, answer) = (Some(Body { schema: body, required: true }), Answer::Json(answer));
     Operation { verb: Verb::Post, id, summary, parameters: &[], body, status, answer, parse }
 }
 
@@ -257,7 +257,8 @@ const fn change(path: &'static str, operations: &'static [Operation]) -> Resourc
 }
 
 const fn change_by(id: &'static str, summary: &'static str, parse: Parse) -> Operation {
-    post(id, summary, "Reason", StatusCode::OK, "Job", parse)
+    let body = Some(Body { schema: "Reason", required: false });
+    Operation { body, ..post(id, summary, "Reason", StatusCode::OK, "Job", parse) }
 }
 
 fn pause(asked: &Asked<'_>) -> Result<Route, Problem> {

@@ -1,8 +1,11 @@
 //! What can be sent, for the description of the API. What is sent is read field by field elsewhere, so that everything that
 //! is wrong with it is told at once; tests hold the two together.
 
+use mailscan_core::class::Class;
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::Schema;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
 
 /// A job to begin: at least one of `urls`, `searches` and `paths`.
 #[derive(Debug, ToSchema)]
@@ -11,13 +14,13 @@ pub struct NewJob {
     #[schema(minimum = 1, maximum = 9223372036854775807i64)]
     pub target: u64,
     /// Pages to read.
-    #[schema(max_items = 10000, nullable, example = json!(["https://example.org/"]))]
+    #[schema(schema_with = urls)]
     pub urls: Option<Vec<String>>,
     /// What to search for at the endpoint.
-    #[schema(max_items = 1000, nullable)]
+    #[schema(max_items = 1000)]
     pub searches: Option<Vec<String>>,
     /// The base URL of a SearXNG, or an object that describes another endpoint. Needed for a search.
-    #[schema(value_type = Option<Object>, schema_with = search_endpoint)]
+    #[schema(schema_with = search_endpoint)]
     pub search_endpoint: Option<Value>,
     /// Files and folders of the server below one of its `--root` folders.
     #[schema(max_items = 1000)]
@@ -48,15 +51,32 @@ pub struct NewJob {
     #[schema(minimum = 1, maximum = 100000)]
     pub per_host: Option<u32>,
     /// A page or address at which the owner of a site can reach whoever runs the job.
-    #[schema(min_length = 1, max_length = 1000)]
+    #[schema(min_length = 1, max_length = 1000, pattern = r"\S")]
     pub contact: Option<String>,
     /// Classes of addresses to keep that are left out otherwise, or `all`.
-    #[schema(max_items = 100)]
+    #[schema(schema_with = include)]
     pub include: Option<Vec<String>>,
 }
 
-fn search_endpoint() -> utoipa::openapi::Schema {
-    use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+/// A list, or nothing.
+fn list(items: ObjectBuilder, most: usize, about: &str) -> Schema {
+    let types = SchemaType::from_iter([Type::Array, Type::Null]);
+    let list = ArrayBuilder::new().schema_type(types).items(items.schema_type(SchemaType::new(Type::String)).build());
+    list.max_items(Some(most)).description(Some(about)).build().into()
+}
+
+fn urls() -> Schema {
+    let url = ObjectBuilder::new().pattern(Some("^[hH][tT][tT][pP][sS]?://"));
+    list(url.examples(["https://example.org/"]), 10_000, "Pages to read.")
+}
+
+fn include() -> Schema {
+    let names = Class::ALL.map(Class::as_str).into_iter().chain(["all"]);
+    let about = "Classes of addresses to keep that are left out otherwise, or `all`.";
+    list(ObjectBuilder::new().enum_values(Some(names)), 100, about)
+}
+
+fn search_endpoint() -> Schema {
     let types = SchemaType::from_iter([Type::String, Type::Object, Type::Null]);
     let about = "The base URL of a SearXNG, or an object that describes another endpoint. Needed for a search.";
     ObjectBuilder::new().schema_type(types).description(Some(about)).build().into()
@@ -66,7 +86,7 @@ fn search_endpoint() -> utoipa::openapi::Schema {
 #[derive(Debug, ToSchema)]
 pub struct Reason {
     /// In a line.
-    #[schema(min_length = 1, max_length = 1000)]
+    #[schema(min_length = 1, max_length = 1000, pattern = r"\S")]
     pub reason: Option<String>,
 }
 
@@ -80,13 +100,13 @@ pub struct Resolve {
     #[schema(schema_with = super::names::maybe_error_class)]
     pub class: Option<String>,
     /// With this code.
-    #[schema(min_length = 1, max_length = 1000)]
+    #[schema(min_length = 1, max_length = 1000, pattern = r"\S")]
     pub code: Option<String>,
     /// At this host.
-    #[schema(min_length = 1, max_length = 1000)]
+    #[schema(min_length = 1, max_length = 1000, pattern = r"\S")]
     pub host: Option<String>,
     /// What was done about them.
-    #[schema(min_length = 1, max_length = 1000)]
+    #[schema(min_length = 1, max_length = 1000, pattern = r"\S")]
     pub note: String,
     /// Try again what was given up; a job that had come to its end goes on. False when it is left out.
     pub retry: Option<bool>,
