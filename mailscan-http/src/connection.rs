@@ -100,7 +100,8 @@ async fn attend<P: Pipeline>(stream: TcpStream, server: Arc<Server<P>>, limits: 
     let _ = stream.set_nodelay(true);
     let Some(tls) = &limits.tls else { return speak(stream, server, limits.head_timeout, watcher).await };
     match tokio::time::timeout(limits.head_timeout, tls.accept(stream)).await {
-        Ok(Ok(stream)) => speak(stream, server, limits.head_timeout, watcher).await,
+        // Few need the room that this takes beside the other.
+        Ok(Ok(stream)) => Box::pin(speak(stream, server, limits.head_timeout, watcher)).await,
         Ok(Err(error)) => tracing::debug!(%error, "a client does not speak TLS as it should"),
         Err(_) => tracing::debug!("a client took too long to speak TLS"),
     }
@@ -116,10 +117,11 @@ where
     let service = service_fn(move |request| {
         let server = server.clone();
         let busy = Busy::new(noted.clone());
-        async move {
+        // A connection has room of its own for what this makes, also while it is idle: for a pointer, not for all of it.
+        Box::pin(async move {
             let answer = server.answer(request).await;
             answer.map(|response| response.map(|body| Followed::new(body, &busy)))
-        }
+        })
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
