@@ -10,9 +10,10 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mailscan_core::class::ClassFilter;
+use mailscan_core::store::ErrorClass;
 
 pub(crate) use server::{Access, Encryption, Networks};
-pub(crate) use values::{classes, count, page_url, seconds, share, size};
+pub(crate) use values::{classes, count, error_class, page_url, seconds, share, size};
 
 /// Collects every e-mail address that a set of sources exposes.
 #[derive(Debug, Parser)]
@@ -46,7 +47,7 @@ pub(crate) enum Command {
   mailscan run --job job.json --target 500
   mailscan run --resume")]
     Run(Box<Run>),
-    /// List, show, pause, resume, cancel and export jobs
+    /// List, show, pause, resume, cancel, delete and export jobs
     #[command(subcommand, after_help = "Example:\n  mailscan job export 1 --format csv --output found.csv")]
     Job(Job),
     /// Show what went wrong, grouped, or resolve it
@@ -305,6 +306,17 @@ pub(crate) enum Job {
     /// End a job for good; what it has is kept
     #[command(after_help = "Example:\n  mailscan job cancel 1")]
     Cancel(JobChange),
+    /// Delete a job that nobody works on, with its addresses, tasks and errors
+    #[command(after_help = "Example:\n  mailscan job delete 1 --yes")]
+    Delete {
+        /// The job
+        id: u64,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+        #[command(flatten)]
+        database: Database,
+    },
     /// Write the addresses of a job
     #[command(after_help = "Example:\n  mailscan job export 1 --format jsonl --output found.jsonl")]
     Export {
@@ -363,11 +375,16 @@ pub(crate) struct Errors {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ErrorsAction {
     /// Mark open errors as resolved; what is given must all match
-    #[command(after_help = "Example:\n  mailscan errors resolve --host example.org --note \"the site has moved\"")]
+    #[command(
+        after_help = "Example:\n  mailscan errors resolve --host example.org --note \"the site has moved\"\n  mailscan errors resolve --job 1 --class exhausted --note \"it is back\" --retry"
+    )]
     Resolve {
         /// Of this job
         #[arg(long, value_name = "ID")]
         job: Option<u64>,
+        /// Of this class: retried, partial, blocked, permanent, exhausted or quarantined
+        #[arg(long, value_parser = error_class)]
+        class: Option<ErrorClass>,
         /// With this code
         #[arg(long)]
         code: Option<String>,
@@ -380,6 +397,9 @@ pub(crate) enum ErrorsAction {
         /// What was done about them
         #[arg(long, value_name = "TEXT")]
         note: String,
+        /// Try again what was given up; a job that had come to its end goes on
+        #[arg(long)]
+        retry: bool,
         #[command(flatten)]
         database: Database,
     },
@@ -390,6 +410,9 @@ pub(crate) struct Serve {
     /// Where to listen; an address that other machines can reach needs --token-file
     #[arg(long, default_value = "127.0.0.1:8025", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
+    /// A folder below which jobs that are created over HTTP may read files
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) access: Access,
     #[command(flatten)]

@@ -35,9 +35,6 @@ pub(crate) fn limits(plan: &args::Plan) -> Result<Limits> {
     Ok(limits)
 }
 
-/// How many links away from the pages given a crawl goes, unless it is told.
-const DEPTH: u32 = 5;
-
 /// What `run` is to do.
 #[derive(Clone, Debug)]
 pub(crate) struct RunConfig {
@@ -124,7 +121,7 @@ fn spec(typed: &args::Run) -> Result<JobSpec> {
     };
     let defaults = JobOptions::default();
     let options = JobOptions {
-        crawl: typed.crawl.then_some(Crawl { max_depth: typed.depth.unwrap_or(DEPTH) }),
+        crawl: typed.crawl.then_some(Crawl { max_depth: typed.depth.unwrap_or(Crawl::DEPTH) }),
         max_tasks: typed.max_pages,
         workers: typed.workers,
         connections_per_worker: typed.connections.unwrap_or(defaults.connections_per_worker),

@@ -1,7 +1,6 @@
 //! How things are said: on a terminal, in lines, in CSV and in JSON.
 
 pub(crate) mod chart;
-pub(crate) mod csv_cell;
 pub(crate) mod job;
 pub(crate) mod lists;
 pub(crate) mod progress;

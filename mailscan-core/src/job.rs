@@ -30,8 +30,8 @@ impl std::fmt::Display for JobId {
 /// | paused | yes | - | - | yes | yes |
 /// | failed | yes | - | - | - | yes |
 ///
-/// A paused or failed job may also go back to queued, which leaves it to running workers; `completed` and `cancelled`
-/// are final.
+/// A paused, failed or completed job may also go back to queued, which leaves it to running workers. A completed one does
+/// so when tasks that it gave up are retried: its sources held no more, and now they may. `cancelled` is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum JobStatus {
     /// Waiting for workers.
@@ -78,8 +78,14 @@ impl JobStatus {
             Running => matches!(next, Paused | Completed | Failed | Cancelled),
             Paused => matches!(next, Queued | Running | Failed | Cancelled),
             Failed => matches!(next, Queued | Running | Cancelled),
-            Completed | Cancelled => false,
+            Completed => matches!(next, Queued),
+            Cancelled => false,
         }
+    }
+
+    /// Whether a job in this state can be deleted: nobody works on it.
+    pub const fn can_be_deleted(self) -> bool {
+        self.is_settled() || matches!(self, Self::Paused)
     }
 
     /// Whether nothing more will happen to the job by itself.
@@ -113,6 +119,25 @@ pub enum JobSource {
 pub struct Crawl {
     /// How many links away from a source a page may be. A link is followed only within the host of its page.
     pub max_depth: u32,
+}
+
+impl Crawl {
+    /// How many links away from the pages given a crawl goes, unless it is told.
+    pub const DEPTH: u32 = 5;
+}
+
+/// The longest time that a job can be told: eleven days. Far longer ones cannot be added to the time of day.
+pub const MOST_SECONDS: u64 = 1_000_000;
+
+/// A time that people give in seconds, to the microsecond.
+///
+/// # Errors
+/// A line that says what may be given.
+pub fn seconds(number: f64) -> std::result::Result<Duration, String> {
+    let range = || format!("give seconds from 0 to {MOST_SECONDS}");
+    let time = Duration::try_from_secs_f64(number).map_err(|_| range())?;
+    let whole = Duration::from_micros(u64::try_from(time.as_micros()).map_err(|_| range())?);
+    if time > Duration::from_secs(MOST_SECONDS) { Err(range()) } else { Ok(whole) }
 }
 
 /// What a job may take and do. [`Default`] is the contract's.
@@ -316,7 +341,11 @@ mod tests {
     #[test]
     fn final_states_stay() {
         for next in JobStatus::ALL {
-            assert!(!JobStatus::Completed.can_become(next));
+            assert_eq!(
+                JobStatus::Completed.can_become(next),
+                next == JobStatus::Queued,
+                "to try again what was given up"
+            );
             assert!(!JobStatus::Cancelled.can_become(next));
         }
     }

@@ -74,6 +74,7 @@ pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod dedup;
+pub mod desk;
 pub mod engine;
 pub mod error;
 pub mod eta;

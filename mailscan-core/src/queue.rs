@@ -18,9 +18,9 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::job::JobId;
 use crate::lease::{Claimed, Lease, NodeId, Settle};
-use crate::task::{ListPosition, NewTask, Task, TaskId};
+use crate::task::{ListPosition, NewTask, TaskId};
 
-pub use crate::task::Depth;
+pub use crate::task::{Depth, TaskState};
 
 /// A durable queue of tasks. See the module's documentation for what is common to all methods.
 pub trait Queue: Debug + Send + Sync + 'static {
@@ -70,6 +70,23 @@ pub trait Queue: Debug + Send + Sync + 'static {
 
     /// How many tasks of a job are in which state. Cheap at any size; a job without tasks has a depth of zeros.
     fn depth(&self, job: JobId) -> impl Future<Output = Result<Depth>> + Send;
+
+    /// Puts tasks of a job that were given up (blocked, failed or quarantined) back, to be claimed at once.
+    ///
+    /// - Such a task begins anew: no attempts and no crashes are counted, so it is no suspect either.
+    /// - Every other task is left as it is, and so are those of other jobs.
+    fn retry(&self, job: JobId, tasks: &[TaskId]) -> impl Future<Output = Result<Vec<Retried>>> + Send;
+
+    /// What has become of tasks of a job; `None` for a task that it does not have.
+    fn states(&self, job: JobId, tasks: &[TaskId]) -> impl Future<Output = Result<Vec<Option<TaskState>>>> + Send;
+
+    /// Removes up to `limit` tasks of a job that was deleted, whatever state they are in; answers whether there may be
+    /// more.
+    ///
+    /// - The job takes no more tasks from then on: a push answers [`Pushed::OverLimit`], and nothing is kept.
+    /// - A lease on a removed task is lost.
+    /// - When nothing is left, the job's depth is zeros.
+    fn purge_tasks(&self, job: JobId, limit: NonZeroUsize) -> impl Future<Output = Result<bool>> + Send;
 
     /// How far the lists of a job are read: an entry for every open [`Work::List`](crate::task::Work::List), by path and
     /// offset. A list that is read to its end has none.
@@ -146,6 +163,17 @@ pub enum Renewed {
     Lost,
 }
 
+/// What became of a task that was to be tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retried {
+    /// It had been given up and is ready now.
+    Ready,
+    /// It is still to be done anyway.
+    Open,
+    /// It is done, or the job has no such task.
+    Unchanged,
+}
+
 /// What became of a settlement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
@@ -162,6 +190,6 @@ pub enum Settled {
 pub struct Swept {
     /// How many tasks went back to the queue.
     pub returned: usize,
-    /// The tasks that were quarantined by this sweep.
-    pub quarantined: Vec<Task>,
+    /// The tasks that were quarantined by this sweep, each with the lease whose fence ended its last delivery.
+    pub quarantined: Vec<Claimed>,
 }

@@ -10,6 +10,7 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ use crate::job::{Job, JobId, JobStatus, NewJob};
 use crate::lease::{FailureClass, NodeId};
 use crate::task::TaskId;
 
+/// How many addresses [`Store::search_addresses`] reads at a time, and how often.
+const SEARCHED: usize = 5_000;
+const SEARCHED_PAGES: usize = 40;
 /// How many addresses [`Store::fingerprints`] reads at a time.
 const FINGERPRINTS: usize = 10_000;
 
@@ -35,7 +39,7 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// The job, or `None` when there is none.
     fn job(&self, id: JobId) -> impl Future<Output = Result<Option<Job>>> + Send;
 
-    /// Jobs with an id above `after`, of these states (all states when empty).
+    /// Jobs of these states (all states when empty): with an id above `after`, or from the newest on with an id below it.
     fn jobs(&self, query: &JobQuery) -> impl Future<Output = Result<Vec<Job>>> + Send;
 
     /// Moves a job from one of the states `from` to `to`, with a reason for people.
@@ -55,6 +59,22 @@ pub trait Store: Debug + Send + Sync + 'static {
         to: JobStatus,
         reason: Option<&str>,
     ) -> impl Future<Output = Result<Transition>> + Send;
+
+    /// Deletes a job that [can be deleted](crate::job::JobStatus::can_be_deleted): from then on there is no such job.
+    ///
+    /// - Its id is not used again, its key is free, and it has no addresses.
+    /// - Whoever still works on it can leave nothing behind: an insert for it answers [`Inserted::OverTarget`], and no
+    ///   errors are recorded.
+    /// - What it had is removed by [`purge_job`](Self::purge_job), and its tasks by
+    ///   [`Queue::purge_tasks`](crate::queue::Queue::purge_tasks); [`crate::desk::purge`] does both.
+    fn delete_job(&self, id: JobId) -> impl Future<Output = Result<Deletion>> + Send;
+
+    /// Up to `limit` deleted jobs of which something is left.
+    fn deleted_jobs(&self, limit: usize) -> impl Future<Output = Result<Vec<JobId>>> + Send;
+
+    /// Looks at up to `limit` rows that a deleted job has left and removes what is its own; answers whether there may be
+    /// more. Leaves every other job alone, and one that is not deleted.
+    fn purge_job(&self, id: JobId, limit: NonZeroUsize) -> impl Future<Output = Result<bool>> + Send;
 
     /// Notes that the job's first tasks are all on the queue.
     fn mark_seeded(&self, id: JobId) -> impl Future<Output = Result<()>> + Send;
@@ -100,6 +120,39 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Stored addresses of a job with an id above `after`, in the order in which they were first seen.
     fn addresses(&self, job: JobId, after: u64, limit: usize) -> impl Future<Output = Result<Vec<Stored>>> + Send;
 
+    /// Stored addresses of a job whose text contains `text`, letter case aside, with an id above `after`; at most `limit`.
+    ///
+    /// It looks at a bounded number of addresses: [`Matches::next_after`] says where to go on, however few there are.
+    fn search_addresses(
+        &self,
+        job: JobId,
+        text: &str,
+        after: u64,
+        limit: usize,
+    ) -> impl Future<Output = Result<Matches>> + Send {
+        async move {
+            let wanted = text.to_lowercase();
+            let (mut after, mut rows) = (after, Vec::new());
+            for _ in 0..SEARCHED_PAGES {
+                let page = self.addresses(job, after, SEARCHED).await?;
+                let last = page.len() < SEARCHED;
+                for stored in page {
+                    if rows.len() == limit {
+                        return Ok(Matches { rows, next_after: Some(after) });
+                    }
+                    after = stored.id;
+                    if stored.address.as_str().to_lowercase().contains(&wanted) {
+                        rows.push(stored);
+                    }
+                }
+                if last {
+                    return Ok(Matches { rows, next_after: None });
+                }
+            }
+            Ok(Matches { rows, next_after: Some(after) })
+        }
+    }
+
     /// Records what a process is and what its workers do; replaces what it said before. The store notes the time.
     fn beat(&self, beat: &NodeBeat) -> impl Future<Output = Result<()>> + Send;
 
@@ -125,7 +178,7 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Records errors of workers. The same (job, task, fence) again changes nothing.
     fn record_errors(&self, errors: &[NewWorkerError]) -> impl Future<Output = Result<()>> + Send;
 
-    /// Recorded errors.
+    /// Recorded errors that match every field of the selection.
     fn errors(&self, query: &ErrorQuery) -> impl Future<Output = Result<Vec<WorkerError>>> + Send;
 
     /// Recorded errors of one job (or all) by class, code and host, the most frequent first, at most `limit` groups.
@@ -136,8 +189,14 @@ pub trait Store: Debug + Send + Sync + 'static {
         async move { Ok(self.error_groups(Some(job), usize::MAX).await?.iter().map(|group| group.open).sum()) }
     }
 
-    /// Marks the open errors that the selection names as resolved, with a note; answers how many there were.
-    fn resolve_errors(&self, selection: &ErrorSelection, note: &str) -> impl Future<Output = Result<u64>> + Send;
+    /// Marks the open errors that the selection names as resolved, with a note and whether their tasks are tried again;
+    /// answers how many there were.
+    fn resolve_errors(
+        &self,
+        selection: &ErrorSelection,
+        note: &str,
+        retried: bool,
+    ) -> impl Future<Output = Result<u64>> + Send;
 }
 
 /// A process that was not heard of for three heartbeats is no longer believed to work on anything.
@@ -172,11 +231,24 @@ pub enum Transition {
     Refused(JobStatus),
 }
 
+/// What became of a deletion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// The job is gone.
+    Applied,
+    /// There is no such job, perhaps because it was deleted before.
+    Missing,
+    /// It is in this state, in which it cannot be deleted.
+    Refused(JobStatus),
+}
+
 /// Which jobs to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobQuery {
-    /// Only ids above this one.
+    /// Only ids above this one; below it, from the newest on, when `descending`, where 0 is no bound.
     pub after: u64,
+    /// The newest first.
+    pub descending: bool,
     /// At most so many.
     pub limit: usize,
     /// Only these states; all when empty.
@@ -228,6 +300,15 @@ pub struct Stored {
     pub classes: Classes,
     /// When it was stored.
     pub found_at: Timestamp,
+}
+
+/// What a search among addresses has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Matches {
+    /// The addresses, by rising id.
+    pub rows: Vec<Stored>,
+    /// From where on nothing was looked at yet; `None` when that is nothing.
+    pub next_after: Option<u64>,
 }
 
 /// What a process says of itself with every heartbeat, once for all its workers.
@@ -311,11 +392,7 @@ impl ErrorClass {
 
     /// The class with this name.
     pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "retried" => Some(Self::Retried),
-            "partial" => Some(Self::Partial),
-            name => FailureClass::parse(name).map(Self::Failed),
-        }
+        Self::ALL.into_iter().find(|class| class.as_str() == name)
     }
 }
 
@@ -362,6 +439,8 @@ pub struct Resolution {
     pub at: Timestamp,
     /// What the person had to say.
     pub note: String,
+    /// Whether the task was to be tried again.
+    pub retried: bool,
 }
 
 /// Which errors to list.
@@ -371,10 +450,10 @@ pub struct ErrorQuery {
     pub after: u64,
     /// At most so many.
     pub limit: usize,
-    /// Only of this job.
-    pub job: Option<JobId>,
     /// Only those that nobody has resolved.
     pub open_only: bool,
+    /// Only those that it names.
+    pub of: ErrorSelection,
 }
 
 /// Errors of one kind at one host.
@@ -394,13 +473,15 @@ pub struct ErrorGroup {
     pub sample: String,
 }
 
-/// Which errors to resolve: those that match every field given.
+/// Which errors are meant: those that match every field given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ErrorSelection {
     /// The errors with these ids; all when empty.
     pub ids: Vec<u64>,
     /// Of this job.
     pub job: Option<JobId>,
+    /// Of this class.
+    pub class: Option<ErrorClass>,
     /// With this code.
     pub code: Option<String>,
     /// At this host.

@@ -185,6 +185,17 @@ pub struct Task {
     pub crashes: u32,
 }
 
+/// What has become of a task, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskState {
+    /// Something is still to be done: it is ready, waits for its time, or a worker has it.
+    Open,
+    /// It is done.
+    Done,
+    /// It was given up: blocked, failed or quarantined.
+    GivenUp,
+}
+
 /// How far a list of URLs is read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ListPosition {

@@ -1,8 +1,15 @@
-//! What each route answers: one look at the store or the queue, put into its wire form.
+//! What each route answers: one look at the store or the queue, put into its wire form. What changes something is in
+//! `handlers/`.
 
+mod changes;
+mod errors;
+mod export;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::ALLOW;
 use hyper::http::request::Parts;
@@ -10,15 +17,16 @@ use mailscan_core::engine::Monitor;
 use mailscan_core::job::{Job, JobId};
 use mailscan_core::limits::Limits;
 use mailscan_core::pipeline::Pipeline;
-use mailscan_core::plan::WorkerPlan;
+use mailscan_core::plan::{PageRate, WorkerPlan};
 use mailscan_core::queue::Queue;
-use mailscan_core::store::{JobQuery, Store};
+use mailscan_core::store::{JobQuery, Matches, Store};
+use tokio::sync::Notify;
 
 use crate::events::Events;
 use crate::metrics;
 use crate::problem::Problem;
 use crate::reply::Reply;
-use crate::routes::Route;
+use crate::routes::{AddressQuery, PlanQuery, Route};
 use crate::samples::Samples;
 use crate::traffic::Traffic;
 use crate::wire;
@@ -36,11 +44,17 @@ pub(crate) struct Api<P> {
     pub(crate) traffic: Arc<Traffic>,
     /// Tells of the engine of this process, if there is one.
     pub(crate) monitor: Option<Monitor>,
+    /// The folders below which jobs may read files.
+    pub(crate) roots: Vec<PathBuf>,
+    /// The description of the API.
+    pub(crate) openapi: Bytes,
+    /// Wakes who removes what deleted jobs have left.
+    pub(crate) deleted: Arc<Notify>,
 }
 
 impl<P: Pipeline> Api<P> {
-    /// The answer to a route; `_body` is empty unless the route takes one.
-    pub(crate) async fn handle(&self, route: Route, _head: &Parts, _body: &[u8]) -> Result<Reply, Problem> {
+    /// The answer to a route; `body` is empty unless the route takes one.
+    pub(crate) async fn handle(&self, route: Route, head: &Parts, body: &[u8]) -> Result<Reply, Problem> {
         match route {
             Route::Options(methods) => Ok(Reply::empty().with_header(ALLOW, methods)),
             Route::Ready => self.ready().await,
@@ -52,12 +66,21 @@ impl<P: Pipeline> Api<P> {
             Route::Events => self.events.list(),
             Route::Health => Reply::json(&wire::Health { status: "ok" }),
             Route::Asset(asset) => Ok(asset.reply()),
-            Route::Plan(emails) => Reply::json(&wire::Plan::new(&WorkerPlan::new(emails, &self.limits), &self.limits)),
+            Route::OpenApi => Ok(Reply::whole("application/json", self.openapi.clone())),
+            Route::Plan(query) => self.plan(&query),
             Route::Jobs(query) => self.jobs(&query).await,
-            Route::Job(id) => self.one(id).await,
+            Route::Create => self.create(head, body).await,
+            Route::Job(id) => Reply::json(&self.shown(&self.find(id).await?).await?),
+            Route::Change(id, change) => self.change(id, change, body).await,
+            Route::Delete(id) => self.delete(id, body).await,
             Route::Eta(id) => Reply::json(&self.eta(&self.find(id).await?)),
             Route::Workers(id) => Reply::json(&self.workers(&self.find(id).await?).await?),
             Route::Errors(id, limit) => self.errors(id, limit).await,
+            Route::ErrorList(id, query) => self.error_list(id, &query).await,
+            Route::Resolve(id) => self.resolve(id, body).await,
+            Route::Addresses(id, query) => self.addresses(id, &query).await,
+            Route::Export(id, format) => self.export(id, format).await,
+            Route::Nodes => self.nodes().await,
             Route::WorkerStatus(id) => self.worker_status(id).await,
             Route::System => Reply::json(&wire::System::new(&self.samples.resources(), &self.samples.history())),
         }
@@ -65,7 +88,7 @@ impl<P: Pipeline> Api<P> {
 
     /// Whether the store answers.
     async fn ready(&self) -> Result<Reply, Problem> {
-        let query = JobQuery { after: 0, limit: 1, statuses: Vec::new() };
+        let query = JobQuery { limit: 1, ..JobQuery::default() };
         let unavailable = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer");
         match tokio::time::timeout(READY_WITHIN, self.pipeline.store().jobs(&query)).await {
             Ok(Ok(_)) => Reply::json(&wire::Health { status: "ready" }),
@@ -87,20 +110,28 @@ impl<P: Pipeline> Api<P> {
         self.pipeline.store().job(id).await?.ok_or_else(missing)
     }
 
+    fn plan(&self, query: &PlanQuery) -> Result<Reply, Problem> {
+        let plan = WorkerPlan::new(query.emails, &self.limits);
+        let answer = wire::Plan::new(&plan, &self.limits);
+        let rate = query
+            .hosts
+            .as_ref()
+            .map(|(connections, hosts)| PageRate::new(plan.workers, *connections, self.limits.deep_scrape, hosts));
+        Reply::json(&rate.iter().fold(answer, wire::Plan::with_rate))
+    }
+
     async fn jobs(&self, query: &JobQuery) -> Result<Reply, Problem> {
         let jobs = self.pipeline.store().jobs(query).await?;
         let next_after = jobs.last().filter(|_| jobs.len() == query.limit).map(|job| job.id.0);
-        Reply::json(&wire::Jobs {
-            jobs: jobs.iter().map(|job| wire::Job::new(job, None, &self.limits)).collect(),
-            next_after,
-        })
+        let jobs = jobs.iter().map(|job| wire::Job::new(job, None, &self.limits)).collect();
+        Reply::json(&wire::Jobs { jobs, next_after })
     }
 
-    async fn one(&self, id: JobId) -> Result<Reply, Problem> {
-        let job = self.find(id).await?;
-        let depth = self.pipeline.queue().depth(id).await?;
+    /// A job with all that is known of it.
+    async fn shown(&self, job: &Job) -> Result<wire::Job, Problem> {
+        let depth = self.pipeline.queue().depth(job.id).await?;
         let bounds = self.pipeline.store().bounds(job.id).await?;
-        Reply::json(&wire::Job::new(&job, Some(&depth), &self.limits).with_bounds(&bounds))
+        Ok(wire::Job::new(job, Some(&depth), &self.limits).with_bounds(&bounds))
     }
 
     fn eta(&self, job: &Job) -> wire::Eta {
@@ -112,10 +143,8 @@ impl<P: Pipeline> Api<P> {
         Ok(wire::Workers::new(job, &nodes, &self.limits))
     }
 
-    async fn errors(&self, id: JobId, limit: usize) -> Result<Reply, Problem> {
-        self.find(id).await?;
-        let groups = self.pipeline.store().error_groups(Some(id), limit).await?;
-        Reply::json(&wire::Errors { job_id: id.0, groups: groups.iter().map(wire::ErrorGroup::from).collect() })
+    async fn nodes(&self) -> Result<Reply, Problem> {
+        Reply::json(&wire::Nodes::new(&self.pipeline.store().nodes().await?, &self.limits))
     }
 
     async fn worker_status(&self, id: JobId) -> Result<Reply, Problem> {
@@ -123,5 +152,21 @@ impl<P: Pipeline> Api<P> {
         let depth = self.pipeline.queue().depth(id).await?;
         let workers = self.workers(&job).await?;
         Reply::json(&wire::WorkerStatus::new(&job, self.eta(&job), workers, &depth))
+    }
+
+    async fn addresses(&self, id: JobId, query: &AddressQuery) -> Result<Reply, Problem> {
+        self.find(id).await?;
+        let AddressQuery { after, limit, search } = query;
+        let store = self.pipeline.store();
+        let found = match search {
+            Some(text) => store.search_addresses(id, text, *after, *limit).await?,
+            None => {
+                let rows = store.addresses(id, *after, *limit).await?;
+                let next_after = rows.last().filter(|_| rows.len() == *limit).map(|row| row.id);
+                Matches { rows, next_after }
+            }
+        };
+        let addresses = found.rows.iter().map(wire::Address::from).collect();
+        Reply::json(&wire::Addresses { addresses, next_after: found.next_after })
     }
 }

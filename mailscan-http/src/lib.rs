@@ -1,4 +1,5 @@
-//! A small HTTP server over any mailscan [`Pipeline`]: what a store knows of its jobs, as JSON.
+//! A small HTTP server over any mailscan [`Pipeline`]: jobs are begun and changed, and shown as the store knows them, in
+//! JSON.
 //!
 //! [`serve`] answers on a listener until it is told to stop. A request becomes a route or a problem (RFC 9457), a
 //! handler asks the store and the queue, and [`wire`] is what it says. Everything shown comes from the pipeline, so the
@@ -10,14 +11,23 @@
 //! | `GET /healthz` | whether the server runs |
 //! | `GET /readyz` | whether the store answers |
 //! | `GET /metrics` | figures for Prometheus |
+//! | `GET /openapi.json` | all of this for programs (OpenAPI 3.1) |
 //! | `GET /api/v1/plan?emails=N` | workers and projected time for N e-mails |
-//! | `GET /api/v1/jobs?after=ID&limit=N&status=S,S` | jobs by rising id |
+//! | `POST /api/v1/jobs` | begins a job; `Idempotency-Key` makes a repetition safe |
+//! | `GET /api/v1/jobs?after=ID&limit=N&status=S,S&order=O` | jobs by id, rising or falling |
 //! | `GET /api/v1/jobs/{id}` | one job with its queue |
+//! | `DELETE /api/v1/jobs/{id}` | deletes a job that is settled or paused, with all it has |
+//! | `POST /api/v1/jobs/{id}/pause`, `/resume`, `/cancel` | changes it |
 //! | `GET /api/v1/jobs/{id}/eta` | when it will be done |
 //! | `GET /api/v1/jobs/{id}/workers` | who works on it |
 //! | `GET /api/v1/jobs/{id}/errors?limit=N` | what went wrong, grouped |
 //! | `GET /api/v1/jobs/{id}/events` | live events of one job |
 //! | `GET /api/v1/events` | live events of all jobs |
+//! | `GET /api/v1/jobs/{id}/errors/list?class=C&code=C&host=H&open=true` | what went wrong, one by one |
+//! | `POST /api/v1/jobs/{id}/errors/resolve` | resolves errors, perhaps with another try |
+//! | `GET /api/v1/jobs/{id}/addresses?after=ID&limit=N&search=TEXT` | what it has found |
+//! | `GET /api/v1/jobs/{id}/export?format=csv` | all of that, streamed; or `jsonl` |
+//! | `GET /api/v1/workers` | every process and its workers |
 //! | `GET /api/v1/system` | memory and load of this process |
 //! | `GET /?page=api&action=job-eta&job_id=ID` | the founding form of `eta` |
 //! | `GET /?page=api&action=system-resources` | the founding form of `system` |
@@ -29,11 +39,16 @@ mod auth;
 mod body;
 mod connection;
 mod events;
+pub mod export;
+mod fields;
 mod guard;
 mod gzip;
 mod handlers;
 mod metrics;
+mod new_job;
+mod openapi;
 mod problem;
+mod purge;
 mod query;
 mod reply;
 mod routes;
@@ -46,6 +61,7 @@ pub mod wire;
 
 use std::future::Future;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +70,7 @@ use mailscan_core::limits::Limits;
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::resources::Sampler;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -76,6 +93,8 @@ pub struct ServeOptions {
     /// How old an answer about jobs may be that is given to several who ask at about the same time; zero for a look of its
     /// own for each.
     pub fresh_for: Duration,
+    /// The folders below which a job that is created here may read files; none without any.
+    pub roots: Vec<PathBuf>,
     /// The most connections at a time; more wait to be accepted. From 1.
     pub max_connections: usize,
     /// How long a client may take to send the head of a request, and to send a next one.
@@ -98,6 +117,7 @@ impl Default for ServeOptions {
             monitor: None,
             fresh_for: Duration::from_millis(250),
             max_connections: 10_240,
+            roots: Vec::new(),
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(30),
@@ -128,10 +148,21 @@ pub async fn serve<P: Pipeline>(
     if let Some(tls) = &options.tls {
         beside.spawn(tls.clone().follow());
     }
+    let deleted = Arc::new(Notify::new());
+    beside.spawn(purge::watch(pipeline.clone(), deleted.clone()));
     let (stop, traffic) = (CancellationToken::new(), Arc::default());
     let events = events::Events::new(pipeline.clone(), samples.clone(), options.limits.clone(), stop.clone());
-    let (limits, monitor) = (options.limits.clone(), options.monitor.clone());
-    let api = handlers::Api { pipeline, samples, limits, events, traffic: Arc::clone(&traffic), monitor };
+    let api = handlers::Api {
+        pipeline,
+        samples,
+        limits: options.limits.clone(),
+        events,
+        traffic: Arc::clone(&traffic),
+        monitor: options.monitor.clone(),
+        roots: options.roots.clone(),
+        openapi: openapi::document().into(),
+        deleted,
+    };
     let server = Arc::new(answer::Server {
         api,
         hosts,

@@ -58,7 +58,8 @@ pub(crate) async fn reply<P: Pipeline>(
     listeners: usize,
 ) -> Result<Reply, Problem> {
     let mut jobs = [JobStatus::Queued, JobStatus::Running, JobStatus::Paused].map(|status| (status, 0));
-    let query = JobQuery { after: 0, limit: MAX_OPEN, statuses: jobs.iter().map(|(status, _)| *status).collect() };
+    let query =
+        JobQuery { limit: MAX_OPEN, statuses: jobs.iter().map(|(status, _)| *status).collect(), ..JobQuery::default() };
     let open = pipeline.store().jobs(&query).await?;
     let (mut running, mut depth, mut emails_per_minute) = (Vec::new(), Depth::default(), 0.0);
     for job in open {

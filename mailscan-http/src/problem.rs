@@ -6,6 +6,7 @@ use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue};
 use mailscan_core::ErrorKind;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A request that gets no answer but a reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,21 +22,26 @@ pub(crate) struct Problem {
 }
 
 /// One of several things that are wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Fault {
+    #[schema(value_type = String)]
     pub(crate) field: Cow<'static, str>,
     pub(crate) detail: String,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// A request that gets no answer but a reason (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Body<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,
     detail: &'a str,
+    /// The parameter or the field of the body at fault; the first of several.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<Fault>)]
     errors: &'a [Fault],
 }
 
@@ -52,6 +58,15 @@ impl Problem {
     /// A parameter or a field of the body that cannot be used, and what it may be.
     pub(crate) fn field(name: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { field: Some(name.into()), ..Self::new(StatusCode::BAD_REQUEST, detail) }
+    }
+
+    /// The same for another kind of problem than a bad request.
+    pub(crate) fn with_status(
+        status: StatusCode,
+        field: impl Into<Cow<'static, str>>,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { status, ..Self::field(field, detail) }
     }
 
     #[must_use]

@@ -26,7 +26,6 @@ pub(crate) struct Reply {
 
 /// What an answer holds.
 #[derive(Debug)]
-#[allow(dead_code, reason = "the export will stream")]
 pub(crate) enum Content {
     /// Nothing but the headers.
     Empty,
@@ -57,7 +56,6 @@ impl Reply {
     }
 
     /// Content that comes piece by piece.
-    #[allow(dead_code, reason = "the export will stream")]
     pub(crate) fn stream<B>(media: &'static str, body: B) -> Self
     where
         B: Body<Data = Bytes, Error = BodyError> + Send + 'static,

@@ -1,20 +1,24 @@
 //! From method, path and query to what is asked for, or to what is wrong with it. Pure.
 
+mod parse;
+mod table;
+
 use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Method, StatusCode};
-use mailscan_core::job::{JobId, JobStatus};
-use mailscan_core::store::JobQuery;
+use mailscan_core::desk::Change;
+use mailscan_core::job::JobId;
+use mailscan_core::plan::Hosts;
+use mailscan_core::store::{ErrorQuery, JobQuery};
 
-use crate::assets::{self, Asset};
+use crate::assets::Asset;
+use crate::export::Format;
 use crate::problem::Problem;
-use crate::query::{Query, number};
+use crate::query::Query;
 
-/// The most entries of a list, and how many there are when nobody says.
-const MAX_LIMIT: u64 = 1_000;
-const DEFAULT_LIMIT: u64 = 100;
+pub(crate) use table::RESOURCES;
 
 /// What a request asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Route {
     /// Which methods there are.
     Options(HeaderValue),
@@ -30,41 +34,129 @@ pub(crate) enum Route {
     JobEvents(JobId),
     /// Whatever changes about any job.
     Events,
+    /// What can be asked.
+    OpenApi,
     /// Workers and projected time for so many e-mails.
-    Plan(u64),
+    Plan(PlanQuery),
     /// Jobs.
     Jobs(JobQuery),
+    /// A new job.
+    Create,
     /// One job.
     Job(JobId),
+    /// Pause, resume or cancel it.
+    Change(JobId, Change),
+    /// Delete it with all it has.
+    Delete(JobId),
     /// When it will be done.
     Eta(JobId),
     /// Who works on it.
     Workers(JobId),
     /// What went wrong, in at most so many groups.
     Errors(JobId, usize),
+    /// What went wrong, one by one.
+    ErrorList(JobId, ErrorQuery),
+    /// Resolve errors, perhaps with another try for their tasks.
+    Resolve(JobId),
+    /// What it has found.
+    Addresses(JobId, AddressQuery),
+    /// All that it has found.
+    Export(JobId, Format),
+    /// Who works, on whatever job.
+    Nodes,
     /// Status, workers and ETA in one answer.
     WorkerStatus(JobId),
     /// Memory and load.
     System,
 }
 
+/// What a plan is made for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PlanQuery {
+    pub(crate) emails: u64,
+    /// The connections of a worker and the hosts that pages come from, where the hosts are told.
+    pub(crate) hosts: Option<(u32, Hosts)>,
+}
+
+/// Which addresses to list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AddressQuery {
+    pub(crate) after: u64,
+    pub(crate) limit: usize,
+    pub(crate) search: Option<String>,
+}
+
 impl Route {
     /// Whether the request may have a body, which is then read before the handler is asked.
     pub(crate) const fn takes_body(&self) -> bool {
-        false
+        matches!(self, Self::Create | Self::Change(..) | Self::Delete(_) | Self::Resolve(_))
     }
 }
 
-/// What is there: a path, in which `{id}` stands for any text without a slash, and what can be asked of it.
-struct Resource {
-    path: &'static str,
-    operations: &'static [(Verb, Parse)],
+/// What is there: a path, in which `{id}` stands for the number of a job, and what can be asked of it.
+pub(crate) struct Resource {
+    pub(crate) path: &'static str,
+    pub(crate) operations: &'static [Operation],
+}
+
+/// What can be asked of a resource by one method, as the description of the API tells it.
+pub(crate) struct Operation {
+    pub(crate) verb: Verb,
+    /// A name for programs.
+    pub(crate) id: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) parameters: &'static [Parameter],
+    /// The schema of the body that it takes.
+    pub(crate) body: Option<&'static str>,
+    pub(crate) status: StatusCode,
+    pub(crate) answer: Answer,
+    parse: Parse,
+}
+
+/// A parameter of the query; each may be given once.
+pub(crate) struct Parameter {
+    pub(crate) name: &'static str,
+    pub(crate) is: Kind,
+    pub(crate) required: bool,
+    pub(crate) about: &'static str,
+}
+
+/// What the value of a parameter is.
+pub(crate) enum Kind {
+    /// A whole number from and to.
+    Number(u64, u64),
+    /// Seconds.
+    Seconds,
+    /// Any text.
+    Text,
+    /// `true` or `false`.
+    Flag,
+    /// One of these.
+    One(&'static [&'static str]),
+    /// Some of these, with commas between.
+    Some(&'static [&'static str]),
+}
+
+/// What comes back when all is well.
+pub(crate) enum Answer {
+    /// Nothing.
+    Nothing,
+    /// JSON by this schema.
+    Json(&'static str),
+    /// Text of this media type.
+    Text(&'static str),
+    /// A description of all this, in JSON.
+    OpenApi,
+    /// Addresses in one of the formats of an export.
+    Export,
 }
 
 /// A method that some resource has. `HEAD` goes with `GET`, and every resource has `OPTIONS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
+pub(crate) enum Verb {
     Get,
+    Post,
+    Delete,
 }
 
 type Parse = fn(&Asked<'_>) -> Result<Route, Problem>;
@@ -75,36 +167,8 @@ struct Asked<'a> {
     id: &'a str,
 }
 
-/// Everything that is there.
-const RESOURCES: &[Resource] = {
-    use Verb::Get;
-    &[
-        Resource { path: "/", operations: &[(Get, founding)] },
-        Resource { path: "/assets/{id}", operations: &[(Get, |asked| asset(asked, ""))] },
-        Resource { path: "/assets/views/{id}", operations: &[(Get, |asked| asset(asked, "views/"))] },
-        Resource { path: "/healthz", operations: &[(Get, |asked| asked.query.only(&[]).map(|()| Route::Health))] },
-        Resource { path: "/readyz", operations: &[(Get, |asked| asked.query.only(&[]).map(|()| Route::Ready))] },
-        Resource { path: "/metrics", operations: &[(Get, |asked| asked.query.only(&[]).map(|()| Route::Metrics))] },
-        Resource {
-            path: "/api/v1/events",
-            operations: &[(Get, |asked| asked.query.only(&[]).map(|()| Route::Events))],
-        },
-        Resource { path: "/api/v1/jobs/{id}/events", operations: &[(Get, |asked| about(asked, Route::JobEvents))] },
-        Resource { path: "/api/v1/plan", operations: &[(Get, plan)] },
-        Resource {
-            path: "/api/v1/system",
-            operations: &[(Get, |asked| asked.query.only(&[]).map(|()| Route::System))],
-        },
-        Resource { path: "/api/v1/jobs", operations: &[(Get, jobs)] },
-        Resource { path: "/api/v1/jobs/{id}", operations: &[(Get, |asked| about(asked, Route::Job))] },
-        Resource { path: "/api/v1/jobs/{id}/eta", operations: &[(Get, |asked| about(asked, Route::Eta))] },
-        Resource { path: "/api/v1/jobs/{id}/workers", operations: &[(Get, |asked| about(asked, Route::Workers))] },
-        Resource { path: "/api/v1/jobs/{id}/errors", operations: &[(Get, errors)] },
-    ]
-};
-
-/// Where an id stands in a path.
-const ID: &str = "{id}";
+/// Where the number of a job stands in a path.
+pub(crate) const ID: &str = "{id}";
 
 impl Resource {
     /// The text that stands for the id when the path is this resource's; empty when there is none in it.
@@ -123,7 +187,7 @@ impl Resource {
 
     /// The methods of the resource, as the header `Allow` lists them.
     fn allow(&self) -> HeaderValue {
-        allow(self.operations.iter().map(|(verb, _)| *verb))
+        allow(self.operations.iter().map(|operation| operation.verb))
     }
 }
 
@@ -131,6 +195,8 @@ impl Verb {
     fn of(method: &Method) -> Option<Self> {
         match *method {
             Method::GET | Method::HEAD => Some(Self::Get),
+            Method::POST => Some(Self::Post),
+            Method::DELETE => Some(Self::Delete),
             _ => None,
         }
     }
@@ -138,6 +204,8 @@ impl Verb {
     const fn methods(self) -> &'static str {
         match self {
             Self::Get => "GET, HEAD",
+            Self::Post => "POST",
+            Self::Delete => "DELETE",
         }
     }
 }
@@ -152,9 +220,9 @@ fn allow(verbs: impl Iterator<Item = Verb>) -> HeaderValue {
 pub(crate) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<Route, Problem> {
     // `OPTIONS *` asks about the server as a whole.
     if path == "*" && method == Method::OPTIONS {
-        return Ok(Route::Options(allow([Verb::Get].into_iter())));
+        return Ok(Route::Options(allow([Verb::Get, Verb::Post, Verb::Delete].into_iter())));
     }
-    let found = RESOURCES.iter().find_map(|resource| Some((resource, resource.matches(path)?)));
+    let found = RESOURCES.iter().chain(table::PAGE).find_map(|resource| Some((resource, resource.matches(path)?)));
     let Some((resource, id)) = found else {
         return Err(Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"));
     };
@@ -162,8 +230,15 @@ pub(crate) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<
         return Ok(Route::Options(resource.allow()));
     }
     let verb = Verb::of(method);
-    match resource.operations.iter().find(|(own, _)| Some(*own) == verb) {
-        Some((_, parse)) => parse(&Asked { query: Query::parse(query), id }),
+    match resource.operations.iter().find(|operation| Some(operation.verb) == verb) {
+        Some(operation) => {
+            let query = Query::parse(query);
+            // The callers of the founding API may add parameters of their own, such as one against caches.
+            if resource.path != table::FOUNDING {
+                query.only(operation.parameters.iter().map(|parameter| parameter.name))?;
+            }
+            (operation.parse)(&Asked { query, id })
+        }
         None => {
             let allow = resource.allow();
             let detail = format!("this path has no such method: use one of {}", allow.to_str().unwrap_or_default());
@@ -172,81 +247,28 @@ pub(crate) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<
     }
 }
 
-fn asset(Asked { query, id }: &Asked<'_>, folder: &str) -> Result<Route, Problem> {
-    query.only(&[])?;
-    let missing = || Problem::new(StatusCode::NOT_FOUND, "the page has no such file");
-    assets::find(folder, id).map(Route::Asset).ok_or_else(missing)
-}
-
-fn plan(Asked { query, .. }: &Asked<'_>) -> Result<Route, Problem> {
-    query.only(&["emails"])?;
-    query.required("emails").map(Route::Plan)
-}
-
-fn jobs(Asked { query, .. }: &Asked<'_>) -> Result<Route, Problem> {
-    query.only(&["after", "limit", "status"])?;
-    let after = query.number("after")?.unwrap_or(0);
-    let statuses = query.text("status")?.map(statuses).transpose()?.unwrap_or_default();
-    Ok(Route::Jobs(JobQuery { after, limit: limit(query)?, statuses }))
-}
-
-fn statuses(text: &str) -> Result<Vec<JobStatus>, Problem> {
-    let wrong = || {
-        let known = JobStatus::ALL.map(JobStatus::as_str).join(", ");
-        Problem::field("status", format!("`status` is not a list of states: use {known}, with commas between"))
-    };
-    text.split(',').map(|name| JobStatus::parse(name).ok_or_else(wrong)).collect()
-}
-
-fn limit(query: &Query<'_>) -> Result<usize, Problem> {
-    match query.number("limit")?.unwrap_or(DEFAULT_LIMIT) {
-        limit @ 1..=MAX_LIMIT => Ok(limit as usize),
-        _ => Err(Problem::field("limit", format!("`limit` is not from 1 to {MAX_LIMIT}"))),
-    }
-}
-
-fn about(Asked { query, id }: &Asked<'_>, what: fn(JobId) -> Route) -> Result<Route, Problem> {
-    query.only(&[])?;
-    number("id", id).map(JobId).map(what)
-}
-
-fn errors(Asked { query, id }: &Asked<'_>) -> Result<Route, Problem> {
-    query.only(&["limit"])?;
-    Ok(Route::Errors(JobId(number("id", id)?), limit(query)?))
-}
-
-/// The page; with a query the founding API, whose callers may add parameters of their own, such as one against caches.
-fn founding(Asked { query, .. }: &Asked<'_>) -> Result<Route, Problem> {
-    if query.only(&[]).is_ok() {
-        return Ok(Route::Asset(&assets::INDEX));
-    }
-    if query.text("page")? != Some("api") {
-        return Err(Problem::new(StatusCode::NOT_FOUND, "there is no such page: the API is at /?page=api and /api/v1"));
-    }
-    let job = || query.required("job_id").map(JobId);
-    match query.text("action")? {
-        Some("job-eta") => job().map(Route::Eta),
-        Some("job-worker-status") => job().map(Route::WorkerStatus),
-        Some("system-resources") => Ok(Route::System),
-        _ => {
-            let detail = "`action` is none of job-eta, job-worker-status and system-resources";
-            Err(Problem::field("action", detail))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::assets;
+    use mailscan_core::job::JobStatus;
+    use mailscan_core::store::ErrorSelection;
 
-    fn get(target: &str) -> Result<Route, Problem> {
+    fn asked(method: &Method, target: &str) -> Result<Route, Problem> {
         let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
-        route(&Method::GET, path, query)
+        route(method, path, query)
     }
 
     #[test]
     fn every_route_is_found() {
-        let list = |after, limit, statuses: &[_]| Route::Jobs(JobQuery { after, limit, statuses: statuses.to_vec() });
+        let id = JobId(7);
+        let jobs = |query: JobQuery| Route::Jobs(JobQuery { limit: query.limit.max(1), ..query });
+        let list = |after, limit, statuses: &[_]| {
+            jobs(JobQuery { after, limit, statuses: statuses.to_vec(), descending: false })
+        };
+        let plain = PlanQuery { emails: 10, hosts: None };
+        let of = ErrorSelection { job: Some(id), host: Some("a.org".to_owned()), ..ErrorSelection::default() };
+        let addresses = AddressQuery { after: 3, limit: 9, search: Some("ann".to_owned()) };
         for (target, expected) in [
             ("/", Route::Asset(&assets::INDEX)),
             ("/assets/main.js", Route::Asset(assets::find("", "main.js").unwrap())),
@@ -256,20 +278,40 @@ mod tests {
             ("/metrics", Route::Metrics),
             ("/api/v1/events", Route::Events),
             ("/api/v1/jobs/7/events", Route::JobEvents(JobId(7))),
-            ("/api/v1/plan?emails=10", Route::Plan(10)),
+            ("/openapi.json", Route::OpenApi),
+            ("/api/v1/plan?emails=10", Route::Plan(plain)),
             ("/api/v1/jobs", list(0, 100, &[])),
             ("/api/v1/jobs?after=3&limit=1000", list(3, 1_000, &[])),
             ("/api/v1/jobs?status=running,paused", list(0, 100, &[JobStatus::Running, JobStatus::Paused])),
-            ("/api/v1/jobs/7", Route::Job(JobId(7))),
-            ("/api/v1/jobs/7/eta", Route::Eta(JobId(7))),
-            ("/api/v1/jobs/7/workers", Route::Workers(JobId(7))),
-            ("/api/v1/jobs/7/errors", Route::Errors(JobId(7), 100)),
+            ("/api/v1/jobs?order=desc", jobs(JobQuery { limit: 100, descending: true, ..JobQuery::default() })),
+            ("/api/v1/jobs/7", Route::Job(id)),
+            ("/api/v1/jobs/7/eta", Route::Eta(id)),
+            ("/api/v1/jobs/7/workers", Route::Workers(id)),
+            ("/api/v1/jobs/7/errors", Route::Errors(id, 100)),
+            (
+                "/api/v1/jobs/7/errors/list?open=true&host=a.org&limit=5",
+                Route::ErrorList(id, ErrorQuery { after: 0, limit: 5, open_only: true, of }),
+            ),
+            ("/api/v1/jobs/7/addresses?search=ann&after=3&limit=9", Route::Addresses(id, addresses)),
+            ("/api/v1/jobs/7/export", Route::Export(id, Format::Csv)),
+            ("/api/v1/jobs/7/export?format=jsonl", Route::Export(id, Format::Jsonl)),
+            ("/api/v1/workers", Route::Nodes),
             ("/api/v1/system", Route::System),
-            ("/?page=api&action=job-eta&job_id=7", Route::Eta(JobId(7))),
-            ("/?page=api&action=job-worker-status&job_id=7&_=1", Route::WorkerStatus(JobId(7))),
+            ("/?page=api&action=job-eta&job_id=7", Route::Eta(id)),
+            ("/?page=api&action=job-worker-status&job_id=7&_=1", Route::WorkerStatus(id)),
             ("/?action=system-resources&page=api", Route::System),
         ] {
-            assert_eq!(get(target), Ok(expected), "{target}");
+            assert_eq!(asked(&Method::GET, target), Ok(expected), "{target}");
+        }
+        for (method, target, expected) in [
+            (Method::POST, "/api/v1/jobs", Route::Create),
+            (Method::DELETE, "/api/v1/jobs/7", Route::Delete(id)),
+            (Method::POST, "/api/v1/jobs/7/pause", Route::Change(id, Change::Pause)),
+            (Method::POST, "/api/v1/jobs/7/resume", Route::Change(id, Change::Resume)),
+            (Method::POST, "/api/v1/jobs/7/cancel", Route::Change(id, Change::Cancel)),
+            (Method::POST, "/api/v1/jobs/7/errors/resolve", Route::Resolve(id)),
+        ] {
+            assert_eq!(asked(&method, target), Ok(expected), "{target}");
         }
     }
 
@@ -285,12 +327,22 @@ mod tests {
             "/api/v1/plan/",
             "/?page=home",
         ] {
-            assert_eq!(get(target).unwrap_err().status, StatusCode::NOT_FOUND, "{target}");
+            assert_eq!(asked(&Method::GET, target).unwrap_err().status, StatusCode::NOT_FOUND, "{target}");
         }
-        assert_eq!(route(&Method::POST, "/x", None).unwrap_err().status, StatusCode::NOT_FOUND);
-        assert_eq!(route(&Method::POST, "/healthz", None).unwrap_err().status, StatusCode::METHOD_NOT_ALLOWED);
-        let options = Ok(Route::Options(HeaderValue::from_static("GET, HEAD, OPTIONS")));
-        assert_eq!(route(&Method::OPTIONS, "/healthz", None), options);
-        assert_eq!(route(&Method::OPTIONS, "*", None), options);
+        assert_eq!(asked(&Method::POST, "/x").unwrap_err().status, StatusCode::NOT_FOUND);
+        assert_eq!(asked(&Method::GET, "/api/v1/jobs/7/pause").unwrap_err().status, StatusCode::METHOD_NOT_ALLOWED);
+    }
+
+    #[test]
+    fn every_path_says_which_methods_it_has() {
+        let methods = |target: &str| match asked(&Method::OPTIONS, target) {
+            Ok(Route::Options(methods)) => methods.to_str().unwrap().to_owned(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(methods("/healthz"), "GET, HEAD, OPTIONS");
+        assert_eq!(methods("/api/v1/jobs"), "GET, HEAD, POST, OPTIONS");
+        assert_eq!(methods("/api/v1/jobs/7"), "GET, HEAD, DELETE, OPTIONS");
+        assert_eq!(methods("/api/v1/jobs/7/cancel"), "POST, OPTIONS");
+        assert_eq!(methods("*"), "GET, HEAD, POST, DELETE, OPTIONS");
     }
 }

@@ -121,7 +121,7 @@ pub(crate) async fn watch_resources(samples: Arc<Samples>, mut sampler: Sampler)
 
 /// Follows the running jobs until it is dropped.
 pub(crate) async fn watch_rates<P: Pipeline>(samples: Arc<Samples>, pipeline: Arc<P>) {
-    let query = JobQuery { after: 0, limit: MAX_JOBS, statuses: vec![JobStatus::Running] };
+    let query = JobQuery { limit: MAX_JOBS, statuses: vec![JobStatus::Running], ..JobQuery::default() };
     let mut ticks = ticks();
     loop {
         ticks.tick().await;

@@ -1,5 +1,8 @@
 //! What the answers look like as JSON. The core's types come in, and know nothing of it.
 
+mod asked;
+mod found;
+mod names;
 mod progress;
 mod system;
 mod workers;
@@ -13,24 +16,27 @@ use mailscan_core::limits::Limits;
 use mailscan_core::plan::{PageRate, WorkerPlan, worker_count};
 use mailscan_core::{eta, store, task};
 use serde::Serialize;
+use utoipa::ToSchema;
 
+pub use asked::{NewJob, Reason, Resolve};
+pub use found::{Address, Addresses, ErrorList, ErrorRow, Resolution, Resolved};
 pub(crate) use progress::Around;
 pub use progress::Progress;
 pub use system::System;
-pub use workers::{Worker, WorkerStatus, Workers};
+pub use workers::{Node, NodeWorker, Nodes, Worker, WorkerStatus, Workers};
 
 /// The most sources that are shown of a job, which may have any number.
 const MAX_SOURCES: usize = 20;
 
 /// The server runs.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct Health {
     /// Always `ok`.
     pub status: &'static str,
 }
 
 /// Workers and projected time for a number of e-mails.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Plan {
     emails: u64,
     workers: u32,
@@ -70,18 +76,19 @@ impl Plan {
 }
 
 /// A page of jobs.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Jobs {
-    /// The jobs, by rising id.
+    /// The jobs, by id.
     pub jobs: Vec<Job>,
     /// The `after` of the next page; null when this is the last.
     pub next_after: Option<u64>,
 }
 
 /// A job.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Job {
     id: u64,
+    #[schema(schema_with = names::job_status)]
     status: &'static str,
     reason: Option<String>,
     collected: u64,
@@ -102,8 +109,18 @@ pub struct Job {
     bounds: Option<Vec<Bound>>,
 }
 
+/// A job that was begun, with its plan.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct CreatedJob {
+    /// The job.
+    #[serde(flatten)]
+    pub job: Job,
+    /// How it is spread over workers.
+    pub plan: Plan,
+}
+
 /// What keeps a process from doing more for a job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 struct Bound {
     in_flight: usize,
     bound: String,
@@ -168,7 +185,7 @@ pub fn source(source: &JobSource) -> String {
 }
 
 /// The tasks of a job by state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Queue {
     pending: u64,
     delayed: u64,
@@ -190,9 +207,10 @@ impl From<&task::Depth> for Queue {
 }
 
 /// When a job will be done.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Eta {
     job_id: u64,
+    #[schema(schema_with = names::job_status)]
     status: &'static str,
     eta_seconds: Option<u64>,
     eta_formatted: Option<String>,
@@ -225,7 +243,7 @@ impl Eta {
 }
 
 /// What went wrong with a job, grouped.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Errors {
     /// The job.
     pub job_id: u64,
@@ -234,8 +252,9 @@ pub struct Errors {
 }
 
 /// Errors of one kind at one host.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ErrorGroup {
+    #[schema(schema_with = names::error_class)]
     class: &'static str,
     code: String,
     host: String,

@@ -164,6 +164,7 @@ fn every_command_helps_with_an_example() {
         &["job", "pause"],
         &["job", "resume"],
         &["job", "cancel"],
+        &["job", "delete"],
         &["job", "export"],
         &["errors"],
         &["errors", "resolve"],

@@ -8,7 +8,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
     ("vocabulary", &["address", "class", "clock", "error", "job", "lease", "limits", "task"]),
     ("pure", &["eta", "extract", "forecast", "limiter", "plan", "retry"]),
     ("contracts", &["fetch", "pipeline", "queue", "store"]),
-    ("support", &["dedup", "resources"]),
+    ("support", &["dedup", "desk", "resources"]),
     ("parts", &["backend", "conformance", "engine", "simulate", "source"]),
 ];
 

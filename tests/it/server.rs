@@ -1,11 +1,15 @@
 //! The server over real sockets, with a SQLite database: what it answers, what it refuses, and whom it cuts off.
 
 mod access;
+mod addresses;
 mod api;
 mod caching;
 mod client;
 mod command;
+mod described;
+mod errors;
 mod events;
+mod jobs;
 mod limits;
 mod metrics;
 mod network;

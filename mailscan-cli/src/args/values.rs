@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mailscan_core::class::ClassFilter;
 use mailscan_core::source::http::IpNet;
+use mailscan_core::store::ErrorClass;
 
 /// A whole number, with `_` or `,` between its digits where that helps to read it.
 pub(crate) fn count(text: &str) -> Result<u64, String> {
@@ -12,20 +13,14 @@ pub(crate) fn count(text: &str) -> Result<u64, String> {
     digits.parse().map_err(|_| format!("give a whole number from 0 to {}", u64::MAX))
 }
 
-/// The longest time that can be typed: eleven days. Far longer ones cannot be added to the time of day.
-const MOST_SECONDS: u64 = 1_000_000;
-
 /// A number of seconds.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let wrong = || "give seconds as a number such as 2 or 0.1".to_owned();
     let number: f64 = text.strip_suffix('s').unwrap_or(text).parse().map_err(|_| wrong())?;
-    // A number too large for a duration is out of the range like any other.
-    let range = || format!("give seconds from 0 to {MOST_SECONDS}");
     if number.is_nan() {
         return Err(wrong());
     }
-    let time = Duration::try_from_secs_f64(number).map_err(|_| range())?;
-    if time > Duration::from_secs(MOST_SECONDS) { Err(range()) } else { Ok(time) }
+    mailscan_core::job::seconds(number)
 }
 
 /// A number of bytes, such as `512M`: K, M, G and T are powers of 1,024.
@@ -62,6 +57,12 @@ pub(crate) fn network(text: &str) -> Result<IpNet, String> {
     let one = || text.parse::<IpAddr>().map(IpNet::from);
     let wrong = || "give a network such as 10.1.0.0/16 or fd00::/8, or one address".to_owned();
     text.parse::<IpNet>().or_else(|_| one()).map_err(|_| wrong())
+}
+
+/// What an error means for its task.
+pub(crate) fn error_class(text: &str) -> Result<ErrorClass, String> {
+    let wrong = || format!("there is no such class: use {}", ErrorClass::ALL.map(ErrorClass::as_str).join(", "));
+    ErrorClass::parse(text).ok_or_else(wrong)
 }
 
 /// The URL of a page.

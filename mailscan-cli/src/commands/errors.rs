@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
+use mailscan_core::desk;
 use mailscan_core::job::JobId;
+use mailscan_core::queue::Queue;
 use mailscan_core::store::{ErrorGroup, ErrorQuery, ErrorSelection, Store, WorkerError};
 use mailscan_http::wire as api;
 use serde::Serialize;
@@ -33,9 +35,10 @@ struct ErrorJson<'a> {
 }
 
 pub(crate) async fn run(typed: &args::Errors) -> Result<Exit> {
-    if let Some(ErrorsAction::Resolve { job, code, host, id, note, database }) = &typed.action {
-        let selection = ErrorSelection { ids: id.clone(), job: job.map(JobId), code: code.clone(), host: host.clone() };
-        return resolve(&wire::open(&database.db).await?, &selection, note).await;
+    if let Some(ErrorsAction::Resolve { job, class, code, host, id, note, retry, database }) = &typed.action {
+        let (job, code, host) = (job.map(JobId), code.clone(), host.clone());
+        let selection = ErrorSelection { ids: id.clone(), job, class: *class, code, host };
+        return resolve(&wire::open(&database.db).await?, &selection, note, *retry).await;
     }
     let store = wire::open(&typed.database.db).await?;
     let job = typed.id.map(JobId);
@@ -45,13 +48,19 @@ pub(crate) async fn run(typed: &args::Errors) -> Result<Exit> {
     if typed.list { list(&store, job, !typed.all, typed.json).await } else { groups(&store, job, typed.json).await }
 }
 
-async fn resolve(store: &impl Store, selection: &ErrorSelection, note: &str) -> Result<Exit> {
+async fn resolve(database: &(impl Store + Queue), selection: &ErrorSelection, note: &str, retry: bool) -> Result<Exit> {
     if *selection == ErrorSelection::default() {
-        let message = "name the errors to resolve by --job, --code, --host or --id";
+        let message = "name the errors to resolve by --job, --class, --code, --host or --id";
         return Err(Failure::Usage(message.to_owned()));
     }
-    let resolved = store.resolve_errors(selection, note).await?;
-    eprintln!("{} resolved", counted(resolved, "error", "errors"));
+    if retry {
+        let resolved = desk::retry_errors(database, database, selection, note).await?;
+        let tasks = counted(resolved.tasks, "task", "tasks");
+        eprintln!("{} resolved, {tasks} tried again where workers run", counted(resolved.errors, "error", "errors"));
+    } else {
+        let resolved = database.resolve_errors(selection, note, false).await?;
+        eprintln!("{} resolved", counted(resolved, "error", "errors"));
+    }
     Ok(Exit::Done)
 }
 
@@ -83,7 +92,8 @@ fn group_row(group: &ErrorGroup) -> [String; 6] {
 }
 
 async fn list(store: &impl Store, job: Option<JobId>, open_only: bool, json: bool) -> Result<Exit> {
-    let mut query = ErrorQuery { after: 0, limit: PAGE, job, open_only };
+    let of = ErrorSelection { job, ..ErrorSelection::default() };
+    let mut query = ErrorQuery { after: 0, limit: PAGE, open_only, of };
     let mut out = std::io::stdout().lock();
     loop {
         let page = store.errors(&query).await?;

@@ -1,29 +1,30 @@
-//! `job`: list, show, pause, resume, cancel and export the jobs of a database.
+//! `job`: list, show, pause, resume, cancel, delete and export the jobs of a database.
 
 mod export;
 
-use std::io::Write;
+use std::io::{BufRead, IsTerminal, Write};
 
+use mailscan_core::desk::{self, Change};
 use mailscan_core::job::{Job, JobId, JobStatus};
 use mailscan_core::queue::Queue;
-use mailscan_core::store::{JobQuery, Store, Transition};
+use mailscan_core::store::{Deletion, JobQuery, Store, Transition};
 
 use crate::args;
 use crate::exit::{Exit, Failure, Result};
-use crate::render::{job as render, summary};
+use crate::render::{counted, job as render, summary};
 use crate::wire;
 
 /// How many jobs one look at the store brings.
 const PAGE: usize = 1_000;
 
 pub(crate) async fn run(typed: &args::Job) -> Result<Exit> {
-    use JobStatus::{Cancelled, Failed, Paused, Queued, Running};
     match typed {
         args::Job::List { database, json } => list(&wire::open(&database.db).await?, *json).await,
         args::Job::Show { id, database, json } => show(&wire::open(&database.db).await?, JobId(*id), *json).await,
-        args::Job::Pause(typed) => change(typed, &[Queued, Running], Paused).await,
-        args::Job::Resume(typed) => change(typed, &[Paused, Failed], Queued).await,
-        args::Job::Cancel(typed) => change(typed, &[Queued, Running, Paused, Failed], Cancelled).await,
+        args::Job::Pause(typed) => change(typed, Change::Pause).await,
+        args::Job::Resume(typed) => change(typed, Change::Resume).await,
+        args::Job::Cancel(typed) => change(typed, Change::Cancel).await,
+        args::Job::Delete { id, yes, database } => delete(&wire::open(&database.db).await?, JobId(*id), *yes).await,
         args::Job::Export { id, format, output, database } => {
             export::run(&wire::open(&database.db).await?, JobId(*id), *format, output.as_deref()).await
         }
@@ -40,7 +41,7 @@ async fn list(store: &impl Store, json: bool) -> Result<Exit> {
     let mut jobs = Vec::new();
     loop {
         let after = jobs.last().map_or(0, |job: &Job| job.id.0);
-        let page = store.jobs(&JobQuery { after, limit: PAGE, statuses: Vec::new() }).await?;
+        let page = store.jobs(&JobQuery { after, limit: PAGE, ..JobQuery::default() }).await?;
         if page.is_empty() {
             break;
         }
@@ -73,11 +74,48 @@ async fn show(database: &(impl Store + Queue), id: JobId, json: bool) -> Result<
     Ok(Exit::Done)
 }
 
-async fn change(typed: &args::JobChange, from: &[JobStatus], to: JobStatus) -> Result<Exit> {
+/// Deletes a job with all that it has found, once a person says that this is meant.
+async fn delete(database: &(impl Store + Queue), id: JobId, sure: bool) -> Result<Exit> {
+    let mut deleted = false;
+    match database.job(id).await? {
+        // What an earlier deletion has left, if it was stopped, goes now.
+        None => {}
+        Some(job) if !sure && !confirmed(&job)? => return Err(Failure::Failed(format!("job {id} is kept"))),
+        Some(_) => match database.delete_job(id).await? {
+            Deletion::Applied => deleted = true,
+            Deletion::Missing => {}
+            Deletion::Refused(status) => {
+                let mend = "pause or cancel it first";
+                return Err(Failure::Failed(format!("job {id} is {status}: {mend}")));
+            }
+        },
+    }
+    if desk::purge(database, database).await? == 0 && !deleted {
+        return find(database, id).await.map(|_| Exit::Done);
+    }
+    eprintln!("job {id} is deleted");
+    Ok(Exit::Done)
+}
+
+/// Asks the person at the terminal.
+fn confirmed(job: &Job) -> Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        let message = format!("job {} would be deleted with its addresses: say --yes if that is meant", job.id);
+        return Err(Failure::Usage(message));
+    }
+    let addresses = counted(job.collected, "address", "addresses");
+    eprint!("delete job {} with {addresses}? [y/N] ", job.id);
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+async fn change(typed: &args::JobChange, change: Change) -> Result<Exit> {
+    let to = change.to();
     let store = wire::open(&typed.database.db).await?;
     let id = JobId(typed.id);
     find(&store, id).await?;
-    match store.transition(id, from, to, typed.reason.as_deref()).await? {
+    match store.transition(id, change.from(), to, typed.reason.as_deref()).await? {
         Transition::Applied if to == JobStatus::Queued => {
             eprintln!("{}", summary::queued(id, &typed.database.db));
         }

@@ -100,7 +100,7 @@ async fn requeue(store: &impl Store, id: JobId) -> Result<()> {
 
 async fn newest_unfinished(store: &impl Store) -> Result<Job> {
     use JobStatus::{Failed, Paused, Queued, Running};
-    let mut query = JobQuery { after: 0, limit: PAGE, statuses: vec![Queued, Running, Paused, Failed] };
+    let mut query = JobQuery { limit: PAGE, statuses: vec![Queued, Running, Paused, Failed], ..JobQuery::default() };
     let mut newest = None;
     while let Some(last) = store.jobs(&query).await?.pop() {
         query.after = last.id.0;

@@ -1,5 +1,6 @@
 //! `serve`: the engine for every job of a database, and the server that shows them, in one process.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ const HEARTBEAT: Duration = Duration::from_secs(3);
 
 pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
     let files = files::for_server();
-    let server = config::server(typed, files.connections)?;
+    let server = ServeOptions { roots: roots(&typed.root)?, ..config::server(typed, files.connections)? };
     let fetching = config::fetching(&typed.politeness, &JobOptions::default());
     let fetching = config::for_others(fetching, &typed.networks);
     let options = config::engine(&fetching.pace, &typed.machine, JobFilter::All, files.fetches);
@@ -38,6 +39,16 @@ pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
     let scheme = if server.tls.is_some() { "https" } else { "http" };
     eprintln!("serving {scheme}://{local}/ from {}: open it in a browser; Ctrl-C stops", typed.database.db);
     work(pipeline, options, server, listener).await
+}
+
+/// The whole names of folders that there are.
+fn roots(typed: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let whole = |root: &PathBuf| {
+        let wrong = |why: String| Failure::Failed(format!("cannot use --root `{}`: {why}", root.display()));
+        let whole = root.canonicalize().map_err(|error| wrong(error.to_string()))?;
+        if whole.is_dir() { Ok(whole) } else { Err(wrong("it is not a folder".to_owned())) }
+    };
+    typed.iter().map(whole).collect()
 }
 
 /// Works and serves until a signal stops both, or one of them cannot go on.

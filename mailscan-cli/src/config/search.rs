@@ -4,14 +4,11 @@ use mailscan_core::source::search::SearchEndpoint;
 
 use crate::exit::{Failure, Result};
 
-/// The most result pages that are asked of a SearXNG; it has seldom more.
-const SEARXNG_PAGES: u32 = 100;
-
 /// The description of the endpoint as JSON, and how many calls of one search may run side by side.
 pub(super) fn endpoint(text: &str, lanes: Option<u32>) -> Result<(String, u32)> {
     if text.starts_with("http://") || text.starts_with("https://") {
         let lanes = lanes.unwrap_or(1);
-        return Ok((SearchEndpoint::searxng(text, lanes, SEARXNG_PAGES)?, lanes));
+        return Ok((SearchEndpoint::searxng(text, lanes, SearchEndpoint::SEARXNG_PAGES)?, lanes));
     }
     let description = std::fs::read_to_string(text).map_err(|error| {
         let mend = "give the base URL of a SearXNG or a file that describes an endpoint";

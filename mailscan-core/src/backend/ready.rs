@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use crate::class::LeftOut;
 use crate::clock::Timestamp;
 use crate::lease::{FailureClass, Verdict};
-use crate::queue::Depth;
+use crate::queue::{Depth, TaskState};
 
 /// How many low bits of a due number the tasks within one millisecond.
 const SEQUENCE_BITS: u32 = 20;
@@ -64,6 +64,13 @@ impl State {
     /// How many states there are.
     pub(super) const COUNT: usize = 8;
 
+    /// The state with this number.
+    pub(super) fn numbered(number: u32) -> Option<Self> {
+        use State::{Blocked, Delayed, Done, Failed, Leased, Pending, Quarantined, Suspect};
+        let all = [Pending, Suspect, Delayed, Leased, Done, Blocked, Failed, Quarantined];
+        all.get(number as usize).copied()
+    }
+
     /// The state of a task that is ready after so many crashes.
     pub(super) const fn ready(crashes: u32, suspect_after: u32) -> Self {
         if crashes >= suspect_after { Self::Suspect } else { Self::Pending }
@@ -71,7 +78,16 @@ impl State {
 
     /// Whether something is still to be done.
     pub(super) const fn is_open(self) -> bool {
-        matches!(self, Self::Pending | Self::Suspect | Self::Delayed | Self::Leased)
+        matches!(self.of_task(), TaskState::Open)
+    }
+
+    /// What has become of a task in this state.
+    pub(super) const fn of_task(self) -> TaskState {
+        match self {
+            Self::Pending | Self::Suspect | Self::Delayed | Self::Leased => TaskState::Open,
+            Self::Done => TaskState::Done,
+            Self::Blocked | Self::Failed | Self::Quarantined => TaskState::GivenUp,
+        }
     }
 
     /// The state in which a verdict leaves a task, given the state that ready means for it.

@@ -93,6 +93,26 @@ pub async fn fingerprints_are_those_of_the_addresses<H: Harness>(harness: &H) {
     assert_eq!(found, expected);
 }
 
+/// A search finds what contains its text, letter case aside, page by page, and says when there is no more.
+pub async fn addresses_are_searched_page_by_page<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let (job, other) = (create(&store, "k", 99).await, create(&store, "l", 99).await);
+    insert(&store, job, &["Ann", "bob", "joann", "STRAẞE", "han", "anne"]).await;
+    insert(&store, other, &["ann"]).await;
+    let search = async |text: &str, after, limit| {
+        let found = store.search_addresses(job, text, after, limit).await.unwrap();
+        let locals: Vec<_> = found.rows.iter().map(|row| row.address.local().to_owned()).collect();
+        (locals, found.next_after)
+    };
+    assert_eq!(search("aNN", 0, 99).await, (vec!["Ann".to_owned(), "joann".to_owned(), "anne".to_owned()], None));
+    let (first, next) = search("ann", 0, 2).await;
+    assert_eq!(first, ["Ann", "joann"]);
+    assert_eq!(search("ann", next.unwrap(), 2).await, (vec!["anne".to_owned()], None));
+    assert_eq!(search("straß", 0, 9).await.0, ["STRAẞE"]);
+    assert_eq!(search("@A.ORG", 0, 99).await.0.len(), 6);
+    assert_eq!(search("%", 0, 9).await, (vec![], None));
+}
+
 /// Each job has addresses of its own, also within one batch.
 pub async fn jobs_do_not_share_addresses<H: Harness>(harness: &H) {
     let store = store(harness).await;

@@ -88,13 +88,46 @@ pub async fn jobs_are_listed_by_id_and_state<H: Harness>(harness: &H) {
     }
     go(&store, all[1], &[JobStatus::Queued], JobStatus::Paused).await;
     let list = async |after, limit, statuses| {
-        let jobs = store.jobs(&JobQuery { after, limit, statuses }).await.unwrap();
+        let jobs = store.jobs(&JobQuery { after, limit, statuses, descending: false }).await.unwrap();
         jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
     };
     assert_eq!(list(0, 99, vec![]).await, all);
     assert_eq!(list(all[0].0, 2, vec![]).await, all[1..3]);
     assert_eq!(list(0, 99, vec![JobStatus::Paused, JobStatus::Running]).await, all[1..2]);
     assert_eq!(list(0, 2, vec![JobStatus::Queued]).await, [all[0], all[2]]);
+}
+
+/// From the newest on, jobs are listed in falling order, below an id, by state.
+pub async fn jobs_are_listed_from_the_newest<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let mut all = Vec::new();
+    for key in ["a", "b", "c", "d"] {
+        all.push(create(&store, key, 1).await);
+    }
+    go(&store, all[1], &[JobStatus::Queued], JobStatus::Paused).await;
+    let list = async |after, limit, statuses| {
+        let jobs = store.jobs(&JobQuery { after, limit, statuses, descending: true }).await.unwrap();
+        jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
+    };
+    assert_eq!(list(0, 99, vec![]).await, [all[3], all[2], all[1], all[0]]);
+    assert_eq!(list(0, 2, vec![]).await, [all[3], all[2]]);
+    assert_eq!(list(all[2].0, 99, vec![]).await, [all[1], all[0]]);
+    assert_eq!(list(0, 99, vec![JobStatus::Queued]).await, [all[3], all[2], all[0]]);
+    assert!(list(all[0].0, 99, vec![]).await.is_empty());
+}
+
+/// A completed job can be queued again and has no end then; nothing else becomes of it.
+pub async fn a_completed_job_can_go_on<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let id = create(&store, "k", 1).await;
+    for to in [JobStatus::Running, JobStatus::Completed] {
+        go(&store, id, &JobStatus::ALL, to).await;
+    }
+    for to in [JobStatus::Running, JobStatus::Paused, JobStatus::Failed, JobStatus::Cancelled] {
+        assert_eq!(go(&store, id, &JobStatus::ALL, to).await, Transition::Refused(JobStatus::Completed));
+    }
+    assert_eq!(go(&store, id, &[JobStatus::Completed], JobStatus::Queued).await, Transition::Applied);
+    assert_eq!(get(&store, id).await.finished_at, None);
 }
 
 /// A transition happens only from the states given.

@@ -62,10 +62,24 @@ macro_rules! conformance_tests {
                 too_many_crashes_end_in_quarantine
                 a_delayed_suspect_stays_a_suspect
                 a_sweep_serves_all_jobs;
+            retry: what_was_given_up_begins_anew
+                a_retried_task_has_no_past
+                the_fence_survives_a_retry
+                nothing_else_is_retried
+                a_retry_wakes_who_waits
+                states_are_told_in_order;
+            deletion: only_a_job_at_rest_is_deleted
+                a_deleted_job_is_gone
+                nothing_is_stored_for_a_deleted_job
+                a_purge_removes_one_job_bit_by_bit
+                purged_tasks_are_gone
+                a_purged_job_takes_no_tasks;
             jobs: a_new_job_is_queued_and_unseeded
                 the_same_key_is_the_same_job
                 an_unknown_job_is_not_found
                 jobs_are_listed_by_id_and_state
+                jobs_are_listed_from_the_newest
+                a_completed_job_can_go_on
                 a_transition_compares_and_sets
                 the_table_of_states_holds
                 a_repeated_transition_keeps_the_reason
@@ -76,6 +90,7 @@ macro_rules! conformance_tests {
                 letter_case_makes_no_new_address
                 the_first_sighting_is_kept
                 jobs_do_not_share_addresses
+                addresses_are_searched_page_by_page
                 fingerprints_are_those_of_the_addresses
                 the_target_is_never_passed
                 a_known_address_is_known_over_the_target
@@ -89,6 +104,7 @@ macro_rules! conformance_tests {
                 an_error_comes_back_as_recorded
                 an_error_of_one_delivery_is_recorded_once
                 errors_are_listed_by_key_job_and_state
+                errors_are_listed_by_selection
                 errors_are_grouped
                 errors_are_resolved_by_selection;
         }

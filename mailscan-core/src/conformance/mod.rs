@@ -22,12 +22,14 @@ use crate::task::{ListPosition, NewTask, TaskId, Work};
 
 pub mod addresses;
 pub mod claim;
+pub mod deletion;
 pub mod jobs;
 mod macros;
 pub mod model;
 pub mod push;
 pub mod records;
 pub mod renew;
+pub mod retry;
 pub mod settle;
 pub mod sweep;
 

@@ -193,7 +193,7 @@ impl Model {
             let count = swept.returned + swept.quarantined.len();
             assert!(count <= step);
             returned += swept.returned;
-            quarantined.extend(swept.quarantined.iter().map(|task| task.id));
+            quarantined.extend(swept.quarantined.iter().map(|ended| ended.task.id));
             if count == 0 {
                 break;
             }

@@ -12,7 +12,7 @@ fn beat(name: &str, in_flight: u32) -> NodeBeat {
     NodeBeat { node: NodeId(name.to_owned()), host: "machine".to_owned(), pid: 7, workers, bounds }
 }
 
-fn error(task: u64, code: &str, host: &str) -> NewWorkerError {
+pub(super) fn error(task: u64, code: &str, host: &str) -> NewWorkerError {
     NewWorkerError {
         job: JOB,
         task: TaskId(task),
@@ -24,6 +24,10 @@ fn error(task: u64, code: &str, host: &str) -> NewWorkerError {
         label: format!("https://{host}/{task}"),
         message: format!("message {task}"),
     }
+}
+
+fn of_job() -> ErrorSelection {
+    ErrorSelection { job: Some(JOB), ..ErrorSelection::default() }
 }
 
 fn all() -> ErrorQuery {
@@ -98,10 +102,35 @@ pub async fn errors_are_listed_by_key_job_and_state<H: Harness>(harness: &H) {
     let rows = store.errors(&all()).await.unwrap();
     assert!(rows.windows(2).all(|pair| pair[0].id < pair[1].id));
     assert_eq!(tasks(&store, &ErrorQuery { after: rows[0].id, limit: 2, ..all() }).await, [2, 9]);
-    assert_eq!(tasks(&store, &ErrorQuery { job: Some(JOB), ..all() }).await, [1, 2, 3]);
-    store.resolve_errors(&ErrorSelection { ids: vec![rows[1].id], ..Default::default() }, "x").await.unwrap();
+    assert_eq!(tasks(&store, &ErrorQuery { of: of_job(), ..all() }).await, [1, 2, 3]);
+    store.resolve_errors(&ErrorSelection { ids: vec![rows[1].id], ..Default::default() }, "x", false).await.unwrap();
     assert_eq!(tasks(&store, &ErrorQuery { open_only: true, ..all() }).await, [1, 9, 3]);
-    assert_eq!(tasks(&store, &ErrorQuery { open_only: true, job: Some(JOB), limit: 1, after: 0 }).await, [1]);
+    assert_eq!(tasks(&store, &ErrorQuery { open_only: true, of: of_job(), limit: 1, after: 0 }).await, [1]);
+}
+
+/// Errors are listed by every field of a selection, each by itself and together.
+pub async fn errors_are_listed_by_selection<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let retried = NewWorkerError { class: ErrorClass::Retried, ..error(4, "a", "g") };
+    let other = NewWorkerError { job: JobId(2), ..error(5, "a", "h") };
+    store.record_errors(&[error(1, "a", "h"), error(2, "b", "h"), error(3, "a", "g"), retried, other]).await.unwrap();
+    let ids: Vec<_> = store.errors(&all()).await.unwrap().iter().map(|row| row.id).collect();
+    let (a, h) = (Some("a".to_owned()), Some("h".to_owned()));
+    let nothing = ErrorSelection::default;
+    for (of, expected) in [
+        (ErrorSelection { code: a.clone(), ..nothing() }, &[1, 3, 4, 5][..]),
+        (ErrorSelection { host: h.clone(), ..of_job() }, &[1, 2]),
+        (ErrorSelection { class: Some(ErrorClass::Retried), ..nothing() }, &[4]),
+        (ErrorSelection { class: Some(ErrorClass::Partial), ..of_job() }, &[]),
+        (ErrorSelection { ids: vec![ids[1], ids[4]], ..nothing() }, &[2, 5]),
+        (ErrorSelection { ids: vec![ids[0], ids[4]], ..of_job() }, &[1]),
+        (ErrorSelection { code: a, host: h, ..of_job() }, &[1]),
+    ] {
+        for open_only in [false, true] {
+            let query = ErrorQuery { of: of.clone(), open_only, ..all() };
+            assert_eq!(tasks(&store, &query).await, expected, "{of:?}");
+        }
+    }
 }
 
 /// Groups count by class, code and host, the most frequent first, with the newest message.
@@ -110,7 +139,10 @@ pub async fn errors_are_grouped<H: Harness>(harness: &H) {
     let other = NewWorkerError { job: JobId(2), ..error(9, "b", "h") };
     let errors = [error(1, "a", "h"), error(2, "b", "h"), error(3, "b", "h"), error(4, "b", "g"), other];
     store.record_errors(&errors).await.unwrap();
-    store.resolve_errors(&ErrorSelection { host: Some("g".to_owned()), ..Default::default() }, "x").await.unwrap();
+    store
+        .resolve_errors(&ErrorSelection { host: Some("g".to_owned()), ..Default::default() }, "x", false)
+        .await
+        .unwrap();
     let groups = store.error_groups(None, 99).await.unwrap();
     let summary: Vec<_> = groups.iter().map(|g| (g.code.as_str(), g.host.as_str(), g.count, g.open)).collect();
     assert_eq!(summary[0], ("b", "h", 3, 3));
@@ -130,14 +162,19 @@ pub async fn errors_are_resolved_by_selection<H: Harness>(harness: &H) {
         job: Some(JOB),
         code: Some(code.to_owned()),
         host: Some(host.to_owned()),
-        ids: Vec::new(),
+        ..Default::default()
     };
-    assert_eq!(store.resolve_errors(&by("b", "h"), "first").await.unwrap(), 2);
-    assert_eq!(store.resolve_errors(&by("b", "h"), "second").await.unwrap(), 0);
+    assert_eq!(store.resolve_errors(&by("b", "h"), "first", true).await.unwrap(), 2);
+    assert_eq!(store.resolve_errors(&by("b", "h"), "second", false).await.unwrap(), 0);
     let elsewhere = ErrorSelection { job: Some(JobId(2)), ..Default::default() };
-    assert_eq!(store.resolve_errors(&elsewhere, "none").await.unwrap(), 0);
-    assert_eq!(store.resolve_errors(&ErrorSelection::default(), "rest").await.unwrap(), 2);
+    assert_eq!(store.resolve_errors(&elsewhere, "none", false).await.unwrap(), 0);
+    let retried = ErrorSelection { class: Some(ErrorClass::Retried), ..Default::default() };
+    assert_eq!(store.resolve_errors(&retried, "none", false).await.unwrap(), 0);
+    assert_eq!(store.resolve_errors(&ErrorSelection::default(), "rest", false).await.unwrap(), 2);
     let rows = store.errors(&all()).await.unwrap();
-    let notes: Vec<_> = rows.into_iter().map(|row| row.resolved.unwrap().note).collect();
-    assert_eq!(notes, ["rest", "first", "rest", "first"]);
+    let resolved: Vec<_> = rows.into_iter().map(|row| row.resolved.unwrap()).map(|r| (r.note, r.retried)).collect();
+    assert_eq!(
+        resolved,
+        [("rest", false), ("first", true), ("rest", false), ("first", true)].map(|(n, r)| (n.into(), r))
+    );
 }

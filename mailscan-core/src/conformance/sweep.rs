@@ -49,8 +49,9 @@ pub async fn too_many_crashes_end_in_quarantine<H: Harness>(harness: &H) {
     let swept = crash(harness, &queue).await;
     assert_eq!(swept.returned, 0);
     assert_eq!(swept.quarantined.len(), 1);
-    assert_eq!((swept.quarantined[0].id, swept.quarantined[0].crashes), (id, 3));
-    assert_eq!(swept.quarantined[0].work, last.task.work);
+    let Claimed { task, lease } = &swept.quarantined[0];
+    assert_eq!((task.id, task.crashes, &task.work), (id, 3, &last.task.work));
+    assert!(lease.task == id && lease.fence > last.lease.fence);
     assert!(take(&queue, 9).await.is_empty());
     assert_eq!(queue.depth(JOB).await.unwrap().quarantined, 1);
     assert_eq!(settle_one(&queue, last.lease, Verdict::Done).await, Settled::Lost);

@@ -11,7 +11,7 @@ use super::committer::reach_target;
 use super::job_run::{JobRun, Stop};
 use super::shared::Shared;
 use crate::dedup::BloomFront;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::job::{Job, JobStatus};
 use crate::pipeline::Pipeline;
 use crate::queue::{Pushed, Queue};
@@ -34,8 +34,9 @@ pub(super) async fn refresh<P: Pipeline>(shared: &Shared<P>) {
 
 async fn try_refresh<P: Pipeline>(shared: &Shared<P>) -> Result<()> {
     for run in shared.runs() {
-        if let Some(job) = shared.pipeline.store().job(run.id()).await? {
-            notice(shared, &run, job).await?;
+        match shared.pipeline.store().job(run.id()).await? {
+            Some(job) => notice(shared, &run, job).await?,
+            None => forsake(shared, &run),
         }
     }
     if shared.drain.is_cancelled() {
@@ -43,7 +44,11 @@ async fn try_refresh<P: Pipeline>(shared: &Shared<P>) -> Result<()> {
     }
     for job in waiting_jobs(shared).await? {
         if shared.run(job.id).is_none() {
-            take_up(shared, job).await?;
+            match take_up(shared, job).await {
+                // Paused and deleted since the list was read.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                taken => taken?,
+            }
         }
     }
     Ok(())
@@ -52,11 +57,22 @@ async fn try_refresh<P: Pipeline>(shared: &Shared<P>) -> Result<()> {
 async fn waiting_jobs<P: Pipeline>(shared: &Shared<P>) -> Result<Vec<Job>> {
     let statuses = vec![JobStatus::Queued, JobStatus::Running];
     match shared.options.jobs {
-        JobFilter::All => shared.pipeline.store().jobs(&JobQuery { after: 0, limit: PAGE, statuses }).await,
+        JobFilter::All => {
+            shared.pipeline.store().jobs(&JobQuery { limit: PAGE, statuses, ..JobQuery::default() }).await
+        }
         JobFilter::Only(id) => {
             let job = shared.pipeline.store().job(id).await?;
             Ok(job.into_iter().filter(|job| statuses.contains(&job.status)).collect())
         }
+    }
+}
+
+/// Lets go of a job that was paused and deleted between two looks. What is still written for it, the store drops.
+fn forsake<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
+    let reason = Some("it was deleted".to_owned());
+    if run.stop(Stop { status: JobStatus::Cancelled, reason, tell_store: false }) {
+        shared.leases.interrupt(run.id());
+        shared.wake_dispatcher.notify_one();
     }
 }
 
@@ -71,7 +87,8 @@ async fn notice<P: Pipeline>(shared: &Shared<P>, run: &JobRun, job: Job) -> Resu
         JobStatus::Running => {}
         // Paused and resumed between two looks.
         JobStatus::Queued => {
-            shared.pipeline.store().transition(run.id(), &[JobStatus::Queued], JobStatus::Running, None).await?;
+            let (store, from) = (shared.pipeline.store(), [JobStatus::Queued]);
+            found(store.transition(run.id(), &from, JobStatus::Running, None).await)?;
         }
         JobStatus::Paused => {
             run.stop(stop(job.status, job.reason));
@@ -178,9 +195,18 @@ fn exhausted(depth: &Depth, run: &JobRun) -> Stop {
 /// Tells the store how the job ends here. `None` when the engine has to stop instead.
 async fn tell_store<P: Pipeline>(shared: &Shared<P>, run: &JobRun, stop: &Stop) -> Option<()> {
     let (store, from) = (shared.pipeline.store(), [JobStatus::Running]);
-    shared.persist(|| store.transition(run.id(), &from, stop.status, stop.reason.as_deref())).await?;
+    let tell = || async { found(store.transition(run.id(), &from, stop.status, stop.reason.as_deref()).await) };
+    shared.persist(tell).await?;
     run.store_was_told();
     Some(())
+}
+
+/// The answer of the store, or none where the job was deleted meanwhile: then there is nobody to tell.
+fn found<T>(answer: Result<T>) -> Result<Option<T>> {
+    match answer {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        answer => answer.map(Some),
+    }
 }
 
 /// Takes a job out of this engine and tells whoever watches.
@@ -190,6 +216,14 @@ async fn close<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
     }
     if let Ok(depth) = shared.pipeline.queue().depth(run.id()).await {
         run.set_depth(depth);
+        let exhausted = run.stopping().is_some_and(|stop| stop.status == JobStatus::Completed);
+        if exhausted && depth.open() > 0 && run.collected() < run.job.spec.target {
+            // Tasks that were given up came back while the job was being ended: whoever retried them found it running.
+            let (store, from) = (shared.pipeline.store(), [JobStatus::Completed]);
+            if let Err(error) = found(store.transition(run.id(), &from, JobStatus::Queued, None).await) {
+                tracing::warn!(%error, job = %run.id(), "a job whose tasks came back could not go on");
+            }
+        }
     }
     shared.remove_run(run.id());
     shared.progress.publish(run.progress(None, true));

@@ -16,11 +16,10 @@ use super::shared::Shared;
 use crate::eta::format_seconds;
 use crate::fetch::Fetcher;
 use crate::job::JobStatus;
-use crate::lease::FailureClass;
+use crate::lease::{Claimed, FailureClass};
 use crate::pipeline::Pipeline;
 use crate::queue::Queue;
 use crate::store::{ErrorClass, NewWorkerError, Store};
-use crate::task::Task;
 
 /// The most expired leases taken back in one call.
 const SWEEP_BATCH: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
@@ -121,7 +120,7 @@ async fn sweep<P: Pipeline>(shared: &Shared<P>) {
             Ok(swept) => swept,
             Err(error) => return tracing::warn!(%error, "expired leases could not be taken back"),
         };
-        let quarantined: Vec<_> = swept.quarantined.iter().map(|task| quarantine_record(shared, task)).collect();
+        let quarantined: Vec<_> = swept.quarantined.iter().map(|ended| quarantine_record(shared, ended)).collect();
         if !quarantined.is_empty()
             && let Err(error) = shared.pipeline.store().record_errors(&quarantined).await
         {
@@ -137,12 +136,11 @@ async fn sweep<P: Pipeline>(shared: &Shared<P>) {
     }
 }
 
-fn quarantine_record<P: Pipeline>(shared: &Shared<P>, task: &Task) -> NewWorkerError {
+fn quarantine_record<P: Pipeline>(shared: &Shared<P>, Claimed { task, lease }: &Claimed) -> NewWorkerError {
     NewWorkerError {
         job: task.job,
         task: task.id,
-        // A quarantined task is delivered no more, so this record needs no fence to be one of its kind.
-        fence: 0,
+        fence: lease.fence,
         node: shared.options.node.clone(),
         class: ErrorClass::Failed(FailureClass::Quarantined),
         code: "crashes".to_owned(),

@@ -84,6 +84,9 @@ fn most_pages() -> u32 {
 }
 
 impl SearchEndpoint {
+    /// The most result pages that are asked of a SearXNG, unless somebody knows better: it has seldom more.
+    pub const SEARXNG_PAGES: u32 = 100;
+
     /// Reads a description in JSON.
     ///
     /// # Errors
@@ -136,6 +139,11 @@ impl SearchEndpoint {
     /// How many calls of one query may run side by side.
     pub const fn lanes(&self) -> u32 {
         self.lanes
+    }
+
+    /// Whether it is asked with a key of this machine.
+    pub const fn has_key(&self) -> bool {
+        self.key_env.is_some()
     }
 
     fn wants_key(&self) -> bool {

@@ -112,7 +112,7 @@ async fn look<P: Pipeline>(
     newest: &mut Option<u64>,
 ) -> mailscan_core::Result<(Vec<Job>, Vec<JobId>)> {
     let store = source.pipeline.store();
-    let query = |after, statuses| JobQuery { after, limit: MAX_JOBS, statuses };
+    let query = |after, statuses| JobQuery { after, limit: MAX_JOBS, statuses, descending: false };
     let mut jobs = store.jobs(&query(0, OPEN.to_vec())).await?;
     let above = match *newest {
         Some(newest) => newest,
@@ -137,7 +137,7 @@ async fn look<P: Pipeline>(
 async fn highest<S: Store>(store: &S) -> mailscan_core::Result<u64> {
     let (mut low, mut step) = (0, 1_u64 << 20);
     while step > 0 {
-        let query = JobQuery { after: low + step - 1, limit: 1, statuses: Vec::new() };
+        let query = JobQuery { after: low + step - 1, limit: 1, ..JobQuery::default() };
         match store.jobs(&query).await?.first() {
             Some(job) => low = job.id.0,
             None => step /= 2,

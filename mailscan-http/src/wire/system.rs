@@ -3,9 +3,10 @@
 use mailscan_core::clock::Timestamp;
 use mailscan_core::resources::Resources;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Memory of this process and its machine in bytes, the processors, and the load.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct System {
     memory_bytes: u64,
     memory_peak_bytes: u64,
@@ -22,7 +23,7 @@ pub struct System {
 }
 
 /// What was measured at one moment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct Moment {
     at: String,
     /// Memory of this process.

@@ -2,14 +2,15 @@
 
 use mailscan_core::job::{self, JobStatus};
 use mailscan_core::limits::Limits;
-use mailscan_core::store::NodeSeen;
+use mailscan_core::store::{NodeSeen, WorkerState};
 use mailscan_core::task;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Eta, Queue, percentage, planned};
 
 /// The workers of a job, as they last said.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Workers {
     job_id: u64,
     planned: u32,
@@ -20,7 +21,7 @@ pub struct Workers {
 }
 
 /// A worker whose last fetch was for the job.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Worker {
     node: String,
     host: String,
@@ -54,19 +55,90 @@ fn workers_of<'a>(job: &'a job::Job, node: &'a NodeSeen, limits: &'a Limits) -> 
         host: beat.host.clone(),
         pid: beat.pid,
         worker: worker.worker,
-        state: match worker.in_flight {
-            _ if stale => "stale",
-            0 => "idle",
-            _ => "active",
-        },
+        state: state(worker, stale),
         in_flight: worker.in_flight,
         task: worker.task.clone(),
         last_heartbeat_seconds: node.silent_for.as_secs(),
     })
 }
 
+fn state(worker: &WorkerState, stale: bool) -> &'static str {
+    match worker.in_flight {
+        _ if stale => "stale",
+        0 => "idle",
+        _ => "active",
+    }
+}
+
+/// Every process and its workers, as they last said.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Nodes {
+    nodes: Vec<Node>,
+    active: usize,
+    idle: usize,
+    stale: usize,
+}
+
+/// A process.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Node {
+    node: String,
+    host: String,
+    pid: u32,
+    /// Seconds since it was last heard of.
+    silent_seconds: u64,
+    stale: bool,
+    workers: Vec<NodeWorker>,
+}
+
+/// A worker of a process.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct NodeWorker {
+    worker: u32,
+    /// `active`, `idle` or `stale`.
+    status: &'static str,
+    in_flight: u32,
+    /// The job of what it began last.
+    job: Option<u64>,
+    /// What it began last.
+    task: Option<String>,
+}
+
+impl Nodes {
+    /// The wire form of all processes that the store knows of.
+    pub fn new(seen: &[NodeSeen], limits: &Limits) -> Self {
+        let nodes: Vec<_> = seen.iter().map(|node| Node::new(node, limits)).collect();
+        let count =
+            |status| nodes.iter().flat_map(|node| &node.workers).filter(|worker| worker.status == status).count();
+        let (active, idle, stale) = (count("active"), count("idle"), count("stale"));
+        Self { nodes, active, idle, stale }
+    }
+}
+
+impl Node {
+    fn new(seen: &NodeSeen, limits: &Limits) -> Self {
+        let stale = seen.silent_for >= limits.stale_after;
+        let beat = &seen.beat;
+        let worker = |worker: &WorkerState| NodeWorker {
+            worker: worker.worker,
+            status: state(worker, stale),
+            in_flight: worker.in_flight,
+            job: worker.job.map(|job| job.0),
+            task: worker.task.clone(),
+        };
+        Self {
+            node: beat.node.0.clone(),
+            host: beat.host.clone(),
+            pid: beat.pid,
+            silent_seconds: seen.silent_for.as_secs(),
+            stale,
+            workers: beat.workers.iter().map(worker).collect(),
+        }
+    }
+}
+
 /// Status, workers and ETA of a job in one answer.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct WorkerStatus {
     #[serde(flatten)]
     eta: Eta,

@@ -3,7 +3,7 @@
 use fantoccini::Locator;
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
 use mailscan_core::job::JobId;
-use mailscan_core::store::{ErrorQuery, Store, WorkerError};
+use mailscan_core::store::{ErrorQuery, ErrorSelection, Store, WorkerError};
 use serde_json::json;
 
 use super::{Desk, slow};
@@ -11,7 +11,8 @@ use super::{Desk, slow};
 /// All errors of the job, as they are stored.
 async fn stored(desk: &Desk) -> Vec<WorkerError> {
     let database = Sqlite::open(desk.folder.path().join("mailscan.db"), SqliteOptions::default()).unwrap();
-    let query = ErrorQuery { limit: 100, job: Some(JobId(1)), ..ErrorQuery::default() };
+    let of = ErrorSelection { job: Some(JobId(1)), ..ErrorSelection::default() };
+    let query = ErrorQuery { limit: 100, of, ..ErrorQuery::default() };
     database.errors(&query).await.unwrap()
 }
 

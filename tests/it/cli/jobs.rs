@@ -150,6 +150,54 @@ fn what_failed_is_shown_and_resolved() {
 }
 
 #[test]
+fn what_was_given_up_is_tried_again() {
+    let folder = sources();
+    let run = |arguments: &[&str]| run_in(folder.path(), arguments);
+    assert_eq!(run(&["run", "--path", "in", "--path", "in/0.txt", "--target", "100", "--detach"]).code, 0);
+    let file = folder.path().join("in/0.txt");
+    let text = fs::read(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    assert_eq!(run(&["run", "--resume"]).code, 3);
+    assert_eq!(
+        (&show(folder.path(), "1")["status"], &show(folder.path(), "1")["collected"]),
+        (&"completed".into(), &30.into())
+    );
+    fs::write(&file, text).unwrap();
+    let retried = run(&["errors", "resolve", "--job", "1", "--class", "permanent", "--note", "it is back", "--retry"]);
+    assert!(retried.err.contains("1 error resolved, 1 task tried again"), "{}", retried.err);
+    let resumed = run(&["run", "--resume", "--json"]);
+    assert_eq!((resumed.code, &json(&resumed.out)["collected"]), (0, &31.into()), "{}", resumed.err);
+    let wrong = run(&["errors", "resolve", "--class", "lost", "--note", "x"]);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.err.contains("quarantined"), "{}", wrong.err);
+}
+
+#[test]
+fn a_job_is_deleted_when_that_is_meant() {
+    let folder = sources();
+    let run = |arguments: &[&str]| run_in(folder.path(), arguments);
+    assert_eq!(run(&["run", "--path", "in", "--target", "100"]).code, 0);
+    assert_eq!(run(&["run", "--path", "in", "--target", "5", "--detach"]).code, 0);
+    let asked = run(&["job", "delete", "1"]);
+    assert_eq!(asked.code, 2);
+    assert!(asked.err.contains("--yes"), "{}", asked.err);
+    let waiting = run(&["job", "delete", "2", "--yes"]);
+    assert_eq!(waiting.code, 1);
+    assert!(waiting.err.contains("is queued: pause or cancel it first"), "{}", waiting.err);
+    let deleted = run(&["job", "delete", "1", "--yes"]);
+    assert_eq!((deleted.code, deleted.err.trim()), (0, "job 1 is deleted"));
+    assert_eq!(run(&["job", "show", "1"]).code, 1);
+    assert!(run(&["job", "delete", "1", "--yes"]).err.contains("there is no job 1"));
+    let database = Connection::open(folder.path().join("mailscan.db")).unwrap();
+    for table in ["address", "address_run", "address_part", "task", "worker_error", "left_out"] {
+        let count: i64 = database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 0, "{table}");
+    }
+    let resumed = run(&["run", "--resume", "2", "--json"]);
+    assert_eq!((resumed.code, &json(&resumed.out)["collected"]), (0, &5.into()), "{}", resumed.err);
+}
+
+#[test]
 fn a_new_database_is_empty_and_a_missing_one_is_said_so() {
     let folder = TempDir::new().unwrap();
     let missing = run_in(folder.path(), &["job", "list"]);

@@ -12,9 +12,9 @@ use mailscan_core::fetch::{FetchContext, FetchError, Fetched, Fetcher};
 use mailscan_core::job::{JobId, JobStatus};
 use mailscan_core::lease::{Claimed, Lease, Settle};
 use mailscan_core::pipeline::{Backends, Pipeline};
-use mailscan_core::queue::{ClaimRequest, Pushed, Queue, QueueLimits, Renewed, Settled, Swept};
+use mailscan_core::queue::{ClaimRequest, Pushed, Queue, QueueLimits, Renewed, Retried, Settled, Swept, TaskState};
 use mailscan_core::store::{Sighting, Store};
-use mailscan_core::task::{Depth, ListPosition, NewTask, Task};
+use mailscan_core::task::{Depth, ListPosition, NewTask, Task, TaskId};
 use mailscan_core::{Address, Error, ErrorKind, Result};
 
 use super::script::{Script, addresses_of, create, expected, in_memory, number, only, pages_job, stored, text};
@@ -81,6 +81,18 @@ impl Queue for Flaky {
 
     async fn depth(&self, job: JobId) -> Result<Depth> {
         self.inner.depth(job).await
+    }
+
+    async fn retry(&self, job: JobId, tasks: &[TaskId]) -> Result<Vec<Retried>> {
+        self.call(self.inner.retry(job, tasks)).await
+    }
+
+    async fn states(&self, job: JobId, tasks: &[TaskId]) -> Result<Vec<Option<TaskState>>> {
+        self.inner.states(job, tasks).await
+    }
+
+    async fn purge_tasks(&self, job: JobId, limit: std::num::NonZeroUsize) -> Result<bool> {
+        self.call(self.inner.purge_tasks(job, limit)).await
     }
 
     async fn lists(&self, job: JobId) -> Result<Vec<ListPosition>> {

@@ -11,7 +11,7 @@ use mailscan_core::forecast::Forecast;
 use mailscan_core::job::{JobSource, JobStatus};
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::Queue;
-use mailscan_core::store::{ErrorClass, ErrorQuery, Store};
+use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, Store};
 use mailscan_core::task::Work;
 
 use super::script::{Script, addresses_of, create, expected, in_memory, leased, number, only, pages_job, stored, text};
@@ -83,7 +83,8 @@ async fn transient_errors_are_retried_and_recorded() {
     let engine = Engine::start(pipeline.clone(), only(job));
     let last = engine.finished(job).await.unwrap();
     assert_eq!((last.status, last.collected, last.errors), (JobStatus::Completed, 201, 40));
-    let query = ErrorQuery { limit: 100, job: Some(job), ..ErrorQuery::default() };
+    let query =
+        ErrorQuery { limit: 100, of: ErrorSelection { job: Some(job), ..Default::default() }, ..ErrorQuery::default() };
     let errors = pipeline.store().errors(&query).await.unwrap();
     assert_eq!(errors.len(), 40);
     assert!(errors.iter().all(|error| error.error.class == ErrorClass::Retried));

@@ -92,6 +92,9 @@ async fn health_plan_and_system_need_no_job() {
     let largest = get(server.address, &format!("/api/v1/plan?emails={}", u64::MAX)).await;
     assert_eq!((largest.status, largest.json()["workers"].as_u64()), (200, Some(1_000)));
 
+    let plan = get(server.address, "/api/v1/plan?emails=20000&hosts=1000&per_host=1&host_interval=3").await.json();
+    assert_eq!((plan["max_pages_per_second"].as_f64().unwrap().floor(), &plan["bound_by"]), (333.0, &json!("hosts")));
+
     for target in ["/api/v1/system", "/?page=api&action=system-resources"] {
         let system = get(server.address, target).await;
         assert_eq!(system.names(), SYSTEM, "{target}");
@@ -131,6 +134,13 @@ async fn a_running_job_from_every_side() {
     assert_eq!((&workers["workers"][0]["state"], &workers["workers"][1]["state"]), (&json!("active"), &json!("idle")));
     assert_eq!(workers["workers"][0]["task"], "a page");
 
+    let all = get(server.address, "/api/v1/workers").await.json();
+    assert_eq!((&all["active"], &all["idle"], &all["stale"]), (&json!(2), &json!(1), &json!(0)));
+    let node = &all["nodes"][0];
+    assert_eq!((&node["node"], &node["host"], &node["pid"]), (&json!("node"), &json!("here"), &json!(7)));
+    let expected = json!({"worker": 2, "status": "active", "in_flight": 1, "job": 2, "task": "a page"});
+    assert_eq!((&node["stale"], &node["workers"][2]), (&json!(false), &expected));
+
     let status = get(server.address, "/?page=api&action=job-worker-status&job_id=1").await;
     let more = ["collected", "percentage", "queue", "reason", "target", "workers"];
     let mut expected: Vec<_> = ETA.iter().chain(&more).map(|name| (*name).to_owned()).collect();
@@ -157,6 +167,9 @@ async fn jobs_are_listed_by_key_and_state() {
     assert_eq!(ids("/api/v1/jobs?limit=2&after=2").await, (vec![3], None));
     assert_eq!(ids("/api/v1/jobs?status=queued").await, (vec![1, 3], None));
     assert_eq!(ids("/api/v1/jobs?status=paused,completed").await, (vec![2], None));
+    assert_eq!(ids("/api/v1/jobs?order=desc&limit=2").await, (vec![3, 2], Some(2)));
+    assert_eq!(ids("/api/v1/jobs?order=desc&limit=2&after=2").await, (vec![1], None));
+    assert_eq!(ids("/api/v1/jobs?order=desc&status=queued").await, (vec![3, 1], None));
     let job = get(server.address, "/api/v1/jobs?limit=1").await.json()["jobs"][0].clone();
     assert!(!names(&job).contains(&"queue".to_owned()), "{job}");
 }
@@ -210,6 +223,10 @@ async fn a_missing_job_is_a_problem_everywhere() {
         "/api/v1/jobs/7/eta",
         "/api/v1/jobs/7/workers",
         "/api/v1/jobs/7/errors",
+        "/api/v1/jobs/7/errors/list",
+        "/api/v1/jobs/7/addresses",
+        "/api/v1/jobs/7/addresses?search=x",
+        "/api/v1/jobs/7/export",
         "/?page=api&action=job-eta&job_id=7",
         "/?page=api&action=job-worker-status&job_id=7",
         &largest,
@@ -225,7 +242,7 @@ async fn a_missing_job_is_a_problem_everywhere() {
         assert_eq!((&problem["status"], &problem["type"]), (&json!(404), &json!("about:blank")), "{target}");
         assert!(problem["detail"].as_str().unwrap().starts_with("there is no job"), "{problem}");
     }
-    for target in ["/api", "/api/v1/jobs/7/addresses", "/api/v2/jobs"] {
+    for target in ["/api", "/api/v1/jobs/7/address", "/api/v2/jobs"] {
         assert_eq!(get(server.address, target).await.status, 404, "{target}");
     }
 }
@@ -241,6 +258,13 @@ async fn a_bad_parameter_is_named() {
         ("/api/v1/jobs?limit=1001", "limit"),
         ("/api/v1/jobs?after=x", "after"),
         ("/api/v1/jobs?status=lost", "status"),
+        ("/api/v1/jobs?order=up", "order"),
+        ("/api/v1/plan?emails=1&hosts=x", "hosts"),
+        ("/api/v1/plan?emails=1&per_host=0", "per_host"),
+        ("/api/v1/plan?emails=1&host_interval=-1", "host_interval"),
+        ("/api/v1/jobs/1/errors/list?class=bad", "class"),
+        ("/api/v1/jobs/1/errors/list?open=1", "open"),
+        ("/api/v1/jobs/1/export?format=xls", "format"),
         ("/api/v1/jobs/x", "id"),
         ("/api/v1/jobs/x/errors", "id"),
         ("/?page=api", "action"),
@@ -260,7 +284,7 @@ async fn a_bad_parameter_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn methods_are_told_apart() {
     let server = start(ServeOptions::default()).await;
-    for target in ["/healthz", "/api/v1/jobs", "/?page=api&action=system-resources"] {
+    for target in ["/healthz", "/api/v1/plan", "/?page=api&action=system-resources"] {
         for method in ["POST", "PUT", "DELETE", "PATCH", "BREW"] {
             let refused = request(server.address, method, target).await;
             assert_eq!((refused.status, refused.header("allow")), (405, Some("GET, HEAD, OPTIONS")), "{method}");

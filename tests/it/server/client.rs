@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::HANGS;
+use super::{HANGS, described};
 
 /// An answer, taken apart.
 #[derive(Debug)]
@@ -57,13 +57,55 @@ pub(super) async fn rest(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&read).into_owned()
 }
 
-/// Sends a request with these headers.
+/// Sends a request with these headers. Every answer is held to the description of the API.
 pub(super) async fn send(address: SocketAddr, method: &str, target: &str, headers: &str) -> Answer {
-    let request = format!("{method} {target} HTTP/1.1\r\nConnection: close\r\n{headers}\r\n");
+    let answer = plain(address, method, target, headers, "").await;
+    described::check(address, method, target, &answer).await;
+    answer
+}
+
+/// Sends a request with JSON in its body and these headers besides.
+pub(super) async fn send_json(address: SocketAddr, method: &str, target: &str, headers: &str, body: &str) -> Answer {
+    let length = body.len();
+    let headers = format!("Host: {address}\r\n{headers}Content-Type: application/json\r\nContent-Length: {length}\r\n");
+    let answer = plain(address, method, target, &headers, body).await;
+    described::check(address, method, target, &answer).await;
+    answer
+}
+
+pub(super) async fn post(address: SocketAddr, target: &str, body: &Value) -> Answer {
+    send_json(address, "POST", target, "", &body.to_string()).await
+}
+
+pub(super) async fn delete(address: SocketAddr, target: &str) -> Answer {
+    send_json(address, "DELETE", target, "", "{}").await
+}
+
+/// Sends a request as it is.
+pub(super) async fn plain(address: SocketAddr, method: &str, target: &str, headers: &str, body: &str) -> Answer {
+    let request = format!("{method} {target} HTTP/1.1\r\nConnection: close\r\n{headers}\r\n{body}");
     let text = exchange(address, request.as_bytes()).await;
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap();
-    Answer { status, head: head.to_owned(), body: body.to_owned() }
+    let mut answer = Answer { status, head: head.to_owned(), body: body.to_owned() };
+    if answer.header("transfer-encoding") == Some("chunked") {
+        answer.body = unchunked(&answer.body);
+    }
+    answer
+}
+
+/// The content of pieces; panics unless all of them are there.
+fn unchunked(body: &str) -> String {
+    let (mut rest, mut whole) = (body, String::new());
+    loop {
+        let (size, after) = rest.split_once("\r\n").expect("an export that breaks off");
+        let size = usize::from_str_radix(size, 16).unwrap();
+        if size == 0 {
+            return whole;
+        }
+        whole.push_str(&after[..size]);
+        rest = &after[size + 2..];
+    }
 }
 
 pub(super) async fn request(address: SocketAddr, method: &str, target: &str) -> Answer {

@@ -5,12 +5,17 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStderr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde_json::json;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use super::HANGS;
-use super::client::get;
+use super::client::{delete, get, post};
 use crate::cli::{interrupt, run, run_in, start_logging_in};
 
 /// A server in a folder, killed if a test fails before it has stopped.
@@ -85,6 +90,67 @@ async fn a_detached_job_is_picked_up_and_the_founding_api_shows_its_end() {
     served.reader().read_to_string(&mut rest).unwrap();
     assert_eq!(served.child.wait().unwrap().code(), Some(0), "{rest}");
     assert!(rest.contains("stopping"), "{rest}");
+}
+
+/// A site whose one page is missing until it is told to be there.
+async fn site(there: Arc<AtomicBool>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4_096];
+            let length = stream.read(&mut request).await.unwrap_or(0);
+            let page = request[..length].starts_with(b"GET /page ") && there.load(Ordering::Relaxed);
+            let (status, body) = if page { ("200 OK", "ann@host.org") } else { ("404 Not Found", "") };
+            let head = "Content-Type: text/plain\r\nConnection: close";
+            let length = body.len();
+            let answer = format!("HTTP/1.1 {status}\r\n{head}\r\nContent-Length: {length}\r\n\r\n{body}");
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_begun_tried_again_exported_and_deleted_over_http() {
+    let there = Arc::new(AtomicBool::new(false));
+    let site = site(there.clone()).await;
+    let folder = TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("in")).unwrap();
+    fs::write(folder.path().join("in/1.txt"), "bob@host.org").unwrap();
+    let mut served = serve_in(folder.path(), &["--root", "in"]);
+    let address = served.address;
+    let body = json!({"target": 10, "urls": [format!("http://{site}/page")], "paths": ["1.txt"]});
+    assert_eq!(post(address, "/api/v1/jobs", &body).await.status, 202);
+    let completed = async |collected: u64| {
+        loop {
+            let job = get(address, "/api/v1/jobs/1").await.json();
+            if job["status"] == "completed" && job["collected"] == collected {
+                return job;
+            }
+        }
+    };
+    let job = timeout(HANGS, completed(1)).await.unwrap();
+    assert_eq!(job["queue"]["failed"], 1, "{job}");
+
+    there.store(true, Ordering::Relaxed);
+    let again = json!({"code": "http-404", "note": "it is back", "retry": true});
+    let resolved = post(address, "/api/v1/jobs/1/errors/resolve", &again).await;
+    assert_eq!(resolved.json(), json!({"resolved": 1, "retried": 1}));
+    timeout(HANGS, completed(2)).await.unwrap();
+    let errors = get(address, "/api/v1/jobs/1/errors/list").await.json();
+    assert_eq!(errors["errors"][0]["resolved"]["outcome"], "succeeded", "{errors}");
+
+    let exported = get(address, "/api/v1/jobs/1/export").await.body;
+    let written = run_in(folder.path(), &["job", "export", "1"]);
+    assert_eq!((exported.lines().count(), exported), (3, written.out));
+    assert_eq!(delete(address, "/api/v1/jobs/1").await.status, 204);
+    assert_eq!(get(address, "/api/v1/jobs").await.json()["jobs"], json!([]));
+
+    interrupt(&served.child);
+    let mut rest = String::new();
+    served.reader().read_to_string(&mut rest).unwrap();
+    assert_eq!(served.child.wait().unwrap().code(), Some(0), "{rest}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::client::{exchange, get, rest, send};
+use super::client::{exchange, get, plain, rest, send};
 use super::{HANGS, start};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,14 +43,28 @@ async fn bodies_and_endless_heads_are_refused() {
     for body in ["Content-Length: 1000000000\r\n", "Transfer-Encoding: chunked\r\n"] {
         let answer = send(server.address, "GET", "/healthz", &format!("{host}{body}")).await;
         assert_eq!(answer.status, 413, "{body}");
-        let answer = send(server.address, "POST", "/api/v1/jobs", &format!("{host}{body}")).await;
+        let answer = send(server.address, "PUT", "/api/v1/jobs", &format!("{host}{body}")).await;
         assert_eq!(answer.status, 405, "{body}");
     }
+    let announced = send(server.address, "POST", "/api/v1/jobs", &format!("{host}Content-Length: 1048577\r\n")).await;
+    assert_eq!((announced.status, announced.header("connection")), (413, Some("close")));
+    let chunked = format!("{host}Transfer-Encoding: chunked\r\n");
+    let body = format!("100001\r\n{}\r\n0\r\n\r\n", " ".repeat(0x10_0001));
+    assert_eq!(plain(server.address, "POST", "/api/v1/jobs", &chunked, &body).await.status, 413);
     let long = exchange(server.address, format!("GET /{} HTTP/1.1\r\n", "x".repeat(100_000)).as_bytes()).await;
     assert!(long.is_empty() || long.starts_with("HTTP/1.1 4"), "{long}");
     let many = send(server.address, "GET", "/healthz", &format!("{host}{}", "A: b\r\n".repeat(100))).await;
     assert_eq!(many.status, 431);
     assert_eq!(get(server.address, "/healthz").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let server = start(ServeOptions { body_timeout: Duration::from_millis(50), ..ServeOptions::default() }).await;
+    let headers = format!("Host: {}\r\nContent-Length: 20\r\n", server.address);
+    let answer = plain(server.address, "POST", "/api/v1/jobs", &headers, "{\"target\":").await;
+    assert_eq!((answer.status, answer.header("connection")), (408, Some("close")));
+    assert!(answer.json()["detail"].as_str().unwrap().contains("took too long"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Found;
 use crate::args::ScanFormat;
 use crate::exit::Result;
-use crate::render::csv_cell;
+use mailscan_http::export::safe_cell;
 
 /// One address as JSON and CSV write it.
 #[derive(Serialize)]
@@ -85,7 +85,7 @@ impl Writer {
                 out.write_all(b"\n")?;
             }
             Self::Csv(out) => {
-                let (email, source) = (csv_cell::safe(row.email), csv_cell::safe(source));
+                let (email, source) = (safe_cell(row.email), safe_cell(source));
                 out.write_record([&*email, &*source, &row.offset.to_string(), row.form, &row.classes.join(" ")])?;
             }
         }

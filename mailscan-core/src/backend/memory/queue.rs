@@ -14,7 +14,9 @@ use crate::clock::{Clock, Timestamp};
 use crate::error::Result;
 use crate::job::JobId;
 use crate::lease::{Claimed, Lease, Settle, Verdict};
-use crate::queue::{ClaimRequest, Depth, Pushed, Queue, QueueLimits, Renewed, Settled, Share, Swept};
+use crate::queue::{
+    ClaimRequest, Depth, Pushed, Queue, QueueLimits, Renewed, Retried, Settled, Share, Swept, TaskState,
+};
 use crate::task::{ListPosition, NewTask, Task, TaskId, Work};
 
 /// A queue that lives as long as its process.
@@ -66,12 +68,14 @@ struct JobTasks {
     cursor: String,
     counts: [u64; State::COUNT],
     left_out: LeftOut,
+    /// The job was deleted and takes no more tasks.
+    closed: bool,
 }
 
 #[derive(Debug, Default)]
 struct Tasks {
-    /// The task with id `n` is at `n - 1`.
-    entries: Vec<Entry>,
+    entries: HashMap<TaskId, Entry>,
+    last_id: u64,
     ids: HashMap<(JobId, Work), TaskId>,
     jobs: HashMap<JobId, JobTasks>,
     leased: BTreeSet<Key>,
@@ -79,14 +83,11 @@ struct Tasks {
 }
 
 impl Tasks {
-    fn entry(&mut self, id: TaskId) -> Option<&mut Entry> {
-        let index = usize::try_from(id.0).ok()?.checked_sub(1)?;
-        self.entries.get_mut(index)
-    }
-
     /// The task of a lease, when it is the lease's job and fence.
-    fn fenced(&mut self, lease: &Lease) -> Option<&mut Entry> {
-        self.entry(lease.task).filter(|entry| entry.job == lease.job && entry.fence == lease.fence && lease.fence > 0)
+    fn fenced(&self, lease: &Lease) -> Option<&Entry> {
+        self.entries
+            .get(&lease.task)
+            .filter(|entry| entry.job == lease.job && entry.fence == lease.fence && lease.fence > 0)
     }
 
     /// Takes the task out of the set of its state, or puts it in.
@@ -98,7 +99,7 @@ impl Tasks {
                 set.remove(&key);
             }
         }
-        let entry = &self.entries[id.0 as usize - 1];
+        let Some(entry) = self.entries.get(&id) else { return };
         let key = (entry.due, id.0);
         let job = self.jobs.entry(entry.job).or_default();
         let count = &mut job.counts[entry.state as usize];
@@ -125,8 +126,46 @@ impl Tasks {
     /// Changes a task and keeps the sets in step.
     fn change(&mut self, id: TaskId, change: impl FnOnce(&mut Entry)) {
         self.index(id, false);
-        change(&mut self.entries[id.0 as usize - 1]);
+        if let Some(entry) = self.entries.get_mut(&id) {
+            change(entry);
+        }
         self.index(id, true);
+    }
+
+    /// Makes a task of the job that was given up ready as if it were new.
+    fn retry(&mut self, job: JobId, id: TaskId, now: Timestamp) -> Retried {
+        match self.state(job, id) {
+            None | Some(TaskState::Done) => return Retried::Unchanged,
+            Some(TaskState::Open) => return Retried::Open,
+            Some(TaskState::GivenUp) => {}
+        }
+        let due = self.order.next(now);
+        self.change(id, |entry| {
+            (entry.state, entry.due, entry.retries, entry.crashes) = (State::Pending, due, 0, 0);
+        });
+        Retried::Ready
+    }
+
+    fn state(&self, job: JobId, id: TaskId) -> Option<TaskState> {
+        Some(self.entries.get(&id).filter(|entry| entry.job == job)?.state.of_task())
+    }
+
+    /// Removes up to so many tasks of a job for good; answers whether there are more.
+    fn purge(&mut self, job: JobId, limit: usize) -> bool {
+        let own = self.entries.iter().filter(|(_, entry)| entry.job == job).map(|(id, _)| *id);
+        let ids: Vec<_> = own.take(limit).collect();
+        for id in &ids {
+            self.index(*id, false);
+            if let Some(entry) = self.entries.remove(id) {
+                self.ids.remove(&(job, entry.work));
+            }
+        }
+        let tasks = self.jobs.entry(job).or_default();
+        *tasks = JobTasks { closed: true, ..std::mem::take(tasks) };
+        if tasks.counts.iter().sum::<u64>() == 0 {
+            *tasks = JobTasks { closed: true, ..JobTasks::default() };
+        }
+        ids.len() == limit
     }
 
     fn push(&mut self, new: &NewTask, now: Timestamp) -> Pushed {
@@ -134,12 +173,15 @@ impl Tasks {
         if let Some(id) = self.ids.get(&identity) {
             return Pushed::Duplicate(*id);
         }
-        let total: u64 = self.jobs.get(&new.job).map_or(0, |job| job.counts.iter().sum());
-        if new.limit.is_some_and(|limit| total >= limit) {
+        let job = self.jobs.get(&new.job);
+        let total: u64 = job.map_or(0, |job| job.counts.iter().sum());
+        if job.is_some_and(|job| job.closed) || new.limit.is_some_and(|limit| total >= limit) {
             return Pushed::OverLimit;
         }
         let due = self.order.next(now);
-        self.entries.push(Entry {
+        self.last_id += 1;
+        let id = TaskId(self.last_id);
+        let entry = Entry {
             job: new.job,
             work: new.work.clone(),
             host: new.work.host(),
@@ -149,8 +191,8 @@ impl Tasks {
             fence: 0,
             retries: 0,
             crashes: 0,
-        });
-        let id = TaskId(self.entries.len() as u64);
+        };
+        self.entries.insert(id, entry);
         self.ids.insert(identity, id);
         self.index(id, true);
         Pushed::New(id)
@@ -174,10 +216,7 @@ impl Tasks {
         let mut chosen = Vec::new();
         for ((_, (_, id)), share) in candidates {
             let again = chosen.contains(&TaskId(id));
-            if !again
-                && chosen.len() < request.suspects
-                && taken.take(share, &self.entries[id as usize - 1].host, 1) == 1
-            {
+            if !again && chosen.len() < request.suspects && taken.take(share, &self.entries[&TaskId(id)].host, 1) == 1 {
                 chosen.push(TaskId(id));
             }
         }
@@ -214,12 +253,16 @@ impl Tasks {
             entry.fence += 1;
         });
         let task = self.task(id);
-        let fence = self.entries[id.0 as usize - 1].fence;
-        Claimed { lease: Lease { job: task.job, task: id, fence }, task }
+        Claimed { lease: self.lease_of(id), task }
+    }
+
+    fn lease_of(&self, id: TaskId) -> Lease {
+        let entry = &self.entries[&id];
+        Lease { job: entry.job, task: id, fence: entry.fence }
     }
 
     fn task(&self, id: TaskId) -> Task {
-        let entry = &self.entries[id.0 as usize - 1];
+        let entry = &self.entries[&id];
         Task {
             id,
             job: entry.job,
@@ -267,7 +310,7 @@ impl Tasks {
                 entry.state = if quarantined { State::Quarantined } else { ready };
             });
             if quarantined {
-                swept.quarantined.push(self.task(id));
+                swept.quarantined.push(Claimed { lease: self.lease_of(id), task: self.task(id) });
             } else {
                 swept.returned += 1;
             }
@@ -365,6 +408,25 @@ impl Queue for MemoryQueue {
         Ok(swept)
     }
 
+    async fn retry(&self, job: JobId, tasks: &[TaskId]) -> Result<Vec<Retried>> {
+        let now = self.clock.now();
+        let retried = {
+            let mut all = self.lock();
+            tasks.iter().map(|id| all.retry(job, *id, now)).collect()
+        };
+        self.hint.give();
+        Ok(retried)
+    }
+
+    async fn states(&self, job: JobId, tasks: &[TaskId]) -> Result<Vec<Option<TaskState>>> {
+        let all = self.lock();
+        Ok(tasks.iter().map(|id| all.state(job, *id)).collect())
+    }
+
+    async fn purge_tasks(&self, job: JobId, limit: NonZeroUsize) -> Result<bool> {
+        Ok(self.lock().purge(job, limit.get()))
+    }
+
     async fn depth(&self, job: JobId) -> Result<Depth> {
         let all = self.lock();
         let job = all.jobs.get(&job);
@@ -373,7 +435,7 @@ impl Queue for MemoryQueue {
 
     async fn lists(&self, job: JobId) -> Result<Vec<ListPosition>> {
         let all = self.lock();
-        let open = all.entries.iter().filter(|entry| entry.job == job && entry.state.is_open());
+        let open = all.entries.values().filter(|entry| entry.job == job && entry.state.is_open());
         let mut lists: Vec<_> = open.filter_map(|entry| entry.work.list_position()).collect();
         lists.sort_unstable();
         Ok(lists)

@@ -1,6 +1,7 @@
 //! The store in memory: vectors in the order of ids, and a set of identities for each job.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Job, JobId, JobStatus, NewJob};
 use crate::lease::NodeId;
 use crate::store::{
-    Created, ErrorGroup, ErrorQuery, ErrorSelection, Inserted, JobQuery, NewWorkerError, NodeBeat, NodeSeen,
+    Created, Deletion, ErrorGroup, ErrorQuery, ErrorSelection, Inserted, JobQuery, NewWorkerError, NodeBeat, NodeSeen,
     Resolution, Sighting, Store, Stored, Transition, WorkerError,
 };
 use crate::task::TaskId;
@@ -42,10 +43,14 @@ impl Default for MemoryStore {
 #[derive(Debug, Default)]
 struct State {
     jobs: BTreeMap<u64, JobRows>,
+    last_job: u64,
+    /// Deleted jobs with what is left of them; `None` when that is nothing.
+    deleted: BTreeMap<u64, Option<JobRows>>,
     keys: HashMap<String, JobId>,
     last_address: u64,
     nodes: BTreeMap<NodeId, (NodeBeat, Timestamp)>,
     errors: Vec<WorkerError>,
+    last_error: u64,
     recorded: HashSet<(JobId, TaskId, u64)>,
 }
 
@@ -63,7 +68,32 @@ impl State {
         self.jobs.get_mut(&id.0).ok_or_else(missing)
     }
 
+    /// Removes up to so many rows of a deleted job; answers whether there are more.
+    fn purge(&mut self, id: JobId, limit: usize) -> bool {
+        let Some(left) = self.deleted.get_mut(&id.0) else { return false };
+        let Some(rows) = left else { return false };
+        let taken = rows.addresses.len().min(limit);
+        for stored in rows.addresses.drain(rows.addresses.len() - taken..) {
+            rows.identities.remove(&stored.address.identity());
+        }
+        let mut room = limit - taken;
+        self.errors.retain(|row| {
+            let removed = room > 0 && row.error.job == id;
+            room -= usize::from(removed);
+            !removed
+        });
+        if room == 0 {
+            return true;
+        }
+        self.recorded.retain(|(job, ..)| *job != id);
+        *left = None;
+        false
+    }
+
     fn insert(&mut self, sighting: &Sighting, now: Timestamp) -> Result<Inserted> {
+        if self.deleted.contains_key(&sighting.job.0) {
+            return Ok(Inserted::OverTarget);
+        }
         let id = self.last_address + 1;
         let rows = self.job("insert", sighting.job)?;
         let identity = sighting.address.identity();
@@ -95,7 +125,8 @@ impl Store for MemoryStore {
         if let Some(id) = state.keys.get(&new.key) {
             return Ok(Created::Existing(*id));
         }
-        let id = JobId(state.jobs.len() as u64 + 1);
+        state.last_job += 1;
+        let id = JobId(state.last_job);
         let job = Job {
             id,
             key: new.key.clone(),
@@ -121,6 +152,11 @@ impl Store for MemoryStore {
     async fn jobs(&self, query: &JobQuery) -> Result<Vec<Job>> {
         let wanted = |job: &&Job| query.statuses.is_empty() || query.statuses.contains(&job.status);
         let state = self.lock();
+        if query.descending {
+            let before = if query.after == 0 { u64::MAX } else { query.after };
+            let older = state.jobs.range(..before).rev().map(|(_, rows)| &rows.job);
+            return Ok(older.filter(wanted).take(query.limit).cloned().collect());
+        }
         let later = state.jobs.range(query.after.saturating_add(1)..).map(|(_, rows)| &rows.job);
         Ok(later.filter(wanted).take(query.limit).cloned().collect())
     }
@@ -150,6 +186,30 @@ impl Store for MemoryStore {
         Ok(Transition::Applied)
     }
 
+    async fn delete_job(&self, id: JobId) -> Result<Deletion> {
+        let mut state = self.lock();
+        let Some(status) = state.jobs.get(&id.0).map(|rows| rows.job.status) else { return Ok(Deletion::Missing) };
+        if !status.can_be_deleted() {
+            return Ok(Deletion::Refused(status));
+        }
+        let rows = state.jobs.remove(&id.0);
+        if let Some(rows) = &rows {
+            state.keys.remove(&rows.job.key);
+        }
+        state.deleted.insert(id.0, rows);
+        Ok(Deletion::Applied)
+    }
+
+    async fn deleted_jobs(&self, limit: usize) -> Result<Vec<JobId>> {
+        let state = self.lock();
+        let left = state.deleted.iter().filter(|(_, rows)| rows.is_some());
+        Ok(left.map(|(id, _)| JobId(*id)).take(limit).collect())
+    }
+
+    async fn purge_job(&self, id: JobId, limit: NonZeroUsize) -> Result<bool> {
+        Ok(self.lock().purge(id, limit.get()))
+    }
+
     async fn mark_seeded(&self, id: JobId) -> Result<()> {
         self.lock().job("mark seeded", id)?.job.seeded = true;
         Ok(())
@@ -167,7 +227,9 @@ impl Store for MemoryStore {
         let mut state = self.lock();
         // All jobs are looked up before the first row is written, so that a missing one leaves nothing behind.
         for sighting in sightings {
-            state.job("insert", sighting.job)?;
+            if !state.deleted.contains_key(&sighting.job.0) {
+                state.job("insert", sighting.job)?;
+            }
         }
         sightings.iter().map(|sighting| state.insert(sighting, now)).collect()
     }
@@ -207,8 +269,10 @@ impl Store for MemoryStore {
         let at = self.clock.now();
         let mut state = self.lock();
         for error in errors {
-            if state.recorded.insert((error.job, error.task, error.fence)) {
-                let id = state.errors.len() as u64 + 1;
+            let deleted = state.deleted.contains_key(&error.job.0);
+            if !deleted && state.recorded.insert((error.job, error.task, error.fence)) {
+                state.last_error += 1;
+                let id = state.last_error;
                 state.errors.push(WorkerError { id, error: error.clone(), at, resolved: None });
             }
         }
@@ -217,9 +281,7 @@ impl Store for MemoryStore {
 
     async fn errors(&self, query: &ErrorQuery) -> Result<Vec<WorkerError>> {
         let wanted = |row: &&WorkerError| {
-            row.id > query.after
-                && query.job.is_none_or(|job| row.error.job == job)
-                && !(query.open_only && row.resolved.is_some())
+            row.id > query.after && !(query.open_only && row.resolved.is_some()) && selects(&query.of, row)
         };
         Ok(self.lock().errors.iter().filter(wanted).take(query.limit).cloned().collect())
     }
@@ -248,11 +310,11 @@ impl Store for MemoryStore {
         Ok(groups)
     }
 
-    async fn resolve_errors(&self, selection: &ErrorSelection, note: &str) -> Result<u64> {
+    async fn resolve_errors(&self, selection: &ErrorSelection, note: &str, retried: bool) -> Result<u64> {
         let at = self.clock.now();
         let mut count = 0;
         for row in self.lock().errors.iter_mut().filter(|row| row.resolved.is_none() && selects(selection, row)) {
-            row.resolved = Some(Resolution { at, note: note.to_owned() });
+            row.resolved = Some(Resolution { at, note: note.to_owned(), retried });
             count += 1;
         }
         Ok(count)
@@ -263,6 +325,7 @@ fn selects(selection: &ErrorSelection, row: &WorkerError) -> bool {
     let error = &row.error;
     (selection.ids.is_empty() || selection.ids.contains(&row.id))
         && selection.job.is_none_or(|job| error.job == job)
+        && selection.class.is_none_or(|class| error.class == class)
         && selection.code.as_ref().is_none_or(|code| *code == error.code)
         && selection.host.as_ref().is_none_or(|host| *host == error.host)
 }

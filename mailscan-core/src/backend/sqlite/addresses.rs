@@ -11,6 +11,7 @@ use std::sync::Arc;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::convert::{bits, int, uint};
+use super::deletion;
 use super::failure::Failure;
 use super::runs::{self, Index};
 use super::writer::Session;
@@ -47,6 +48,11 @@ impl Filters {
         self.0.clear();
     }
 
+    /// Forgets a job.
+    pub(super) fn forget(&mut self, job: JobId) {
+        self.0.remove(&job);
+    }
+
     /// The filter of a job that has so many addresses. Made from the index when it is full, and unless all of them came
     /// through here: other processes may write to the file.
     fn of(&mut self, job: JobId, collected: u64, index: &Index<'_>) -> Result<&mut Filter, Failure> {
@@ -79,6 +85,8 @@ enum Fate {
 /// The part of a batch that belongs to one job.
 struct Part {
     room: u64,
+    /// The job was deleted: nothing is stored for it.
+    deleted: bool,
     collected: u64,
     /// Fingerprints and places in the batch.
     order: Vec<(i64, usize)>,
@@ -102,6 +110,10 @@ pub(super) fn insert(
     }
     let mut fates = vec![Fate::Stored; sightings.len()];
     for (job, part) in &mut parts {
+        if part.deleted {
+            part.order.drain(..).for_each(|(_, place)| fates[place] = Fate::First);
+            continue;
+        }
         part.order.sort_unstable();
         let index = Index::open(connection, *job)?;
         let filter = session.memory.filters.of(*job, part.collected, &index)?;
@@ -111,7 +123,7 @@ pub(super) fn insert(
         }
     }
     let (inserted, ids) = write(connection, sightings, &fates, &mut parts, (mask, int(now.0)))?;
-    for (job, part) in parts {
+    for (job, part) in parts.into_iter().filter(|(_, part)| !part.deleted) {
         let entries: Vec<_> = part
             .order
             .iter()
@@ -134,11 +146,13 @@ pub(super) fn insert(
 /// Reads how many addresses a job has and how many more it takes.
 fn open(connection: &Connection, job: JobId) -> Result<Part, Failure> {
     let mut quota = connection.prepare_cached(sql!("job_quota"))?;
-    let (collected, target): (u64, u64) = quota
-        .query_row([int(job.0)], |row| Ok((uint(row, 0)?, uint(row, 1)?)))
-        .optional()?
-        .ok_or_else(|| Failure::Own(ErrorKind::NotFound, format!("there is no job {job}")))?;
-    Ok(Part { room: target.saturating_sub(collected), collected, order: Vec::new() })
+    let found = quota.query_row([int(job.0)], |row| Ok((uint(row, 0)?, uint(row, 1)?))).optional()?;
+    let (deleted, (collected, target)) = match found {
+        Some(quota) => (false, quota),
+        None if deletion::is_deleted(connection, job)? => (true, (0, 0)),
+        None => return Err(Failure::Own(ErrorKind::NotFound, format!("there is no job {job}"))),
+    };
+    Ok(Part { room: target.saturating_sub(collected), deleted, collected, order: Vec::new() })
 }
 
 /// Decides about the sightings of one fingerprint, which are in the order of the input. `stored` is the index when it

@@ -25,6 +25,7 @@ macro_rules! sql {
 mod addresses;
 mod claim;
 mod convert;
+mod deletion;
 mod failure;
 mod lock;
 mod pipeline;

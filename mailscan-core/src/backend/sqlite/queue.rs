@@ -19,7 +19,7 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::job::JobId;
 use crate::lease::{Claimed, Lease, Settle, Verdict};
-use crate::queue::{ClaimRequest, Depth, Pushed, Queue, QueueLimits, Renewed, Settled, Swept};
+use crate::queue::{ClaimRequest, Depth, Pushed, Queue, QueueLimits, Renewed, Retried, Settled, Swept, TaskState};
 use crate::task::{ListPosition, NewTask, TaskId, Work};
 
 /// How the counts of jobs move during one operation.
@@ -59,6 +59,13 @@ fn counts(connection: &Connection, job: JobId) -> Result<[u64; State::COUNT], Fa
         Ok(counts)
     };
     Ok(get.query_row([int(job.0)], read).optional()?.unwrap_or_default())
+}
+
+/// How many tasks a job ever had; `None` when it takes no more.
+fn total(connection: &Connection, job: JobId) -> Result<Option<u64>, Failure> {
+    let mut get = connection.prepare_cached(sql!("count_is_closed"))?;
+    let closed = get.query_row([int(job.0)], |row| row.get::<_, bool>(0)).optional()?.unwrap_or_default();
+    Ok(if closed { None } else { Some(counts(connection, job)?.iter().sum()) })
 }
 
 /// The mentions that a job left out. A class that only a newer version knows has no place in them.
@@ -131,9 +138,9 @@ pub(super) fn push<'a>(
         let push = Push { new, kind: new.work.kind(), locator: new.work.locator(), fingerprint };
         let total = match totals.get_mut(&new.job) {
             Some(total) => total,
-            None => totals.entry(new.job).or_insert(counts(session.connection, new.job)?.iter().sum::<u64>()),
+            None => totals.entry(new.job).or_insert(total(session.connection, new.job)?),
         };
-        let over = new.limit.is_some_and(|limit| *total >= limit);
+        let over = total.is_none_or(|total| new.limit.is_some_and(|limit| total >= limit));
         let mut id = if over { None } else { push.insert(session, 0, now)? };
         if id.is_none() {
             match push.find(session.connection)? {
@@ -147,7 +154,7 @@ pub(super) fn push<'a>(
         }
         pushed.push(id.map_or(Pushed::OverLimit, Pushed::New));
         if id.is_some() {
-            *total += 1;
+            *total = total.map(|total| total + 1);
             moves.note(new.job, None, State::Pending as usize, 1);
         }
     }
@@ -225,17 +232,55 @@ fn sweep(session: &mut Session<'_>, most: usize, limits: QueueLimits, now: Times
         let due = int(session.memory.order.next(now));
         let mut rows = sweep.query(params![id, due, limits.suspect_after, limits.quarantine_after])?;
         let Some(row) = rows.next()? else { continue };
-        let Claimed { task, .. } = claimed(row)?;
+        let ended = claimed(row)?;
         let state = row.get::<_, u32>(8)? as usize;
-        moves.note(task.job, Some(State::Leased), state, 1);
+        moves.note(ended.task.job, Some(State::Leased), state, 1);
         if state == State::Quarantined as usize {
-            swept.quarantined.push(task);
+            swept.quarantined.push(ended);
         } else {
             swept.returned += 1;
         }
     }
     moves.write(session.connection)?;
     Ok(swept)
+}
+
+/// The state of a task of a job.
+fn state(connection: &Connection, job: JobId, task: TaskId) -> Result<Option<State>, Failure> {
+    let mut select = connection.prepare_cached(sql!("task_state"))?;
+    let number: Option<u32> = select.query_row([int(task.0), int(job.0)], |row| row.get(0)).optional()?;
+    let known =
+        |number| State::numbered(number).ok_or_else(|| Failure::corrupt("state of a task", &number.to_string()));
+    number.map(known).transpose()
+}
+
+fn retry(session: &mut Session<'_>, job: JobId, tasks: &[TaskId], now: Timestamp) -> Result<Vec<Retried>, Failure> {
+    let mut moves = Moves::default();
+    let mut update = session.connection.prepare_cached(sql!("task_retry"))?;
+    let mut one = |task: &TaskId| {
+        let state = state(session.connection, job, *task)?;
+        Ok(match state.map(|state| (state, state.of_task())) {
+            None | Some((_, TaskState::Done)) => Retried::Unchanged,
+            Some((_, TaskState::Open)) => Retried::Open,
+            Some((state, TaskState::GivenUp)) => {
+                update.execute(params![int(task.0), int(session.memory.order.next(now))])?;
+                moves.note(job, Some(state), State::Pending as usize, 1);
+                Retried::Ready
+            }
+        })
+    };
+    let retried = tasks.iter().map(&mut one).collect::<Result<_, Failure>>()?;
+    moves.write(session.connection)?;
+    Ok(retried)
+}
+
+fn purge_tasks(session: &mut Session<'_>, job: JobId, most: usize) -> Result<bool, Failure> {
+    let connection = session.connection;
+    session.memory.cursors.remove(&job);
+    let removed = connection.prepare_cached(sql!("task_purge"))?.execute(params![int(job.0), limit(most)])?;
+    connection.prepare_cached(sql!("count_close"))?.execute([int(job.0)])?;
+    connection.prepare_cached(sql!("left_out_delete"))?.execute([int(job.0)])?;
+    Ok(removed == most)
 }
 
 impl Queue for Sqlite {
@@ -279,6 +324,26 @@ impl Queue for Sqlite {
             self.shared.hint.give();
         }
         Ok(swept)
+    }
+
+    async fn retry(&self, job: JobId, tasks: &[TaskId]) -> Result<Vec<Retried>> {
+        let (tasks, now) = (tasks.to_vec(), self.shared.clock.now());
+        let retried = self.write("retry", move |session| retry(session, job, &tasks, now)).await?;
+        self.shared.hint.give();
+        Ok(retried)
+    }
+
+    async fn states(&self, job: JobId, tasks: &[TaskId]) -> Result<Vec<Option<TaskState>>> {
+        let tasks = tasks.to_vec();
+        self.read("states", move |connection| {
+            let one = |task: &TaskId| Ok(state(connection, job, *task)?.map(State::of_task));
+            tasks.iter().map(one).collect()
+        })
+        .await
+    }
+
+    async fn purge_tasks(&self, job: JobId, limit: NonZeroUsize) -> Result<bool> {
+        self.write("purge tasks", move |session| purge_tasks(session, job, limit.get())).await
     }
 
     async fn depth(&self, job: JobId) -> Result<Depth> {

@@ -19,7 +19,7 @@ enum Step {
 }
 
 /// The steps from an empty file to the schema of this version; the number of steps done is the schema's version.
-const MIGRATIONS: [Step; 8] = [
+const MIGRATIONS: [Step; 9] = [
     Step::Sql(sql!("migrations/0001_base")),
     Step::Sql(sql!("migrations/0002_open_errors")),
     Step::Sql(sql!("migrations/0003_address_runs")),
@@ -28,6 +28,7 @@ const MIGRATIONS: [Step; 8] = [
     Step::Sql(sql!("migrations/0006_classes")),
     Step::Sql(sql!("migrations/0007_task_list")),
     Step::Sql(sql!("migrations/0008_bounds")),
+    Step::Sql(sql!("migrations/0009_deletion")),
 ];
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,5 +1,6 @@
 //! The store in SQLite: jobs, processes and errors. The set union of addresses is in `addresses.rs`.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::convert::{int, limit, maybe_time, millis, small, time, uint};
 use super::failure::Failure;
 use super::runs::Index;
 use super::writer::Session;
-use super::{Sqlite, addresses, spec};
+use super::{Sqlite, addresses, deletion, spec};
 use crate::address::Address;
 use crate::class::Classes;
 use crate::clock::Timestamp;
@@ -18,8 +19,8 @@ use crate::extract::Form;
 use crate::job::{Job, JobId, JobStatus, NewJob};
 use crate::lease::NodeId;
 use crate::store::{
-    Created, ErrorClass, ErrorGroup, ErrorQuery, ErrorSelection, Inserted, JobQuery, NewWorkerError, NodeBeat,
-    NodeSeen, Resolution, Sighting, Store, Stored, Transition, WorkerError,
+    Created, Deletion, ErrorClass, ErrorGroup, ErrorQuery, ErrorSelection, Inserted, JobQuery, NewWorkerError,
+    NodeBeat, NodeSeen, Resolution, Sighting, Store, Stored, Transition, WorkerError,
 };
 use crate::task::TaskId;
 
@@ -61,8 +62,13 @@ fn create_job(session: &mut Session<'_>, new: &NewJob, now: Timestamp) -> Result
 
 fn jobs(connection: &Connection, query: &JobQuery) -> Result<Vec<Job>, Failure> {
     let statuses: Vec<_> = query.statuses.iter().map(|status| status.as_str()).collect();
-    let values = params![int(query.after), spec::json(&statuses)?, limit(query.limit)];
-    list(connection, sql!("job_list"), values, |row| {
+    let (sql, bound) = match (query.descending, query.after) {
+        (false, after) => (sql!("job_list"), after),
+        (true, 0) => (sql!("job_list_newest"), u64::MAX),
+        (true, before) => (sql!("job_list_newest"), before),
+    };
+    let values = params![int(bound), spec::json(&statuses)?, limit(query.limit)];
+    list(connection, sql, values, |row| {
         Ok(Job {
             id: JobId(uint(row, 0)?),
             key: row.get(1)?,
@@ -79,6 +85,14 @@ fn jobs(connection: &Connection, query: &JobQuery) -> Result<Vec<Job>, Failure> 
     })
 }
 
+/// The state of a job; `None` when there is no such job.
+pub(super) fn status(connection: &Connection, id: JobId) -> Result<Option<JobStatus>, Failure> {
+    let mut select = connection.prepare_cached(sql!("job_status"))?;
+    let name: Option<String> = select.query_row([int(id.0)], |row| row.get(0)).optional()?;
+    let known = |name: String| JobStatus::parse(&name).ok_or_else(|| Failure::corrupt("job state", &name));
+    name.map(known).transpose()
+}
+
 fn transition(
     session: &mut Session<'_>,
     id: JobId,
@@ -87,9 +101,7 @@ fn transition(
     reason: Option<&str>,
     now: Timestamp,
 ) -> Result<Transition, Failure> {
-    let mut select = session.connection.prepare_cached(sql!("job_status"))?;
-    let status: String = select.query_row([int(id.0)], |row| row.get(0)).optional()?.ok_or_else(|| missing(id))?;
-    let status = JobStatus::parse(&status).ok_or_else(|| Failure::corrupt("job state", &status))?;
+    let status = status(session.connection, id)?.ok_or_else(|| missing(id))?;
     if status == to {
         return Ok(Transition::Already);
     }
@@ -146,8 +158,8 @@ pub(super) fn record_errors<'a>(
 }
 
 fn worker_error(row: &Row<'_>) -> Result<WorkerError, Failure> {
-    let note: Option<String> = row.get(12)?;
-    let resolved = maybe_time(row, 11)?.map(|at| Resolution { at, note: note.unwrap_or_default() });
+    let (note, retried): (Option<String>, bool) = (row.get(12)?, row.get(13)?);
+    let resolved = maybe_time(row, 11)?.map(|at| Resolution { at, note: note.unwrap_or_default(), retried });
     let error = NewWorkerError {
         job: JobId(uint(row, 1)?),
         task: TaskId(uint(row, 2)?),
@@ -163,16 +175,15 @@ fn worker_error(row: &Row<'_>) -> Result<WorkerError, Failure> {
 }
 
 fn errors(connection: &Connection, query: &ErrorQuery) -> Result<Vec<WorkerError>, Failure> {
-    let (after, most) = (int(query.after), limit(query.limit));
-    match query.job {
-        Some(job) if query.open_only => {
-            list(connection, sql!("error_list_open"), params![after, int(job.0), most], worker_error)
-        }
-        job => {
-            let job = job.map(|job| int(job.0));
-            list(connection, sql!("error_list"), params![after, job, query.open_only, most], worker_error)
-        }
-    }
+    let ErrorSelection { ids, job, class, code, host } = &query.of;
+    let sql = match job {
+        None => sql!("error_list"),
+        Some(_) if query.open_only => sql!("error_list_open"),
+        Some(_) => sql!("error_list_of_job"),
+    };
+    let (job, class) = (job.map(|job| int(job.0)), class.map(ErrorClass::as_str));
+    let (after, ids, most) = (int(query.after), spec::json(ids)?, limit(query.limit));
+    list(connection, sql, params![after, query.open_only, ids, job, class, code, host, most], worker_error)
 }
 
 fn error_groups(connection: &Connection, job: Option<JobId>, most: usize) -> Result<Vec<ErrorGroup>, Failure> {
@@ -209,7 +220,7 @@ impl Store for Sqlite {
 
     async fn job(&self, id: JobId) -> Result<Option<Job>> {
         let Some(after) = id.0.checked_sub(1) else { return Ok(None) };
-        let query = JobQuery { after, limit: 1, statuses: Vec::new() };
+        let query = JobQuery { after, limit: 1, ..JobQuery::default() };
         let jobs = self.read("job", move |connection| jobs(connection, &query)).await?;
         Ok(jobs.into_iter().find(|job| job.id == id))
     }
@@ -228,6 +239,21 @@ impl Store for Sqlite {
     ) -> Result<Transition> {
         let (from, reason, now) = (from.to_vec(), reason.map(str::to_owned), self.shared.clock.now());
         self.write("transition", move |session| transition(session, id, &from, to, reason.as_deref(), now)).await
+    }
+
+    async fn delete_job(&self, id: JobId) -> Result<Deletion> {
+        self.write("delete job", move |session| deletion::delete(session, id)).await
+    }
+
+    async fn deleted_jobs(&self, most: usize) -> Result<Vec<JobId>> {
+        self.read("deleted jobs", move |connection| {
+            list(connection, sql!("deleted_list"), [limit(most)], |row| Ok(JobId(uint(row, 0)?)))
+        })
+        .await
+    }
+
+    async fn purge_job(&self, id: JobId, limit: NonZeroUsize) -> Result<bool> {
+        self.write("purge job", move |session| deletion::purge(session, id, limit.get())).await
     }
 
     async fn mark_seeded(&self, id: JobId) -> Result<()> {
@@ -330,12 +356,13 @@ impl Store for Sqlite {
         .await
     }
 
-    async fn resolve_errors(&self, selection: &ErrorSelection, note: &str) -> Result<u64> {
+    async fn resolve_errors(&self, selection: &ErrorSelection, note: &str, retried: bool) -> Result<u64> {
         let (selection, note, now) = (selection.clone(), note.to_owned(), self.shared.clock.now());
         self.write("resolve errors", move |session| {
-            let (ids, job) = (spec::json(&selection.ids)?, selection.job.map(|job| int(job.0)));
+            let ErrorSelection { ids, job, class, code, host } = &selection;
+            let (ids, job, class) = (spec::json(ids)?, job.map(|job| int(job.0)), class.map(ErrorClass::as_str));
             let mut resolve = session.connection.prepare_cached(sql!("error_resolve"))?;
-            Ok(resolve.execute(params![int(now.0), note, ids, job, selection.code, selection.host])? as u64)
+            Ok(resolve.execute(params![int(now.0), note, retried, ids, job, class, code, host])? as u64)
         })
         .await
     }

@@ -1,0 +1,2 @@
+-- Forgets an address.
+DELETE FROM address WHERE id = ?1

@@ -1,0 +1,2 @@
+-- Deletes a job.
+DELETE FROM job WHERE id = ?1

@@ -1,0 +1,96 @@
+//! The lines of [`Queue::retry`] and [`Queue::states`].
+
+use super::*;
+use crate::queue::{Depth, Retried, TaskState};
+
+const EVERY: [FailureClass; 4] = FailureClass::ALL;
+
+/// Pushes pages and gives them up, one for every class of failure.
+async fn given_up(queue: &impl Queue) -> Vec<TaskId> {
+    push_new(queue, &pages("a.org", EVERY.len())).await;
+    let claimed = take(queue, 9).await;
+    let batch: Vec<_> = claimed.iter().map(|claimed| claimed.lease).zip(EVERY.map(failed)).collect();
+    settle_all(queue, &batch).await;
+    ids(&claimed)
+}
+
+/// What was given up can be claimed at once, as if it were new; retrying it again changes nothing.
+pub async fn what_was_given_up_begins_anew<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    let given_up = given_up(&queue).await;
+    assert_eq!(queue.retry(JOB, &given_up).await.unwrap(), [Retried::Ready; 4]);
+    assert_eq!(queue.depth(JOB).await.unwrap(), Depth { pending: 4, ..Depth::default() });
+    assert_eq!(queue.retry(JOB, &given_up).await.unwrap(), [Retried::Open; 4]);
+    let claimed = take(&queue, 9).await;
+    assert_same(ids(&claimed), given_up);
+    assert!(claimed.iter().all(|claimed| (claimed.task.attempt, claimed.task.crashes) == (1, 0)));
+}
+
+/// Attempts and crashes are forgotten, so what was quarantined comes back as no suspect.
+pub async fn a_retried_task_has_no_past<H: Harness>(harness: &H) {
+    let (queue, _) = harness.open(QueueLimits { suspect_after: 1, quarantine_after: 2 }).await;
+    let task = push_new(&queue, &[page("a.org", 1)]).await[0];
+    settle_one(&queue, take_one(&queue).await.lease, retry(Duration::ZERO)).await;
+    for _ in 0..2 {
+        take_one(&queue).await;
+        crash(harness, &queue).await;
+    }
+    assert_eq!(queue.depth(JOB).await.unwrap().quarantined, 1);
+    assert_eq!(queue.retry(JOB, &[task]).await.unwrap(), [Retried::Ready]);
+    let claimed = queue.claim(&ClaimRequest { suspects: 0, ..request(1) }).await.unwrap();
+    assert_eq!((claimed[0].task.attempt, claimed[0].task.crashes), (1, 0));
+}
+
+/// The fence goes on rising, so that whoever had the task before has lost it.
+pub async fn the_fence_survives_a_retry<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    let task = push_new(&queue, &[page("a.org", 1)]).await[0];
+    let before = take_one(&queue).await.lease;
+    settle_one(&queue, before, failed(FailureClass::Permanent)).await;
+    queue.retry(JOB, &[task]).await.unwrap();
+    let after = take_one(&queue).await.lease;
+    assert!(after.fence > before.fence);
+    assert_eq!(settle_one(&queue, before, Verdict::Done).await, Settled::Lost);
+    assert_eq!(settle_one(&queue, after, Verdict::Done).await, Settled::Applied);
+}
+
+/// What is open or done stays as it is, and so do tasks of other jobs; answers match the input's order.
+pub async fn nothing_else_is_retried<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    let foreign = push_new(&queue, &[NewTask { job: JobId(2), ..page("a.org", 9) }]).await[0];
+    let given_up = given_up(&queue).await;
+    let tasks = push_new(&queue, &pages("b.org", 3)).await;
+    let claimed = take(&queue, 2).await;
+    settle_one(&queue, claimed[0].lease, Verdict::Done).await;
+    let (done, leased) = (claimed[0].task.id, claimed[1].task.id);
+    let depth = queue.depth(JOB).await.unwrap();
+    let asked = [done, TaskId(u64::MAX), leased, foreign, tasks[2]];
+    let expected = [Retried::Unchanged, Retried::Unchanged, Retried::Open, Retried::Unchanged, Retried::Open];
+    assert_eq!(queue.retry(JOB, &asked).await.unwrap(), expected);
+    assert_eq!(queue.retry(JobId(2), &given_up).await.unwrap(), [Retried::Unchanged; 4]);
+    assert_eq!(queue.depth(JOB).await.unwrap(), depth);
+    assert!(queue.retry(JOB, &[]).await.unwrap().is_empty());
+}
+
+/// A retry gives the hint.
+pub async fn a_retry_wakes_who_waits<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    let given_up = given_up(&queue).await;
+    queue.ready().await;
+    let (ready, retried) = futures::join!(queue.ready(), queue.retry(JOB, &given_up));
+    assert_eq!((ready, retried.unwrap().len()), ((), 4));
+}
+
+/// The state of a task is told for its job only, in the order of the input.
+pub async fn states_are_told_in_order<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    let given_up = given_up(&queue).await;
+    let tasks = push_new(&queue, &pages("b.org", 2)).await;
+    let claimed = take_one(&queue).await;
+    settle_one(&queue, claimed.lease, Verdict::Done).await;
+    let open = tasks[usize::from(claimed.task.id == tasks[0])];
+    let asked = [given_up[0], claimed.task.id, TaskId(0), open, given_up[3]];
+    let (gone, done) = (Some(TaskState::GivenUp), Some(TaskState::Done));
+    assert_eq!(queue.states(JOB, &asked).await.unwrap(), [gone, done, None, Some(TaskState::Open), gone]);
+    assert_eq!(queue.states(JobId(2), &asked).await.unwrap(), [None; 5]);
+}

@@ -1,0 +1,209 @@
+//! What people decide about jobs, and what that takes of queue and store together: resolving errors with another try
+//! for their tasks, and removing what deleted jobs have left.
+//!
+//! Adapters call it; the engine does not know of it. Every step may be repeated, and a crash between two of them leaves
+//! something that a repetition mends.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::{JobId, JobStatus};
+use crate::queue::{Queue, Retried, TaskState};
+use crate::store::{ErrorQuery, ErrorSelection, Store, WorkerError};
+use crate::task::TaskId;
+
+/// How many errors are looked at at a time.
+const PAGE: usize = 1_000;
+/// How many rows of a deleted job are removed at a time: others write in between.
+const ROWS: NonZeroUsize = NonZeroUsize::new(2_000).unwrap();
+/// How many deleted jobs are looked at at a time.
+const JOBS: usize = 100;
+
+/// What a person can do to a job that there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Stop it for now.
+    Pause,
+    /// Leave it to running workers again.
+    Resume,
+    /// End it for good.
+    Cancel,
+}
+
+impl Change {
+    /// The state in which it leaves the job.
+    pub const fn to(self) -> JobStatus {
+        match self {
+            Self::Pause => JobStatus::Paused,
+            Self::Resume => JobStatus::Queued,
+            Self::Cancel => JobStatus::Cancelled,
+        }
+    }
+
+    /// The states in which the job may be.
+    pub const fn from(self) -> &'static [JobStatus] {
+        use JobStatus::{Failed, Paused, Queued, Running};
+        match self {
+            Self::Pause => &[Queued, Running],
+            Self::Resume => &[Paused, Failed],
+            Self::Cancel => &[Queued, Running, Paused, Failed],
+        }
+    }
+}
+
+/// What a resolution has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resolved {
+    /// Errors that were open and are not any more.
+    pub errors: u64,
+    /// Tasks that had been given up and are on the queue again.
+    pub tasks: u64,
+}
+
+/// What came of trying again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The task is still to be done.
+    Pending,
+    /// The task was done.
+    Succeeded,
+    /// The task was given up again.
+    Failed,
+}
+
+impl Outcome {
+    /// A stable short name, for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Resolves the open errors that the selection names and puts their tasks, where they were given up, back on the queue.
+/// A job that had come to its end goes on, as soon as an engine takes it up; a paused one stays paused.
+///
+/// Tasks go back first, then the job goes on, and errors are resolved last: what is open after a crash is what a
+/// repetition has to look at.
+///
+/// # Errors
+/// [`ErrorKind::Conflict`] when a job is cancelled or has its target, so that its tasks would never be done; what came
+/// before in the order of errors is done. Those of the queue and the store.
+pub async fn retry_errors(
+    queue: &impl Queue,
+    store: &impl Store,
+    selection: &ErrorSelection,
+    note: &str,
+) -> Result<Resolved> {
+    let mut resolved = Resolved::default();
+    let mut query = ErrorQuery { after: 0, limit: PAGE, open_only: true, of: selection.clone() };
+    loop {
+        let page = store.errors(&query).await?;
+        let Some(last) = page.last() else { return Ok(resolved) };
+        query.after = last.id;
+        let mut jobs: BTreeMap<JobId, Vec<&WorkerError>> = BTreeMap::new();
+        for row in &page {
+            jobs.entry(row.error.job).or_default().push(row);
+        }
+        for (job, errors) in jobs {
+            can_go_on(store, job).await?;
+            let part = retry(queue, store, job, &errors, note).await?;
+            resolved.errors += part.errors;
+            resolved.tasks += part.tasks;
+        }
+    }
+}
+
+/// Refuses a job whose tasks would never be done.
+async fn can_go_on(store: &impl Store, id: JobId) -> Result<()> {
+    let refused = |kind, message| Err(Error::new(kind, "retry", message));
+    match store.job(id).await? {
+        None => refused(ErrorKind::NotFound, format!("there is no job {id}")),
+        Some(job) if job.status == JobStatus::Cancelled => {
+            let message = format!("job {id} is cancelled, so nothing of it is tried again: resolve without a retry");
+            refused(ErrorKind::Conflict, message)
+        }
+        Some(job) if job.collected >= job.spec.target => {
+            let message = format!("job {id} has its target, so nothing of it is tried again: resolve without a retry");
+            refused(ErrorKind::Conflict, message)
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+async fn retry(
+    queue: &impl Queue,
+    store: &impl Store,
+    job: JobId,
+    errors: &[&WorkerError],
+    note: &str,
+) -> Result<Resolved> {
+    let tasks: Vec<TaskId> = errors.iter().map(|row| row.error.task).collect();
+    let answers = queue.retry(job, &tasks).await?;
+    go_on(queue, store, job).await?;
+    let mut resolved = Resolved::default();
+    // What is done already is not tried again, whatever its error says.
+    for retried in [true, false] {
+        let rows = errors.iter().zip(&answers).filter(|(_, answer)| (**answer != Retried::Unchanged) == retried);
+        let ids: Vec<u64> = rows.map(|(row, _)| row.id).collect();
+        if !ids.is_empty() {
+            let selection = ErrorSelection { ids, job: Some(job), ..ErrorSelection::default() };
+            resolved.errors += store.resolve_errors(&selection, note, retried).await?;
+        }
+    }
+    resolved.tasks = answers.iter().filter(|answer| **answer == Retried::Ready).count() as u64;
+    Ok(resolved)
+}
+
+/// Lets a job that had come to its end go on when it has something to do.
+async fn go_on(queue: &impl Queue, store: &impl Store, id: JobId) -> Result<()> {
+    if queue.depth(id).await?.open() > 0 {
+        let from = [JobStatus::Completed, JobStatus::Failed];
+        store.transition(id, &from, JobStatus::Queued, Some("tasks that were given up are tried again")).await?;
+    }
+    Ok(())
+}
+
+/// What came of trying the tasks of these errors of one job again; `None` for an error that is open, or was resolved
+/// without another try.
+///
+/// # Errors
+/// Those of the queue.
+pub async fn outcomes(queue: &impl Queue, job: JobId, errors: &[WorkerError]) -> Result<Vec<Option<Outcome>>> {
+    let tasks: Vec<TaskId> = errors.iter().map(|row| row.error.task).collect();
+    let states = queue.states(job, &tasks).await?;
+    let outcome = |(row, state): (&WorkerError, Option<TaskState>)| {
+        row.resolved.as_ref().filter(|resolution| resolution.retried)?;
+        Some(match state? {
+            TaskState::Open => Outcome::Pending,
+            TaskState::Done => Outcome::Succeeded,
+            TaskState::GivenUp => Outcome::Failed,
+        })
+    };
+    Ok(errors.iter().zip(states).map(outcome).collect())
+}
+
+/// Removes everything that deleted jobs have left, in bounded batches; answers how many jobs are wholly gone now.
+///
+/// Tasks go first: a job counts as deleted until its last row in the store is gone, so a later call goes on where this
+/// one is stopped.
+///
+/// # Errors
+/// Those of the queue and the store.
+pub async fn purge(queue: &impl Queue, store: &impl Store) -> Result<u64> {
+    let mut gone = 0;
+    loop {
+        let jobs = store.deleted_jobs(JOBS).await?;
+        for job in &jobs {
+            while queue.purge_tasks(*job, ROWS).await? {}
+            while store.purge_job(*job, ROWS).await? {}
+            gone += 1;
+        }
+        if jobs.len() < JOBS {
+            return Ok(gone);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The error desk: what went wrong, in groups and one by one, and what people do about it.
+
+use hyper::StatusCode;
+use mailscan_core::desk::{self, Resolved};
+use mailscan_core::job::JobId;
+use mailscan_core::pipeline::Pipeline;
+use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, Store};
+
+use super::Api;
+use crate::fields::Fields;
+use crate::new_job::MAX_TEXT;
+use crate::problem::Problem;
+use crate::reply::Reply;
+use crate::wire;
+
+/// The most errors that can be named one by one.
+const MAX_IDS: usize = 10_000;
+
+impl<P: Pipeline> Api<P> {
+    pub(super) async fn errors(&self, id: JobId, limit: usize) -> Result<Reply, Problem> {
+        self.find(id).await?;
+        let groups = self.pipeline.store().error_groups(Some(id), limit).await?;
+        Reply::json(&wire::Errors { job_id: id.0, groups: groups.iter().map(wire::ErrorGroup::from).collect() })
+    }
+
+    pub(super) async fn error_list(&self, id: JobId, query: &ErrorQuery) -> Result<Reply, Problem> {
+        self.find(id).await?;
+        let errors = self.pipeline.store().errors(query).await?;
+        let outcomes = desk::outcomes(self.pipeline.queue(), id, &errors).await?;
+        let next_after = errors.last().filter(|_| errors.len() == query.limit).map(|error| error.id);
+        let errors = errors.iter().zip(outcomes).map(|(error, outcome)| wire::ErrorRow::new(error, outcome)).collect();
+        Reply::json(&wire::ErrorList { job_id: id.0, errors, next_after })
+    }
+
+    pub(super) async fn resolve(&self, id: JobId, body: &[u8]) -> Result<Reply, Problem> {
+        let wanted = Wanted::parse(id, body)?;
+        self.find(id).await?;
+        let (queue, store) = (self.pipeline.queue(), self.pipeline.store());
+        let resolved = if wanted.retry {
+            desk::retry_errors(queue, store, &wanted.selection, &wanted.note).await?
+        } else {
+            Resolved { errors: store.resolve_errors(&wanted.selection, &wanted.note, false).await?, tasks: 0 }
+        };
+        Reply::json(&wire::Resolved::from(resolved))
+    }
+}
+
+/// What is to be resolved.
+struct Wanted {
+    selection: ErrorSelection,
+    note: String,
+    retry: bool,
+}
+
+impl Wanted {
+    fn parse(id: JobId, body: &[u8]) -> Result<Self, Problem> {
+        let mut fields = Fields::parse(body)?;
+        let selection = ErrorSelection {
+            ids: fields.numbers("ids", MAX_IDS),
+            job: Some(id),
+            class: class(&mut fields),
+            code: fields.text("code", MAX_TEXT),
+            host: fields.text("host", MAX_TEXT),
+        };
+        let note = fields.text("note", MAX_TEXT);
+        if note.is_none() && !fields.is_faulty("note") {
+            fields.fault("note", "`note` is missing: say what was done about them");
+        }
+        let retry = fields.flag("retry").unwrap_or_default();
+        fields.finish()?;
+        if selection == (ErrorSelection { job: Some(id), ..ErrorSelection::default() }) {
+            let detail = "name the errors to resolve by at least one of `ids`, `class`, `code` and `host`";
+            return Err(Problem::with_status(StatusCode::BAD_REQUEST, "ids", detail));
+        }
+        Ok(Self { selection, note: note.unwrap_or_default(), retry })
+    }
+}
+
+fn class(fields: &mut Fields) -> Option<ErrorClass> {
+    let name = fields.text("class", MAX_TEXT)?;
+    let class = ErrorClass::parse(&name);
+    if class.is_none() {
+        let known = ErrorClass::ALL.map(ErrorClass::as_str).join(", ");
+        fields.fault("class", format!("`class` is none of {known}"));
+    }
+    class
+}

@@ -1,0 +1,150 @@
+//! What each operation makes of the id in its path and of its parameters, whose names are known to be its own.
+
+use mailscan_core::job::{JobId, JobStatus, seconds};
+use mailscan_core::limits::Limits;
+use mailscan_core::plan::Hosts;
+use mailscan_core::source::Pace;
+use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, JobQuery};
+
+use super::{AddressQuery, Asked, PlanQuery, Route};
+use crate::assets;
+use crate::export::Format;
+use crate::problem::Problem;
+use crate::query::{Query, number};
+use hyper::StatusCode;
+
+/// The most entries of a list, and how many there are when nobody says.
+pub(crate) const MAX_LIMIT: u64 = 1_000;
+pub(crate) const DEFAULT_LIMIT: u64 = 100;
+/// The most characters that are searched for: longer than any address.
+const MAX_SEARCH: usize = 320;
+
+pub(super) fn asset(asked: &Asked<'_>, folder: &str) -> Result<Route, Problem> {
+    let missing = || Problem::new(StatusCode::NOT_FOUND, "the page has no such file");
+    assets::find(folder, asked.id).map(Route::Asset).ok_or_else(missing)
+}
+
+pub(super) fn plan(Asked { query, .. }: &Asked<'_>) -> Result<Route, Problem> {
+    let emails = query.required("emails")?;
+    let pace = Pace::default();
+    let small = |name, default| match query.number(name)?.map(u32::try_from) {
+        None => Ok(default),
+        Some(Ok(value @ 1..)) => Ok(value),
+        Some(_) => Err(Problem::field(name, format!("`{name}` is not from 1 to {}", u32::MAX))),
+    };
+    let at_a_time = small("per_host", u32::try_from(pace.concurrency).unwrap_or(u32::MAX))?;
+    let connections = small("connections", Limits::default().connections_per_worker)?;
+    let interval = match query.text("host_interval")? {
+        None => pace.interval,
+        Some(text) => {
+            let wrong = |why: String| Problem::field("host_interval", format!("`host_interval`: {why}"));
+            let number = text.parse::<f64>().map_err(|_| wrong("give seconds as a number such as 0.1".to_owned()))?;
+            seconds(number).map_err(wrong)?
+        }
+    };
+    let hosts = query.number("hosts")?.map(|hosts| (connections, Hosts { hosts, at_a_time, interval }));
+    Ok(Route::Plan(PlanQuery { emails, hosts }))
+}
+
+pub(super) fn jobs(Asked { query, .. }: &Asked<'_>) -> Result<Route, Problem> {
+    let after = query.number("after")?.unwrap_or(0);
+    let statuses = query.text("status")?.map(statuses).transpose()?.unwrap_or_default();
+    let descending = match query.text("order")? {
+        None | Some("asc") => false,
+        Some("desc") => true,
+        Some(_) => return Err(Problem::field("order", "`order` is neither asc nor desc")),
+    };
+    Ok(Route::Jobs(JobQuery { after, descending, limit: limit(query)?, statuses }))
+}
+
+fn statuses(text: &str) -> Result<Vec<JobStatus>, Problem> {
+    let wrong = || {
+        let known = JobStatus::ALL.map(JobStatus::as_str).join(", ");
+        Problem::field("status", format!("`status` is not a list of states: use {known}, with commas between"))
+    };
+    text.split(',').map(|name| JobStatus::parse(name).ok_or_else(wrong)).collect()
+}
+
+fn limit(query: &Query<'_>) -> Result<usize, Problem> {
+    match query.number("limit")?.unwrap_or(DEFAULT_LIMIT) {
+        limit @ 1..=MAX_LIMIT => Ok(limit as usize),
+        _ => Err(Problem::field("limit", format!("`limit` is not from 1 to {MAX_LIMIT}"))),
+    }
+}
+
+fn job(id: &str) -> Result<JobId, Problem> {
+    number("id", id).map(JobId)
+}
+
+pub(super) fn about(asked: &Asked<'_>, what: fn(JobId) -> Route) -> Result<Route, Problem> {
+    job(asked.id).map(what)
+}
+
+pub(super) fn errors(Asked { query, id }: &Asked<'_>) -> Result<Route, Problem> {
+    Ok(Route::Errors(job(id)?, limit(query)?))
+}
+
+pub(super) fn error_list(Asked { query, id }: &Asked<'_>) -> Result<Route, Problem> {
+    let id = job(id)?;
+    let open_only = match query.text("open")? {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(Problem::field("open", "`open` is neither true nor false")),
+    };
+    let of = ErrorSelection {
+        ids: Vec::new(),
+        job: Some(id),
+        class: query.text("class")?.map(error_class).transpose()?,
+        code: query.text("code")?.map(str::to_owned),
+        host: query.text("host")?.map(str::to_owned),
+    };
+    let after = query.number("after")?.unwrap_or(0);
+    Ok(Route::ErrorList(id, ErrorQuery { after, limit: limit(query)?, open_only, of }))
+}
+
+fn error_class(name: &str) -> Result<ErrorClass, Problem> {
+    let wrong = || {
+        let known = ErrorClass::ALL.map(ErrorClass::as_str).join(", ");
+        Problem::field("class", format!("`class` is none of {known}"))
+    };
+    ErrorClass::parse(name).ok_or_else(wrong)
+}
+
+pub(super) fn addresses(Asked { query, id }: &Asked<'_>) -> Result<Route, Problem> {
+    let search = query.text("search")?.filter(|text| !text.is_empty());
+    if search.is_some_and(|text| text.chars().count() > MAX_SEARCH) {
+        return Err(Problem::field("search", format!("`search` is longer than {MAX_SEARCH} characters")));
+    }
+    let after = query.number("after")?.unwrap_or(0);
+    let query = AddressQuery { after, limit: limit(query)?, search: search.map(str::to_owned) };
+    Ok(Route::Addresses(job(id)?, query))
+}
+
+pub(super) fn export(Asked { query, id }: &Asked<'_>) -> Result<Route, Problem> {
+    let format = match query.text("format")? {
+        None => Format::Csv,
+        Some(name) => {
+            Format::parse(name).ok_or_else(|| Problem::field("format", "`format` is neither csv nor jsonl"))?
+        }
+    };
+    Ok(Route::Export(job(id)?, format))
+}
+
+pub(super) fn founding(Asked { query, .. }: &Asked<'_>) -> Result<Route, Problem> {
+    if query.only(std::iter::empty()).is_ok() {
+        return Ok(Route::Asset(&assets::INDEX));
+    }
+    if query.text("page")? != Some("api") {
+        return Err(Problem::new(StatusCode::NOT_FOUND, "there is no such page: the API is at /?page=api and /api/v1"));
+    }
+    let job = || query.required("job_id").map(JobId);
+    match query.text("action")? {
+        Some("job-eta") => job().map(Route::Eta),
+        Some("job-worker-status") => job().map(Route::WorkerStatus),
+        Some("system-resources") => Ok(Route::System),
+        _ => {
+            let detail = "`action` is none of job-eta, job-worker-status and system-resources";
+            Err(Problem::field("action", detail))
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Everything that can be asked, in one table: what is routed, and what the description of the API says.
+
+use hyper::StatusCode;
+use mailscan_core::desk::Change;
+use mailscan_core::job::JobStatus;
+use mailscan_core::store::ErrorClass;
+
+use super::parse::{self, MAX_LIMIT};
+use super::{Answer, Asked, Kind, Operation, Parameter, Parse, Resource, Route, Verb};
+use crate::problem::Problem;
+
+/// Where the founding API is.
+pub(super) const FOUNDING: &str = "/";
+
+const AFTER: Parameter =
+    optional("after", Kind::Number(0, u64::MAX), "go on after this id: `next_after` of the page before");
+/// The names of all classes of errors.
+const ERROR_CLASSES: &[&str] = &{
+    let (mut names, mut n) = ([""; ErrorClass::ALL.len()], 0);
+    while n < names.len() {
+        names[n] = ErrorClass::ALL[n].as_str();
+        n += 1;
+    }
+    names
+};
+/// The names of all states of jobs.
+const STATUSES: &[&str] = &{
+    let (mut names, mut n) = ([""; JobStatus::ALL.len()], 0);
+    while n < names.len() {
+        names[n] = JobStatus::ALL[n].as_str();
+        n += 1;
+    }
+    names
+};
+const LIMIT: Parameter = optional("limit", Kind::Number(1, MAX_LIMIT), "the most entries; 100 when it is left out");
+const fn optional(name: &'static str, is: Kind, about: &'static str) -> Parameter {
+    Parameter { name, is, required: false, about }
+}
+
+const fn required(name: &'static str, is: Kind, about: &'static str) -> Parameter {
+    Parameter { name, is, required: true, about }
+}
+
+const fn get(
+    id: &'static str,
+    summary: &'static str,
+    parameters: &'static [Parameter],
+    answer: Answer,
+    parse: Parse,
+) -> Operation {
+    Operation { verb: Verb::Get, id, summary, parameters, body: None, status: StatusCode::OK, answer, parse }
+}
+
+const fn post(
+    id: &'static str,
+    summary: &'static str,
+    body: &'static str,
+    status: StatusCode,
+    answer: &'static str,
+    parse: Parse,
+) -> Operation {
+    let (body, answer) = (Some(body), Answer::Json(answer));
+    Operation { verb: Verb::Post, id, summary, parameters: &[], body, status, answer, parse }
+}
+
+/// Everything that is there.
+pub(crate) const RESOURCES: &[Resource] = &[
+    Resource {
+        path: FOUNDING,
+        operations: &[get(
+            "founding",
+            "The founding API: an estimate, the workers of a job, or the resources of this process",
+            &[
+                required("page", Kind::One(&["api"]), "always `api`"),
+                required(
+                    "action",
+                    Kind::One(&["job-eta", "job-worker-status", "system-resources"]),
+                    "what is asked for; both of `job` need `job_id`",
+                ),
+                optional("job_id", Kind::Number(0, u64::MAX), "the job"),
+            ],
+            Answer::Json("Founding"),
+            parse::founding,
+        )],
+    },
+    Resource {
+        path: "/healthz",
+        operations: &[get("health", "Whether the server runs", &[], Answer::Json("Health"), |_| Ok(Route::Health))],
+    },
+    Resource {
+        path: "/readyz",
+        operations: &[get("ready", "Whether the store answers", &[], Answer::Json("Health"), |_| Ok(Route::Ready))],
+    },
+    Resource {
+        path: "/metrics",
+        operations: &[get("metrics", "Figures for Prometheus", &[], Answer::Text("text/plain"), |_| {
+            Ok(Route::Metrics)
+        })],
+    },
+    Resource {
+        path: "/openapi.json",
+        operations: &[get("openapi", "What can be asked", &[], Answer::OpenApi, |_| Ok(Route::OpenApi))],
+    },
+    Resource {
+        path: "/api/v1/plan",
+        operations: &[get(
+            "plan",
+            "Workers and projected time for a number of e-mails",
+            &[
+                required("emails", Kind::Number(0, u64::MAX), "how many e-mails are to be collected"),
+                optional(
+                    "hosts",
+                    Kind::Number(0, u64::MAX),
+                    "hosts that the pages come from: tells the pages a second",
+                ),
+                optional("per_host", Kind::Number(1, u32::MAX as u64), "the most requests to one host at a time; 8"),
+                optional("host_interval", Kind::Seconds, "seconds between two requests to one host; 0.1"),
+                optional("connections", Kind::Number(1, u32::MAX as u64), "connections of one worker; 100"),
+            ],
+            Answer::Json("Plan"),
+            parse::plan,
+        )],
+    },
+    Resource {
+        path: "/api/v1/system",
+        operations: &[get("system", "Memory and load", &[], Answer::Json("System"), |_| Ok(Route::System))],
+    },
+    Resource {
+        path: "/api/v1/workers",
+        operations: &[get("nodes", "Every process and its workers", &[], Answer::Json("Nodes"), |_| Ok(Route::Nodes))],
+    },
+    Resource {
+        path: "/api/v1/events",
+        operations: &[get("events", "Live events of all jobs", &[], Answer::Text("text/event-stream"), |_| {
+            Ok(Route::Events)
+        })],
+    },
+    Resource {
+        path: "/api/v1/jobs/{id}/events",
+        operations: &[get("jobEvents", "Live events of a job", &[], Answer::Text("text/event-stream"), |asked| {
+            parse::about(asked, Route::JobEvents)
+        })],
+    },
+    Resource {
+        path: "/api/v1/jobs",
+        operations: &[
+            get(
+                "listJobs",
+                "Jobs by id",
+                &[
+                    AFTER,
+                    LIMIT,
+                    optional("status", Kind::Some(STATUSES), "only these states, with commas between"),
+                    optional(
+                        "order",
+                        Kind::One(&["asc", "desc"]),
+                        "`desc` is the newest first, and `after` is then below",
+                    ),
+                ],
+                Answer::Json("Jobs"),
+                parse::jobs,
+            ),
+            post("createJob", "Begin a job", "NewJob", StatusCode::ACCEPTED, "CreatedJob", |_| Ok(Route::Create)),
+        ],
+    },
+    Resource {
+        path: "/api/v1/jobs/{id}",
+        operations: &[
+            get("job", "One job with its queue", &[], Answer::Json("Job"), |asked| parse::about(asked, Route::Job)),
+            Operation {
+                verb: Verb::Delete,
+                id: "deleteJob",
+                summary: "Delete a job that is settled or paused, with all that it has found",
+                parameters: &[],
+                body: None,
+                status: StatusCode::NO_CONTENT,
+                answer: Answer::Nothing,
+                parse: |asked| parse::about(asked, Route::Delete),
+            },
+        ],
+    },
+    change("/api/v1/jobs/{id}/pause", &[change_by("pauseJob", "Stop a job for now", pause)]),
+    change("/api/v1/jobs/{id}/resume", &[change_by("resumeJob", "Leave a job to running workers again", resume)]),
+    change("/api/v1/jobs/{id}/cancel", &[change_by("cancelJob", "End a job for good; what it has is kept", cancel)]),
+    Resource {
+        path: "/api/v1/jobs/{id}/eta",
+        operations: &[get("eta", "When a job will be done", &[], Answer::Json("Eta"), |asked| {
+            parse::about(asked, Route::Eta)
+        })],
+    },
+    Resource {
+        path: "/api/v1/jobs/{id}/workers",
+        operations: &[get("workers", "Who works on a job", &[], Answer::Json("Workers"), |asked| {
+            parse::about(asked, Route::Workers)
+        })],
+    },
+    Resource {
+        path: "/api/v1/jobs/{id}/errors",
+        operations: &[get(
+            "errorGroups",
+            "What went wrong, by class, code and host, the most frequent first",
+            &[LIMIT],
+            Answer::Json("Errors"),
+            parse::errors,
+        )],
+    },
+    Resource {
+        path: "/api/v1/jobs/{id}/errors/list",
+        operations: &[get(
+            "listErrors",
+            "What went wrong, one by one",
+            &[
+                AFTER,
+                LIMIT,
+                optional("class", Kind::One(ERROR_CLASSES), "only of this class"),
+                optional("code", Kind::Text, "only with this code"),
+                optional("host", Kind::Text, "only at this host"),
+                optional("open", Kind::Flag, "`true`: only what nobody has resolved"),
+            ],
+            Answer::Json("ErrorList"),
+            parse::error_list,
+        )],
+    },
+    Resource {
+        path: "/api/v1/jobs/{id}/errors/resolve",
+        operations: &[post(
+            "resolveErrors",
+            "Mark open errors as resolved, perhaps with another try for what was given up",
+            "Resolve",
+            StatusCode::OK,
+            "Resolved",
+            |asked| parse::about(asked, Route::Resolve),
+        )],
+    },
+    Resource {
+        path: "/api/v1/jobs/{id}/addresses",
+        operations: &[get(
+            "addresses",
+            "What a job has found, in the order in which it was found",
+            &[AFTER, LIMIT, optional("search", Kind::Text, "only what contains this text, letter case aside")],
+            Answer::Json("Addresses"),
+            parse::addresses,
+        )],
+    },
+    Resource {
+        path: "/api/v1/jobs/{id}/export",
+        operations: &[get(
+            "export",
+            "All that a job has found; cells that a spreadsheet would run are marked as text",
+            &[optional("format", Kind::One(&["csv", "jsonl"]), "`csv` when it is left out")],
+            Answer::Export,
+            parse::export,
+        )],
+    },
+];
+
+/// The files of the page, which are for people and no part of what is described. The page itself is at [`FOUNDING`].
+pub(crate) const PAGE: &[Resource] = &[
+    Resource { path: "/assets/{id}", operations: &[file(|asked| parse::asset(asked, ""))] },
+    Resource { path: "/assets/views/{id}", operations: &[file(|asked| parse::asset(asked, "views/"))] },
+];
+
+const fn file(parse: Parse) -> Operation {
+    get("file", "A file of the page", &[], Answer::Text("text/*"), parse)
+}
+
+const fn change(path: &'static str, operations: &'static [Operation]) -> Resource {
+    Resource { path, operations }
+}
+
+const fn change_by(id: &'static str, summary: &'static str, parse: Parse) -> Operation {
+    post(id, summary, "Reason", StatusCode::OK, "Job", parse)
+}
+
+fn pause(asked: &Asked<'_>) -> Result<Route, Problem> {
+    parse::about(asked, |id| Route::Change(id, Change::Pause))
+}
+
+fn resume(asked: &Asked<'_>) -> Result<Route, Problem> {
+    parse::about(asked, |id| Route::Change(id, Change::Resume))
+}
+
+fn cancel(asked: &Asked<'_>) -> Result<Route, Problem> {
+    parse::about(asked, |id| Route::Change(id, Change::Cancel))
+}

@@ -1,0 +1,93 @@
+//! What can be sent, for the description of the API. What is sent is read field by field elsewhere, so that everything that
+//! is wrong with it is told at once; tests hold the two together.
+
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// A job to begin: at least one of `urls`, `searches` and `paths`.
+#[derive(Debug, ToSchema)]
+pub struct NewJob {
+    /// How many addresses to collect.
+    #[schema(minimum = 1, maximum = 9223372036854775807i64)]
+    pub target: u64,
+    /// Pages to read.
+    #[schema(max_items = 10000, nullable, example = json!(["https://example.org/"]))]
+    pub urls: Option<Vec<String>>,
+    /// What to search for at the endpoint.
+    #[schema(max_items = 1000, nullable)]
+    pub searches: Option<Vec<String>>,
+    /// The base URL of a SearXNG, or an object that describes another endpoint. Needed for a search.
+    #[schema(value_type = Option<Object>, schema_with = search_endpoint)]
+    pub search_endpoint: Option<Value>,
+    /// Files and folders of the server below one of its `--root` folders.
+    #[schema(max_items = 1000)]
+    pub paths: Option<Vec<String>>,
+    /// Follow links within the hosts of the pages given; false when it is left out.
+    pub crawl: Option<bool>,
+    /// How many links away from the pages given to go; 5 when it is left out. Only with `crawl`.
+    pub depth: Option<u32>,
+    /// The most pages, calls and files to read.
+    #[schema(minimum = 1, maximum = 9223372036854775807i64)]
+    pub max_pages: Option<u64>,
+    /// Workers instead of the planned number.
+    #[schema(minimum = 1, maximum = 100000)]
+    pub workers: Option<u32>,
+    /// Connections that one worker keeps busy; 100 when it is left out.
+    #[schema(minimum = 1, maximum = 100000)]
+    pub connections: Option<u32>,
+    /// Seconds between two calls of a search by one worker; 0.1 when it is left out.
+    #[schema(minimum = 0, maximum = 1000000)]
+    pub rate_limit: Option<f64>,
+    /// The share of the worker pool, relative to other jobs; 1 when it is left out.
+    #[schema(minimum = 1, maximum = 100000)]
+    pub weight: Option<u32>,
+    /// Seconds after which the job is paused; 0 for never, 600 when it is left out.
+    #[schema(minimum = 0, maximum = 1000000)]
+    pub time_limit: Option<f64>,
+    /// The most requests to one host at a time.
+    #[schema(minimum = 1, maximum = 100000)]
+    pub per_host: Option<u32>,
+    /// A page or address at which the owner of a site can reach whoever runs the job.
+    #[schema(min_length = 1, max_length = 1000)]
+    pub contact: Option<String>,
+    /// Classes of addresses to keep that are left out otherwise, or `all`.
+    #[schema(max_items = 100)]
+    pub include: Option<Vec<String>>,
+}
+
+fn search_endpoint() -> utoipa::openapi::Schema {
+    use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+    let types = SchemaType::from_iter([Type::String, Type::Object, Type::Null]);
+    let about = "The base URL of a SearXNG, or an object that describes another endpoint. Needed for a search.";
+    ObjectBuilder::new().schema_type(types).description(Some(about)).build().into()
+}
+
+/// Why something is done, for whoever looks at the job later.
+#[derive(Debug, ToSchema)]
+pub struct Reason {
+    /// In a line.
+    #[schema(min_length = 1, max_length = 1000)]
+    pub reason: Option<String>,
+}
+
+/// Which errors to resolve: those that match everything given, of `ids`, `class`, `code` and `host` at least one.
+#[derive(Debug, ToSchema)]
+pub struct Resolve {
+    /// The errors with these ids.
+    #[schema(max_items = 10000)]
+    pub ids: Option<Vec<u64>>,
+    /// Of this class.
+    #[schema(schema_with = super::names::maybe_error_class)]
+    pub class: Option<String>,
+    /// With this code.
+    #[schema(min_length = 1, max_length = 1000)]
+    pub code: Option<String>,
+    /// At this host.
+    #[schema(min_length = 1, max_length = 1000)]
+    pub host: Option<String>,
+    /// What was done about them.
+    #[schema(min_length = 1, max_length = 1000)]
+    pub note: String,
+    /// Try again what was given up; a job that had come to its end goes on. False when it is left out.
+    pub retry: Option<bool>,
+}

@@ -1,0 +1,70 @@
+//! What people decide while an engine works: another try for what was given up, and the end of a job with all it has.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use mailscan_core::desk;
+use mailscan_core::engine::{Engine, EngineOptions};
+use mailscan_core::fetch::{FetchError, FetchErrorClass};
+use mailscan_core::job::JobStatus;
+use mailscan_core::pipeline::Pipeline;
+use mailscan_core::queue::Queue;
+use mailscan_core::store::{Deletion, ErrorQuery, ErrorSelection, Store};
+
+use super::script::{Script, addresses_of, create, expected, in_memory, number, pages_job, stored, text};
+
+const LATENCY: Duration = Duration::from_millis(20);
+
+#[tokio::test(start_paused = true)]
+async fn a_completed_job_goes_on_when_what_it_gave_up_is_tried_again() {
+    let back = Arc::new(AtomicBool::new(false));
+    let there = back.clone();
+    let pipeline = in_memory(Script::new(LATENCY, move |task| {
+        if number(task).is_multiple_of(2) || there.load(Ordering::Relaxed) {
+            return Ok(text(task, addresses_of(number(task)).join(" ")));
+        }
+        Err(FetchError::new(FetchErrorClass::Permanent, "http-404", "not there"))
+    }));
+    let job = create(&*pipeline, "k", pages_job(20, 10_000)).await;
+    let mut engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!((last.status, last.depth.failed, last.depth.done), (JobStatus::Completed, 10, 10));
+
+    back.store(true, Ordering::Relaxed);
+    let of = ErrorSelection { job: Some(job), ..ErrorSelection::default() };
+    let resolved = desk::retry_errors(pipeline.queue(), pipeline.store(), &of, "it is back").await.unwrap();
+    assert_eq!((resolved.errors, resolved.tasks), (10, 10));
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!((last.status, last.depth.failed, last.depth.done), (JobStatus::Completed, 0, 20));
+    assert_eq!(stored(&*pipeline, job).await, expected(20));
+
+    let errors = pipeline.store().errors(&ErrorQuery { limit: 99, of, ..ErrorQuery::default() }).await.unwrap();
+    let outcomes = desk::outcomes(pipeline.queue(), job, &errors).await.unwrap();
+    assert_eq!(outcomes, [Some(desk::Outcome::Succeeded); 10]);
+    engine.drain().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_paused_and_deleted_at_once_harms_no_other() {
+    let pipeline = in_memory(Script::new(LATENCY, |task| Ok(text(task, addresses_of(number(task)).join(" ")))));
+    let mut spec = pages_job(2_000, 100_000);
+    spec.options.workers = Some(2);
+    spec.options.connections_per_worker = 2;
+    let gone = create(&*pipeline, "gone", spec.clone()).await;
+    let kept = create(&*pipeline, "kept", spec).await;
+    let mut engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    let mut progress = engine.watch(gone);
+    progress.wait_for(|progress| progress.collected > 100).await.unwrap();
+    let (queue, store) = (pipeline.queue(), pipeline.store());
+    store.transition(gone, &[JobStatus::Running], JobStatus::Paused, None).await.unwrap();
+    assert_eq!(store.delete_job(gone).await.unwrap(), Deletion::Applied);
+    assert_eq!(desk::purge(queue, store).await.unwrap(), 1);
+    let last = engine.finished(kept).await.unwrap();
+    assert_eq!((last.status, last.depth.done), (JobStatus::Completed, 2_000));
+    assert_eq!(stored(&*pipeline, kept).await, expected(2_000));
+    engine.drain().await.unwrap();
+    assert_eq!(queue.depth(gone).await.unwrap().total(), 0);
+    assert!(store.addresses(gone, 0, 9).await.unwrap().is_empty());
+    assert_eq!(desk::purge(queue, store).await.unwrap(), 0, "nothing has come after it");
+}
