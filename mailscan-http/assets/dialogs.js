@@ -54,7 +54,7 @@ export async function askResolution({ title, body, retry, canRetry }) {
     fields: [
       h("div", { class: "field" },
         h("label", { for: "note" }, "Note"),
-        h("textarea", { name: "note", id: "note", rows: 3, maxlength: 1000, "aria-describedby": "note-hint" }),
+        h("textarea", { name: "note", id: "note", rows: 3, maxlength: 1000, required: true, "aria-describedby": "note-hint" }, retry ? "Tried again" : ""),
         h("p", { class: "hint", id: "note-hint" }, "For whoever looks at these errors later.")),
       h("label", { class: "check" },
         h("input", { type: "checkbox", name: "retry", checked: retry && canRetry, disabled: !canRetry }),

@@ -43,15 +43,25 @@ function build(columns) {
 function refresh(row, columns, item) {
   columns.forEach(({ cell }, n) => {
     const place = row.children[n];
-    // Whoever is at a button in here keeps it; its text changes with the next look.
-    if (place.contains(document.activeElement)) return;
+    const held = place.contains(document.activeElement) ? document.activeElement : null;
     const made = cell(item);
     if (made instanceof Node) {
-      if (!(place.childNodes.length === 1 && place.firstChild.isEqualNode(made)) || hasListener(made)) place.replaceChildren(made);
+      const same = place.childNodes.length === 1 && place.firstChild.isEqualNode(made);
+      // Whoever is at a button keeps it as long as it looks the same.
+      if (same && (held || !hasListener(made))) return;
+      place.replaceChildren(made);
     } else if (place.textContent !== String(made ?? "")) {
       place.textContent = made ?? "";
     }
+    if (held && !held.isConnected) keepFocus(place, held);
   });
+}
+
+/** What had the focus is gone: it goes to what came for it, or at least stays in its place. */
+function keepFocus(place, held) {
+  const next = [...place.querySelectorAll("button, a")].find((node) => node.textContent === held.textContent);
+  if (!next) place.tabIndex = -1;
+  (next ?? place).focus();
 }
 
 // A button that looks the same may do something else: it closes over its item.

@@ -39,6 +39,9 @@ async fn an_error_is_found_resolved_with_a_note_and_a_group_is_retried() {
     page.press("Resolve").await;
     page.until_text("1 error resolved.").await;
     page.until("document.querySelector('[data-group]').innerText.includes('gone since <b>spring</b>')").await;
+    // What was done cannot be done again; the keyboard stays where it was.
+    page.until("!document.querySelector('[data-group] tbody tr:first-child button')").await;
+    assert_eq!(page.eval("document.activeElement.tagName").await, json!("TD"));
     let errors = stored(&desk).await;
     let resolved: Vec<_> = errors.iter().filter_map(|error| error.resolved.as_ref()).collect();
     assert_eq!((resolved.len(), resolved[0].note.as_str()), (1, "gone since <b>spring</b>"));

@@ -1,6 +1,7 @@
 //! A server that answers to those with a token only.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -11,6 +12,7 @@ use super::{Desk, quick};
 async fn the_page_asks_for_a_token_and_keeps_it_for_the_tab() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("tokens"), "read reading-token-0123456789\nwrite writing-token-0123456789\n").unwrap();
+    fs::set_permissions(folder.path().join("tokens"), fs::Permissions::from_mode(0o600)).unwrap();
     let Some(desk) = Desk::open_over(quick(50), folder, &["--token-file", "tokens"]).await else { return };
     let page = &desk.page;
     page.visit("#/jobs").await;
