@@ -2,6 +2,7 @@
 //! restarts. After each the set of addresses is exact.
 
 mod faults;
+mod guide;
 mod nodes;
 mod politeness;
 
