@@ -118,7 +118,7 @@ async fn a_job_is_begun_tried_again_exported_and_deleted_over_http() {
     let folder = TempDir::new().unwrap();
     fs::create_dir(folder.path().join("in")).unwrap();
     fs::write(folder.path().join("in/1.txt"), "bob@host.org").unwrap();
-    let mut served = serve_in(folder.path(), &["--root", "in"]);
+    let mut served = serve_in(folder.path(), &["--root", "in", "--allow-network", "127.0.0.1"]);
     let address = served.address;
     let body = json!({"target": 10, "urls": [format!("http://{site}/page")], "paths": ["1.txt"]});
     assert_eq!(post(address, "/api/v1/jobs", &body).await.status, 202);

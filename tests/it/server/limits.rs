@@ -46,6 +46,7 @@ async fn bodies_and_endless_heads_are_refused() {
         let answer = send(server.address, "PUT", "/api/v1/jobs", &format!("{host}{body}")).await;
         assert_eq!(answer.status, 405, "{body}");
     }
+    let host = format!("{host}Content-Type: application/json\r\n");
     let announced = send(server.address, "POST", "/api/v1/jobs", &format!("{host}Content-Length: 1048577\r\n")).await;
     assert_eq!((announced.status, announced.header("connection")), (413, Some("close")));
     let chunked = format!("{host}Transfer-Encoding: chunked\r\n");
@@ -61,7 +62,8 @@ async fn bodies_and_endless_heads_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_does_not_come_is_not_waited_for() {
     let server = start(ServeOptions { body_timeout: Duration::from_millis(50), ..ServeOptions::default() }).await;
-    let headers = format!("Host: {}\r\nContent-Length: 20\r\n", server.address);
+    let json = "Content-Type: application/json\r\n";
+    let headers = format!("Host: {}\r\n{json}Content-Length: 20\r\n", server.address);
     let answer = plain(server.address, "POST", "/api/v1/jobs", &headers, "{\"target\":").await;
     assert_eq!((answer.status, answer.header("connection")), (408, Some("close")));
     assert!(answer.json()["detail"].as_str().unwrap().contains("took too long"));
