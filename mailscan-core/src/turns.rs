@@ -38,15 +38,21 @@ pub struct TurnGrant {
     pub places: usize,
 }
 
+/// How long places are kept without a word. Whoever has requests under way says so more often.
+pub const KEPT: Duration = Duration::from_secs(15);
+
 /// Turns at hosts, shared by processes.
 ///
 /// - The starts given to all processes are at least the interval apart, as long as all name the same one.
-/// - The places of all processes together never pass the concurrency. A place is kept for a while after it was asked for
-///   last, longer than a request may take.
+/// - The places of all processes together never pass the concurrency. They are kept for [`KEPT`] after they were asked for
+///   or [held](Self::hold) last, so a process that dies takes them along for no longer.
 /// - `Err` means that nothing may be asked now.
 pub trait SharedTurns: Debug + Send + Sync + 'static {
     /// Asks for starts and places.
     fn turns(&self, request: TurnRequest) -> BoxFuture<'_, Result<TurnGrant>>;
+
+    /// Keeps the places of this process at hosts where it has requests under way.
+    fn hold(&self, hosts: Vec<String>) -> BoxFuture<'_, Result<()>>;
 
     /// Gives no start at a host for so long, because it asked to be left alone.
     fn leave_alone(&self, host: String, time: Duration) -> BoxFuture<'_, Result<()>>;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::turns::{SharedTurns, TurnRequest};
+use crate::turns::{KEPT, SharedTurns, TurnRequest};
 
 /// How far ahead starts are asked for.
 const AHEAD: Duration = Duration::from_secs(1);
@@ -39,6 +39,8 @@ struct State {
     waiting: u32,
     /// Until when there is no place, unless one of those here is given back.
     full: Option<Instant>,
+    /// Until when the places are this process's although it uses none.
+    kept: Option<Instant>,
 }
 
 /// A place among those of this process; free again when it is dropped.
@@ -119,9 +121,17 @@ impl Agreed {
         self.state().full.filter(|full| *full > Instant::now())
     }
 
+    /// Whether requests of this process are under way.
+    pub(super) fn is_used(&self) -> bool {
+        self.state().under_way > 0
+    }
+
     /// A start whose time has not passed, with a place.
     fn take(&self, interval: Duration) -> Option<Instant> {
         let (mut state, now) = (self.state(), Instant::now());
+        if state.under_way == 0 && state.kept.is_none_or(|kept| kept < now) {
+            state.left = 0;
+        }
         while state.left > 0 && !interval.is_zero() && state.next.is_some_and(|next| next + LATE < now) {
             state.left -= 1;
             state.next = state.next.map(|next| next + interval);
@@ -148,6 +158,7 @@ impl Agreed {
         let starts = waiting.min(ahead).clamp(1, MOST);
         let patience = latest.saturating_duration_since(Instant::now());
         let request = TurnRequest { host: host.to_owned(), interval, starts, concurrency, under_way, patience };
+        let kept = Instant::now() + KEPT / 3 * 2;
         let grant = match tokio::time::timeout_at(latest, turns.turns(request)).await {
             Ok(Ok(grant)) => grant,
             Ok(Err(error)) => {
@@ -158,6 +169,7 @@ impl Agreed {
         };
         let mut state = self.state();
         state.places = grant.places;
+        state.kept = Some(kept);
         if grant.starts > 0 {
             // The answer took its time, so these are never too early.
             state.next = Some(Instant::now() + grant.first);

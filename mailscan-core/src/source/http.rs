@@ -78,6 +78,9 @@ impl HttpSource {
     }
 
     /// The same source for a process among others: hosts are asked as all of them have agreed.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     #[must_use]
     pub fn shared(self, turns: Arc<dyn SharedTurns>) -> Self {
         Self { politeness: self.politeness.shared(turns), ..self }

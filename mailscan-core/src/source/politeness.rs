@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::agreed::{Agreed, Held, Terms};
 use super::crowd::{Crowd, Place};
 use crate::fetch::{FetchError, FetchErrorClass, HostLimit, MAX_LIMITS};
 use crate::limiter::{Answer, Limiter};
-use crate::turns::SharedTurns;
+use crate::turns::{KEPT, SharedTurns};
 
 /// The most hosts remembered; hosts that are idle and owe nothing are forgotten first.
 const MAX_HOSTS: usize = 10_000;
@@ -59,10 +60,15 @@ impl Pace {
 #[derive(Debug)]
 pub(crate) struct Politeness {
     pace: Pace,
-    hosts: Mutex<HashMap<String, Arc<Host>>>,
+    hosts: Arc<Mutex<Hosts>>,
     /// Whom other processes ask as well.
     turns: Option<Arc<dyn SharedTurns>>,
+    /// Keeps the places that are in use, for as long as this lives.
+    keeper: JoinSet<()>,
 }
+
+/// The hosts that are remembered.
+type Hosts = HashMap<String, Arc<Host>>;
 
 #[derive(Debug)]
 struct Host {
@@ -99,13 +105,19 @@ pub(crate) struct Turn {
 
 impl Politeness {
     pub(crate) fn new(pace: Pace) -> Self {
-        Self { pace, hosts: Mutex::default(), turns: None }
+        Self { pace, hosts: Arc::default(), turns: None, keeper: JoinSet::new() }
     }
 
     /// The same gate for a process among others: starts and places are agreed with them, unless nothing is limited.
-    pub(crate) fn shared(self, turns: Arc<dyn SharedTurns>) -> Self {
-        let limited = !self.pace.interval.is_zero() || self.pace.concurrency < Semaphore::MAX_PERMITS;
-        Self { turns: Some(turns).filter(|_| limited), ..self }
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub(crate) fn shared(mut self, turns: Arc<dyn SharedTurns>) -> Self {
+        if !self.pace.interval.is_zero() || self.pace.concurrency < Semaphore::MAX_PERMITS {
+            self.keeper.spawn(keep(self.hosts.clone(), turns.clone()));
+            self.turns = Some(turns);
+        }
+        self
     }
 
     /// Waits for a turn at `host`, first come first served. `delay` is what its robots.txt asks for.
@@ -217,8 +229,24 @@ impl Politeness {
     }
 }
 
+/// Says again and again at which hosts requests are under way.
+async fn keep(hosts: Arc<Mutex<Hosts>>, turns: Arc<dyn SharedTurns>) {
+    loop {
+        tokio::time::sleep(KEPT / 3).await;
+        let used: Vec<_> = {
+            let hosts = hosts.lock().unwrap_or_else(PoisonError::into_inner);
+            hosts.iter().filter(|(_, host)| host.agreed.is_used()).map(|(name, _)| name.clone()).collect()
+        };
+        if !used.is_empty()
+            && let Err(error) = turns.hold(used).await
+        {
+            tracing::warn!(%error, "places at hosts could not be kept");
+        }
+    }
+}
+
 /// Makes room: the hosts that may be asked the soonest go first, down to half; those in use stay.
-fn forget(hosts: &mut HashMap<String, Arc<Host>>) {
+fn forget(hosts: &mut Hosts) {
     let mut idle: Vec<Instant> =
         hosts.values().filter(|host| Arc::strong_count(host) == 1).map(|host| host.schedule().free()).collect();
     idle.sort_unstable();

@@ -10,16 +10,20 @@ use super::convert::{int, limit, owned, seconds, uint};
 use super::failure::Failure;
 use super::transaction::{Flight, Statement};
 use crate::error::Result;
-use crate::turns::{SharedTurns, TurnGrant, TurnRequest};
+use crate::turns::{KEPT, SharedTurns, TurnGrant, TurnRequest};
 
-/// How long places are kept after they were asked for last: longer than a request may take.
-const KEPT: Duration = Duration::from_secs(120);
 /// One request in so many clears away hosts that nobody asks any more.
 const CLEAR_EVERY: u32 = 1_000;
 
 impl SharedTurns for Postgres {
     fn turns(&self, request: TurnRequest) -> BoxFuture<'_, Result<TurnGrant>> {
         self.ask(request).boxed()
+    }
+
+    fn hold(&self, hosts: Vec<String>) -> BoxFuture<'_, Result<()>> {
+        let hosts = hosts.iter().map(|host| owned(host)).collect();
+        let hold = Statement::new(sql!("host_hold")).text(self.shared.hints.sender.clone()).texts(hosts);
+        async move { self.query("hold", hold.float(seconds(KEPT))).await.map(|_| ()) }.boxed()
     }
 
     fn leave_alone(&self, host: String, time: Duration) -> BoxFuture<'_, Result<()>> {
