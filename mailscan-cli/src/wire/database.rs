@@ -90,6 +90,7 @@ impl Store for Database {
         record_errors(errors: &[NewWorkerError]) -> Result<()>;
         errors(query: &ErrorQuery) -> Result<Vec<WorkerError>>;
         error_groups(job: Option<JobId>, limit: usize) -> Result<Vec<ErrorGroup>>;
+        open_errors(job: JobId) -> Result<u64>;
         resolve_errors(selection: &ErrorSelection, note: &str, retried: bool) -> Result<u64>;
     }
 

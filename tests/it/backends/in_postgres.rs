@@ -13,7 +13,7 @@ use crate::postgres::{RUNTIME, shared};
 static FREE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Empties a database.
-const CLEAN: &str = "TRUNCATE mailscan.job, mailscan.source, mailscan.address, mailscan.task, mailscan.task_count,
+const CLEAN: &str = "TRUNCATE mailscan.job, mailscan.deleted_job, mailscan.source, mailscan.address, mailscan.task, mailscan.task_count,
     mailscan.left_out, mailscan.node, mailscan.worker_error, mailscan.host, mailscan.host_place RESTART IDENTITY;
     ALTER SEQUENCE mailscan.task_id RESTART";
 

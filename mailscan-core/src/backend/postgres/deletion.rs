@@ -35,10 +35,13 @@ impl Postgres {
     /// Removes up to so many rows that a deleted job has left; answers whether there may be more.
     pub(super) async fn purge(&self, id: JobId, most: usize) -> Result<bool> {
         const NAME: &str = "purge job";
+        let mut left = most as u64;
         for rows in [sql!("address_purge"), sql!("source_purge"), sql!("error_purge")] {
+            let most = usize::try_from(left).unwrap_or(most);
             let removed = self.query(NAME, Statement::new(rows).int(int(id.0)).int(limit(most))).await?;
             let removed = self.made(NAME, removed.first().map_or(Ok(0), |row| uint(row, 0)))?;
-            if removed >= most as u64 {
+            left = left.saturating_sub(removed);
+            if left == 0 {
                 return Ok(true);
             }
         }

@@ -309,6 +309,12 @@ impl Store for Postgres {
         self.list("error groups", list, error_group).await
     }
 
+    async fn open_errors(&self, job: JobId) -> Result<u64> {
+        let rows = self.query("open errors", Statement::new(sql!("error_open")).int(int(job.0))).await?;
+        let count = rows.first().map_or(Ok(0), |row| uint(row, 0));
+        self.made("open errors", count)
+    }
+
     async fn resolve_errors(&self, selection: &ErrorSelection, note: &str, retried: bool) -> Result<u64> {
         let resolve = Statement::new(sql!("error_resolve")).text(owned(note)).bool(retried);
         let rows = self.query("resolve errors", selected(resolve, selection)).await?;
