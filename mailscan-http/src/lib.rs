@@ -8,6 +8,7 @@
 //!
 //! | request | answer |
 //! | --- | --- |
+//! | `GET /` | the page for people, whose files are at `/assets/` |
 //! | `GET /healthz` | whether the server runs |
 //! | `GET /readyz` | whether the store answers |
 //! | `GET /metrics` | figures for Prometheus |
