@@ -65,6 +65,7 @@ impl State {
     pub(super) const COUNT: usize = 8;
 
     /// The state with this number.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) fn numbered(number: u32) -> Option<Self> {
         use State::{Blocked, Delayed, Done, Failed, Leased, Pending, Quarantined, Suspect};
         let all = [Pending, Suspect, Delayed, Leased, Done, Blocked, Failed, Quarantined];
