@@ -1,8 +1,8 @@
 //! The committer: gathers what workers finished and writes it in batches.
 //!
 //! Outcomes come from the workers over a bounded channel, weighted by their sightings. A batch is written when a
-//! watermark is reached; while one batch is written the next gathers. The Bloom front spares the store the addresses
-//! that are known, never deciding so itself.
+//! watermark is reached; while one batch is written the next gathers. Addresses that the store has confirmed lately are
+//! dropped here; the Bloom front tells what is surely new, and never decides that an address is old.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use crate::lease::{Lease, Settle, Verdict};
 use crate::pipeline::{Committed, Pipeline, TaskOutcome};
 use crate::queue::Pushed;
 use crate::store::{Inserted, Sighting, Store};
+use crate::task::{NewTask, Work};
 
 /// An outcome on its way to the committer.
 #[derive(Debug)]
@@ -111,23 +112,28 @@ async fn commit<P: Pipeline>(shared: &Shared<P>, mut batch: Vec<Finished>) -> Op
     Some(())
 }
 
-/// Drops the sightings that the filter takes for old and the store confirms to be.
+/// Drops the sightings that bring nothing new: those of addresses that the store confirmed lately, and, where the filter
+/// takes most for old, those that the store confirms now. A few doubtful ones go on: the union looks for them anyway.
 async fn drop_known<P: Pipeline>(shared: &Shared<P>, batch: &mut [Finished]) -> Option<()> {
-    let mut doubtful: BTreeMap<JobId, Vec<crate::Address>> = BTreeMap::new();
-    for finished in batch.iter() {
-        let filter = finished.run.filter();
-        let old = finished.outcome.sightings.iter().filter(|sighting| !filter.surely_new(fingerprint(sighting)));
-        doubtful.entry(finished.run.id()).or_default().extend(old.map(|sighting| sighting.address.clone()));
+    let mut left: BTreeMap<JobId, (usize, Vec<crate::Address>)> = BTreeMap::new();
+    for Finished { run, outcome, .. } in batch.iter_mut() {
+        run.stored_lately().retain_others(&mut outcome.sightings);
+        let (all, doubtful) = left.entry(run.id()).or_default();
+        *all += outcome.sightings.len();
+        let filter = run.filter();
+        let old = outcome.sightings.iter().filter(|sighting| !filter.surely_new(fingerprint(sighting)));
+        doubtful.extend(old.map(|sighting| sighting.address.clone()));
     }
     let mut known = BTreeMap::new();
-    for (job, addresses) in doubtful.into_iter().filter(|(_, addresses)| !addresses.is_empty()) {
+    for (job, (_, addresses)) in left.into_iter().filter(|(_, (all, doubtful))| doubtful.len() * 2 > *all) {
         let answers = shared.persist(|| shared.pipeline.store().known(job, &addresses)).await?;
         let stored = addresses.into_iter().zip(answers).filter(|(_, known)| *known).map(|(address, _)| address);
         known.insert(job, stored.collect::<std::collections::HashSet<_>>());
     }
-    for finished in batch {
-        if let Some(known) = known.get(&finished.run.id()) {
-            finished.outcome.sightings.retain(|sighting| !known.contains(&sighting.address));
+    for Finished { run, outcome, .. } in batch {
+        if let Some(known) = known.get(&run.id()) {
+            run.stored_lately().note(known.iter());
+            outcome.sightings.retain(|sighting| !known.contains(&sighting.address));
         }
     }
     Some(())
@@ -148,17 +154,17 @@ fn account<P: Pipeline>(
     for ((run, _), outcome) in runs.iter().zip(outcomes) {
         let (mut new, mut over) = (0, false);
         {
-            let mut filter = run.filter();
+            let (mut filter, mut lately) = (run.filter(), run.stored_lately());
             for (sighting, result) in outcome.sightings.iter().zip(inserted.by_ref()) {
                 new += u64::from(*result == Inserted::New);
                 over |= *result == Inserted::OverTarget;
                 if *result != Inserted::OverTarget {
                     filter.insert(fingerprint(sighting));
+                    lately.note([&sighting.address]);
                 }
             }
         }
-        let left_out = pushed.by_ref().take(outcome.discovered.len()).filter(|result| **result == Pushed::OverLimit);
-        run.over_limit.fetch_add(left_out.count() as u64, Ordering::Relaxed);
+        note_pushed(run, &outcome.discovered, pushed.by_ref().take(outcome.discovered.len()));
         shared.counters.addresses.fetch_add(new, Ordering::Relaxed);
         let collected = run.add(new);
         if over || collected >= run.job.spec.target {
@@ -175,6 +181,22 @@ fn account<P: Pipeline>(
         shared.wake_supervisor.notify_one();
     }
     shared.wake_dispatcher.notify_one();
+}
+
+/// Notes what became of the tasks that one outcome discovered.
+fn note_pushed<'a>(run: &JobRun, discovered: &[NewTask], pushed: impl Iterator<Item = &'a Pushed>) {
+    let follows = run.job.spec.options.crawl.is_some();
+    let mut over_limit = 0;
+    let met = discovered.iter().zip(pushed).filter_map(|(task, pushed)| match (pushed, &task.work) {
+        (Pushed::OverLimit, _) => {
+            over_limit += 1;
+            None
+        }
+        (_, Work::Page { url }) if follows => Some(url.as_str()),
+        _ => None,
+    });
+    run.met_links.note(met);
+    run.over_limit.fetch_add(over_limit, Ordering::Relaxed);
 }
 
 /// The job has its target: nothing more needs to be fetched for it.

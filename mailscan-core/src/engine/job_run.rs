@@ -8,7 +8,9 @@ use tokio::time::Instant;
 
 use super::EngineOptions;
 use super::bound::Bound;
+use super::met_links::MetLinks;
 use super::progress::Progress;
+use super::stored_lately::StoredLately;
 use crate::dedup::BloomFront;
 use crate::eta::{Eta, RateWindow};
 use crate::forecast::Forecast;
@@ -55,7 +57,10 @@ pub(super) struct JobRun {
     pub(super) over_limit: AtomicU64,
     pub(super) mentions: AtomicU64,
     pub(super) errors: AtomicU64,
+    /// Links that are tasks already.
+    pub(super) met_links: MetLinks,
     filter: Mutex<BloomFront>,
+    stored_lately: Mutex<StoredLately>,
     bloom_capacity: usize,
     began: Instant,
     window: Mutex<RateWindow>,
@@ -92,7 +97,9 @@ impl JobRun {
             over_limit: AtomicU64::new(0),
             mentions: AtomicU64::new(0),
             errors: AtomicU64::new(0),
+            met_links: MetLinks::new(),
             filter: Mutex::new(BloomFront::new(limits.bloom_capacity, FALSE_POSITIVES)),
+            stored_lately: Mutex::default(),
             bloom_capacity: limits.bloom_capacity.clamp(1, MOST),
             began: Instant::now(),
             window: Mutex::new(window),
@@ -130,6 +137,11 @@ impl JobRun {
     /// The filter of addresses that are stored. Locked briefly, never across an await.
     pub(super) fn filter(&self) -> MutexGuard<'_, BloomFront> {
         locked(&self.filter)
+    }
+
+    /// Addresses that the store has confirmed lately. Locked briefly, never across an await.
+    pub(super) fn stored_lately(&self) -> MutexGuard<'_, StoredLately> {
+        locked(&self.stored_lately)
     }
 
     /// An empty filter for more addresses than there are.

@@ -199,7 +199,9 @@ impl<P: Pipeline> Worker<P> {
 
     /// Extracts from what was fetched, piece by piece, and hands it on; the task is settled with the last piece.
     async fn harvest(&self, assigned: &Assigned, fetched: Fetched) {
-        let mut harvest = Harvest::new(&assigned.claimed, &assigned.run.job.spec.options, fetched.discovered);
+        let run = &assigned.run;
+        let options = &run.job.spec.options;
+        let mut harvest = Harvest::new(&assigned.claimed, options, &run.met_links, fetched.discovered);
         match fetched.documents {
             Documents::None => {}
             Documents::One(document) => harvest.read(&document),

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::super::met_links::MetLinks;
 use crate::class::{ClassFilter, LeftOut};
 use crate::extract::{self, Extractor, Media, Mention};
 use crate::fetch::{Discovered, Document, FetchError, FetchErrorClass};
@@ -18,6 +19,7 @@ use crate::task::{NewTask, Work};
 pub(super) struct Harvest<'a> {
     claimed: &'a Claimed,
     options: &'a JobOptions,
+    met_links: &'a MetLinks,
     extractor: Extractor,
     /// What is being read, since an address may be certain only with what follows.
     source: Arc<str>,
@@ -29,10 +31,16 @@ pub(super) struct Harvest<'a> {
 }
 
 impl<'a> Harvest<'a> {
-    pub(super) fn new(claimed: &'a Claimed, options: &'a JobOptions, discovered: Vec<Discovered>) -> Self {
+    pub(super) fn new(
+        claimed: &'a Claimed,
+        options: &'a JobOptions,
+        met_links: &'a MetLinks,
+        discovered: Vec<Discovered>,
+    ) -> Self {
         let mut harvest = Self {
             claimed,
             options,
+            met_links,
             extractor: Extractor::new(),
             source: Arc::from(""),
             sightings: Vec::new(),
@@ -94,13 +102,20 @@ impl<'a> Harvest<'a> {
         let mut seen = HashSet::new();
         let mut links = Vec::new();
         extract::links(&document.body, base, |link| {
-            if same_site(&link, base) && link != *base && seen.insert(link.clone()) {
-                links.push(link);
+            if same_site(&link, base) && link != *base {
+                let hash = self.met_links.hash(link.as_str());
+                if seen.insert(hash) {
+                    links.push((hash, link));
+                }
             }
         });
-        for link in links {
-            self.discover(Work::Page { url: link.into() }, 1);
-        }
+        self.met_links.retain_new(&mut links);
+        let (task, limit) = (&self.claimed.task, self.options.max_tasks);
+        let depth = task.depth.saturating_add(1);
+        // They stay on the site of a page that does, so none needs another look.
+        let new =
+            |(_, link): (_, url::Url)| NewTask { job: task.job, work: Work::Page { url: link.into() }, depth, limit };
+        self.discovered.extend(links.into_iter().map(new));
     }
 
     fn discover(&mut self, work: Work, step: u32) {
@@ -171,7 +186,9 @@ impl Sieve<'_> {
 
 /// Whether a link stays on the site of its page: the same host and port, where `www.` makes no difference.
 fn same_site(link: &url::Url, page: &url::Url) -> bool {
-    let host = |url: &url::Url| url.host_str().map(|host| host.strip_prefix("www.").unwrap_or(host).to_owned());
+    fn host(url: &url::Url) -> Option<&str> {
+        url.host_str().map(|host| host.strip_prefix("www.").unwrap_or(host))
+    }
     host(link) == host(page) && link.port() == page.port()
 }
 
@@ -278,7 +295,8 @@ mod tests {
             let mut claimed = claimed(1);
             claimed.task.depth = depth;
             let work = Work::Page { url: url.to_owned() };
-            let harvest = Harvest::new(&claimed, &options, vec![Discovered { work, step: 0 }]);
+            let met_links = MetLinks::new();
+            let harvest = Harvest::new(&claimed, &options, &met_links, vec![Discovered { work, step: 0 }]);
             harvest.rest().0.discovered[0].depth
         };
         assert_eq!(depth_of(2, "https://a.org/next"), 2);
