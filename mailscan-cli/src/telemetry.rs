@@ -36,6 +36,8 @@ pub(crate) fn start() -> Telemetry {
             return Telemetry { spans: Some(spans) };
         }
     }
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that cannot be written is to end nothing.
+    log.log_internal_errors(false).init();
     Telemetry::default()
 }

@@ -86,7 +86,7 @@ impl Spans {
             .with_location(false)
             .with_threads(false)
             .with_tracked_inactivity(false);
-        let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
         tracing_subscriber::registry().with(log.with_filter(filter)).with(spans.with_filter(sent)).init();
     }
 
