@@ -19,15 +19,28 @@ pub(crate) use values::{classes, count, error_class, lease, page_url, seconds, s
 #[derive(Debug, Parser)]
 #[command(name = "mailscan", version, propagate_version = true, max_term_width = 110)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 done with errors to look at, 130 stopped and resumable.
-
-Example:
-  mailscan demo
-  mailscan run --url https://example.org/ --crawl --target 200"
+    after_help = ending()
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// What the help ends with.
+fn ending() -> String {
+    let spans = if cfg!(feature = "otel") {
+        "\n\nSpans of the work and of requests go to the OpenTelemetry collector in OTEL_EXPORTER_OTLP_ENDPOINT, such as \
+         http://127.0.0.1:4318, if it is set."
+    } else {
+        ""
+    };
+    format!(
+        "Exit codes: 0 done, 1 failed, 2 usage, 3 done with errors to look at, 130 stopped and resumable.{spans}
+
+Example:
+  mailscan demo
+  mailscan run --url https://example.org/ --crawl --target 200"
+    )
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,7 +1,7 @@
 //! The command line of mailscan.
 //!
 //! What was typed ([`args`]) becomes validated settings ([`config`]), which a command ([`commands`]) carries out;
-//! [`wire`] chooses the backend, [`render`] says what happened. Results go to stdout, everything else to stderr. The
+//! [`wire`] chooses the backend, [`render`] says what happened, [`telemetry`] is for whoever watches over the process. Results go to stdout, everything else to stderr. The
 //! work itself is `mailscan-core`'s.
 
 mod args;
@@ -12,13 +12,13 @@ mod exit;
 mod files;
 mod render;
 mod signals;
+mod telemetry;
 mod usage;
 mod wire;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
 use crate::args::Args;
 use crate::exit::Exit;
@@ -31,10 +31,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    // Errors of jobs are recorded in the database; the log is for whoever asks for it.
-    let filter = EnvFilter::try_from_env("MAILSCAN_LOG").unwrap_or_else(|_| EnvFilter::new("error"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match commands::carry_out(args.command) {
+    let telemetry = telemetry::start();
+    let outcome = commands::carry_out(args.command);
+    telemetry.end();
+    match outcome {
         Ok(exit) => exit.into(),
         Err(error) if error.is_closed_pipe() => Exit::Done.into(),
         Err(error) => {

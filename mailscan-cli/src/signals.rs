@@ -1,4 +1,4 @@
-//! Requests to stop: Ctrl-C, and the system's request to terminate.
+//! Requests to stop: Ctrl-C, and the system's request to terminate; and those to read files again.
 //!
 //! One listener lasts as long as its command, so that no signal falls between two waits.
 
@@ -42,6 +42,23 @@ impl Signals {
     }
 }
 
+/// Listens for requests to read files again, which is SIGHUP. While it lives, and after, that no longer ends the process:
+/// a server stays when the terminal goes that it was started from.
+#[derive(Debug)]
+pub(crate) struct Reloads(system::Reloads);
+
+impl Reloads {
+    pub(crate) fn listen() -> Result<Self> {
+        let cannot = |error: io::Error| Failure::Failed(format!("cannot listen for SIGHUP: {error}"));
+        system::Reloads::listen().map(Self).map_err(cannot)
+    }
+
+    /// Waits for the next request; for ever where the system has none. Cancel-safe.
+    pub(crate) async fn next(&mut self) {
+        self.0.next().await;
+    }
+}
+
 /// Ends the process. The queue and the store take that at any instant.
 fn exit(say: impl Fn(&str)) -> ! {
     say("stopped");
@@ -71,6 +88,19 @@ mod system {
             }
         }
     }
+
+    #[derive(Debug)]
+    pub(super) struct Reloads(Signal);
+
+    impl Reloads {
+        pub(super) fn listen() -> io::Result<Self> {
+            signal(SignalKind::hangup()).map(Self)
+        }
+
+        pub(super) async fn next(&mut self) {
+            self.0.recv().await;
+        }
+    }
 }
 
 #[cfg(not(unix))]
@@ -90,6 +120,19 @@ mod system {
                 // Without a handler the system's own way to stop still works.
                 std::future::pending::<()>().await;
             }
+        }
+    }
+
+    #[derive(Debug)]
+    pub(super) struct Reloads;
+
+    impl Reloads {
+        pub(super) fn listen() -> io::Result<Self> {
+            Ok(Self)
+        }
+
+        pub(super) async fn next(&mut self) {
+            std::future::pending::<()>().await;
         }
     }
 }

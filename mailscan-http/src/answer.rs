@@ -61,6 +61,8 @@ impl<P: Pipeline> Server<P> {
             http.request.method = %head.method,
             url.path = head.uri.path(),
             http.response.status_code = tracing::field::Empty,
+            otel.kind = "server",
+            otel.status_code = tracing::field::Empty,
         );
         let answer = async {
             let mut unread = !body.is_end_stream();
@@ -69,7 +71,11 @@ impl<P: Pipeline> Server<P> {
                 Err(problem) => reply(Reply::from(problem), &head, false).await,
             };
             self.finish(&mut response, &head, unread);
-            tracing::Span::current().record("http.response.status_code", response.status().as_u16());
+            let span = tracing::Span::current();
+            span.record("http.response.status_code", response.status().as_u16());
+            if response.status().is_server_error() {
+                span.record("otel.status_code", "ERROR");
+            }
             tracing::debug!("answered");
             response
         };

@@ -1,9 +1,10 @@
-//! Who may ask for what: bearer tokens (RFC 6750) with a scope each, read from a file.
+//! Who may ask for what: bearer tokens (RFC 6750) with a scope each, read from a file, and again when somebody says so.
 //!
 //! A token is compared in constant time with every one that is known, and is in no log, no error and no `Debug` output.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
@@ -28,13 +29,19 @@ pub(crate) enum Scope {
     Write,
 }
 
-/// The tokens that a server knows.
+/// The tokens that a server knows, and the file that they are from. Clones are of the same tokens.
 #[derive(Clone)]
-pub struct Tokens(Vec<(Scope, Box<[u8]>)>);
+pub struct Tokens {
+    file: Arc<Path>,
+    known: Arc<RwLock<Known>>,
+}
+
+/// What is in a file of tokens.
+type Known = Arc<[(Scope, Box<[u8]>)]>;
 
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Tokens({} of them)", self.0.len())
+        write!(f, "Tokens({} of them)", self.known().len())
     }
 }
 
@@ -53,54 +60,28 @@ impl Tokens {
     /// When the file cannot be read, holds no token or a line of another form, or, on Unix, may be read by others than its
     /// owner, the group included.
     pub fn load(path: &Path) -> Result<Self, TokenFileError> {
-        let wrong = |reason: String| TokenFileError { path: path.to_owned(), reason };
-        let file = std::fs::File::open(path).map_err(|error| wrong(error.to_string()))?;
-        // Of the file that is open, not of whatever has its name by then.
-        let metadata = file.metadata().map_err(|error| wrong(error.to_string()))?;
-        if is_open_to_others(&metadata) {
-            return Err(wrong("others may read it: run `chmod 600` on it".to_owned()));
-        }
-        let mut text = String::new();
-        file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(|error| wrong(error.to_string()))?;
-        if text.len() as u64 > MAX_FILE {
-            return Err(wrong(format!("it is larger than {MAX_FILE} bytes")));
-        }
-        Self::parse(&text).map_err(wrong)
+        Ok(Self { file: path.into(), known: Arc::new(RwLock::new(read(path)?)) })
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
-        let mut tokens = Vec::new();
-        for (number, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let number = number + 1;
-            let (scope, token) = match line.split_once([' ', '\t']) {
-                Some(("read", token)) => (Scope::Read, token.trim_start()),
-                Some(("write", token)) => (Scope::Write, token.trim_start()),
-                _ => return Err(format!("line {number} is neither `read TOKEN` nor `write TOKEN`")),
-            };
-            if !LENGTH.contains(&token.len()) || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-                let (least, most) = (LENGTH.start(), LENGTH.end());
-                return Err(format!(
-                    "the token in line {number} is not of {least} to {most} visible ASCII characters: \
-                     make one with `openssl rand -hex 32`"
-                ));
-            }
-            tokens.push((scope, token.as_bytes().into()));
-        }
-        match tokens.len() {
-            0 => Err("it holds no token: write a line such as `write TOKEN`".to_owned()),
-            1..=MAX_TOKENS => Ok(Self(tokens)),
-            _ => Err(format!("it holds more than {MAX_TOKENS} tokens")),
-        }
+    /// Reads the file again: from the next request on, only what it holds now is known. Live events and exports that are
+    /// under way go on.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load); then the tokens stay what they were.
+    pub fn reload(&self) -> Result<(), TokenFileError> {
+        let known = read(&self.file)?;
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+        Ok(())
+    }
+
+    fn known(&self) -> Known {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What a token is good for, if it is known. Takes as long for one that is as for one that is not.
     fn scope(&self, given: &[u8]) -> Option<Scope> {
         let (mut read, mut write) = (Choice::from(0), Choice::from(0));
-        for (scope, token) in &self.0 {
+        for (scope, token) in &*self.known() {
             let equal = token.ct_eq(given);
             match scope {
                 Scope::Read => read |= equal,
@@ -127,6 +108,51 @@ impl Tokens {
             }
             Some(_) => Ok(()),
         }
+    }
+}
+
+fn read(path: &Path) -> Result<Known, TokenFileError> {
+    let wrong = |reason: String| TokenFileError { path: path.to_owned(), reason };
+    let file = std::fs::File::open(path).map_err(|error| wrong(error.to_string()))?;
+    // Of the file that is open, not of whatever has its name by then.
+    let metadata = file.metadata().map_err(|error| wrong(error.to_string()))?;
+    if is_open_to_others(&metadata) {
+        return Err(wrong("others may read it: run `chmod 600` on it".to_owned()));
+    }
+    let mut text = String::new();
+    file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(|error| wrong(error.to_string()))?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(wrong(format!("it is larger than {MAX_FILE} bytes")));
+    }
+    parse(&text).map_err(wrong)
+}
+
+fn parse(text: &str) -> Result<Known, String> {
+    let mut tokens = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let number = number + 1;
+        let (scope, token) = match line.split_once([' ', '\t']) {
+            Some(("read", token)) => (Scope::Read, token.trim_start()),
+            Some(("write", token)) => (Scope::Write, token.trim_start()),
+            _ => return Err(format!("line {number} is neither `read TOKEN` nor `write TOKEN`")),
+        };
+        if !LENGTH.contains(&token.len()) || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let (least, most) = (LENGTH.start(), LENGTH.end());
+            return Err(format!(
+                "the token in line {number} is not of {least} to {most} visible ASCII characters: \
+                 make one with `openssl rand -hex 32`"
+            ));
+        }
+        tokens.push((scope, token.as_bytes().into()));
+    }
+    match tokens.len() {
+        0 => Err("it holds no token: write a line such as `write TOKEN`".to_owned()),
+        1..=MAX_TOKENS => Ok(tokens.into()),
+        _ => Err(format!("it holds more than {MAX_TOKENS} tokens")),
     }
 }
 
@@ -183,7 +209,8 @@ mod tests {
     const WRITE: &str = "write-0123456789abcdef";
 
     fn tokens() -> Tokens {
-        Tokens::parse(&format!("# for the page\nread {READ}\n\n  write\t{WRITE}  \n")).unwrap()
+        let known = parse(&format!("# for the page\nread {READ}\n\n  write\t{WRITE}  \n")).unwrap();
+        Tokens { file: Path::new("tokens").into(), known: Arc::new(RwLock::new(known)) }
     }
 
     fn status(method: &str, uri: &str, authorization: &[&str]) -> Option<u16> {
@@ -236,7 +263,7 @@ mod tests {
             ("read short", "openssl"),
             ("read 0123456789 abcdefgh", "line 1"),
         ] {
-            let error = Tokens::parse(text).unwrap_err();
+            let error = parse(text).map(|known| known.len()).unwrap_err();
             assert!(error.contains(hint) && !error.contains("secret-alone") && !error.contains("abcdef"), "{error}");
         }
         assert_eq!(format!("{:?}", tokens()), "Tokens(2 of them)");

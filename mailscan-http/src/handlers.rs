@@ -74,9 +74,14 @@ impl<P: Pipeline> Api<P> {
             Route::Change(id, change) => self.change(id, change, body).await,
             Route::Delete(id) => self.delete(id, body).await,
             Route::Eta(id) => Reply::json(&self.eta(&self.find(id).await?)),
+            Route::Rates(id) => {
+                let id = self.find(id).await?.id;
+                Reply::json(&wire::Rates::new(id, &self.samples.rates(id)))
+            }
             Route::Workers(id) => Reply::json(&self.workers(&self.find(id).await?).await?),
             Route::Errors(id, limit) => self.errors(id, limit).await,
             Route::ErrorList(id, query) => self.error_list(id, &query).await,
+            Route::AllErrors(query) => self.all_errors(&query).await,
             Route::Resolve(id) => self.resolve(id, body).await,
             Route::Addresses(id, query) => self.addresses(id, &query).await,
             Route::Export(id, format) => self.export(id, format).await,

@@ -20,11 +20,13 @@
 //! | `DELETE /api/v1/jobs/{id}` | deletes a job that is settled or paused, with all it has |
 //! | `POST /api/v1/jobs/{id}/pause`, `/resume`, `/cancel` | changes it |
 //! | `GET /api/v1/jobs/{id}/eta` | when it will be done |
+//! | `GET /api/v1/jobs/{id}/rates` | how fast it collected in the last ten minutes |
 //! | `GET /api/v1/jobs/{id}/workers` | who works on it |
 //! | `GET /api/v1/jobs/{id}/errors?limit=N` | what went wrong, grouped |
 //! | `GET /api/v1/jobs/{id}/events` | live events of one job |
 //! | `GET /api/v1/events` | live events of all jobs |
 //! | `GET /api/v1/jobs/{id}/errors/list?class=C&code=C&host=H&open=true` | what went wrong, one by one |
+//! | `GET /api/v1/errors?class=C&code=C&host=H&open=true` | the same of all jobs |
 //! | `POST /api/v1/jobs/{id}/errors/resolve` | resolves errors, perhaps with another try |
 //! | `GET /api/v1/jobs/{id}/addresses?after=ID&limit=N&search=TEXT` | what it has found |
 //! | `GET /api/v1/jobs/{id}/export?format=csv` | all of that, streamed; or `jsonl` |

@@ -50,12 +50,16 @@ pub(crate) enum Route {
     Delete(JobId),
     /// When it will be done.
     Eta(JobId),
+    /// How fast it collected lately.
+    Rates(JobId),
     /// Who works on it.
     Workers(JobId),
     /// What went wrong, in at most so many groups.
     Errors(JobId, usize),
     /// What went wrong, one by one.
     ErrorList(JobId, ErrorQuery),
+    /// What went wrong with any job, one by one.
+    AllErrors(ErrorQuery),
     /// Resolve errors, perhaps with another try for their tasks.
     Resolve(JobId),
     /// What it has found.
@@ -273,6 +277,7 @@ mod tests {
         };
         let plain = PlanQuery { emails: 10, hosts: None };
         let of = ErrorSelection { job: Some(id), host: Some("a.org".to_owned()), ..ErrorSelection::default() };
+        let all = ErrorSelection { job: None, ..of.clone() };
         let addresses = AddressQuery { after: 3, limit: 9, search: Some("ann".to_owned()) };
         for (target, expected) in [
             ("/", Route::Asset(&assets::INDEX)),
@@ -291,11 +296,17 @@ mod tests {
             ("/api/v1/jobs?order=desc", jobs(JobQuery { limit: 100, descending: true, ..JobQuery::default() })),
             ("/api/v1/jobs/7", Route::Job(id)),
             ("/api/v1/jobs/7/eta", Route::Eta(id)),
+            ("/api/v1/jobs/7/rates", Route::Rates(id)),
             ("/api/v1/jobs/7/workers", Route::Workers(id)),
             ("/api/v1/jobs/7/errors", Route::Errors(id, 100)),
             (
                 "/api/v1/jobs/7/errors/list?open=true&host=a.org&limit=5",
                 Route::ErrorList(id, ErrorQuery { after: 0, limit: 5, open_only: true, of }),
+            ),
+            ("/api/v1/errors", Route::AllErrors(ErrorQuery { limit: 100, ..ErrorQuery::default() })),
+            (
+                "/api/v1/errors?host=a.org&after=3",
+                Route::AllErrors(ErrorQuery { after: 3, limit: 100, open_only: false, of: all }),
             ),
             ("/api/v1/jobs/7/addresses?search=ann&after=3&limit=9", Route::Addresses(id, addresses)),
             ("/api/v1/jobs/7/export", Route::Export(id, Format::Csv)),

@@ -2,7 +2,7 @@
 //!
 //! Two tasks refresh it, so that a request never waits for a measurement however many there are.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,8 +21,10 @@ const RATE_WINDOW: Duration = Duration::from_secs(30);
 /// The most running jobs whose rates are kept; the others are estimated from all their time at work.
 const MAX_JOBS: usize = 1_024;
 
-/// The past that is kept of memory and load: ten minutes.
+/// The past that is kept of memory and load, and of the rate of a job: ten minutes.
 const HISTORY: usize = 300;
+/// The same as time.
+const PAST: Duration = Duration::from_secs(600);
 
 /// The newest measurements.
 #[derive(Debug)]
@@ -38,6 +40,15 @@ pub(crate) struct Samples {
 struct Recent {
     window: RateWindow,
     active: Duration,
+    /// Its rate at each look while it ran, the oldest first.
+    history: VecDeque<Rate>,
+}
+
+/// How fast a job collected at one moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Rate {
+    pub(crate) at: Timestamp,
+    pub(crate) emails_per_minute: f64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -86,12 +97,30 @@ impl Samples {
         Eta { eta_seconds: seconds, eta_formatted: formatted, low_seconds: seconds, high_seconds: seconds, ..eta }
     }
 
-    /// Notes how far the running jobs are, and forgets all others.
-    fn note(&self, running: &[Job]) {
+    /// How fast a job collected in the last ten minutes, as far as it ran.
+    pub(crate) fn rates(&self, job: JobId) -> Vec<Rate> {
+        lock(&self.rates).get(&job).map_or_else(Vec::new, |recent| recent.history.iter().copied().collect())
+    }
+
+    /// Notes how far the running jobs are. Of all others the rates of the last ten minutes stay, while there is room.
+    fn note(&self, at: Timestamp, running: &[Job]) {
         let mut rates = lock(&self.rates);
-        rates.retain(|id, _| running.iter().any(|job| job.id == *id));
+        let ids: HashSet<_> = running.iter().map(|job| job.id).collect();
+        let room = rates.len().max(ids.len()) <= MAX_JOBS;
+        rates.retain(|id, recent| {
+            while recent.history.front().is_some_and(|first| at.since(first.at) > PAST) {
+                recent.history.pop_front();
+            }
+            let runs = ids.contains(id);
+            if !runs {
+                // Whoever runs again begins anew.
+                (recent.window, recent.active) = (RateWindow::new(RATE_WINDOW), Duration::MAX);
+            }
+            runs || (room && !recent.history.is_empty())
+        });
         for job in running {
-            let fresh = || Recent { window: RateWindow::new(RATE_WINDOW), active: Duration::MAX };
+            let fresh =
+                || Recent { window: RateWindow::new(RATE_WINDOW), active: Duration::MAX, history: VecDeque::new() };
             let recent = rates.entry(job.id).or_insert_with(fresh);
             // The time at work stands still between two reports while addresses come in: only the first look at a
             // report has both of about the same moment.
@@ -99,6 +128,11 @@ impl Samples {
                 recent.active = job.active;
                 recent.window.push(job.active, job.collected);
             }
+            let Eta { emails_per_minute, .. } = Eta::new(job.collected, job.spec.target, job.active, &recent.window);
+            if recent.history.len() >= HISTORY {
+                recent.history.pop_front();
+            }
+            recent.history.push_back(Rate { at, emails_per_minute });
         }
     }
 }
@@ -121,12 +155,13 @@ pub(crate) async fn watch_resources(samples: Arc<Samples>, mut sampler: Sampler)
 
 /// Follows the running jobs until it is dropped.
 pub(crate) async fn watch_rates<P: Pipeline>(samples: Arc<Samples>, pipeline: Arc<P>) {
+    let clock = Clock::start();
     let query = JobQuery { limit: MAX_JOBS, statuses: vec![JobStatus::Running], ..JobQuery::default() };
     let mut ticks = ticks();
     loop {
         ticks.tick().await;
         match pipeline.store().jobs(&query).await {
-            Ok(running) => samples.note(&running),
+            Ok(running) => samples.note(clock.now(), &running),
             Err(error) => tracing::warn!(%error, "the running jobs could not be read"),
         }
     }
@@ -157,14 +192,45 @@ mod tests {
     fn a_running_job_goes_by_its_current_rate_and_is_forgotten_afterwards() {
         let samples = Samples::new(Resources::default());
         for (collected, seconds) in [(10, 0), (10, 100), (60, 105), (90, 105), (110, 110)] {
-            samples.note(&[job(JobStatus::Running, collected, seconds)]);
+            samples.note(Timestamp(seconds * 1_000), &[job(JobStatus::Running, collected, seconds)]);
         }
         // 100 in the last 10 seconds after 100 without any: the window holds 110 seconds, as nothing lies between.
         assert_eq!(samples.eta(&job(JobStatus::Running, 110, 110)).emails_per_minute, 100.0 / 110.0 * 60.0);
-        samples.note(&[job(JobStatus::Running, 200, 140)]);
+        samples.note(Timestamp(140_000), &[job(JobStatus::Running, 200, 140)]);
         assert_eq!(samples.eta(&job(JobStatus::Running, 200, 140)).emails_per_minute, 180.0);
-        samples.note(&[]);
+        samples.note(Timestamp(750_000), &[]);
         assert!(lock(&samples.rates).is_empty());
+    }
+
+    #[test]
+    fn the_rates_of_a_job_outlive_it_for_ten_minutes() {
+        let samples = Samples::new(Resources::default());
+        for second in 0..2_000_u64 {
+            samples.note(Timestamp(second * 1_000), &[job(JobStatus::Running, second * 10, second)]);
+        }
+        let rates = samples.rates(JobId(1));
+        let last = Rate { at: Timestamp(1_999_000), emails_per_minute: 600.0 };
+        assert_eq!((rates.len(), rates[HISTORY - 1]), (HISTORY, last));
+        // It runs no more: what is known of its current rate goes at once, and the past with time.
+        samples.note(Timestamp(2_301_000), &[]);
+        assert_eq!(samples.rates(JobId(1))[0].at, Timestamp(1_701_000));
+        assert_eq!(samples.rates(JobId(1)).len(), 299);
+        samples.note(Timestamp(2_600_000), &[]);
+        assert_eq!(samples.rates(JobId(1)), []);
+    }
+
+    #[test]
+    fn jobs_that_run_are_followed_before_those_that_ran() {
+        let samples = Samples::new(Resources::default());
+        let many = |first: u64| -> Vec<_> {
+            let one = |n| Job { id: JobId(first + n), ..job(JobStatus::Running, 1, 1) };
+            (0..MAX_JOBS as u64).map(one).collect()
+        };
+        samples.note(Timestamp(0), &many(1));
+        samples.note(Timestamp(1_000), &many(10_000));
+        samples.note(Timestamp(2_000), &many(10_000));
+        assert_eq!(lock(&samples.rates).len(), MAX_JOBS);
+        assert_eq!((samples.rates(JobId(1)).len(), samples.rates(JobId(10_000)).len()), (0, 2));
     }
 
     #[test]

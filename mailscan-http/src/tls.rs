@@ -1,4 +1,4 @@
-//! TLS: a certificate and its key from files, read again when they change.
+//! TLS: a certificate and its key from files, read again when they change or somebody says so.
 //!
 //! Whoever renews certificates replaces the files; connections that begin afterwards get the new one. A pair that cannot
 //! be used, such as one of which half is written, changes nothing.
@@ -66,6 +66,16 @@ impl Tls {
         Ok(Self { config: Arc::new(config), current })
     }
 
+    /// Reads the files again now; connections that begin afterwards are shown what is in them.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load); then the certificate stays what it was.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let Current { certificate, key, .. } = &*self.current;
+        let wrong = |reason| TlsError { certificate: certificate.clone(), key: key.clone(), reason };
+        self.current.read().map_err(wrong)
+    }
+
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.config.clone())
     }
@@ -106,9 +116,13 @@ impl Current {
         if stamp == known {
             return (stamp, None);
         }
-        let new = read(&self.certificate, &self.key, &self.provider);
-        let done = new.map(|new| *self.shown.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new));
-        (stamp, Some(done))
+        (stamp, Some(self.read()))
+    }
+
+    fn read(&self) -> Result<(), String> {
+        let new = Arc::new(read(&self.certificate, &self.key, &self.provider)?);
+        *self.shown.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(())
     }
 }
 

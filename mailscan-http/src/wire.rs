@@ -4,6 +4,7 @@ mod asked;
 mod found;
 mod names;
 mod progress;
+mod rates;
 mod system;
 mod workers;
 
@@ -19,9 +20,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use asked::{NewJob, Reason, Resolve};
-pub use found::{Address, Addresses, ErrorList, ErrorRow, Resolution, Resolved};
+pub use found::{Address, Addresses, AllErrors, ErrorList, ErrorRow, Resolution, Resolved};
 pub(crate) use progress::Around;
 pub use progress::Progress;
+pub use rates::Rates;
 pub use system::System;
 pub use workers::{Node, NodeWorker, Nodes, Worker, WorkerStatus, Workers};
 

@@ -13,6 +13,7 @@ mod keyboard;
 mod looks;
 mod page;
 mod served;
+mod sources;
 mod token;
 
 use std::time::Duration;
@@ -46,7 +47,7 @@ impl Desk {
         let browser = Browser::start().await?;
         let web = SimulatedWeb::start(web).await.unwrap();
         let served = Served::start(folder.path(), "127.0.0.1:0", arguments);
-        let page = Page::new(browser, served.address);
+        let page = Page::new(browser, served.origin());
         Some(Self { page, served, web, folder })
     }
 

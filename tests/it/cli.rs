@@ -69,7 +69,16 @@ pub(crate) fn start_logging_in(folder: &Path, arguments: &[&str], level: &str) -
 
 /// Does what Ctrl-C does.
 pub(crate) fn interrupt(child: &Child) {
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    signal(child, "-INT");
+}
+
+/// Does what the end of a terminal does, and who wants files to be read again.
+pub(crate) fn hang_up(child: &Child) {
+    signal(child, "-HUP");
+}
+
+fn signal(child: &Child, signal: &str) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
 }
 
 /// Runs the binary in a folder.

@@ -13,6 +13,7 @@ mod jobs;
 mod limits;
 mod metrics;
 mod network;
+mod reload;
 mod tls;
 
 use std::net::SocketAddr;

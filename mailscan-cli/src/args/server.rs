@@ -18,7 +18,8 @@ pub(crate) struct Networks {
 /// Who may ask a server, and by which names.
 #[derive(Clone, Debug, Default, ClapArgs)]
 pub(crate) struct Access {
-    /// A file of tokens, a line each: `read TOKEN` or `write TOKEN`; requests then need one. Only you may be able to read it
+    /// A file of tokens, a line each: `read TOKEN` or `write TOKEN`; requests then need one. Only you may be able to read it.
+    /// It is read again on SIGHUP
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// Let everybody who can reach the server do everything, although other machines may be able to
@@ -32,7 +33,7 @@ pub(crate) struct Access {
 /// How connections to a server are encrypted.
 #[derive(Clone, Debug, Default, ClapArgs)]
 pub(crate) struct Encryption {
-    /// Serve over TLS with this certificate and what leads to its authority, in PEM; read again when it changes
+    /// Serve over TLS with this certificate and what leads to its authority, in PEM; read again when it changes, and on SIGHUP
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
     /// The private key of the certificate, in PEM

@@ -1,5 +1,8 @@
 //! `serve`: the engine for every job of a database, and the server that shows them, in one process.
 
+mod reload;
+
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +17,16 @@ use tokio::sync::oneshot;
 use crate::drive::STOPPING;
 use crate::exit::{Exit, Failure, Result};
 use crate::render::escape;
-use crate::signals::Signals;
+use crate::signals::{Reloads, Signals};
 use crate::{args, config, files, wire};
+use reload::Files;
 
 /// What workers do is shown to people, who want it as fresh as everything else.
 const HEARTBEAT: Duration = Duration::from_secs(3);
 
 pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
+    // Before anybody can think that it serves.
+    let reloads = Reloads::listen()?;
     let files = files::for_server();
     let server = ServeOptions { roots: roots(&typed.root)?, ..config::server(typed, files.connections)? };
     let fetching = config::fetching(&typed.politeness, &JobOptions::default());
@@ -35,14 +41,12 @@ pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
     let local = listener.local_addr().map_err(listening)?;
     let pipeline = wire::pipeline(database, &fetching)?;
     if let Some(warning) = config::warning(typed) {
-        eprintln!("{warning}");
+        say(warning);
     }
     let scheme = if server.tls.is_some() { "https" } else { "http" };
-    eprintln!(
-        "serving {scheme}://{local}/ from {}: open it in a browser; Ctrl-C stops",
-        escape(&wire::shown(&typed.database.db))
-    );
-    work(pipeline, options, server, listener).await
+    let from = escape(&wire::shown(&typed.database.db));
+    say(&format!("serving {scheme}://{local}/ from {from}: open it in a browser; Ctrl-C stops"));
+    work(pipeline, options, server, listener, reloads).await
 }
 
 /// The whole names of folders that there are.
@@ -61,8 +65,10 @@ async fn work<P: Pipeline>(
     options: EngineOptions,
     server: ServeOptions,
     listener: TcpListener,
+    mut reloads: Reloads,
 ) -> Result<Exit> {
     let mut signals = Signals::listen()?;
+    let files = Files { tls: server.tls.clone(), tokens: server.tokens.clone() };
     let mut engine = Engine::start(pipeline.clone(), options);
     let server = ServeOptions { monitor: Some(engine.monitor()), ..server };
     let (stop, stopped) = oneshot::channel::<()>();
@@ -70,10 +76,13 @@ async fn work<P: Pipeline>(
         let _ = stopped.await;
     };
     let mut server = tokio::spawn(mailscan_http::serve(listener, pipeline, server, until));
-    let result = tokio::select! {
-        () = signals.next() => Ok(()),
-        error = engine.failed() => Err(error.into()),
-        ended = &mut server => return Err(Failure::Failed(format!("the server ended: {ended:?}"))),
+    let result = loop {
+        tokio::select! {
+            () = signals.next() => break Ok(()),
+            error = engine.failed() => break Err(error.into()),
+            ended = &mut server => return Err(Failure::Failed(format!("the server ended: {ended:?}"))),
+            () = reloads.next() => files.read_again().await.iter().for_each(|line| say(line)),
+        }
     };
     say(STOPPING);
     // People may watch the last pages come in, so the server is the last to go.
@@ -86,6 +95,7 @@ async fn work<P: Pipeline>(
     result.and(drained.map_err(Failure::from)).map(|()| Exit::Done)
 }
 
+/// Says something, to nobody once the terminal is gone that the server was started from.
 fn say(text: &str) {
-    eprintln!("{text}");
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
 use super::dispatcher::Assigned;
 use super::job_run::{JobRun, Stop};
@@ -53,7 +54,8 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>, mut finished: mpsc:
         let batch = gather(first, &mut finished, shared.options.watermarks, &shared.running).await;
         // Once a batch was given up, a later one must not settle a task whose earlier part is missing: everything
         // that comes now is dropped, and the tasks are delivered again.
-        writing = writing && commit(&shared, batch).await.is_some();
+        let span = tracing::info_span!("commit", outcomes = batch.len());
+        writing = writing && commit(&shared, batch).instrument(span).await.is_some();
     }
     shared.committed.cancel();
 }

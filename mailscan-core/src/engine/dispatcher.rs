@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::committer::Finished;
 use super::job_run::JobRun;
@@ -211,8 +212,11 @@ impl<P: Pipeline> Dispatcher<P> {
             lease_for: options.lease_for,
         };
         let before = Instant::now();
-        let answer = self.shared.pipeline.queue().claim(&request).await;
+        let span = tracing::info_span!("claim", jobs = request.shares.len(), tasks = tracing::field::Empty);
+        let answer = self.shared.pipeline.queue().claim(&request).instrument(span.clone()).await;
         self.shared.counters.claims.observe(before.elapsed());
+        span.record("tasks", answer.as_ref().map_or(0, Vec::len));
+        drop(span);
         let claimed = match answer {
             Ok(claimed) => claimed,
             Err(error) if error.is_transient() => {

@@ -12,6 +12,7 @@ use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::committer::Finished;
 use super::dispatcher::Assigned;
@@ -160,7 +161,7 @@ impl<P: Pipeline> Worker<P> {
             biased;
             () = self.shared.abort.cancelled() => None,
             () = assigned.cancel.cancelled() => None,
-            fetched = self.fetch(assigned) => Some(fetched),
+            fetched = self.fetch(assigned).instrument(span(assigned)) => Some(fetched),
         };
         match fetched {
             None => self.give_back(assigned).await,
@@ -177,10 +178,14 @@ impl<P: Pipeline> Worker<P> {
         let budget = self.shared.options.budget;
         let context = FetchContext { options, budget };
         let fetch = self.shared.pipeline.fetcher().fetch(&assigned.claimed.task, &context);
-        tokio::time::timeout(budget.time.saturating_add(GRACE), fetch).await.unwrap_or_else(|_| {
+        let fetched = tokio::time::timeout(budget.time.saturating_add(GRACE), fetch).await.unwrap_or_else(|_| {
             let message = format!("nothing came within {} s", budget.time.as_secs());
             Err(FetchError::new(FetchErrorClass::Transient, "task-timeout", message))
-        })
+        });
+        if let Err(error) = &fetched {
+            tracing::Span::current().record("error.type", &*error.code).record("otel.status_code", "ERROR");
+        }
+        fetched
     }
 
     /// Keeps the calls of this worker apart by the job's rate limit, from start to start.
@@ -293,4 +298,17 @@ impl<P: Pipeline> Worker<P> {
         // The channel closes only when the engine fails; then the task is delivered again.
         let _ = self.outcomes.send(Finished { run: assigned.run.clone(), outcome, room }).await;
     }
+}
+
+/// What is told of one fetch to whoever collects spans: nothing of what it asks for but the host.
+fn span(assigned: &Assigned) -> tracing::Span {
+    let task = &assigned.claimed.task;
+    tracing::info_span!(
+        "fetch",
+        job = task.job.0,
+        task = task.id.0,
+        server.address = task.work.host(),
+        error.type = tracing::field::Empty,
+        otel.status_code = tracing::field::Empty,
+    )
 }

@@ -6,7 +6,7 @@ import { UNKNOWN, number, percent, rate, seconds } from "../format.js";
 import { badge, figures, progress, setBadge } from "../parts.js";
 import { sources } from "./jobs.js";
 
-/** The rates of jobs that were watched since the page was opened, so that leaving a view forgets nothing. */
+/** The rates of jobs that were watched, so that leaving a view forgets nothing; they begin with what the server has seen. */
 const watched = new Map();
 const MOST_JOBS = 50;
 const MOST_POINTS = 600;
@@ -24,6 +24,15 @@ function note(id, job) {
   // Old points are thinned out, not dropped: the line still begins where it began.
   if (points.length > MOST_POINTS) points.splice(0, points.length, ...points.filter((_, n) => n % 2 === 1));
   return points;
+}
+
+/** What the server has seen of the rate before the page did. */
+export function remember(id, history) {
+  const points = watched.get(id) ?? [];
+  const seen = history.map(({ at, emails_per_minute: value }) => ({ at: Date.parse(at), value }));
+  const before = points.length > 0 ? points[0].at : Infinity;
+  points.unshift(...seen.filter(({ at }) => at < before));
+  watched.set(id, points);
 }
 
 const QUEUE = [["pending", "Pending"], ["processing", "Processing"], ["completed", "Completed"], ["failed", "Failed"]];
@@ -44,7 +53,7 @@ export function liveFigures(id) {
   const leftOut = h("p", { class: "quiet" });
   const reason = h("p", { class: "reason", hidden: true });
   const bounds = h("ul", { class: "bounds" });
-  const line = chart({ title: "E-mails per minute", unit: "e-mails/min", format: rate, empty: "The line is drawn while the job runs and this page watches it." });
+  const line = chart({ title: "E-mails per minute", unit: "e-mails/min", format: rate, empty: "The line is drawn while the job runs." });
   const node = h("div", { class: "view" },
     h("section", { class: "card", "aria-label": "Progress" }, done, bar.node, reason, main.node),
     h("div", { class: "columns" },

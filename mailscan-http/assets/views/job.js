@@ -11,7 +11,7 @@ import { tabs } from "../tabs.js";
 import { addressesOf } from "./addresses.js";
 import { errorsOf } from "./errors.js";
 import { detailsOf } from "./job-details.js";
-import { liveFigures } from "./job-live.js";
+import { liveFigures, remember } from "./job-live.js";
 import { workersOf } from "./workers.js";
 
 /** A settled job is looked at so often, as it may be put back on the queue. */
@@ -103,6 +103,10 @@ function mount({ id, tab = "workers" }, { signal, go, moved }) {
       }
       return;
     }
+    // Without it the line begins now.
+    await get(`/jobs/${id}/rates`, signal).then(({ history }) => remember(id, history)).catch(() => {});
+    if (signal.aborted) return;
+    live.update(job);
     show();
     keep();
   };

@@ -1,10 +1,12 @@
 //! The error desk: what went wrong, in groups and one by one, and what people do about it.
 
+use std::collections::{BTreeMap, HashMap};
+
 use hyper::StatusCode;
 use mailscan_core::desk::{self, Resolved};
 use mailscan_core::job::JobId;
 use mailscan_core::pipeline::Pipeline;
-use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, Store};
+use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, Store, WorkerError};
 
 use super::Api;
 use crate::fields::Fields;
@@ -30,6 +32,23 @@ impl<P: Pipeline> Api<P> {
         let next_after = errors.last().filter(|_| errors.len() == query.limit).map(|error| error.id);
         let errors = errors.iter().zip(outcomes).map(|(error, outcome)| wire::ErrorRow::new(error, outcome)).collect();
         Reply::json(&wire::ErrorList { job_id: id.0, errors, next_after })
+    }
+
+    /// Errors of all jobs. What came of trying tasks again is asked of each job that has such ones on the page.
+    pub(super) async fn all_errors(&self, query: &ErrorQuery) -> Result<Reply, Problem> {
+        let errors = self.pipeline.store().errors(query).await?;
+        let next_after = errors.last().filter(|_| errors.len() == query.limit).map(|error| error.id);
+        let mut retried: BTreeMap<JobId, Vec<WorkerError>> = BTreeMap::new();
+        for row in errors.iter().filter(|row| row.resolved.as_ref().is_some_and(|resolution| resolution.retried)) {
+            retried.entry(row.error.job).or_default().push(row.clone());
+        }
+        let mut known = HashMap::new();
+        for (job, rows) in retried {
+            let outcomes = desk::outcomes(self.pipeline.queue(), job, &rows).await?;
+            known.extend(rows.iter().map(|row| row.id).zip(outcomes));
+        }
+        let shown = |row: &WorkerError| wire::ErrorRow::new(row, known.get(&row.id).copied().flatten());
+        Reply::json(&wire::AllErrors { errors: errors.iter().map(shown).collect(), next_after })
     }
 
     pub(super) async fn resolve(&self, id: JobId, body: &[u8]) -> Result<Reply, Problem> {

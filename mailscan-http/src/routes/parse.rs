@@ -86,6 +86,14 @@ pub(super) fn errors(Asked { query, id }: &Asked<'_>) -> Result<Route, Problem> 
 
 pub(super) fn error_list(Asked { query, id }: &Asked<'_>) -> Result<Route, Problem> {
     let id = job(id)?;
+    Ok(Route::ErrorList(id, error_query(query, Some(id))?))
+}
+
+pub(super) fn all_errors(Asked { query, .. }: &Asked<'_>) -> Result<Route, Problem> {
+    error_query(query, None).map(Route::AllErrors)
+}
+
+fn error_query(query: &Query<'_>, job: Option<JobId>) -> Result<ErrorQuery, Problem> {
     let open_only = match query.text("open")? {
         None | Some("false") => false,
         Some("true") => true,
@@ -93,13 +101,13 @@ pub(super) fn error_list(Asked { query, id }: &Asked<'_>) -> Result<Route, Probl
     };
     let of = ErrorSelection {
         ids: Vec::new(),
-        job: Some(id),
+        job,
         class: query.text("class")?.map(error_class).transpose()?,
         code: query.text("code")?.map(str::to_owned),
         host: query.text("host")?.map(str::to_owned),
     };
     let after = query.number("after")?.unwrap_or(0);
-    Ok(Route::ErrorList(id, ErrorQuery { after, limit: limit(query)?, open_only, of }))
+    Ok(ErrorQuery { after, limit: limit(query)?, open_only, of })
 }
 
 fn error_class(name: &str) -> Result<ErrorClass, Problem> {

@@ -35,6 +35,16 @@ const STATUSES: &[&str] = &{
     names
 };
 const LIMIT: Parameter = optional("limit", Kind::Number(1, MAX_LIMIT), "the most entries; 100 when it is left out");
+/// Which errors are listed.
+const ERRORS: &[Parameter] = &[
+    AFTER,
+    LIMIT,
+    optional("class", Kind::One(ERROR_CLASSES), "only of this class"),
+    optional("code", Kind::Text, "only with this code"),
+    optional("host", Kind::Text, "only at this host"),
+    optional("open", Kind::Flag, "`true`: only what nobody has resolved"),
+];
+
 const fn optional(name: &'static str, is: Kind, about: &'static str) -> Parameter {
     Parameter { name, is, required: false, about }
 }
@@ -187,6 +197,16 @@ pub(crate) const RESOURCES: &[Resource] = &[
         })],
     },
     Resource {
+        path: "/api/v1/jobs/{id}/rates",
+        operations: &[get(
+            "rates",
+            "How fast a job collected in the last ten minutes",
+            &[],
+            Answer::Json("Rates"),
+            |asked| parse::about(asked, Route::Rates),
+        )],
+    },
+    Resource {
         path: "/api/v1/jobs/{id}/workers",
         operations: &[get("workers", "Who works on a job", &[], Answer::Json("Workers"), |asked| {
             parse::about(asked, Route::Workers)
@@ -207,16 +227,19 @@ pub(crate) const RESOURCES: &[Resource] = &[
         operations: &[get(
             "listErrors",
             "What went wrong, one by one",
-            &[
-                AFTER,
-                LIMIT,
-                optional("class", Kind::One(ERROR_CLASSES), "only of this class"),
-                optional("code", Kind::Text, "only with this code"),
-                optional("host", Kind::Text, "only at this host"),
-                optional("open", Kind::Flag, "`true`: only what nobody has resolved"),
-            ],
+            ERRORS,
             Answer::Json("ErrorList"),
             parse::error_list,
+        )],
+    },
+    Resource {
+        path: "/api/v1/errors",
+        operations: &[get(
+            "listAllErrors",
+            "What went wrong with any job, one by one",
+            ERRORS,
+            Answer::Json("AllErrors"),
+            parse::all_errors,
         )],
     },
     Resource {

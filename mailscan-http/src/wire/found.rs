@@ -55,10 +55,20 @@ pub struct ErrorList {
     pub next_after: Option<u64>,
 }
 
+/// A page of the errors of all jobs.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AllErrors {
+    /// The errors, in the order in which they were recorded.
+    pub errors: Vec<ErrorRow>,
+    /// The `after` of the next page; null when this is the last.
+    pub next_after: Option<u64>,
+}
+
 /// An error of a worker.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ErrorRow {
     id: u64,
+    job_id: u64,
     task: u64,
     #[schema(schema_with = super::names::error_class)]
     class: &'static str,
@@ -95,6 +105,7 @@ impl ErrorRow {
         let error = &row.error;
         Self {
             id: row.id,
+            job_id: error.job.0,
             task: error.task.0,
             class: error.class.as_str(),
             code: error.code.clone(),

@@ -137,6 +137,8 @@ fn capabilities(profile: &str) -> serde_json::Map<String, Value> {
         &format!("--user-data-dir={profile}/profile"),
     ];
     let all = json!({
+        // Certificates of tests are their own authorities.
+        "acceptInsecureCerts": true,
         "goog:chromeOptions": {"args": arguments},
         "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
     });

@@ -88,8 +88,14 @@ async fn a_job_is_paused_resumed_cancelled_and_deleted() {
     page.until("document.querySelector('.bounds li strong')").await;
     page.until("document.querySelector('.chart .line').getAttribute('d')").await;
 
+    // A page that is opened later is shown what the server has seen, also of a job that no longer runs.
+    let seen = "fetch('/api/v1/jobs/1/rates').then((answer) => answer.json()).then(({ history }) => { window.seen = history.length; })";
+    page.until(&format!("({seen}, window.seen > 1)")).await;
     page.press("Pause").await;
     page.until_status("paused").await;
+    page.visit("#/jobs/1").await;
+    page.until_status("paused").await;
+    page.until("document.querySelector('.chart .line').getAttribute('d')").await;
     page.press("Resume").await;
     page.until_status("running").await;
 

@@ -1,7 +1,5 @@
 //! The page as a person uses it: look until something is there, click what has a name, type.
 
-use std::net::SocketAddr;
-
 use fantoccini::error::CmdError;
 use fantoccini::{Locator, elements::Element};
 use serde_json::{Value, json};
@@ -24,8 +22,8 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn new(browser: Browser, address: SocketAddr) -> Self {
-        Self { browser, origin: format!("http://{address}") }
+    pub(super) fn new(browser: Browser, origin: String) -> Self {
+        Self { browser, origin }
     }
 
     /// Loads the page at this view.

@@ -11,6 +11,7 @@ use crate::cli::{interrupt, start_in};
 pub(super) struct Served {
     child: Child,
     _err: BufReader<ChildStderr>,
+    encrypted: bool,
     pub(super) address: SocketAddr,
 }
 
@@ -21,8 +22,15 @@ impl Served {
         let (child, mut err) = start_in(folder, &[&common[..], arguments].concat());
         let mut line = String::new();
         err.read_line(&mut line).unwrap();
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split(['/', ' ']).next()?.trim().parse().ok());
-        Self { child, _err: err, address: address.unwrap_or_else(|| panic!("{line}")) }
+        let address = line.split("://").nth(1).and_then(|rest| rest.split(['/', ' ']).next()?.trim().parse().ok());
+        let encrypted = line.contains("https://");
+        Self { child, _err: err, encrypted, address: address.unwrap_or_else(|| panic!("{line}")) }
+    }
+
+    /// How a browser names it.
+    pub(super) fn origin(&self) -> String {
+        let scheme = if self.encrypted { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Stops it as Ctrl-C does, and waits for its end.

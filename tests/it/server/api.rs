@@ -222,6 +222,7 @@ async fn a_missing_job_is_a_problem_everywhere() {
         "/api/v1/jobs/7",
         "/api/v1/jobs/7/eta",
         "/api/v1/jobs/7/workers",
+        "/api/v1/jobs/7/rates",
         "/api/v1/jobs/7/errors",
         "/api/v1/jobs/7/errors/list",
         "/api/v1/jobs/7/addresses",

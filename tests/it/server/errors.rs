@@ -26,7 +26,8 @@ async fn claim(server: &Running, job: JobId) -> Vec<Claimed> {
 
 /// A completed job of one page at each host, all of them given up, with an error each.
 async fn given_up(server: &Running, hosts: &[&str]) -> JobId {
-    let id = job(&server.store, 100, JobStatus::Running).await;
+    // Jobs of equal targets would be one.
+    let id = job(&server.store, 100 + hosts.len() as u64, JobStatus::Running).await;
     let task =
         |host: &&str| NewTask { job: id, work: Work::Page { url: format!("https://{host}/") }, depth: 0, limit: None };
     server.store.push(&hosts.iter().map(task).collect::<Vec<_>>()).await.unwrap();
@@ -144,4 +145,32 @@ async fn what_would_never_be_done_is_not_tried_again() {
     assert_eq!(refused.status, 409);
     assert!(refused.json()["detail"].as_str().unwrap().contains("is cancelled"), "{}", refused.body);
     assert_eq!(list(&server, "open=true").await.len(), 1, "nothing was changed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_of_all_jobs_are_listed_with_the_same_filters() {
+    let server = start(ServeOptions::default()).await;
+    let first = given_up(&server, &["a.org", "b.org"]).await;
+    let second = given_up(&server, &["a.org", "c.org", "d.org"]).await;
+    let all = async |query: &str| get(server.address, &format!("/api/v1/errors?{query}")).await.json();
+    let jobs = |answer: &Value| -> Vec<u64> {
+        answer["errors"].as_array().unwrap().iter().map(|error| error["job_id"].as_u64().unwrap()).collect()
+    };
+    let (one, two) = (first.0, second.0);
+    assert_eq!(jobs(&all("").await), [one, one, two, two, two]);
+    assert_eq!(jobs(&all("host=a.org").await), [one, two]);
+    assert_eq!(jobs(&all("code=http-503&class=exhausted&open=true").await), [one, two, two]);
+    let page = all("limit=3").await;
+    assert_eq!(jobs(&page), [one, one, two]);
+    let rest = all(&format!("limit=3&after={}", page["next_after"])).await;
+    assert_eq!((jobs(&rest), &rest["next_after"]), (vec![two, two], &json!(null)));
+
+    // What came of another try is told of each job's own tasks.
+    let again = json!({"host": "a.org", "note": "again", "retry": true});
+    assert_eq!(post(server.address, &format!("/api/v1/jobs/{two}/errors/resolve"), &again).await.status, 200);
+    let tried = all("host=a.org").await;
+    assert_eq!(tried["errors"][0]["resolved"], json!(null));
+    assert_eq!(tried["errors"][1]["resolved"]["outcome"], "pending");
+    assert_eq!(jobs(&all("open=true").await), [one, one, two, two]);
+    assert_eq!(get(server.address, "/api/v1/errors?class=bad").await.status, 400);
 }

@@ -21,7 +21,7 @@ use super::{HANGS, start};
 use crate::cli::run_in;
 
 /// Writes a new certificate for `localhost` and its key into a folder.
-fn certify(folder: &Path) -> CertificateDer<'static> {
+pub(super) fn certify(folder: &Path) -> CertificateDer<'static> {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     fs::write(folder.join("key.pem"), signing_key.serialize_pem()).unwrap();
     fs::write(folder.join("cert.pem"), cert.pem()).unwrap();
@@ -32,8 +32,17 @@ fn load(folder: &Path) -> Tls {
     Tls::load(&folder.join("cert.pem"), &folder.join("key.pem")).unwrap()
 }
 
-/// What the server answers to a client that trusts this certificate only; `None` when it shows another one.
 async fn ask(address: SocketAddr, trusted: &CertificateDer<'static>, protocol: &[u8]) -> Option<String> {
+    ask_for(address, trusted, protocol, "GET /healthz HTTP/1.1\r\n").await
+}
+
+/// What the server answers to a client that trusts this certificate only; `None` when it shows another one.
+pub(super) async fn ask_for(
+    address: SocketAddr,
+    trusted: &CertificateDer<'static>,
+    protocol: &[u8],
+    request: &str,
+) -> Option<String> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -47,7 +56,7 @@ async fn ask(address: SocketAddr, trusted: &CertificateDer<'static>, protocol: &
     if protocol == b"h2" {
         return Some(String::new());
     }
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+    stream.write_all(format!("{request}Host: localhost\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     let _ = timeout(HANGS, stream.read_to_end(&mut answer)).await.unwrap();
     Some(String::from_utf8(answer).unwrap())
