@@ -16,9 +16,12 @@ use super::failure::Failure;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Begins a transaction. The server ends a statement that takes too long, and a transaction whose process stands still
-/// with locks in its hands. Both hold for this transaction alone: a pooler may give the session to somebody else.
+/// with locks in its hands. Every query here has its index and takes few rows in its order: with statistics that do not
+/// know a job yet, the server would rather gather and sort all that the job has, or compile what runs for a millisecond.
+/// All this holds for this transaction alone: a pooler may give the session to somebody else.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
-    SET LOCAL statement_timeout = '30s'; SET LOCAL idle_in_transaction_session_timeout = '5s'";
+    SET LOCAL statement_timeout = '30s'; SET LOCAL idle_in_transaction_session_timeout = '5s'; \
+    SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off";
 /// How long a whole attempt may take; the server should have given up before.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// How often a transaction that stood in the way of others is tried.

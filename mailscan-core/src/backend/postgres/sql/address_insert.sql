@@ -1,5 +1,6 @@
 -- Adds the addresses of one job that are new, in the order of the input, as far as the target allows. The job is locked,
--- so nobody else adds to it: what is new here stays so, and the next id is the count.
+-- so nobody else adds to it: what is new here stays so, and the next id is the count. Each address is looked up by itself:
+-- a join would read the whole job.
 WITH quota AS MATERIALIZED (
     SELECT collected, greatest(target - collected, 0) AS room FROM mailscan.job WHERE id = $1
 ), sighting AS MATERIALIZED (
@@ -9,7 +10,7 @@ WITH quota AS MATERIALIZED (
 ), fresh AS MATERIALIZED (
     SELECT s.*, row_number() OVER (ORDER BY s.nth) AS rank
     FROM sighting s
-    WHERE NOT EXISTS (SELECT FROM mailscan.address a WHERE a.job = $1 AND a.identity = s.identity COLLATE "C")
+    WHERE (SELECT true FROM mailscan.address a WHERE a.job = $1 AND a.identity = s.identity COLLATE "C") IS NULL
 ), taken AS MATERIALIZED (
     SELECT f.*, q.collected + f.rank AS id, min(q.collected + f.rank) OVER (PARTITION BY f.source) AS run
     FROM fresh f CROSS JOIN quota q
