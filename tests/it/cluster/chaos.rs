@@ -108,7 +108,7 @@ impl Fault {
             Self::NodeKilled | Self::ServerDown | Self::ConnectionsEnded | Self::IdleConnections => 60,
             _ => 30,
         };
-        let workers = 40;
+        let workers = 10;
         let all = 30 + 60 + fault + 60;
         // Somewhat more than all nodes could do until the end of the recovery.
         let tasks = all * 1_000 / PAGE.as_millis() as u64 * u64::from(workers) * 2;
@@ -313,7 +313,7 @@ async fn play(fault: Fault, length: Length) -> Option<Shown> {
         page_delay: PAGE,
         page_bytes: 1_000,
         duplicate_share: 0.2,
-        failure_share: 0.01,
+        failure_share: 0.0,
         ..SimulationOptions::default()
     };
     let stage = Stage::of(&cluster, name, web, length.workers).await;
