@@ -27,8 +27,8 @@ CREATE TABLE mailscan.source (
 );
 
 -- The ids of a job's addresses are 1, 2, 3 in the order in which they were first seen. Whoever adds some holds the job's
--- row, so nothing has to be unique here. An index of fingerprints is half as large as one of texts and compares numbers:
--- it takes twice as many new addresses a second.
+-- row, so nothing has to be unique here. An index of fingerprints is smaller than one of texts, and compares
+-- numbers.
 CREATE TABLE mailscan.address (
     job bigint NOT NULL,
     id bigint NOT NULL,
