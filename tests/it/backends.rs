@@ -13,6 +13,7 @@ use mailscan_core::queue::QueueLimits;
 mod databases;
 mod files;
 mod in_postgres;
+mod plans;
 mod scale;
 
 /// Queue and store in memory.

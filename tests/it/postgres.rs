@@ -44,7 +44,7 @@ pub(crate) struct Cluster {
     folder: PathBuf,
     port: u16,
     /// Whom the server runs as: it refuses to be the superuser's.
-    user: Option<(u32, u32)>,
+    pub(crate) user: Option<(u32, u32)>,
     databases: AtomicU32,
     /// Ends the server when the pipe to it is closed.
     _guard: Child,
@@ -80,7 +80,7 @@ impl Cluster {
         let folder = self.folder.display();
         // The data need not outlive a failure of the machine.
         let options = format!(
-            "-p {} -k {folder} -c listen_addresses=127.0.0.1 -c max_connections=300 -c fsync=off \
+            "-p {} -k {folder} -c listen_addresses=127.0.0.1 -c max_connections=400 -c fsync=off \
              -c full_page_writes=off -c max_wal_size=4GB",
             self.port
         );
@@ -99,15 +99,34 @@ impl Cluster {
         control
     }
 
+    /// What the server has logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap()
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The URL of a database.
     pub(crate) fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+        self.url_at(self.port, database)
+    }
+
+    /// The URL of a database by another way to the server.
+    pub(crate) fn url_at(&self, port: u16, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{port}/{database}")
     }
 
     /// The name of a database that nobody has used.
     pub(crate) async fn fresh(&self) -> String {
+        self.fresh_in("pg_default").await
+    }
+
+    /// Likewise, with its tables in a tablespace.
+    pub(crate) async fn fresh_in(&self, tablespace: &str) -> String {
         let name = format!("t{}", self.databases.fetch_add(1, Ordering::Relaxed));
-        self.execute("postgres", &format!("CREATE DATABASE {name}")).await;
+        self.execute("postgres", &format!("CREATE DATABASE {name} TABLESPACE {tablespace}")).await;
         name
     }
 

@@ -16,7 +16,11 @@ const AHEAD: Duration = Duration::from_secs(1);
 /// The most starts of one batch.
 const MOST: u32 = 256;
 /// A start is used when its time comes or not at all: late ones would come on top of those of others.
-const LATE: Duration = Duration::from_millis(5);
+const LATE: Duration = Duration::from_millis(15);
+/// How much longer than the interval the time between two starts is: one part in so many. Requests reach a host a little
+/// late, each by another time, and where starts are exactly the interval apart one too many may fall into a second. This
+/// makes up for 31 ms between the latest and the most punctual.
+const SLACK: u32 = 32;
 /// How often a process without a place asks for one.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -73,6 +77,16 @@ pub(super) struct Terms<'a> {
     pub(super) host: &'a str,
     pub(super) interval: Duration,
     pub(super) concurrency: usize,
+}
+
+/// The time between two starts that keeps to an interval in spite of what delays requests on their way.
+pub(super) fn with_slack(interval: Duration) -> Duration {
+    interval + interval / SLACK
+}
+
+/// Whether the time of a start has passed.
+pub(super) fn is_late(start: Instant) -> bool {
+    start + LATE < Instant::now()
 }
 
 impl Agreed {
@@ -132,7 +146,7 @@ impl Agreed {
         if state.under_way == 0 && state.kept.is_none_or(|kept| kept < now) {
             state.left = 0;
         }
-        while state.left > 0 && !interval.is_zero() && state.next.is_some_and(|next| next + LATE < now) {
+        while state.left > 0 && !interval.is_zero() && state.next.is_some_and(is_late) {
             state.left -= 1;
             state.next = state.next.map(|next| next + interval);
         }
@@ -143,7 +157,7 @@ impl Agreed {
         state.left -= 1;
         state.next = Some(start + interval);
         state.under_way += 1;
-        Some(start.max(now))
+        Some(start)
     }
 
     /// Asks for those who wait.

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::agreed::{Agreed, Held, Terms};
+use super::agreed::{Agreed, Held, Terms, is_late, with_slack};
 use super::crowd::{Crowd, Place};
 use crate::fetch::{FetchError, FetchErrorClass, HostLimit, MAX_LIMITS};
 use crate::limiter::{Answer, Limiter};
@@ -142,6 +142,10 @@ impl Politeness {
             if start > Instant::now() {
                 tokio::time::sleep_until(start).await;
             }
+            // A process that did not get to run in time asks for another start.
+            if held.is_some() && !interval.is_zero() && is_late(start) {
+                continue;
+            }
             // The host may have asked to be left alone since the start was promised.
             if state.schedule().blocked <= Instant::now() {
                 state.schedule().interval = interval;
@@ -163,9 +167,13 @@ impl Politeness {
         let Some(turns) = &self.turns else { return Ok((None, state.schedule().promise(interval, latest)?)) };
         // Only what the host itself asked for: the interval is agreed.
         let free = state.schedule().promise(Duration::ZERO, latest)?;
-        let terms = Terms { host, interval, concurrency: self.pace.concurrency };
+        let terms = Terms { host, interval: with_slack(interval), concurrency: self.pace.concurrency };
+        // Before it is agreed with the others: all who wait for this would start together otherwise.
+        if free > Instant::now() {
+            tokio::time::sleep_until(free).await;
+        }
         let (held, start) = state.agreed.start(&**turns, terms, latest).await?;
-        Ok((Some(held), start.max(free)))
+        Ok((Some(held), start))
     }
 
     /// Waits only while `host` wants to be left alone, or answers no more for being asked more: for an API whose pace

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::convert::{int, limit, owned, text};
+use super::convert::{bits, int, limit, owned, text};
 use super::failure::Failure;
 use super::transaction::{Operation, Statement, Transaction};
 use crate::address::{Address, fingerprint_of};
@@ -16,13 +16,14 @@ use crate::store::{Inserted, Sighting};
 
 use super::Postgres;
 
-/// How many identities one look brings.
+/// How many fingerprints one look brings.
 const PAGE: usize = 10_000;
 
 /// The different addresses of a batch in one job.
 #[derive(Debug, Default)]
 struct Part {
     identities: Vec<String>,
+    fingerprints: Vec<i64>,
     /// As written, where that is not the identity.
     emails: Vec<Option<String>>,
     /// The number of the source among `names`, from 1.
@@ -47,6 +48,7 @@ impl Part {
         let address = &sighting.address;
         let (identity, email) = (owned(&address.identity()), text(address.as_str()));
         self.emails.push((*email != identity).then(|| email.into_owned()));
+        self.fingerprints.push(bits(fingerprint_of(identity.as_bytes())));
         self.identities.push(identity);
         let source = *names.entry((sighting.job, &*sighting.source)).or_insert_with(|| {
             self.names.push(owned(&sighting.source));
@@ -68,6 +70,7 @@ impl Part {
             .names(self.forms.clone())
             .smalls(self.classes.clone())
             .texts(self.names.clone())
+            .ints(self.fingerprints.clone())
     }
 }
 
@@ -150,8 +153,10 @@ impl Postgres {
         if addresses.is_empty() {
             return Ok(known);
         }
-        let identities = addresses.iter().map(|address| owned(&address.identity())).collect();
-        let rows = self.query("known", Statement::new(sql!("address_known")).int(int(job.0)).texts(identities)).await?;
+        let identities: Vec<_> = addresses.iter().map(|address| owned(&address.identity())).collect();
+        let fingerprints = identities.iter().map(|identity| bits(fingerprint_of(identity.as_bytes()))).collect();
+        let known_ones = Statement::new(sql!("address_known")).int(int(job.0)).texts(identities).ints(fingerprints);
+        let rows = self.query("known", known_ones).await?;
         for row in &rows {
             let place = self.made("known", super::convert::place(row, 0))?;
             if let Some(known) = known.get_mut(place) {
@@ -164,13 +169,13 @@ impl Postgres {
     pub(super) async fn all_fingerprints<T>(&self, job: JobId, mut sum: T, add: fn(&mut T, u64)) -> Result<T> {
         let mut after = 0;
         loop {
-            let page = Statement::new(sql!("address_identities")).int(int(job.0)).int(after).int(limit(PAGE));
+            let page = Statement::new(sql!("address_fingerprints")).int(int(job.0)).int(after).int(limit(PAGE));
             let rows = self.query("fingerprints", page).await?;
             let Some(last) = rows.last() else { return Ok(sum) };
             after = self.made("fingerprints", last.try_get(0).map_err(Failure::from))?;
             for row in &rows {
-                let identity: &str = self.made("fingerprints", row.try_get(1).map_err(Failure::from))?;
-                add(&mut sum, fingerprint_of(identity.as_bytes()));
+                let fingerprint: i64 = self.made("fingerprints", row.try_get(1).map_err(Failure::from))?;
+                add(&mut sum, fingerprint.cast_unsigned());
             }
         }
     }

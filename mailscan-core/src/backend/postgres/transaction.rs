@@ -16,11 +16,15 @@ use super::failure::Failure;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Begins a transaction. The server ends a statement that takes too long, and a transaction whose process stands still
-/// with locks in its hands. Both hold for this transaction alone: a pooler may give the session to somebody else.
+/// with locks in its hands. Every query here has its index and takes few rows in its order: with statistics that do not
+/// know a job yet, the server would rather gather and sort all that the job has, or compile what runs for a millisecond.
+/// All this holds for this transaction alone: a pooler may give the session to somebody else.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
-    SET LOCAL statement_timeout = '30s'; SET LOCAL idle_in_transaction_session_timeout = '5s'";
-/// How long a whole attempt may take; the server should have given up before.
-const DEADLINE: Duration = Duration::from_secs(60);
+    SET LOCAL statement_timeout = '15s'; SET LOCAL idle_in_transaction_session_timeout = '5s'; \
+    SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off";
+/// How long a whole attempt may take; the server should have given up before. Below the time after which leases are
+/// renewed, so that a connection that fell silent costs none.
+const DEADLINE: Duration = Duration::from_secs(20);
 /// How often a transaction that stood in the way of others is tried.
 const ATTEMPTS: u32 = 8;
 
@@ -171,6 +175,8 @@ impl Postgres {
                     Ok(Err(failure)) if failure.is_conflict() && attempt < ATTEMPTS => pause(attempt).await,
                     Ok(result) => return result.map_err(|failure| failure.named(name, &shared.place)),
                     Err(_) => {
+                        // What silenced one connection has silenced the others, and each would be waited for as long.
+                        shared.pool.retain(|_, _| false);
                         let message = format!("the database at {} does not answer: try again", shared.place);
                         return Err(Error::new(ErrorKind::Unavailable, name, message));
                     }

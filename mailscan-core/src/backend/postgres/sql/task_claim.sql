@@ -1,15 +1,16 @@
 -- Leases ready tasks of one job, host after host from the one behind `$2` and once around, at most `$4` of each.
 --
 -- The walk seeks from host to host in the index of ready tasks, and goes only as far as tasks are wanted.
+-- Who is picked is locked and was ready then, so nothing but the id is asked of it afterwards.
 WITH RECURSIVE walk (host, wrapped, nth) AS (
     (
         SELECT first.host, first.wrapped, 1::bigint
         FROM (
             (SELECT t.host, false AS wrapped FROM mailscan.task t
-            WHERE t.job = $1 AND t.state = 0 AND t.host > $2 ORDER BY t.host LIMIT 1)
+            WHERE t.job + 0 = $1 AND t.state = 0 AND t.host > $2 ORDER BY t.host LIMIT 1)
             UNION ALL
             (SELECT t.host, true FROM mailscan.task t
-            WHERE t.job = $1 AND t.state = 0 AND t.host <= $2 ORDER BY t.host LIMIT 1)
+            WHERE t.job + 0 = $1 AND t.state = 0 AND t.host <= $2 ORDER BY t.host LIMIT 1)
         ) first
         ORDER BY first.wrapped LIMIT 1
     )
@@ -19,11 +20,11 @@ WITH RECURSIVE walk (host, wrapped, nth) AS (
         SELECT n.host, n.wrapped
         FROM (
             (SELECT t.host, walk.wrapped FROM mailscan.task t
-            WHERE t.job = $1 AND t.state = 0 AND t.host > walk.host AND (NOT walk.wrapped OR t.host <= $2)
+            WHERE t.job + 0 = $1 AND t.state = 0 AND t.host > walk.host AND (NOT walk.wrapped OR t.host <= $2)
             ORDER BY t.host LIMIT 1)
             UNION ALL
             (SELECT t.host, true FROM mailscan.task t
-            WHERE NOT walk.wrapped AND t.job = $1 AND t.state = 0 AND t.host <= $2 ORDER BY t.host LIMIT 1)
+            WHERE NOT walk.wrapped AND t.job + 0 = $1 AND t.state = 0 AND t.host <= $2 ORDER BY t.host LIMIT 1)
         ) n
         ORDER BY n.wrapped LIMIT 1
     ) next
@@ -32,7 +33,7 @@ WITH RECURSIVE walk (host, wrapped, nth) AS (
     SELECT ready.id, ready.due, walk.nth
     FROM walk CROSS JOIN LATERAL (
         SELECT t.id, t.due FROM mailscan.task t
-        WHERE t.job = $1 AND t.state = 0 AND t.host = walk.host
+        WHERE t.job + 0 = $1 AND t.state = 0 AND t.host = walk.host
         ORDER BY t.due, t.id LIMIT $4 FOR NO KEY UPDATE SKIP LOCKED
     ) ready
     WHERE walk.host <> ALL ($5)
@@ -40,7 +41,7 @@ WITH RECURSIVE walk (host, wrapped, nth) AS (
 ), leased AS (
     UPDATE mailscan.task t
     SET state = 3, fence = t.fence + 1, due = statement_timestamp() + make_interval(secs => $7)
-    FROM picked p WHERE t.id = p.id AND t.state = 0
+    FROM picked p WHERE t.id = p.id
     RETURNING t.id, t.job, t.kind, t.locator, t.depth, t.fence, t.retries, t.crashes, t.host, p.nth, p.due
 ), counted AS (
     INSERT INTO mailscan.task_count AS c (job, slot, pending, leased)

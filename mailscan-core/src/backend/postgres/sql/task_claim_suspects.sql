@@ -6,7 +6,7 @@ WITH share AS (
         row_number() OVER (PARTITION BY t.job, t.host ORDER BY t.crashes, t.due, t.id) AS of_host
     FROM share s CROSS JOIN LATERAL (
         SELECT q.id, q.job, q.host, q.crashes, q.due FROM mailscan.task q
-        WHERE q.job = s.job AND q.state = 1 AND q.host <> ALL ($4)
+        WHERE q.job + 0 = s.job AND q.state = 1 AND q.host <> ALL ($4)
         ORDER BY q.crashes, q.due, q.id LIMIT 4096
     ) t
 ), chosen AS MATERIALIZED (
@@ -24,7 +24,7 @@ WITH share AS (
 ), leased AS (
     UPDATE mailscan.task t
     SET state = 3, fence = t.fence + 1, due = statement_timestamp() + make_interval(secs => $6)
-    FROM picked p WHERE t.id = p.id AND t.state = 1
+    FROM picked p WHERE t.id = p.id
     RETURNING t.id, t.job, t.kind, t.locator, t.depth, t.fence, t.retries, t.crashes, t.host, p.due
 ), counted AS (
     INSERT INTO mailscan.task_count AS c (job, slot, suspect, leased)

@@ -1,11 +1,11 @@
 -- Makes delayed tasks of jobs ready whose time has come, the earliest first.
 WITH due AS MATERIALIZED (
     SELECT id FROM mailscan.task
-    WHERE job = ANY ($1) AND state = 2 AND due <= statement_timestamp()
+    WHERE job + 0 = ANY ($1) AND state = 2 AND due <= statement_timestamp()
     ORDER BY due LIMIT 4096 FOR NO KEY UPDATE SKIP LOCKED
 ), ready AS (
     UPDATE mailscan.task t SET state = CASE WHEN t.crashes >= $2 THEN 1 ELSE 0 END
-    FROM due WHERE t.id = due.id AND t.state = 2
+    FROM due WHERE t.id = due.id
     RETURNING t.job, t.state
 )
 INSERT INTO mailscan.task_count AS c (job, slot, pending, suspect, delayed)

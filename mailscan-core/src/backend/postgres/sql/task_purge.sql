@@ -1,7 +1,10 @@
--- Removes tasks of a job, whatever state they are in; answers how many.
-WITH chosen AS (
-    SELECT id FROM mailscan.task WHERE job = $1 ORDER BY id LIMIT $2 FOR UPDATE
+-- Removes tasks of a job, whatever state they are in; answers how many. They are chosen in the order of their index, and
+-- locked in the order of ids so that nobody waits in a circle.
+WITH held AS MATERIALIZED (
+    SELECT id FROM mailscan.task
+    WHERE id = ANY (ARRAY(SELECT id FROM mailscan.task WHERE job = $1 ORDER BY fingerprint, probe LIMIT $2))
+    ORDER BY id FOR UPDATE
 ), removed AS (
-    DELETE FROM mailscan.task t USING chosen s WHERE t.id = s.id RETURNING 1
+    DELETE FROM mailscan.task WHERE id = ANY (ARRAY(SELECT id FROM held)) RETURNING 1
 )
 SELECT count(*) FROM removed

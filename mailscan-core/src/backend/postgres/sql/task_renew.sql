@@ -6,5 +6,5 @@ WITH input AS MATERIALIZED (
 )
 UPDATE mailscan.task t SET due = statement_timestamp() + make_interval(secs => $4)
 FROM input i JOIN held h ON h.id = i.id
-WHERE t.id = i.id AND t.job = i.job AND t.fence = i.fence AND t.state = 3
+WHERE t.id = i.id AND t.job + 0 = i.job AND t.fence = i.fence AND t.state = 3
 RETURNING i.nth

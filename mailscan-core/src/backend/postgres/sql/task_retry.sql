@@ -1,6 +1,6 @@
 -- Makes tasks of a job that were given up ready as if they were new; answers the state that each was in.
 WITH asked AS MATERIALIZED (
-    SELECT id, state FROM mailscan.task WHERE job = $1 AND id = ANY ($2) ORDER BY id FOR NO KEY UPDATE
+    SELECT id, state FROM mailscan.task WHERE id = ANY ($2) AND job + 0 = $1 ORDER BY id FOR NO KEY UPDATE
 ), changed AS (
     UPDATE mailscan.task t
     SET state = 0, due = statement_timestamp(), retries = 0, crashes = 0, error = NULL

@@ -15,7 +15,7 @@ WITH input AS MATERIALIZED (
         retries = t.retries + j.retries,
         error = coalesce(j.error, t.error)
     FROM judged j
-    WHERE t.id = j.id AND t.job = j.job AND t.fence = j.fence AND t.state = 3
+    WHERE t.id = j.id AND t.job + 0 = j.job AND t.fence = j.fence AND t.state = 3
     RETURNING j.nth, t.job, t.state
 ), counted AS (
     INSERT INTO mailscan.task_count AS c

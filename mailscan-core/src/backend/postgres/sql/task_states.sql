@@ -1,2 +1,2 @@
 -- The states of tasks of a job.
-SELECT id, state FROM mailscan.task WHERE job = $1 AND id = ANY ($2)
+SELECT id, state FROM mailscan.task WHERE id = ANY ($2) AND job + 0 = $1

@@ -10,7 +10,7 @@ WITH expired AS MATERIALIZED (
         due = statement_timestamp(),
         error = CASE WHEN t.crashes + 1 >= $3 THEN 'its deliveries ended in crashes' ELSE t.error END,
         state = CASE WHEN t.crashes + 1 >= $3 THEN 7 WHEN t.crashes + 1 >= $2 THEN 1 ELSE 0 END
-    FROM expired e WHERE t.id = e.id AND t.state = 3
+    FROM expired e WHERE t.id = e.id
     RETURNING t.id, t.job, t.kind, t.locator, t.depth, t.fence, t.retries, t.crashes, t.state
 ), counted AS (
     INSERT INTO mailscan.task_count AS c (job, slot, leased, pending, suspect, quarantined)

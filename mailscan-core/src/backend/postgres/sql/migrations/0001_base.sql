@@ -1,4 +1,8 @@
 -- Jobs, addresses, tasks, processes and errors. All times are the server's.
+--
+-- Where a table has two indexes that begin with the job, one of them has `job + 0` instead, and a query says which it
+-- means. Statistics are often older than the job, and then the server takes every job for one row and either index for
+-- as good as the other.
 CREATE TABLE mailscan.job (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     key text NOT NULL UNIQUE,
@@ -22,7 +26,9 @@ CREATE TABLE mailscan.source (
     PRIMARY KEY (job, id)
 );
 
--- The ids of a job's addresses are 1, 2, 3 in the order in which they were first seen.
+-- The ids of a job's addresses are 1, 2, 3 in the order in which they were first seen. Whoever adds some holds the job's
+-- row, so nothing has to be unique here. An index of fingerprints is smaller than one of texts, and compares
+-- numbers.
 CREATE TABLE mailscan.address (
     job bigint NOT NULL,
     id bigint NOT NULL,
@@ -30,13 +36,15 @@ CREATE TABLE mailscan.address (
     place bigint NOT NULL,
     found_at timestamptz NOT NULL,
     classes integer NOT NULL,
+    -- Of the identity: it only says where to look, the text decides.
+    fingerprint bigint NOT NULL,
     identity text COLLATE "C" NOT NULL,
     -- As it was written, where that is not the identity.
     email text,
-    form text NOT NULL,
-    PRIMARY KEY (job, id),
-    UNIQUE (job, identity)
+    form text NOT NULL
 );
+CREATE INDEX address_fingerprint ON mailscan.address (job, fingerprint);
+CREATE INDEX address_order ON mailscan.address ((job + 0), id);
 
 CREATE SEQUENCE mailscan.task_id;
 CREATE TABLE mailscan.task (
@@ -59,11 +67,11 @@ CREATE TABLE mailscan.task (
     error text,
     UNIQUE (job, fingerprint, probe)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000);
-CREATE INDEX task_pending ON mailscan.task (job, host, due, id) WHERE state = 0;
-CREATE INDEX task_suspect ON mailscan.task (job, crashes, due, id) WHERE state = 1;
-CREATE INDEX task_delayed ON mailscan.task (job, due) WHERE state = 2;
+CREATE INDEX task_pending ON mailscan.task ((job + 0), host, due, id) WHERE state = 0;
+CREATE INDEX task_suspect ON mailscan.task ((job + 0), crashes, due, id) WHERE state = 1;
+CREATE INDEX task_delayed ON mailscan.task ((job + 0), due) WHERE state = 2;
 CREATE INDEX task_leased ON mailscan.task (due) WHERE state = 3;
-CREATE INDEX task_list ON mailscan.task (job) WHERE kind = 'list' AND state < 4;
+CREATE INDEX task_list ON mailscan.task ((job + 0)) WHERE kind = 'list' AND state < 4;
 
 -- How many tasks of a job are in which state: the sum over its slots. Whoever moves tasks writes to a slot picked at
 -- random, so that nodes do not wait for each other; one slot by itself may be below zero. Slot -1 counts nothing: its

@@ -1,2 +1,0 @@
--- The identities of a job's addresses by id.
-SELECT id, identity FROM mailscan.address WHERE job = $1 AND id > $2 ORDER BY id LIMIT $3
