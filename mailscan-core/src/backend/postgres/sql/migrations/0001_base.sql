@@ -27,8 +27,8 @@ CREATE TABLE mailscan.source (
 );
 
 -- The ids of a job's addresses are 1, 2, 3 in the order in which they were first seen. Whoever adds some holds the job's
--- row, so nothing has to be unique here. An index of fingerprints is smaller than one of texts, and compares
--- numbers.
+-- row, so what is new when it is looked for is new when it is added; should two ever add at once, their ids collide and one
+-- of them fails. An index of fingerprints is smaller than one of texts, and compares numbers.
 CREATE TABLE mailscan.address (
     job bigint NOT NULL,
     id bigint NOT NULL,
@@ -44,7 +44,7 @@ CREATE TABLE mailscan.address (
     form text NOT NULL
 );
 CREATE INDEX address_fingerprint ON mailscan.address (job, fingerprint);
-CREATE INDEX address_order ON mailscan.address ((job + 0), id);
+CREATE UNIQUE INDEX address_order ON mailscan.address ((job + 0), id);
 
 CREATE SEQUENCE mailscan.task_id;
 CREATE TABLE mailscan.task (
