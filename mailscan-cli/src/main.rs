@@ -1,8 +1,8 @@
 //! The command line of mailscan.
 //!
 //! What was typed ([`args`]) becomes validated settings ([`config`]), which a command ([`commands`]) carries out;
-//! [`wire`] chooses the backend, [`render`] says what happened, [`telemetry`] is for whoever watches over the process. Results go to stdout, everything else to stderr. The
-//! work itself is `mailscan-core`'s.
+//! [`wire`] chooses the backend, [`render`] says what happened, [`telemetry`] is for whoever watches over the process.
+//! Results go to stdout, everything else to stderr. The work itself is `mailscan-core`'s.
 
 mod args;
 mod commands;

@@ -2,7 +2,7 @@
 //! nothing moved, and how fast the work went on afterwards.
 //!
 //! Every run has two nodes, a server of its own and a web with a known set of addresses. In short the runs show that
-//! nothing is lost and that the job ends; at full length they measure as well, and print the table of `docs/cluster.md`:
+//! nothing is lost and that the job ends; at full length they measure as well, and print a table:
 //! `cargo test --release -p mailscan-tests --test it faults_at_full_length -- --ignored --nocapture`. Names in
 //! `MAILSCAN_FAULTS`, with commas between them, choose some.
 
@@ -51,6 +51,17 @@ struct Length {
     calls: u64,
 }
 
+/// Enough to see that nothing is lost.
+const SHORT: Length = Length {
+    warm_up: Duration::from_millis(500),
+    baseline: Duration::from_secs(1),
+    fault: Duration::from_secs(4),
+    recovery: Duration::from_secs(1),
+    workers: 20,
+    lease: 3,
+    calls: 700,
+};
+
 /// How long a page takes to come.
 const PAGE: Duration = Duration::from_millis(100);
 /// Addresses of a search call.
@@ -84,19 +95,6 @@ impl Fault {
             Self::WireSilent => "connections that lose what is sent",
             Self::WireHalfClosed => "connections half closed",
             Self::DiskFull => "the disk of the database full",
-        }
-    }
-
-    /// Enough to see that it loses nothing.
-    fn in_short(self) -> Length {
-        Length {
-            warm_up: Duration::from_millis(500),
-            baseline: Duration::from_secs(1),
-            fault: Duration::from_secs(4),
-            recovery: Duration::from_secs(1),
-            workers: 20,
-            lease: 3,
-            calls: 700,
         }
     }
 
@@ -342,7 +340,7 @@ async fn in_short(fault: Fault) {
     if !is_there() {
         return;
     }
-    let Some(shown) = play(fault, fault.in_short()).await else {
+    let Some(shown) = play(fault, SHORT).await else {
         eprintln!("no small disk can be mounted here: {} is SKIPPED", fault.name());
         return;
     };

@@ -1,7 +1,7 @@
 //! How much more two and four nodes do than one, on one machine with a web that takes its time.
 //!
-//! `cargo test --release -p mailscan-tests --test it nodes_beside_each_other -- --ignored --nocapture` prints the table
-//! of `docs/cluster.md`.
+//! `cargo test --release -p mailscan-tests --test it nodes_beside_each_other -- --ignored --nocapture` prints it as
+//! a table.
 
 use std::time::Duration;
 
