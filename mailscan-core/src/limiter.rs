@@ -4,7 +4,8 @@
 //! found by hill climbing on the measured throughput (Hellerstein and others, "Applying control theory in the real world:
 //! experience with building a controller for the .NET thread pool", 2009): it is moved, and the move stands if the answers
 //! a second bear it out. Latency only says when a move down is worth a try, since it cannot tell a distant server from a
-//! busy one. Refusals halve the limit at once (AIMD: Chiu and Jain, 1989).
+//! busy one. Refusals halve the limit at once (AIMD: Chiu and Jain, 1989). Requests that are broken off do so only where
+//! they are many: a site that loses one in a hundred loses it however few it is asked.
 
 use std::time::Duration;
 
@@ -13,8 +14,10 @@ use std::time::Duration;
 pub enum Answer {
     /// With an answer that says nothing about the server's load.
     Served,
-    /// With a sign that it was too much: a refusal (429, 503), a time-out, a broken connection.
-    Overloaded,
+    /// By a refusal that says it was too much: 429, 503.
+    Refused,
+    /// Without an answer: a time-out, a broken connection, a gateway that waited in vain (502, 504).
+    Broken,
 }
 
 /// Why the limit is what it is.
@@ -62,6 +65,10 @@ const LONGEST_REST: u32 = 32;
 /// How far a careful and a bold move up go.
 const CAREFUL: f64 = 1.05;
 const BOLD: f64 = 1.15;
+/// From which share of the latest requests those that were broken off count as a refusal, and how many requests the
+/// latest are: at this number all counts are halved.
+const MANY_BROKEN: f64 = 1.0 / 16.0;
+const LATEST: u32 = 128;
 /// What was too much once is not tried again for so many epochs.
 const MEMORY: u32 = 256;
 
@@ -85,6 +92,14 @@ pub struct Limiter {
     /// What the server was last seen to bear, and for how many epochs more that is remembered.
     bearable: usize,
     memory: u32,
+    latest: Latest,
+}
+
+/// The requests that ended since the limit was last halved, the older the less they count.
+#[derive(Clone, Copy, Debug, Default)]
+struct Latest {
+    ended: u32,
+    broken: u32,
 }
 
 /// Answers since the limit was last moved or measured.
@@ -126,6 +141,7 @@ impl Limiter {
             step: BOLD,
             bearable: ceiling,
             memory: 0,
+            latest: Latest::default(),
         }
     }
 
@@ -155,8 +171,15 @@ impl Limiter {
         if !self.adapts {
             return false;
         }
-        if answer == Answer::Overloaded {
-            return self.overloaded(now, under_way);
+        self.latest.count(answer);
+        match answer {
+            Answer::Served => {}
+            Answer::Refused => return self.overloaded(now, under_way),
+            Answer::Broken if self.latest.breaks() => return self.overloaded(now, under_way),
+            Answer::Broken => {
+                self.epoch.stale = self.epoch.stale.saturating_sub(1);
+                return false;
+            }
         }
         self.quickest = self.quickest.min(latency);
         if !self.epoch.count(now, latency, under_way < self.limit) {
@@ -192,6 +215,7 @@ impl Limiter {
         self.rest = (self.rest * 2).min(LONGEST_REST);
         self.phase = Phase::Resting { throughput: 0.0, epochs: self.rest };
         self.went_up = false;
+        self.latest = Latest::default();
         self.epoch = Epoch::new(now, under_way.saturating_sub(1));
         self.limit != before
     }
@@ -282,6 +306,21 @@ impl Limiter {
     fn settle(&mut self, throughput: f64, epochs: u32) {
         self.reason = if self.limit >= self.ceiling { Reason::Ceiling } else { Reason::Best };
         self.phase = Phase::Resting { throughput, epochs: epochs.max(1) };
+    }
+}
+
+impl Latest {
+    fn count(&mut self, answer: Answer) {
+        if self.ended >= LATEST {
+            (self.ended, self.broken) = (self.ended / 2, self.broken / 2);
+        }
+        self.ended += 1;
+        self.broken += u32::from(answer == Answer::Broken);
+    }
+
+    /// Whether many were broken off; one alone is not many.
+    fn breaks(&self) -> bool {
+        self.broken > 1 && f64::from(self.broken) >= MANY_BROKEN * f64::from(self.ended)
     }
 }
 

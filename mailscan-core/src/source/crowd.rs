@@ -187,7 +187,7 @@ mod tests {
             places.push(enter(&crowd).await.unwrap());
         }
         let refused = places.pop().unwrap();
-        refused.note(Answer::Overloaded);
+        refused.note(Answer::Refused);
         drop(refused);
         assert_eq!((crowd.standing().limit, crowd.standing().reason), (4, Reason::Overload));
         for _ in 0..3 {

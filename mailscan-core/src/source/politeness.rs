@@ -342,14 +342,14 @@ impl Turn {
 
     /// The request was not answered, or by a server that waited in vain for another: a sign that fewer at a time might be.
     pub(crate) fn strained(&self) {
-        self.place.note(Answer::Overloaded);
+        self.place.note(Answer::Broken);
     }
 
     /// The host asked to be left alone (429 or 503), for a time or without saying how long. Answers for how long it is.
     ///
     /// Requests that were on their way together are refused together: those after the first count as the same refusal.
     pub(crate) fn refused(&self, asked: Option<Duration>) -> Duration {
-        self.place.note(Answer::Overloaded);
+        self.place.note(Answer::Refused);
         let mut schedule = self.host.schedule();
         let now = Instant::now();
         if schedule.blocked <= now {
