@@ -1,9 +1,12 @@
 //! The dispatcher: claims tasks for the jobs at work and hands them to the worker pool.
 //!
 //! It claims a little more than can run (the *prefetch*), so that a worker that ends a task finds the next one here and
-//! not behind a round trip to the queue. It never claims more than that: everything else stays in the queue.
+//! not behind a round trip to the queue. It never claims more than that: everything else stays in the queue. While it
+//! claims it goes on handing over, since a claim may stand behind a commit.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -45,6 +48,7 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>, outcomes: mpsc::Sen
         outcomes,
         workers: JoinSet::new(),
         hosts: HashMap::new(),
+        woken: false,
     };
     dispatcher.dispatch().await;
     dispatcher.finish().await;
@@ -59,17 +63,20 @@ struct Dispatcher<P: Pipeline> {
     outcomes: mpsc::Sender<Finished>,
     workers: JoinSet<()>,
     hosts: HashMap<JobId, RecentHosts>,
+    /// Whether it was woken during a claim, so that there may be more to do than the claim knew of.
+    woken: bool,
 }
 
 impl<P: Pipeline> Dispatcher<P> {
     async fn dispatch(&mut self) {
         while !self.shared.drain.is_cancelled() {
+            self.woken = false;
             self.grow_pool();
             self.give_back_stopped().await;
             self.hand_over();
             let shares = self.shares();
             let claimed = if shares.is_empty() { 0 } else { self.claim_fairly(shares).await };
-            if claimed > 0 {
+            if claimed > 0 || self.woken {
                 continue;
             }
             let shared = &self.shared;
@@ -144,6 +151,22 @@ impl<P: Pipeline> Dispatcher<P> {
         }
     }
 
+    /// Waits for a claim, and hands over what is here already as soon as places become free.
+    async fn hand_over_during<T>(&mut self, claiming: impl Future<Output = T>) -> T {
+        let shared = self.shared.clone();
+        let mut claiming = pin!(claiming);
+        loop {
+            tokio::select! {
+                biased;
+                claimed = &mut claiming => return claimed,
+                () = shared.wake_dispatcher.notified() => {
+                    self.woken = true;
+                    self.hand_over();
+                }
+            }
+        }
+    }
+
     /// What to claim for each job: its fair share of the places and the prefetch, less what it holds. Nothing until
     /// half of the prefetch is used up, so that claims come in batches.
     fn shares(&self) -> Vec<Share> {
@@ -202,7 +225,8 @@ impl<P: Pipeline> Dispatcher<P> {
     /// Claims for these shares, so many tasks of a host and none of the hosts named; answers how many came.
     async fn claim(&mut self, shares: Vec<Share>, per_host: usize, busy_hosts: Vec<String>) -> usize {
         let suspects = usize::from(self.shared.leases.suspects() == 0);
-        let options = &self.shared.options;
+        let shared = self.shared.clone();
+        let options = &shared.options;
         let request = ClaimRequest {
             node: options.node.clone(),
             shares,
@@ -213,7 +237,8 @@ impl<P: Pipeline> Dispatcher<P> {
         };
         let before = Instant::now();
         let span = tracing::info_span!("claim", jobs = request.shares.len(), tasks = tracing::field::Empty);
-        let answer = self.shared.pipeline.queue().claim(&request).instrument(span.clone()).await;
+        let claiming = shared.pipeline.queue().claim(&request).instrument(span.clone());
+        let answer = self.hand_over_during(claiming).await;
         self.shared.counters.claims.observe(before.elapsed());
         span.record("tasks", answer.as_ref().map_or(0, Vec::len));
         drop(span);
