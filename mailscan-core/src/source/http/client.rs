@@ -28,8 +28,8 @@ const IDLE_PER_HOST: usize = 1_024;
 /// How long a connection is kept idle. Each holds the memory of the largest page it brought, which is to come back soon
 /// after the process has fewer fetches in flight.
 const IDLE_FOR: Duration = Duration::from_secs(15);
-/// The largest head of an answer, in bytes.
-const MAX_HEAD: usize = 32 * 1024;
+/// The largest head of an answer, in bytes, as much as Node.js takes. Each connection keeps a buffer of this size.
+const MAX_HEAD: usize = 16 * 1024;
 /// What this client can undo.
 const ENCODINGS: HeaderValue = HeaderValue::from_static("gzip, br, zstd, deflate");
 
