@@ -24,29 +24,44 @@ pub enum Forecast {
     Exhausted,
 }
 
+/// What tasks brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Yield {
+    /// Tasks that were done or given up.
+    pub tasks: u64,
+    /// New addresses of these.
+    pub addresses: u64,
+}
+
+impl Yield {
+    /// What `open` tasks more should bring at this yield; `None` when too few are known.
+    fn of(self, open: u64) -> Option<u64> {
+        let more = u128::from(open) * u128::from(self.addresses);
+        (self.tasks >= ENOUGH_TASKS).then(|| u64::try_from(more / u128::from(self.tasks)).unwrap_or(u64::MAX))
+    }
+}
+
 impl Forecast {
-    /// The forecast for a job that has `collected` of `target` addresses.
+    /// The forecast for a job that has `collected` of `target` addresses. `lately` is the yield since tasks were last
+    /// discovered, and `None` while they still are (a crawl meets new pages, a search goes on).
     ///
-    /// The expectation is the plain mean: `collected + open x collected / finished`, where finished tasks are those
-    /// done or given up. It only counts against the job when `growing` is false: while tasks are still discovered (a
-    /// crawl meets new pages, a search goes on), what is open now says little about what is to come.
-    pub fn new(collected: u64, target: u64, depth: &Depth, growing: bool) -> Self {
-        let finished = depth.done + depth.lost();
+    /// The expectation is the plain mean: `collected + open x addresses / tasks`. While tasks are discovered it rests on
+    /// all that are finished and only counts for the job, since what is open now says little about what is to come.
+    /// Afterwards it rests on the latest, which are of the kind that is left: a search call brings pages and no address.
+    pub fn new(collected: u64, target: u64, depth: &Depth, lately: Option<Yield>) -> Self {
+        let all = Yield { tasks: depth.done + depth.lost(), addresses: collected };
         if collected >= target {
             return Self::Reachable;
         }
         if depth.open() == 0 {
-            return if finished == 0 { Self::Unknown } else { Self::Exhausted };
+            return if all.tasks == 0 { Self::Unknown } else { Self::Exhausted };
         }
-        if finished < ENOUGH_TASKS {
-            return Self::Unknown;
-        }
-        let more = u128::from(depth.open()) * u128::from(collected) / u128::from(finished);
-        let expected = u64::try_from(u128::from(collected) + more).unwrap_or(u64::MAX);
-        match (expected >= target, growing) {
+        let Some(more) = lately.unwrap_or(all).of(depth.open()) else { return Self::Unknown };
+        let expected = collected.saturating_add(more);
+        match (expected >= target, lately) {
             (true, _) => Self::Reachable,
-            (false, true) => Self::Unknown,
-            (false, false) => Self::Short { expected },
+            (false, None) => Self::Unknown,
+            (false, Some(_)) => Self::Short { expected },
         }
     }
 }
@@ -59,19 +74,37 @@ mod tests {
         Depth { pending, done, ..Depth::default() }
     }
 
+    /// The yield of all tasks that are done, after the last was discovered.
+    fn at_rest(collected: u64, depth: &Depth) -> Option<Yield> {
+        Some(Yield { tasks: depth.done, addresses: collected })
+    }
+
+    fn forecast(collected: u64, target: u64, depth: &Depth) -> Forecast {
+        Forecast::new(collected, target, depth, at_rest(collected, depth))
+    }
+
     #[test]
     fn says_nothing_too_early() {
-        assert_eq!(Forecast::new(5, 100, &depth(3, ENOUGH_TASKS - 1), false), Forecast::Unknown);
-        assert_eq!(Forecast::new(0, 100, &depth(0, 0), false), Forecast::Unknown);
+        assert_eq!(forecast(5, 100, &depth(3, ENOUGH_TASKS - 1)), Forecast::Unknown);
+        assert_eq!(forecast(0, 100, &depth(0, 0)), Forecast::Unknown);
+        let few = Some(Yield { tasks: ENOUGH_TASKS - 1, addresses: 0 });
+        assert_eq!(Forecast::new(50, 100, &depth(3, 500), few), Forecast::Unknown);
     }
 
     #[test]
     fn compares_the_yield_with_what_is_missing() {
-        assert_eq!(Forecast::new(50, 100, &depth(50, 50), false), Forecast::Reachable);
-        assert_eq!(Forecast::new(50, 100, &depth(49, 50), false), Forecast::Short { expected: 99 });
-        assert_eq!(Forecast::new(50, 100, &depth(0, 50), false), Forecast::Exhausted);
-        assert_eq!(Forecast::new(100, 100, &depth(0, 50), false), Forecast::Reachable);
-        assert_eq!(Forecast::new(50, 100, &depth(49, 50), true), Forecast::Unknown);
-        assert_eq!(Forecast::new(u64::MAX - 1, u64::MAX, &depth(u64::MAX / 2, 20), false), Forecast::Reachable);
+        assert_eq!(forecast(50, 100, &depth(50, 50)), Forecast::Reachable);
+        assert_eq!(forecast(50, 100, &depth(49, 50)), Forecast::Short { expected: 99 });
+        assert_eq!(forecast(50, 100, &depth(0, 50)), Forecast::Exhausted);
+        assert_eq!(forecast(100, 100, &depth(0, 50)), Forecast::Reachable);
+        assert_eq!(Forecast::new(50, 100, &depth(49, 50), None), Forecast::Unknown);
+        assert_eq!(forecast(u64::MAX - 1, u64::MAX, &depth(u64::MAX / 2, 20)), Forecast::Reachable);
+    }
+
+    #[test]
+    fn pages_that_are_left_bring_more_than_the_calls_that_led_to_them() {
+        // 100 calls and 50 of their 100 pages are done, each page with 10 addresses.
+        let pages = Some(Yield { tasks: 40, addresses: 400 });
+        assert_eq!(Forecast::new(500, 1_000, &depth(50, 150), pages), Forecast::Reachable);
     }
 }

@@ -13,7 +13,7 @@ use super::progress::Progress;
 use super::stored_lately::StoredLately;
 use crate::dedup::BloomFront;
 use crate::eta::{Eta, RateWindow};
-use crate::forecast::Forecast;
+use crate::forecast::{Forecast, Yield};
 use crate::job::{Job, JobId, JobSource, JobStatus};
 use crate::plan::WorkerPlan;
 use crate::task::{Depth, ListPosition};
@@ -66,10 +66,25 @@ pub(super) struct JobRun {
     window: Mutex<RateWindow>,
     depth: Mutex<Depth>,
     lists: Mutex<Vec<ListPosition>>,
-    /// The number of tasks when it last changed, and when that was.
-    growth: Mutex<(u64, Instant)>,
+    growth: Mutex<Growth>,
     bound: Mutex<Bound>,
     stop: Mutex<Option<Stop>>,
+}
+
+/// How the job stood when its number of tasks last changed.
+#[derive(Clone, Copy, Debug)]
+struct Growth {
+    tasks: u64,
+    at: Instant,
+    finished: u64,
+    collected: u64,
+}
+
+impl Growth {
+    /// Before any task is known.
+    fn new(now: Instant) -> Self {
+        Self { tasks: 0, at: now, finished: 0, collected: 0 }
+    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -105,7 +120,7 @@ impl JobRun {
             window: Mutex::new(window),
             depth: Mutex::default(),
             lists: Mutex::default(),
-            growth: Mutex::new((0, Instant::now())),
+            growth: Mutex::new(Growth::new(Instant::now())),
             bound: Mutex::default(),
             stop: Mutex::default(),
             job,
@@ -191,8 +206,9 @@ impl JobRun {
     pub(super) fn set_depth(&self, depth: Depth) {
         *locked(&self.depth) = depth;
         let mut growth = locked(&self.growth);
-        if growth.0 != depth.total() {
-            *growth = (depth.total(), Instant::now());
+        if growth.tasks != depth.total() {
+            let finished = depth.done + depth.lost();
+            *growth = Growth { tasks: depth.total(), at: Instant::now(), finished, collected: self.collected() };
         }
     }
 
@@ -223,9 +239,12 @@ impl JobRun {
         locked(&self.depth).pending
     }
 
-    /// Whether tasks were discovered lately.
-    fn is_growing(&self) -> bool {
-        locked(&self.growth).1.elapsed() < GROWTH_WINDOW
+    /// What tasks brought since the last was discovered; `None` while some still are.
+    fn yield_lately(&self, collected: u64, depth: &Depth) -> Option<Yield> {
+        let growth = *locked(&self.growth);
+        let tasks = (depth.done + depth.lost()).saturating_sub(growth.finished);
+        let addresses = collected.saturating_sub(growth.collected);
+        (growth.at.elapsed() >= GROWTH_WINDOW).then_some(Yield { tasks, addresses })
     }
 
     /// Notes a sample for the rate and tells how the job stands.
@@ -256,7 +275,7 @@ impl JobRun {
             mentions: self.mentions.load(Ordering::Relaxed),
             errors: self.errors.load(Ordering::Relaxed),
             eta,
-            forecast: Forecast::new(collected, target, &depth, self.is_growing()),
+            forecast: Forecast::new(collected, target, &depth, self.yield_lately(collected, &depth)),
             stopped,
         }
     }
