@@ -62,7 +62,7 @@ const SHORT: Length = Length {
     calls: 700,
 };
 
-/// How long a page takes to come.
+/// How long a page takes to come, and a call, so that the rate of tasks does not depend on how many of each there are.
 const PAGE: Duration = Duration::from_millis(100);
 /// Addresses of a search call.
 const PER_CALL: u32 = 5;
@@ -309,6 +309,7 @@ async fn play(fault: Fault, length: Length) -> Option<Shown> {
         emails: length.calls * u64::from(PER_CALL),
         emails_per_call: PER_CALL,
         page_delay: PAGE,
+        call_delay: PAGE,
         page_bytes: 1_000,
         duplicate_share: 0.2,
         failure_share: 0.0,
