@@ -95,7 +95,7 @@ pub struct Limiter {
     latest: Latest,
 }
 
-/// The requests that ended since the limit was last halved, the older the less they count.
+/// The requests that began and ended since the limit was last halved, the older the less they count.
 #[derive(Clone, Copy, Debug, Default)]
 struct Latest {
     ended: u32,
@@ -171,11 +171,14 @@ impl Limiter {
         if !self.adapts {
             return false;
         }
-        self.latest.count(answer);
+        let current = self.epoch.stale == 0;
+        if current {
+            self.latest.count(answer);
+        }
         match answer {
             Answer::Served => {}
             Answer::Refused => return self.overloaded(now, under_way),
-            Answer::Broken if self.latest.breaks() => return self.overloaded(now, under_way),
+            Answer::Broken if current && self.latest.breaks() => return self.overloaded(now, under_way),
             Answer::Broken => {
                 self.epoch.stale = self.epoch.stale.saturating_sub(1);
                 return false;

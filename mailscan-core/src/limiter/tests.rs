@@ -143,6 +143,15 @@ fn a_server_that_breaks_under_load_is_asked_less() {
     assert!(got.served * 100 > best(breaking, 20, 300) * 75, "{} served", got.served);
 }
 
+#[test]
+fn what_broke_together_halves_once() {
+    let mut limiter = Limiter::new(100);
+    for under_way in (1..=100).rev() {
+        limiter.ended(Duration::from_secs(1), Duration::from_secs(1), Answer::Broken, under_way);
+    }
+    assert_eq!(limiter.limit(), 49);
+}
+
 fn answers() -> impl Strategy<Value = Answer> {
     prop::sample::select(vec![Answer::Served, Answer::Refused, Answer::Broken])
 }
