@@ -3,7 +3,7 @@
 //!
 //! Every run has two nodes, a server of its own and a web with a known set of addresses. In short the runs show that
 //! nothing is lost and that the job ends; at full length they measure as well, and print a table:
-//! `cargo test --release -p mailscan-tests --test it faults_at_full_length -- --ignored --nocapture`. Names in
+//! `cargo test -p mailscan-tests --test it faults_at_full_length -- --ignored --nocapture`. Names in
 //! `MAILSCAN_FAULTS`, with commas between them, choose some.
 
 use std::sync::{Arc, Mutex};
@@ -108,7 +108,8 @@ impl Fault {
         };
         let workers = 10;
         let all = 30 + 60 + fault + 60;
-        // Somewhat more than all nodes could do until the end of the recovery.
+        // What all nodes could do at most until the end of the recovery. Calls and pages take turns, and half as many calls
+        // last until then, so that the work is of the same kind before and after.
         let tasks = all * 1_000 / PAGE.as_millis() as u64 * u64::from(workers) * 2;
         Length {
             warm_up: seconds(30),
@@ -117,7 +118,7 @@ impl Fault {
             recovery: seconds(60),
             workers,
             lease: 10,
-            calls: tasks / 3,
+            calls: tasks / 2,
         }
     }
 }
