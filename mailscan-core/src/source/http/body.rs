@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt};
 use http_body_util::{BodyExt, BodyStream};
 use hyper::Response;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use hyper::header::CONTENT_ENCODING;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -138,8 +138,6 @@ fn encodings(response: &Response<Incoming>) -> Result<Vec<Encoding>, FetchError>
 
 async fn read_plain(mut body: Incoming, cap: usize, places: &Arc<Semaphore>) -> Result<Body, FetchError> {
     let mut held = None;
-    // What the server says beforehand spares a buffer that grows; it is believed only for small bodies.
-    let said = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX).min(SMALL).min(cap);
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -157,7 +155,6 @@ async fn read_plain(mut body: Incoming, cap: usize, places: &Arc<Semaphore>) -> 
             None => first = Some(data),
             Some(begin) => {
                 if rest.is_empty() {
-                    rest.reserve(said.max(begin.len() + data.len()));
                     rest.extend_from_slice(begin);
                 }
                 rest.extend_from_slice(&data);
