@@ -280,10 +280,12 @@ impl<P: Pipeline> Dispatcher<P> {
         let (now, most) = (Instant::now(), self.shared.options.per_host);
         let shares = self.shared.shares();
         self.hosts.retain(|job, _| shares.iter().any(|(run, _)| run.id() == *job));
+        let only_job = shares.len() == 1;
         let (mut fair, mut alone) = (HostShare::new(0, 0, most), HostShare::alone(0, most));
         for (run, places) in shares {
             let hosts = self.hosts.get_mut(&run.id()).map_or(0, |hosts| hosts.count(now));
-            fair = fair.max(HostShare::new(places, hosts, most));
+            let share = HostShare::new(places, hosts, most);
+            fair = fair.max(if only_job && hosts == 1 { share.undivided(places) } else { share });
             alone = alone.max(HostShare::alone(places, most));
         }
         (fair, alone)

@@ -64,6 +64,16 @@ impl HostShare {
         Self { at_once: (places / 8).clamp(1, held), held }
     }
 
+    /// The same for the only job at work, of which one host was met and no other: a claim brings half of the places, since
+    /// each waits for a commit, and a host that answers quickly empties an eighth before the next claim is through. What
+    /// is more than [`Self::ENOUGH`] only makes a claim long.
+    pub(super) fn undivided(self, places: usize) -> Self {
+        Self { at_once: self.at_once.max((places / 2).min(Self::ENOUGH)).min(self.held), ..self }
+    }
+
+    /// How many tasks a claim may bring without being long.
+    const ENOUGH: usize = 1_000;
+
     /// What a host may have where no other has anything to do: half of the places at once. It gets more only as it gives
     /// places back, so that one that stalls leaves half to the others that may come.
     pub(super) fn alone(places: usize, most: usize) -> Self {
@@ -136,6 +146,15 @@ mod tests {
         assert_eq!((share(50, 51), share(2_048, 50), share(400, 40)), ((1, 1), (64, 64), (20, 20)));
         assert_eq!((share(40, 1), share(40, 2)), ((5, 64), (5, 30)));
         assert_eq!((share(1, 0), share(0, 9)), ((1, 2), (1, 1)));
+    }
+
+    #[test]
+    fn an_undivided_claim_brings_half_of_the_places_as_far_as_one_host_may_have_them() {
+        let undivided = |places, most| HostShare::new(places, 1, most).undivided(places);
+        assert_eq!(undivided(1_000, 5_000), HostShare { at_once: 500, held: 2_000 });
+        assert_eq!(undivided(1_000, 64), HostShare { at_once: 64, held: 64 });
+        assert_eq!((undivided(4_000, 50_000).at_once, undivided(20_000, 50_000).at_once), (1_000, 2_500));
+        assert_eq!((undivided(1, 64).at_once, undivided(0, 64).at_once), (1, 1));
     }
 
     #[test]
