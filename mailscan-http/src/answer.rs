@@ -96,7 +96,7 @@ impl<P: Pipeline> Server<P> {
         }
         let route = route(&head.method, head.uri.path(), head.uri.query())?;
         if changes {
-            check_media(head)?;
+            check_media(head, *unread)?;
         }
         if !route.takes_body() && *unread {
             let detail = "nothing here takes a request body: send none";

@@ -77,8 +77,9 @@ pub(super) async fn post(address: SocketAddr, target: &str, body: &Value) -> Ans
     send_json(address, "POST", target, "", &body.to_string()).await
 }
 
+/// Deletes as a plain `curl -X DELETE` does: without a body, and without a word on its type.
 pub(super) async fn delete(address: SocketAddr, target: &str) -> Answer {
-    send_json(address, "DELETE", target, "", "{}").await
+    request(address, "DELETE", target).await
 }
 
 /// Sends a request as it is.

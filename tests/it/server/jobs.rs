@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use super::client::{Answer, delete, get, post, send_json};
+use super::client::{Answer, delete, get, post, request, send_json};
 use super::{HANGS, job, start};
 
 const JOBS: &str = "/api/v1/jobs";
@@ -129,6 +129,8 @@ async fn jobs_are_paused_resumed_and_cancelled() {
     );
     assert_eq!(change("pause", "").await.json()["reason"], "lunch", "pausing it again changes nothing");
     assert_eq!(change("resume", "{}").await.json()["status"], "queued");
+    let plain = request(server.address, "POST", &format!("{JOBS}/1/pause")).await;
+    assert_eq!((plain.status, &plain.json()["status"]), (200, &json!("paused")), "without a body and a type");
     assert_eq!(change("cancel", "{}").await.json()["status"], "cancelled");
     for what in ["pause", "resume"] {
         let refused = change(what, "{}").await;
