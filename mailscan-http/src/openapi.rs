@@ -12,6 +12,7 @@ use utoipa::openapi::{
     ContentBuilder, InfoBuilder, OpenApiBuilder, PathsBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
 };
 
+use crate::events;
 use crate::export::Format;
 use crate::problem::{self, Fault};
 use crate::routes::{Answer, ID, Kind, Operation, Parameter, RESOURCES, Resource, Verb};
@@ -92,7 +93,8 @@ fn describe(resource: &Resource, operation: &Operation) -> Described {
         .summary(Some(operation.summary))
         .response(operation.status.as_str(), answer(operation))
         .response("default", problem());
-    if operation.verb == Verb::Get && !matches!(operation.answer, Answer::Text(_) | Answer::Export) {
+    if operation.verb == Verb::Get && !matches!(operation.answer, Answer::Text(_) | Answer::Events(_) | Answer::Export)
+    {
         let same = ResponseBuilder::new().description("What `If-None-Match` names is still so");
         described = described.response("304", same.build());
     }
@@ -170,6 +172,7 @@ fn answer(operation: &Operation) -> Response {
         Answer::Nothing => response,
         Answer::Json(name) => response.content("application/json", json(by(name).into())),
         Answer::Text(media) => response.content(media, json(text(None, None))),
+        Answer::Events(names) => response.content(events::MEDIA, json(event(names))),
         Answer::OpenApi => {
             let any = ObjectBuilder::new().schema_type(SchemaType::new(Type::Object));
             response.content("application/json", json(RefOr::T(any.build().into())))
@@ -183,6 +186,20 @@ fn answer(operation: &Operation) -> Response {
         return response.header("Location", location).build();
     }
     response.build()
+}
+
+/// What each of the events is that a stream is made of, as the version of OpenAPI has no word for the stream itself.
+fn event(names: &[&str]) -> RefOr<Schema> {
+    let name = ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).enum_values(Some(names.iter().copied()));
+    let data = ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).content_media_type("application/json");
+    let event = ObjectBuilder::new()
+        .description(Some("One event of the stream; `id` is what `Last-Event-ID` goes on after"))
+        .property("event", name)
+        .property("id", text(None, None))
+        .property("data", data)
+        .required("event")
+        .required("data");
+    RefOr::T(event.build().into())
 }
 
 fn problem() -> Response {

@@ -154,6 +154,8 @@ pub(crate) enum Answer {
     Json(&'static str),
     /// Text of this media type.
     Text(&'static str),
+    /// A stream of events of these names.
+    Events(&'static [&'static str]),
     /// A description of all this, in JSON.
     OpenApi,
     /// Addresses in one of the formats of an export.

@@ -7,7 +7,6 @@ use mailscan_core::store::ErrorClass;
 
 use super::parse::{self, MAX_LIMIT};
 use super::{Answer, Asked, Body, Kind, Operation, Parameter, Parse, Resource, Route, Verb};
-use crate::events::MEDIA as EVENTS;
 use crate::metrics::MEDIA as METRICS;
 use crate::problem::Problem;
 
@@ -109,11 +108,13 @@ pub(crate) const RESOURCES: &[Resource] = &[
     },
     Resource {
         path: "/api/v1/events",
-        operations: &[get("events", "Live events of all jobs", &[], Answer::Text(EVENTS), |_| Ok(Route::Events))],
+        operations: &[get("events", "Live events of all jobs", &[], Answer::Events(&["job", "deleted"]), |_| {
+            Ok(Route::Events)
+        })],
     },
     Resource {
         path: "/api/v1/jobs/{id}/events",
-        operations: &[get("jobEvents", "Live events of one job", &[], Answer::Text(EVENTS), |asked| {
+        operations: &[get("jobEvents", "Live events of one job", &[], Answer::Events(&["progress", "end"]), |asked| {
             parse::about(asked, Route::JobEvents)
         })],
     },

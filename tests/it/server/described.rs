@@ -55,11 +55,24 @@ pub(super) async fn check(address: SocketAddr, method: &str, target: &str, answe
     let schema = &response["content"][media]["schema"];
     assert!(schema.is_object(), "{method} {target}: `{media}` is not described for {}", answer.status);
     if media.ends_with("json") && method != "HEAD" {
-        let whole = json!({"allOf": [schema], "components": document["components"]});
-        let validator = jsonschema::validator_for(&whole).unwrap();
-        let wrong: Vec<_> = validator.iter_errors(&answer.json()).map(|error| error.to_string()).collect();
-        assert!(wrong.is_empty(), "{method} {target}: {wrong:?} in {}", answer.body);
+        hold(document, schema, &answer.json(), target);
     }
+}
+
+/// Panics unless the event is one that the description foretells for the stream.
+pub(super) async fn check_event(address: SocketAddr, target: &str, event: &Value) {
+    let document = document(address).await;
+    let stream = &operation(document, "GET", target).expect("a described stream")["responses"]["200"];
+    hold(document, &stream["content"]["text/event-stream"]["schema"], event, target);
+}
+
+/// Panics unless the value is as this part of the description says.
+fn hold(document: &Value, schema: &Value, value: &Value, target: &str) {
+    assert!(schema.is_object(), "{target} has no schema");
+    let whole = json!({"allOf": [schema], "components": document["components"]});
+    let validator = jsonschema::validator_for(&whole).unwrap();
+    let wrong: Vec<_> = validator.iter_errors(value).map(|error| error.to_string()).collect();
+    assert!(wrong.is_empty(), "{target}: {wrong:?} in {value}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

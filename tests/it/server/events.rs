@@ -16,17 +16,21 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::client::{get, request};
-use super::{HANGS, job, start};
+use super::{HANGS, described, job, start};
 
-/// One who listens.
-struct Listener(BufReader<TcpStream>);
+/// One who listens, and holds every event to the description of the API.
+struct Listener {
+    stream: BufReader<TcpStream>,
+    address: SocketAddr,
+    target: String,
+}
 
 impl Listener {
     async fn open(address: SocketAddr, target: &str, more: &str) -> Self {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request = format!("GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{more}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut listener = Self(BufReader::new(stream));
+        let mut listener = Self { stream: BufReader::new(stream), address, target: target.to_owned() };
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             head.push_str(&listener.line().await.unwrap());
@@ -38,7 +42,7 @@ impl Listener {
 
     async fn line(&mut self) -> Option<String> {
         let mut line = String::new();
-        let read = timeout(HANGS, self.0.read_line(&mut line)).await.expect("no event comes").unwrap();
+        let read = timeout(HANGS, self.stream.read_line(&mut line)).await.expect("no event comes").unwrap();
         (read > 0).then_some(line)
     }
 
@@ -50,9 +54,15 @@ impl Listener {
             if let Some(value) = line.strip_prefix("event: ") {
                 name = value.trim_end().to_owned();
             } else if let Some(value) = line.strip_prefix("id: ") {
-                id = Some(value.trim_end().parse().unwrap());
+                id = Some(value.trim_end().parse::<u64>().unwrap());
             } else if let Some(value) = line.strip_prefix("data: ") {
-                return Some((name, id, serde_json::from_str(value).unwrap()));
+                let data = value.trim_end();
+                let mut event = json!({ "event": name, "data": data });
+                if let Some(id) = id {
+                    event["id"] = id.to_string().into();
+                }
+                described::check_event(self.address, &self.target, &event).await;
+                return Some((name, id, serde_json::from_str(data).unwrap()));
             }
         }
     }
@@ -191,7 +201,7 @@ async fn a_stopped_server_ends_its_streams() {
     timeout(HANGS, server.served).await.unwrap().unwrap().unwrap();
     for listener in [&mut one, &mut all] {
         let mut rest = Vec::new();
-        timeout(HANGS, listener.0.read_to_end(&mut rest)).await.unwrap().unwrap();
+        timeout(HANGS, listener.stream.read_to_end(&mut rest)).await.unwrap().unwrap();
         assert!(rest.ends_with(b"0\r\n\r\n"), "a whole answer, not a broken one");
     }
 }
