@@ -1,7 +1,8 @@
 //! A backend that fails before or after it has done what it was asked, and a queue whose heartbeat dies.
 
-use std::sync::Arc;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
@@ -16,6 +17,7 @@ use mailscan_core::queue::{ClaimRequest, Pushed, Queue, QueueLimits, Renewed, Re
 use mailscan_core::store::{Sighting, Store};
 use mailscan_core::task::{Depth, ListPosition, NewTask, Task, TaskId};
 use mailscan_core::{Address, Error, ErrorKind, Result};
+use tokio::time::Instant;
 
 use super::script::{Script, addresses_of, create, expected, in_memory, number, only, pages_job, stored, text};
 
@@ -28,6 +30,10 @@ struct Flaky {
     renews_fail: AtomicBool,
     /// How long a settlement takes: the time in which a batch is stored and not accounted for.
     settles_in: Duration,
+    /// How long a claim takes.
+    claims_in: Duration,
+    /// When each claim began and ended.
+    claims: Mutex<Vec<Range<Instant>>>,
 }
 
 impl Flaky {
@@ -38,6 +44,8 @@ impl Flaky {
             outages,
             renews_fail: AtomicBool::new(false),
             settles_in: Duration::ZERO,
+            claims_in: Duration::ZERO,
+            claims: Mutex::default(),
         }
     }
 
@@ -60,7 +68,11 @@ impl Queue for Flaky {
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>> {
-        self.call(self.inner.claim(request)).await
+        let began = Instant::now();
+        tokio::time::sleep(self.claims_in).await;
+        let claimed = self.call(self.inner.claim(request)).await;
+        self.claims.lock().unwrap().push(began..Instant::now());
+        claimed
     }
 
     async fn renew(&self, leases: &[Lease], lease_for: Duration) -> Result<Vec<Renewed>> {
@@ -130,6 +142,30 @@ async fn a_look_at_the_store_between_store_and_settle_counts_nothing_twice() {
     let last = engine.finished(job).await.unwrap();
     assert_eq!((last.status, last.collected), (JobStatus::Completed, 2_001));
     assert_eq!(stored(&*pipeline, job).await, expected(200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_claimed_already_begins_while_a_claim_takes_its_time() {
+    let begun = Arc::new(Mutex::new(Vec::new()));
+    let noted = begun.clone();
+    // Places become free one after the other, not all at once.
+    let latency = move |task: &Task| {
+        noted.lock().unwrap().push(Instant::now());
+        Duration::from_millis(1_000 + 10 * (number(task) % 40))
+    };
+    let fetcher = Script::with_latency(latency, |task| Ok(text(task, String::new())));
+    let queue = Flaky { claims_in: Duration::from_millis(400), ..Flaky::new(false) };
+    let pipeline = Arc::new(Backends { queue, store: MemoryStore::new(), fetcher });
+    let mut spec = pages_job(400, 1_000_000);
+    (spec.options.workers, spec.options.connections_per_worker) = (Some(40), 1);
+    let job = create(&*pipeline, "k", spec).await;
+    let last = Engine::start(pipeline.clone(), only(job)).finished(job).await.unwrap();
+    assert_eq!((last.status, last.depth.done), (JobStatus::Completed, 400));
+    let claims = pipeline.queue.claims.lock().unwrap();
+    let inside = |moment: &Instant| claims.iter().any(|claim| claim.contains(moment) && claim.start != *moment);
+    let during = begun.lock().unwrap().iter().filter(|moment| inside(moment)).count();
+    assert!(during > 0, "{claims:?}");
+    println!("{during} of 400 tasks began while one of {} claims was under way", claims.len());
 }
 
 #[tokio::test(start_paused = true)]
