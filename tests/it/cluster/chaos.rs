@@ -3,8 +3,8 @@
 //!
 //! Every run has two nodes, a server of its own and a web with a known set of addresses. In short the runs show that
 //! nothing is lost and that the job ends; at full length they measure as well, and print a table:
-//! `cargo test -p mailscan-tests --test it faults_at_full_length -- --ignored --nocapture`. Names in
-//! `MAILSCAN_FAULTS`, with commas between them, choose some.
+//! `cargo test --profile measure -p mailscan-tests --test it faults_at_full_length -- --ignored --nocapture`.
+//! Names in `MAILSCAN_FAULTS`, with commas between them, choose some.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,7 +1,5 @@
-//! How much more two and four nodes do than one, on one machine with a web that takes its time.
-//!
-//! `cargo test --release -p mailscan-tests --test it nodes_beside_each_other -- --ignored --nocapture` prints it as
-//! a table.
+//! How much more two and four nodes do than one, on one machine with a web that takes its time. A table of it is printed by
+//! `cargo test --profile measure -p mailscan-tests --test it nodes_beside_each_other -- --ignored --nocapture`.
 
 use std::time::Duration;
 
