@@ -75,7 +75,15 @@ fn dense(separator: &str) -> (String, Vec<(String, u64)>) {
 #[tokio::test]
 async fn no_address_is_lost_or_doubled_at_the_borders_of_pieces() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, separator) in [("lines", "\n"), ("commas", ","), ("tags", "</b><b>"), ("quotes", "\",\"")] {
+    for (name, separator) in [
+        ("lines", "\n"),
+        ("commas", ","),
+        ("tags", "</b><b>"),
+        ("quotes", "\",\""),
+        ("semicolons", ";"),
+        ("sentences", "。请联系"),
+        ("fields", "&email="),
+    ] {
         let (text, expected) = dense(separator);
         let path = folder.path().join(name);
         std::fs::write(&path, &text).unwrap();

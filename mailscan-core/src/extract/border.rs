@@ -1,27 +1,103 @@
 //! Borders: where a text that is searched part by part may be cut.
 //!
-//! Whoever reads a document in pieces asks here for the last place in it that no address can cross.
+//! Whoever reads a document in pieces asks here for a place in it at which a cut changes nothing: what stands around it is
+//! searched both whole and cut, and only a place where both find the same is taken.
 
-/// Where to cut `bytes` so that no address is cut in two: after the last ASCII white space or control character of the
-/// last `tail` bytes. Where there is none, beside the last angle bracket or quote there, else after the last other byte
-/// that can stand in no address; where there is none of these either, at the end: a run that long is no address.
+use super::{Media, Search, deobfuscate_into, scan_into};
+
+/// How many bytes on each side of a cut are searched for addresses. More than anything around one that has a say.
+const SIDE: usize = 4 << 10;
+/// The same for hidden addresses, which are shorter than their surroundings and slower to find.
+const HIDDEN_SIDE: usize = 1 << 10;
+/// How many places of a kind are tried.
+const TRIES: usize = 16;
+
+/// Kinds of places by the bytes before and after them, the likeliest first.
+const KINDS: [fn(u8, u8) -> bool; 4] = [
+    |before, _| before <= b' ',
+    // What an opening bracket or quote begins belongs to it; what they close is over.
+    |before, after| before == b'>' || matches!(after, b'<' | b'"'),
+    |before, _| before.is_ascii_punctuation() && !b"@.+-_".contains(&before),
+    // Between characters of which one is beyond ASCII.
+    |before, after| after >= 0xC0 || (before >= 0x80 && after < 0x80),
+];
+
+/// Where to cut `bytes` so that no address is cut in two, and none looks like another for what is missing around it: within
+/// the last `tail` bytes, where `allowed` is true. Where there is no such place, at the end: a run that long is no address.
 ///
 /// The answer is from 1 to the length, or 0 for no bytes.
-pub(crate) fn last(bytes: &[u8], tail: usize) -> usize {
-    let floor = bytes.len().saturating_sub(tail);
-    let tail = &bytes[floor..];
-    let last = |matches: fn(u8) -> bool| tail.iter().rposition(|byte| matches(*byte)).map(|at| floor + at);
-    if let Some(space) = last(|byte| byte <= b' ') {
-        return space + 1;
+pub(crate) fn last(bytes: &[u8], tail: usize, media: Media, allowed: impl Fn(&[u8]) -> bool) -> usize {
+    let floor = bytes.len().saturating_sub(tail).max(1);
+    let end = bytes.len().saturating_sub(SIDE);
+    let places = |kind: fn(u8, u8) -> bool| {
+        let of_kind = (floor..end).rev().filter(move |at| kind(bytes[at - 1], bytes[*at]));
+        of_kind.filter(|at| allowed(&bytes[..*at])).take(TRIES)
+    };
+    KINDS.into_iter().flat_map(places).find(|at| changes_nothing(bytes, *at, media)).unwrap_or(bytes.len())
+}
+
+/// Whether a search of both parts finds what one of the whole does.
+fn changes_nothing(bytes: &[u8], cut: usize, media: Media) -> bool {
+    let same = |side: usize, search: Search| {
+        let (start, end) = (cut.saturating_sub(side), bytes.len().min(cut.saturating_add(side)));
+        let mut parts = mentions(&bytes[start..cut], media, search, start);
+        parts.extend(mentions(&bytes[cut..end], media, search, cut));
+        parts == mentions(&bytes[start..end], media, search, start)
+    };
+    same(SIDE, scan_into) && same(HIDDEN_SIDE, deobfuscate_into)
+}
+
+/// What is mentioned in a part that stands at `offset`: where, by which bytes, and what its place shows.
+fn mentions(part: &[u8], media: Media, search: Search, offset: usize) -> Vec<(usize, usize, Vec<u8>, u16)> {
+    let mut found = Vec::new();
+    search(part, media, &mut |mention| {
+        let (start, end) = (mention.span.start + offset, mention.span.end + offset);
+        found.push((start, end, mention.as_bytes().to_vec(), mention.marks.bits()));
+    });
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Cuts the text where it may be, and checks that both parts have what the whole has; answers how much that is.
+    fn cut(text: &str, media: Media) -> usize {
+        let at = last(text.as_bytes(), 5 << 10, media, |_| true);
+        let mut count = 0;
+        for search in [scan_into as Search, deobfuscate_into] {
+            let whole = mentions(text.as_bytes(), media, search, 0);
+            let mut parts = mentions(&text.as_bytes()[..at], media, search, 0);
+            parts.extend(mentions(&text.as_bytes()[at..], media, search, at));
+            assert!(parts == whole, "cut at {at} of {}", text.len());
+            count += whole.len();
+        }
+        assert!(at < text.len(), "a text without a border");
+        count
     }
-    // What an opening bracket or quote begins belongs to it; what they close is over.
-    if let Some(sign) = last(|byte| matches!(byte, b'<' | b'>' | b'"')) {
-        return if bytes[sign] == b'>' || sign == 0 { sign + 1 } else { sign };
+
+    #[test]
+    fn nothing_is_cut_in_two_whatever_parts_a_text() {
+        for unit in [
+            "ann1@a.org\n",
+            "ann1@a.org;",
+            "a=ann1%40a.org&",
+            "x='ann1\\x40a.org';",
+            "请联系ann1@a.org。",
+            "<\"a b\"@a.org>",
+            "ann [at] a [dot] org, ",
+            "al<!-- x y z -->@<!-- yyy -->corp.de<br>",
+            "References: <a@b.org>\n <b@b.org>\n\t<c@b.org>\nx: y\n",
+        ] {
+            let text = unit.repeat(6_000 / unit.len());
+            assert!(cut(&text, Media::Text) + cut(&text, Media::Html) > 0, "{unit}");
+        }
     }
-    if let Some(sign) =
-        last(|byte| byte.is_ascii() && !byte.is_ascii_alphanumeric() && !b"@.+-_%&#;\\/:'=".contains(&byte))
-    {
-        return sign + 1;
+
+    #[test]
+    fn a_run_without_a_border_is_cut_at_its_end() {
+        assert_eq!(last(&[b'a'; 100_000], 64 << 10, Media::Text, |_| true), 100_000);
+        assert_eq!(last(b"", 9, Media::Text, |_| true), 0);
+        assert_eq!(last(b"a b", 9, Media::Text, |_| true), 3);
     }
-    bytes.len()
 }

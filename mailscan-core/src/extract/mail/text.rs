@@ -94,12 +94,11 @@ impl Text {
         if self.is_utf16() {
             return self.cut_utf16();
         }
-        let floor = bytes.len() - TAIL.min(bytes.len());
-        let hard = memchr::memrchr_iter(b'\n', &bytes[floor..]).map(|at| floor + at).find(|at| {
-            let line = bytes[..*at].strip_suffix(b"\r").unwrap_or(&bytes[..*at]);
-            !line.ends_with(b"=")
-        });
-        hard.map_or_else(|| border::last(bytes, TAIL), |at| at + 1)
+        let soft = |before: &[u8]| {
+            let line = before.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+            line.is_some_and(|line| line.ends_with(b"="))
+        };
+        border::last(bytes, TAIL, self.kind.media, |before| !soft(before))
     }
 
     fn is_utf16(&self) -> bool {
