@@ -51,6 +51,9 @@ fn is_public(address: IpAddr) -> bool {
     }
 }
 
+/// Where machines in Azure ask their host about themselves: public by its number alone.
+const AZURE: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     let special = address.is_private()
@@ -64,7 +67,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || (a == 100 && (64..128).contains(&b)) // shared address space, RFC 6598
         || (a == 192 && b == 0 && c == 0) // protocol assignments
         || (a == 192 && b == 88 && c == 99) // 6to4 relays
-        || (a == 198 && (b == 18 || b == 19)); // benchmarks, RFC 2544
+        || (a == 198 && (b == 18 || b == 19)) // benchmarks, RFC 2544
+        || address == AZURE;
     !special
 }
 
@@ -152,6 +156,7 @@ mod tests {
             "192.168.1.1",
             "127.0.0.1",
             "169.254.169.254",
+            "168.63.129.16",
             "100.64.0.1",
             "0.0.0.0",
             "255.255.255.255",
