@@ -16,8 +16,11 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// How often both are measured.
 const EVERY: Duration = Duration::from_secs(2);
-/// The past that a job's current rate rests on. The store learns every few seconds how long a job has been at work.
+/// The past that a job's current rate rests on.
 const RATE_WINDOW: Duration = Duration::from_secs(30);
+/// The store learns every few seconds how long a job has been at work, and after each commit how much it has: for so long
+/// at most a running job is taken to have worked on since it last said so.
+const REPORTS: Duration = Duration::from_secs(10);
 /// The most running jobs whose rates are kept; the others are estimated from all their time at work.
 const MAX_JOBS: usize = 1_024;
 
@@ -33,13 +36,18 @@ pub(crate) struct Samples {
     /// What was measured when, the oldest first.
     history: Mutex<VecDeque<(Timestamp, Resources)>>,
     rates: Mutex<HashMap<JobId, Recent>>,
+    clock: Clock,
 }
 
 /// The recent past of a job.
 #[derive(Debug)]
 struct Recent {
     window: RateWindow,
+    /// The time at work that the store knew of at the last look, and since when.
     active: Duration,
+    since: Timestamp,
+    /// The time at work at the last look.
+    elapsed: Duration,
     /// Its rate at each look while it ran, the oldest first.
     history: VecDeque<Rate>,
 }
@@ -51,6 +59,36 @@ pub(crate) struct Rate {
     pub(crate) emails_per_minute: f64,
 }
 
+impl Recent {
+    /// Of a job that is seen for the first time, or again.
+    fn new(since: Timestamp) -> Self {
+        let (window, history) = (RateWindow::new(RATE_WINDOW), VecDeque::new());
+        Self { window, active: Duration::MAX, since, elapsed: Duration::ZERO, history }
+    }
+
+    /// How long a running job has been at work by now.
+    fn elapsed(&self, job: &Job, now: Timestamp) -> Duration {
+        let since = if job.active == self.active { now.since(self.since) } else { Duration::ZERO };
+        (job.active + since.min(REPORTS)).max(self.elapsed)
+    }
+
+    /// Notes how far it is.
+    fn note(&mut self, at: Timestamp, job: &Job) {
+        if self.active != job.active {
+            // Before its first report it has been at work since it started.
+            let start = job.started_at.filter(|_| self.active == Duration::MAX && job.active.is_zero());
+            (self.active, self.since) = (job.active, start.unwrap_or(at));
+        }
+        self.elapsed = self.elapsed(job, at);
+        self.window.push(self.elapsed, job.collected);
+        let Eta { emails_per_minute, .. } = Eta::new(job.collected, job.spec.target, self.elapsed, &self.window);
+        if self.history.len() >= HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(Rate { at, emails_per_minute });
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -58,7 +96,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Samples {
     /// The measurements so far, which the first requests find.
     pub(crate) fn new(resources: Resources) -> Self {
-        Self { resources: Mutex::new(resources), history: Mutex::default(), rates: Mutex::default() }
+        Self {
+            resources: Mutex::new(resources),
+            history: Mutex::default(),
+            rates: Mutex::default(),
+            clock: Clock::start(),
+        }
     }
 
     pub(crate) fn resources(&self) -> Resources {
@@ -81,11 +124,17 @@ impl Samples {
 
     /// When a job will be done, from what the store knows of it and from its recent past.
     pub(crate) fn eta(&self, job: &Job) -> Eta {
+        self.eta_at(job, self.clock.now())
+    }
+
+    fn eta_at(&self, job: &Job, now: Timestamp) -> Eta {
         let rates = lock(&self.rates);
-        let unknown = RateWindow::new(RATE_WINDOW);
-        let window = rates.get(&job.id).filter(|_| job.status == JobStatus::Running);
-        let eta =
-            Eta::new(job.collected, job.spec.target, job.active, window.map_or(&unknown, |recent| &recent.window));
+        let mut new = Recent::new(job.started_at.unwrap_or(now));
+        new.active = Duration::ZERO;
+        let runs = job.status == JobStatus::Running;
+        let recent = rates.get(&job.id).filter(|_| runs).unwrap_or(&new);
+        let elapsed = if runs { recent.elapsed(job, now) } else { job.active };
+        let eta = Eta::new(job.collected, job.spec.target, elapsed, &recent.window);
         let seconds = match job.status {
             // Its sources may have held less than the target; nothing is left to wait for.
             JobStatus::Completed => Some(0),
@@ -113,26 +162,14 @@ impl Samples {
             }
             let runs = ids.contains(id);
             if !runs {
-                // Whoever runs again begins anew.
-                (recent.window, recent.active) = (RateWindow::new(RATE_WINDOW), Duration::MAX);
+                // Whoever runs again begins anew, with the past that is kept.
+                let history = std::mem::take(&mut recent.history);
+                *recent = Recent { history, ..Recent::new(at) };
             }
             runs || (room && !recent.history.is_empty())
         });
         for job in running {
-            let fresh =
-                || Recent { window: RateWindow::new(RATE_WINDOW), active: Duration::MAX, history: VecDeque::new() };
-            let recent = rates.entry(job.id).or_insert_with(fresh);
-            // The time at work stands still between two reports while addresses come in: only the first look at a
-            // report has both of about the same moment.
-            if recent.active != job.active {
-                recent.active = job.active;
-                recent.window.push(job.active, job.collected);
-            }
-            let Eta { emails_per_minute, .. } = Eta::new(job.collected, job.spec.target, job.active, &recent.window);
-            if recent.history.len() >= HISTORY {
-                recent.history.pop_front();
-            }
-            recent.history.push_back(Rate { at, emails_per_minute });
+            rates.entry(job.id).or_insert_with(|| Recent::new(at)).note(at, job);
         }
     }
 }
@@ -200,6 +237,29 @@ mod tests {
         assert_eq!(samples.eta(&job(JobStatus::Running, 200, 140)).emails_per_minute, 180.0);
         samples.note(Timestamp(750_000), &[]);
         assert!(lock(&samples.rates).is_empty());
+    }
+
+    #[test]
+    fn between_two_reports_a_job_is_at_work() {
+        let samples = Samples::new(Resources::default());
+        let job = |collected, seconds| Job {
+            started_at: Some(Timestamp(1_000)),
+            ..job(JobStatus::Running, collected, seconds)
+        };
+        let seen = |job: &Job, millis| {
+            let eta = samples.eta_at(job, Timestamp(millis));
+            (eta.elapsed_seconds, eta.emails_per_minute.round())
+        };
+        // Before anybody looked at it, and before its first report.
+        assert_eq!(seen(&job(100, 0), 2_000), (1, 6_000.0));
+        for (collected, seconds, millis) in [(100, 0, 2_000), (300, 0, 4_000), (500, 5, 6_000)] {
+            samples.note(Timestamp(millis), &[job(collected, seconds)]);
+            assert_eq!(seen(&job(collected, seconds), millis), ((millis - 1_000) / 1_000, 6_000.0), "{millis}");
+        }
+        // It is silent: nobody knows whether it is at work.
+        assert_eq!(seen(&job(500, 5), 60_000).0, 15);
+        samples.note(Timestamp(61_000), &[]);
+        assert_eq!(seen(&Job { status: JobStatus::Paused, ..job(500, 7) }, 62_000).0, 7);
     }
 
     #[test]
