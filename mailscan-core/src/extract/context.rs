@@ -6,6 +6,7 @@
 use super::grammar::Around;
 use super::message_id;
 use super::scan::REACH;
+use super::unit;
 use crate::class::{Class, Classes};
 
 /// Names under which version control logs in.
@@ -56,7 +57,27 @@ pub(super) fn is_alone(document: &[u8], start: usize, end: usize) -> bool {
 /// Whether `start` is inside the credentials of a URL: `scheme://user:secret@host`. `mailto://` is none, but meant.
 fn is_credentials(document: &[u8], start: usize) -> bool {
     let before = &document[start.saturating_sub(LONGEST_CREDENTIALS)..start];
-    let inside = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$*+%:&=".contains(byte);
+    ends_within_credentials(before)
+        || (before.windows(2).any(|pair| ENCODED_SLASH.contains(&[pair[0], pair[1]]))
+            && ends_within_credentials(&decoded(before)))
+}
+
+/// What every encoded `/` holds: `\/`, `%2F`, `\u002f`, `&#x2F;`, `&#47;`, `&sol;`.
+const ENCODED_SLASH: [[u8; 2]; 5] = [*b"\\/", *b"2F", *b"2f", *b"47", *b"so"];
+
+/// The bytes with what is encoded in them decoded, and one byte for each character beyond ASCII.
+fn decoded(bytes: &[u8]) -> Vec<u8> {
+    let (mut text, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while at < bytes.len() {
+        let unit = unit::read(bytes, at, true);
+        text.push(u8::try_from(unit.ch).ok().filter(u8::is_ascii).unwrap_or(0x80));
+        at = unit.end;
+    }
+    text
+}
+
+fn ends_within_credentials(before: &[u8]) -> bool {
+    let inside = |byte: &u8| byte.is_ascii_alphanumeric() || *byte >= 0x80 || b"-._~!$*+%:&=@".contains(byte);
     // Most candidates stand behind a space, a bracket or a quote.
     if !before.last().is_some_and(|last| *last == b'/' || inside(last)) {
         return false;
@@ -88,7 +109,8 @@ fn is_remote(document: &[u8], start: usize, at: usize, end: usize) -> bool {
     let path = &path[..path.iter().take(256).take_while(|byte| !stops(byte)).count()];
     let user = &document[start..at];
     let known_user = REMOTE_USERS.iter().any(|known| known.eq_ignore_ascii_case(user)) && !path.is_empty();
-    let rooted = path.starts_with(b"/") && !path.starts_with(b"//") || path.starts_with(b"~");
+    let rooted =
+        path.starts_with(b"/") && !path.starts_with(b"//") || path.starts_with(b"~") || path.starts_with(br"\/");
     known_user || rooted || path.ends_with(b".git")
 }
 

@@ -5,6 +5,8 @@
 
 use std::net::Ipv4Addr;
 
+use unicode_normalization::char::is_combining_mark;
+
 use super::context::{self, ends_with_ignoring_case};
 use super::grammar::Around;
 use super::unusual;
@@ -32,11 +34,12 @@ pub(super) fn is_label_char(ch: char) -> bool {
     ch.is_ascii_alphanumeric() || ch == '-' || is_international(ch)
 }
 
-/// Whether the character is a letter, digit or mark beyond ASCII, and no full-width form of an ASCII sign.
+/// Whether the character is a letter, digit or mark beyond ASCII, and no full-width form of an ASCII sign. Marks that
+/// choose how another character looks, as beside an emoji, are none.
 pub(super) fn is_international(ch: char) -> bool {
     !ch.is_ascii()
-        && (ch.is_alphanumeric()
-            || matches!(ch, '\u{300}'..='\u{36f}' | '\u{900}'..='\u{dff}' | '\u{200c}'..='\u{200d}'))
+        && (ch.is_alphanumeric() || is_combining_mark(ch) || matches!(ch, '\u{200c}'..='\u{200d}'))
+        && !matches!(ch, '\u{fe00}'..='\u{fe0f}' | '\u{20d0}'..='\u{20ff}' | '\u{e0100}'..='\u{e01ef}')
         && !matches!(ch, '\u{ff00}'..='\u{ffef}' | '\u{aa}' | '\u{ba}' | '\u{b2}'..='\u{b9}')
 }
 

@@ -75,12 +75,13 @@ pub(super) fn finding(around: &Around<'_>, domain: &Domain, local: &Local) -> Op
 
 /// The local part before the `@`, if there is one.
 fn local_part(around: &Around<'_>, domain_end: usize) -> Option<Local> {
-    let next = around.unit(domain_end).map(|unit| unit.ch);
+    let next_unit = around.unit(domain_end);
+    let next = next_unit.map(|unit| unit.ch);
     let start = match shown_start(around, next) {
         Some(start) => start,
         None => match shown::find(around, domain_end) {
             Some(local) => return Some(local),
-            None => local_start(around, next)?,
+            None => local_start(around, next_unit)?,
         },
     };
     let mut local = Local { start: around.left[start].start, text: String::new(), form: Form::Plain };
@@ -89,8 +90,8 @@ fn local_part(around: &Around<'_>, domain_end: usize) -> Option<Local> {
 }
 
 /// Where in the left units the local part begins, if there is one.
-fn local_start(around: &Around<'_>, next: Option<char>) -> Option<usize> {
-    let left = around.left;
+fn local_start(around: &Around<'_>, next_unit: Option<Unit>) -> Option<usize> {
+    let (left, next) = (around.left, next_unit.map(|unit| unit.ch));
     let last = left.last()?.ch;
     if !is_word(last) {
         return None;
@@ -105,7 +106,7 @@ fn local_start(around: &Around<'_>, next: Option<char>) -> Option<usize> {
     }
     start = after_query_sign(around, start, before);
     start = after_dots(left, start)?;
-    start = after_quote(left, start, next);
+    start = after_quote(left, start, next_unit);
     start = after_ideographs(left, start);
     while start < left.len() && is_trimmed(left, start, next) {
         start += 1;
@@ -175,9 +176,12 @@ fn after_dots(left: &[Unit], start: usize) -> Option<usize> {
     (dots > 2).then_some(start + second + 2)
 }
 
-/// `b'ann@a.org'` is a quoted string: a quote after the domain belongs to the last one before it.
-fn after_quote(left: &[Unit], start: usize, next: Option<char>) -> usize {
-    let quote = left[start..].iter().rposition(|unit| unit.ch == '\'').filter(|_| next == Some('\''));
+/// `b'ann@a.org'` is a quoted string: a quote after the domain belongs to the last one before it that is written as it is.
+/// One that is escaped stands inside of the string, as in `'sean.o&#39;neil@a.org'`.
+fn after_quote(left: &[Unit], start: usize, next: Option<Unit>) -> usize {
+    let quote = next
+        .filter(|next| next.ch == '\'')
+        .and_then(|next| left[start..].iter().rposition(|unit| unit.ch == '\'' && (unit.form == next.form)));
     start + quote.map_or(0, |quote| quote + 1)
 }
 

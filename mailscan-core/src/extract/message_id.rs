@@ -5,9 +5,9 @@
 //! byte before, which settles nearly every address.
 
 /// How far back the name of a header is looked for: References grow long.
-const REACH: usize = 4_096;
+const REACH: usize = 16_384;
 /// The most ids and tags that are passed on the way.
-const MOST_IDS: usize = 100;
+const MOST_IDS: usize = 500;
 /// The longest id or tag that is passed.
 const LONGEST_ID: usize = 256;
 
@@ -42,6 +42,8 @@ fn is_behind_header(before: &[u8]) -> bool {
     let mut rest = before;
     for _ in 0..MOST_IDS {
         rest = rest.trim_ascii_end();
+        // Some part ids by commas.
+        rest = rest.strip_suffix(b">,").map_or(rest, |_| &rest[..rest.len() - 1]);
         // Most often the name of a person.
         if !matches!(rest.last(), Some(b'"' | b'\'' | b'>' | b';' | b':' | b'=')) {
             return false;

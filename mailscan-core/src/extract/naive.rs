@@ -39,13 +39,13 @@ fn at_sign(document: &[u8], units: &[Unit], index: usize, references: bool) -> O
     let around = Around { document, at: units[index], left, right, whole: true, references };
     let too_long = right.len() == 257 && right.iter().all(|unit| unit.ch == '.' || domain::is_label_char(unit.ch));
     let domain = domain::find(&around).filter(|_| !too_long)?;
-    let next = around.unit(domain.end).map(|unit| unit.ch);
+    let next_unit = around.unit(domain.end);
     let text: String = left.iter().map(|unit| unit.ch).collect();
-    let local = match local_start(&around, &text, next, true) {
+    let local = match local_start(&around, &text, next_unit, true) {
         Some(start) => local(left, start),
         None => match shown::find(&around, domain.end) {
             Some(local) => local,
-            None => local(left, local_start(&around, &text, next, false)?),
+            None => local(left, local_start(&around, &text, next_unit, false)?),
         },
     };
     grammar::finding(&around, &domain, &local)
@@ -58,7 +58,8 @@ fn local(left: &[Unit], start: usize) -> Local {
 }
 
 /// The index of the unit where the local part begins.
-fn local_start(around: &Around<'_>, text: &str, next: Option<char>, shown: bool) -> Option<usize> {
+fn local_start(around: &Around<'_>, text: &str, next_unit: Option<Unit>, shown: bool) -> Option<usize> {
+    let next = next_unit.map(|unit| unit.ch);
     let chars: Vec<char> = text.chars().collect();
     let raw_mailto = |start: usize| {
         let before = around.left.get(start).map_or(around.at.start, |unit| unit.start);
@@ -66,7 +67,7 @@ fn local_start(around: &Around<'_>, text: &str, next: Option<char>, shown: bool)
     };
     let percent = around.at.form == Form::PercentEncoded;
     if !shown {
-        return word_start(around, &chars, next, &raw_mailto);
+        return word_start(around, &chars, next_unit, &raw_mailto);
     }
     // Shown by its context: from directly after a raw border to the `@`.
     let start = (0..chars.len()).rev().take_while(|start| shown_char(chars[*start])).last().filter(|start| {
@@ -81,10 +82,10 @@ fn local_start(around: &Around<'_>, text: &str, next: Option<char>, shown: bool)
 fn word_start(
     around: &Around<'_>,
     chars: &[char],
-    next: Option<char>,
+    next_unit: Option<Unit>,
     raw_mailto: &impl Fn(usize) -> bool,
 ) -> Option<usize> {
-    let percent = around.at.form == Form::PercentEncoded;
+    let (percent, next) = (around.at.form == Form::PercentEncoded, next_unit.map(|unit| unit.ch));
     // The longest run of words, dots and signs between letters.
     let run = (0..chars.len()).rev().take_while(|at| goes_on(chars, *at)).last()?;
     if !word(*chars.last()?) || (run > 0 && chars[run - 1] == '@') {
@@ -108,7 +109,10 @@ fn word_start(
     }
     let cuts = |at: &usize| {
         let glued_script = domain::is_unspaced_script(chars[*at]) && chars[chars.len() - 1].is_ascii();
-        glued_script || (chars[*at] == '\'' && next == Some('\''))
+        glued_script
+            || (chars[*at] == '\''
+                && next == Some('\'')
+                && Some(around.left[*at].form) == next_unit.map(|unit| unit.form))
     };
     start = (start..chars.len()).rev().find(cuts).map_or(start, |at| at + 1);
     while start < chars.len() {

@@ -44,6 +44,54 @@ fn check_kept(cases: &[(&str, &str)], kept: impl Fn(&Finding) -> bool) {
 }
 
 #[test]
+fn credentials_are_none_however_their_url_is_written() {
+    check(&[
+        (r#"{"dsn":"postgres:\/\/app:s3cret@db.corp.de:5432\/x"}"#, ""),
+        ("~<a href=\"/go?u=https%3A%2F%2Fapp%3As3cret%40corp.de%2F\">", ""),
+        (r#""https:\u002F\u002Fuser:pw@corp.de""#, ""),
+        ("~https&#x3A;&#x2F;&#x2F;user:pw@corp.de", ""),
+        (r#"{"r":"git+ssh:\/\/git@github.com\/a\/b","d":"deploy@host.de:\/srv\/x"}"#, ""),
+        ("https://usér:pw@corp.de/", ""),
+        ("smtp://bob@corp.de:pw@smtp.corp.de:587", ""),
+        ("https://corp.de,info@corp.de", "info@corp.de"),
+        (r#"{"u":"https:\/\/corp.de\/","m":"info@corp.de"}"#, "info@corp.de"),
+    ]);
+}
+
+#[test]
+fn an_escaped_apostrophe_is_part_of_a_name() {
+    check(&[
+        ("~<input value='sean.o&#39;neil@corp.de'>", "sean.o'neil@corp.de"),
+        (r"x={email:'o\'neil@corp.de'}", "o'neil@corp.de"),
+        (r"x={email:'o\u0027neil@corp.de'}", "o'neil@corp.de"),
+        ("b'ann@a.org'", "ann@a.org"),
+    ]);
+}
+
+#[test]
+fn scripts_with_marks_are_whole() {
+    check(&[
+        ("info@ที่อยู่.ไทย", "info@xn--o3cw6a5aw1gd.xn--o3cw4h"),
+        ("ผู้ใช้@corp.de", "ผู้ใช้@corp.de"),
+        ("မြန်မာ@corp.de", "မြန်မာ@corp.de"),
+        ("ខ្មែរ@corp.de", "ខ្មែរ@corp.de"),
+        ("✉\u{fe0f}ann@a.org", "ann@a.org"),
+    ]);
+}
+
+#[test]
+fn a_letter_of_an_undeclared_charset_does_not_cut_an_address() {
+    let read = |text: &[u8]| {
+        let mut found = Vec::new();
+        addresses(text, Media::Text, |finding| found.push(finding.address.as_str().to_owned()));
+        found.join(" ")
+    };
+    assert_eq!(read(b"M\xfcller;j\xfcrgen@corp.de\r\n"), "jürgen@corp.de");
+    assert_eq!(read(b"j\xfcrgen@m\xfcnchen.de \xfcber@corp.de"), "jürgen@xn--mnchen-3ya.de über@corp.de");
+    assert_eq!(read(b"\0\xe4ann@a.org\xff\xfebob@a.org"), "ann@a.org bob@a.org", "bytes of a program");
+}
+
+#[test]
 fn plain_addresses_and_their_neighbours() {
     check(&[
         ("ann@a.org", "ann@a.org"),

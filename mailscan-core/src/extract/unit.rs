@@ -36,9 +36,9 @@ pub(super) fn read(document: &[u8], at: usize, references: bool) -> Unit {
         b'\\' => escape(rest).map(|(ch, length)| (ch, length, Form::Escaped)),
         _ => None,
     };
-    let (ch, length, form) = decoded.unwrap_or_else(|| {
-        let (ch, length) = raw(rest);
-        (ch, length, Form::Plain)
+    let (ch, length, form) = decoded.unwrap_or_else(|| match raw(rest) {
+        (BORDER, 1) => (legacy_letter(document, at).unwrap_or(BORDER), 1, Form::Plain),
+        (ch, length) => (ch, length, Form::Plain),
     });
     Unit { ch, start: at, end: at + length, form }
 }
@@ -57,6 +57,17 @@ fn raw(bytes: &[u8]) -> (char, usize) {
     };
     let text = bytes.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok());
     text.and_then(|text| text.chars().next()).map_or((BORDER, 1), |ch| (ch, length))
+}
+
+/// The letter of Windows-1252, which undeclared text mostly is, that a byte of no UTF-8 stands for inside of a word. Among
+/// other bytes than those of text it stands for none, as in a program.
+fn legacy_letter(document: &[u8], at: usize) -> Option<char> {
+    let text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
+    let before = at.checked_sub(1).is_none_or(|before| text(&document[before]));
+    let after = document.get(at + 1).is_some_and(|byte| byte.is_ascii_alphanumeric() || b".@-_".contains(byte));
+    // Windows-1252 and Latin-1 have the same letters here.
+    let letter = matches!(document[at], 0xC0..=0xD6 | 0xD8..=0xF6 | 0xF8..=0xFD);
+    (before && after && letter).then(|| char::from(document[at]))
 }
 
 /// The character reference that `bytes` begins with: numeric with or without its semicolon, or named with it.
