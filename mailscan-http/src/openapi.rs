@@ -193,7 +193,9 @@ fn event(names: &[&str]) -> RefOr<Schema> {
     let name = ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).enum_values(Some(names.iter().copied()));
     let data = ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).content_media_type("application/json");
     let event = ObjectBuilder::new()
-        .description(Some("One event of the stream; `id` is what `Last-Event-ID` goes on after"))
+        .description(Some(
+            "One event of the stream. Whoever comes back is told at once how it stands; `id` is the moment of that",
+        ))
         .property("event", name)
         .property("id", text(None, None))
         .property("data", data)
