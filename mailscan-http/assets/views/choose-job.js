@@ -7,19 +7,23 @@ import { failure, loading, notice, select } from "../parts.js";
 /** The newest jobs to choose from; any other is reached from its own page. */
 const MOST = 100;
 
-/** A view called `name` over `show(id, signal)`; the newest job is shown where none is named. */
-export function chooseJob(name, title, { job }, { signal, go }, show) {
+/**
+ * A view called `name` over `show(id, signal)`. Where no job is named, the one is shown that `prefer(signal)` answers, if it
+ * does, else the newest.
+ */
+export function chooseJob(name, title, { job }, { signal, go }, show, prefer = () => undefined) {
   const place = h("div", {}, loading());
   const chooser = h("div", { class: "field inline" });
   const load = async () => {
-    let jobs;
+    let jobs, preferred;
+    const named = /^\d{1,20}$/.test(job ?? "");
     try {
-      ({ jobs } = await get(`/jobs?order=desc&limit=${MOST}`, signal));
+      [{ jobs }, preferred] = await Promise.all([get(`/jobs?order=desc&limit=${MOST}`, signal), named ? undefined : prefer(signal)]);
     } catch (error) {
       if (!signal.aborted) fill(place, failure(error, load));
       return;
     }
-    const wanted = /^\d{1,20}$/.test(job ?? "") ? job : jobs[0] && String(jobs[0].id);
+    const wanted = named ? job : String(preferred ?? jobs[0]?.id ?? "");
     if (!wanted) {
       fill(place, notice("empty", "No job yet", null, h("a", { class: "button primary", href: "#/new" }, "Create the first job")));
       return;

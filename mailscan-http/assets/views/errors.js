@@ -174,6 +174,9 @@ function errorList(id, group, signal, changed, close) {
   return node;
 }
 
-const mount = (parameters, context) => chooseJob("errors", "Errors", parameters, context, errorsOf);
+/** A job with something to look at. */
+const withOpenErrors = async (signal) => (await get("/errors?open=true&limit=1", signal)).errors[0]?.job_id;
+
+const mount = (parameters, context) => chooseJob("errors", "Errors", parameters, context, errorsOf, withOpenErrors);
 
 export default { title: "Errors", mount };

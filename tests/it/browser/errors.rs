@@ -2,7 +2,7 @@
 
 use fantoccini::Locator;
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
-use mailscan_core::job::JobId;
+use mailscan_core::job::{JobId, JobSource, JobSpec, NewJob};
 use mailscan_core::store::{ErrorQuery, ErrorSelection, Store, WorkerError};
 use serde_json::json;
 
@@ -58,5 +58,13 @@ async fn an_error_is_found_resolved_with_a_note_and_a_group_is_retried() {
     // What is filtered away is not shown.
     page.fill("#error-filter", "nothing like it").await;
     page.until_text("No error matches this filter").await;
+
+    // Of all jobs, one that has open errors is shown first, though another is newer.
+    let database = Sqlite::open(desk.folder.path().join("mailscan.db"), SqliteOptions::default()).unwrap();
+    let spec = JobSpec::new(1, vec![JobSource::Url(desk.web.page_url(0))]);
+    assert_eq!(database.create_job(&NewJob::new(spec)).await.unwrap().id(), JobId(2));
+    page.visit("#/errors").await;
+    page.until("document.querySelector('#job-choice')?.value === '1'").await;
+    page.until_text("http-404").await;
     desk.page.leave(&[]).await;
 }
