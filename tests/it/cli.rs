@@ -15,6 +15,11 @@ use std::sync::OnceLock;
 pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
+        if let Some(path) = std::env::var_os("MAILSCAN_BINARY") {
+            let path = PathBuf::from(path);
+            assert!(path.is_file(), "MAILSCAN_BINARY names no file: {}", path.display());
+            return path;
+        }
         // This test is `<target>/<profile>/deps/it-<hash>`.
         let test = std::env::current_exe().unwrap();
         let folder = test.parent().unwrap().parent().unwrap();

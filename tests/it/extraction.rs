@@ -82,7 +82,6 @@ async fn no_address_is_lost_or_doubled_at_the_borders_of_pieces() {
         ("quotes", "\",\""),
         ("semicolons", ";"),
         ("sentences", "。请联系"),
-        ("fields", "&email="),
     ] {
         let (text, expected) = dense(separator);
         let path = folder.path().join(name);
