@@ -3,14 +3,16 @@
 //! Whoever reads a document in pieces asks here for a place in it at which a cut changes nothing: what stands around it is
 //! searched both whole and cut, and only a place where both find the same is taken.
 
-use super::{Media, Search, deobfuscate_into, scan_into};
+use super::{Media, Search, deobfuscate_into, message_id, scan_into};
 
-/// How many bytes on each side of a cut are searched for addresses. More than anything around one that has a say.
-const SIDE: usize = 4 << 10;
-/// The same for hidden addresses, which are shorter than their surroundings and slower to find.
-const HIDDEN_SIDE: usize = 1 << 10;
-/// How many places of a kind are tried.
-const TRIES: usize = 16;
+/// How many bytes before a cut are searched for addresses: as far back as anything has a say.
+const BEFORE: usize = message_id::REACH;
+/// The same after a cut, where whatever it changes begins close by.
+const AFTER: usize = 4 << 10;
+/// How many bytes on each side are searched for hidden addresses, which are short and slow to find.
+const HIDDEN: usize = 1 << 10;
+/// How many places of a kind are tried, so that no text makes its search many times as long.
+const TRIES: usize = 8;
 
 /// Kinds of places by the bytes before and after them, the likeliest first.
 const KINDS: [fn(u8, u8) -> bool; 4] = [
@@ -28,7 +30,7 @@ const KINDS: [fn(u8, u8) -> bool; 4] = [
 /// The answer is from 1 to the length, or 0 for no bytes.
 pub(crate) fn last(bytes: &[u8], tail: usize, media: Media, allowed: impl Fn(&[u8]) -> bool) -> usize {
     let floor = bytes.len().saturating_sub(tail).max(1);
-    let end = bytes.len().saturating_sub(SIDE);
+    let end = bytes.len().saturating_sub(AFTER);
     let places = |kind: fn(u8, u8) -> bool| {
         let of_kind = (floor..end).rev().filter(move |at| kind(bytes[at - 1], bytes[*at]));
         of_kind.filter(|at| allowed(&bytes[..*at])).take(TRIES)
@@ -38,13 +40,13 @@ pub(crate) fn last(bytes: &[u8], tail: usize, media: Media, allowed: impl Fn(&[u
 
 /// Whether a search of both parts finds what one of the whole does.
 fn changes_nothing(bytes: &[u8], cut: usize, media: Media) -> bool {
-    let same = |side: usize, search: Search| {
-        let (start, end) = (cut.saturating_sub(side), bytes.len().min(cut.saturating_add(side)));
+    let same = |before: usize, after: usize, search: Search| {
+        let (start, end) = (cut.saturating_sub(before), bytes.len().min(cut.saturating_add(after)));
         let mut parts = mentions(&bytes[start..cut], media, search, start);
         parts.extend(mentions(&bytes[cut..end], media, search, cut));
         parts == mentions(&bytes[start..end], media, search, start)
     };
-    same(SIDE, scan_into) && same(HIDDEN_SIDE, deobfuscate_into)
+    same(BEFORE, AFTER, scan_into) && same(HIDDEN, HIDDEN, deobfuscate_into)
 }
 
 /// What is mentioned in a part that stands at `offset`: where, by which bytes, and what its place shows.
@@ -92,6 +94,17 @@ mod tests {
             let text = unit.repeat(6_000 / unit.len());
             assert!(cut(&text, Media::Text) + cut(&text, Media::Html) > 0, "{unit}");
         }
+    }
+
+    #[test]
+    fn no_header_is_parted_from_its_ids() {
+        // All that might be a border stands among the ids, far behind the name of their header.
+        let text = format!(
+            "References: {}{}",
+            "<a.rather.long.one.as.made@mail.x.org>\n ".repeat(240),
+            "x".repeat(AFTER - 100)
+        );
+        assert_eq!(last(text.as_bytes(), 5 << 10, Media::Text, |_| true), text.len());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! byte before, which settles nearly every address.
 
 /// How far back the name of a header is looked for: References grow long.
-const REACH: usize = 16_384;
+pub(super) const REACH: usize = 16_384;
 /// The most ids and tags that are passed on the way.
 const MOST_IDS: usize = 500;
 /// The longest id or tag that is passed.
@@ -43,7 +43,9 @@ fn is_behind_header(before: &[u8]) -> bool {
     for _ in 0..MOST_IDS {
         rest = rest.trim_ascii_end();
         // Some part ids by commas.
-        rest = rest.strip_suffix(b">,").map_or(rest, |_| &rest[..rest.len() - 1]);
+        if rest.ends_with(b">,") {
+            rest = &rest[..rest.len() - 1];
+        }
         // Most often the name of a person.
         if !matches!(rest.last(), Some(b'"' | b'\'' | b'>' | b';' | b':' | b'=')) {
             return false;
@@ -115,6 +117,7 @@ mod tests {
     #[test]
     fn headers_urls_and_archives() {
         let ids = "<1@x.org> <2@x.org>\r\n\t<3@x.org>\r\n ".repeat(9);
+        let many = "<a.rather.long.one.as.they.are.made@mail.x.org>\r\n ".repeat(300);
         for text in [
             "Message-ID: <id@x.org>",
             "message-id:<id@x.org>",
@@ -123,6 +126,8 @@ mod tests {
             "Resent-Message-ID: <id@x.org>",
             "Content-ID: <id@x.org>",
             &format!("References: {ids}<id@x.org>"),
+            &format!("References: {many}<id@x.org>"),
+            "References: <1@x.org>,<2@x.org>, <id@x.org>",
             "In-Reply-To: <1@x.org>\n\t<id@x.org>",
             "postfix/cleanup[1]: 4A: message-id=<id@x.org>",
             r#"{"message_id": "<id@x.org>"}"#,

@@ -165,12 +165,8 @@ impl Pieces {
             return self.failed.take().map_or(Ok(None), Err);
         }
         let media = *self.media.get_or_insert_with(|| media::of_content(bytes));
-        self.given = match media {
-            _ if self.ended => self.filled,
-            // May be cut anywhere.
-            Media::Mail => self.filled,
-            Media::Text | Media::Html => border::last(bytes, TAIL, media, |_| true),
-        };
+        let cut_anywhere = self.ended || media == Media::Mail;
+        self.given = if cut_anywhere { self.filled } else { border::last(bytes, TAIL, media, |_| true) };
         let offset = self.offset;
         self.offset += self.given as u64;
         Ok(Some(PieceView { offset, bytes: &bytes[..self.given], media }))
