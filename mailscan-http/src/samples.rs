@@ -129,8 +129,7 @@ impl Samples {
 
     fn eta_at(&self, job: &Job, now: Timestamp) -> Eta {
         let rates = lock(&self.rates);
-        let mut new = Recent::new(job.started_at.unwrap_or(now));
-        new.active = Duration::ZERO;
+        let new = Recent { active: Duration::ZERO, ..Recent::new(job.started_at.unwrap_or(now)) };
         let runs = job.status == JobStatus::Running;
         let recent = rates.get(&job.id).filter(|_| runs).unwrap_or(&new);
         let elapsed = if runs { recent.elapsed(job, now) } else { job.active };

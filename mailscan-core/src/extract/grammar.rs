@@ -181,7 +181,7 @@ fn after_dots(left: &[Unit], start: usize) -> Option<usize> {
 fn after_quote(left: &[Unit], start: usize, next: Option<Unit>) -> usize {
     let quote = next
         .filter(|next| next.ch == '\'')
-        .and_then(|next| left[start..].iter().rposition(|unit| unit.ch == '\'' && (unit.form == next.form)));
+        .and_then(|next| left[start..].iter().rposition(|unit| unit.ch == '\'' && unit.form == next.form));
     start + quote.map_or(0, |quote| quote + 1)
 }
 
