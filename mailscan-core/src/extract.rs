@@ -204,9 +204,9 @@ pub fn deobfuscated(document: &[u8], media: Media, found: impl FnMut(Finding)) {
 }
 
 /// A way to search a text.
-type Search = fn(&[u8], Media, &mut dyn FnMut(Mention<'_>));
+pub(crate) type Search = fn(&[u8], Media, &mut dyn FnMut(Mention<'_>));
 
-fn scan_into(text: &[u8], media: Media, found: &mut dyn FnMut(Mention<'_>)) {
+pub(crate) fn scan_into(text: &[u8], media: Media, found: &mut dyn FnMut(Mention<'_>)) {
     scan::scan(text, media, found);
 }
 

@@ -42,6 +42,12 @@ impl Extractor {
         Self { search: deobfuscate_into, mail: None }
     }
 
+    /// How it searches a text.
+    #[cfg(feature = "files")]
+    pub(crate) fn search(&self) -> Search {
+        self.search
+    }
+
     /// Reads a piece of which the first byte has the number `offset` in its document.
     ///
     /// Spans count from the document's first byte. A piece that does not go on where the last one ended, or is to be

@@ -82,8 +82,9 @@ impl Worker {
         Pieces::in_memory(file, &path.to_string_lossy(), std::mem::take(&mut self.buffer))
     }
 
-    fn read(&mut self, mut pieces: Pieces, searched: &mut Searched) -> io::Result<()> {
+    fn read(&mut self, pieces: Pieces, searched: &mut Searched) -> io::Result<()> {
         let mut extractor = (self.asked.extract)();
+        let mut pieces = pieces.searched_by(&extractor);
         let mut take = |mention: Mention<'_>| take(&mut self.known, self.asked.filter, mention, searched);
         let (mut bytes, mut result) = (0, Ok(()));
         loop {

@@ -98,7 +98,7 @@ impl Text {
             let line = before.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
             line.is_some_and(|line| line.ends_with(b"="))
         };
-        border::last(bytes, TAIL, self.kind.media, |before| !soft(before))
+        border::last(bytes, TAIL, (self.kind.media, self.search), |before| !soft(before))
     }
 
     fn is_utf16(&self) -> bool {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::buffer::Buffer;
 use super::decode::{self, Coding};
-use crate::extract::{Media, border, charset};
+use crate::extract::{Extractor, Media, Search, border, charset, scan_into};
 use crate::source::media;
 
 /// How long a piece is at most.
@@ -61,6 +61,8 @@ pub struct Pieces {
     given: usize,
     failed: Option<std::io::Error>,
     ended: bool,
+    /// What tells whether a cut changes anything.
+    search: Search,
 }
 
 impl std::fmt::Debug for Pieces {
@@ -102,6 +104,7 @@ impl Pieces {
             given: 0,
             failed: None,
             ended: false,
+            search: scan_into,
         };
         while this.filled < decode::MARK && !this.ended {
             this.read_some(&mut reader)?;
@@ -115,6 +118,12 @@ impl Pieces {
             (this.filled, this.ended) = (0, false);
         }
         Ok(this)
+    }
+
+    /// The same, cut so that `extractor` loses nothing by it. Without this nothing is lost by [`Extractor::new`].
+    #[must_use]
+    pub fn searched_by(self, extractor: &Extractor) -> Self {
+        Self { search: extractor.search(), ..self }
     }
 
     /// What has to be decoded of what was read.
@@ -166,7 +175,7 @@ impl Pieces {
         }
         let media = *self.media.get_or_insert_with(|| media::of_content(bytes));
         let cut_anywhere = self.ended || media == Media::Mail;
-        self.given = if cut_anywhere { self.filled } else { border::last(bytes, TAIL, media, |_| true) };
+        self.given = if cut_anywhere { self.filled } else { border::last(bytes, TAIL, (media, self.search), |_| true) };
         let offset = self.offset;
         self.offset += self.given as u64;
         Ok(Some(PieceView { offset, bytes: &bytes[..self.given], media }))
@@ -268,6 +277,21 @@ mod tests {
             }
             assert_eq!(count, 200_000, "{unit}");
         }
+    }
+
+    #[test]
+    fn no_hidden_address_is_cut_for_who_looks_for_them() {
+        let text = "ann [at] a [dot] org, ".repeat(55_000);
+        let mut extractor = Extractor::deobfuscating();
+        let pieces = Pieces::from_reader(Cursor::new(text.into_bytes()), "").unwrap().searched_by(&extractor);
+        let (mut cuts, mut found) = (0, 0);
+        for piece in pieces {
+            let Piece { offset, bytes, media } = piece.unwrap();
+            cuts += usize::from(offset > 0);
+            extractor.read(&bytes, offset as usize, media, |_| found += 1);
+        }
+        extractor.end(|_| found += 1);
+        assert_eq!((cuts, found), (1, 55_000));
     }
 
     #[test]
