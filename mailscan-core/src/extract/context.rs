@@ -57,9 +57,12 @@ pub(super) fn is_alone(document: &[u8], start: usize, end: usize) -> bool {
 /// Whether `start` is inside the credentials of a URL: `scheme://user:secret@host`. `mailto://` is none, but meant.
 fn is_credentials(document: &[u8], start: usize) -> bool {
     let before = &document[start.saturating_sub(LONGEST_CREDENTIALS)..start];
-    ends_within_credentials(before)
-        || (before.windows(2).any(|pair| ENCODED_SLASH.contains(&[pair[0], pair[1]]))
-            && ends_within_credentials(&decoded(before)))
+    // Most candidates stand behind a space, a bracket or a quote, and there is no word.
+    let word = before.iter().rposition(|byte| byte.is_ascii_whitespace() || matches!(byte, b'<' | b'>' | b'"'));
+    let word = &before[word.map_or(0, |end| end + 1)..];
+    ends_within_credentials(word)
+        || (word.windows(2).any(|pair| ENCODED_SLASH.contains(&[pair[0], pair[1]]))
+            && ends_within_credentials(&decoded(word)))
 }
 
 /// What every encoded `/` holds: `\/`, `%2F`, `\u002f`, `&#x2F;`, `&#47;`, `&sol;`.
@@ -78,7 +81,6 @@ fn decoded(bytes: &[u8]) -> Vec<u8> {
 
 fn ends_within_credentials(before: &[u8]) -> bool {
     let inside = |byte: &u8| byte.is_ascii_alphanumeric() || *byte >= 0x80 || b"-._~!$*+%:&=@".contains(byte);
-    // Most candidates stand behind a space, a bracket or a quote.
     if !before.last().is_some_and(|last| *last == b'/' || inside(last)) {
         return false;
     }
