@@ -171,7 +171,7 @@ pub(crate) struct Scan {
 /// Which classes of addresses are kept.
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct Kept {
-    /// Keep addresses of these classes too: placeholder, message_id, unknown_domain, literal, machine, or all
+    /// Keep addresses of these classes too: placeholder, message_id, unknown_domain, literal, machine, file_name, or all
     #[arg(long, value_name = "CLASS,...", value_parser = classes)]
     pub(crate) include: Option<ClassFilter>,
 }

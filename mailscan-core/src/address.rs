@@ -7,6 +7,8 @@ use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use unicode_normalization::UnicodeNormalization;
+
 /// The longest address, in bytes (RFC 5321, section 4.5.3.1, and its errata 1690).
 const MAX_TEXT: usize = 254;
 
@@ -101,7 +103,8 @@ impl Address {
         &self.text
     }
 
-    /// What makes the address itself: the local part case-folded (Unicode default case folding), `@`, the domain.
+    /// What makes the address itself: the local part case-folded (Unicode default case folding) and composed (NFC), `@`,
+    /// the domain.
     ///
     /// RFC 5321 (section 2.4) lets a host tell `Ann` from `ann`; no host in use does, and a person who counts addresses
     /// does not. Quotes that a local part could do without (section 4.1.2) make no other address.
@@ -111,7 +114,8 @@ impl Address {
         let mut identity = if local.is_ascii() {
             local.to_ascii_lowercase()
         } else {
-            unicase::UniCase::unicode(local).to_folded_case()
+            // RFC 6532 (section 3.1) wants it composed, and keyboards differ in what they write.
+            unicase::UniCase::unicode(local).to_folded_case().nfc().collect()
         };
         identity.push('@');
         identity.push_str(self.domain());
@@ -208,6 +212,8 @@ mod tests {
         let upper = Address::new("STRAẞE", "a.org").unwrap();
         let lower = Address::new("straße", "a.org").unwrap();
         assert_eq!(upper.identity(), lower.identity());
+        let (composed, decomposed) = (Address::new("j\u{fc}rgen", "a.org"), Address::new("ju\u{308}rgen", "a.org"));
+        assert_eq!(composed.unwrap().identity(), decomposed.unwrap().identity());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! address itself shows. Commands and jobs carry a [`ClassFilter`], and stores keep the classes of every row. Nothing
 //! here looks at a document.
 
-mod rules;
+pub(crate) mod rules;
 
 use std::fmt;
 
@@ -28,11 +28,13 @@ pub enum Class {
     Literal,
     /// Of a program's making: a long hexadecimal key or host, as in a Sentry DSN.
     Machine,
+    /// Rather the name of a file: `backup@home.zip`, `module@2.rs`.
+    FileName,
 }
 
 impl Class {
     /// All classes.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Placeholder,
         Self::Role,
         Self::Disposable,
@@ -40,6 +42,7 @@ impl Class {
         Self::UnknownDomain,
         Self::Literal,
         Self::Machine,
+        Self::FileName,
     ];
 
     /// A stable short name, for stores and for people.
@@ -52,6 +55,7 @@ impl Class {
             Self::UnknownDomain => "unknown_domain",
             Self::Literal => "literal",
             Self::Machine => "machine",
+            Self::FileName => "file_name",
         }
     }
 
@@ -169,7 +173,8 @@ impl ClassFilter {
         .with(Class::MessageId)
         .with(Class::UnknownDomain)
         .with(Class::Literal)
-        .with(Class::Machine);
+        .with(Class::Machine)
+        .with(Class::FileName);
 
     /// Lets every address pass.
     pub const fn all() -> Self {
@@ -267,10 +272,10 @@ mod tests {
 
     #[test]
     fn names_and_bits_are_stable() {
-        let names = "placeholder,role,disposable,message_id,unknown_domain,literal,machine";
+        let names = "placeholder,role,disposable,message_id,unknown_domain,literal,machine,file_name";
         assert_eq!(Classes::ALL.to_string(), names);
         let bits: Vec<u16> = Class::ALL.into_iter().map(|class| Classes::NONE.with(class).bits()).collect();
-        assert_eq!(bits, [1, 2, 4, 8, 16, 32, 64], "stores hold these");
+        assert_eq!(bits, [1, 2, 4, 8, 16, 32, 64, 128], "stores hold these");
         assert_eq!(Classes::from_bits(0xff09), set("placeholder,message_id"));
     }
 

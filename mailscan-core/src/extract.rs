@@ -11,6 +11,7 @@ mod context;
 mod deobfuscate;
 mod domain;
 mod extractor;
+mod glued;
 mod grammar;
 mod links;
 mod mail;
@@ -48,7 +49,8 @@ pub enum Media {
     /// HTML or XML: character references count.
     Html,
     /// A mail message or a file of many (mbox): encoded words, quoted-printable, base64 and charsets count, and parts
-    /// that are HTML are read as such.
+    /// that are HTML are read as such. Calendars, address books (vCard) and directories (LDIF) too: their folded lines are
+    /// whole again.
     Mail,
 }
 
@@ -145,8 +147,7 @@ impl Finding {
 ///   single label among them, is marked as an unknown domain; address literals count. Whoever wants none of these asks a
 ///   [`ClassFilter`](crate::class::ClassFilter).
 /// - Credentials in URLs, remotes (`git@host.org:path`), handles (`@ann@host.org`), versions (`pkg@1.2.3`) and names of
-///   files (`logo@2x.png`, anything under `zip` and `mov`, a number under an ending such as `rs` or `md`) are no
-///   addresses, nor is any part of one that is written wrongly (`ann..lee@a.org`, `.ann@a.org`).
+///   files (`logo@2x.png`) are no addresses, nor is any part of one that is written wrongly (`ann..lee@a.org`, `.ann@a.org`).
 ///
 /// ```
 /// use mailscan_core::extract::{Media, addresses};

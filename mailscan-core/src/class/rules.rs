@@ -33,6 +33,9 @@ pub(super) fn classes(address: &Address) -> Classes {
     if is_key(local) || is_machine_host(domain) {
         classes = classes.with(Class::Machine);
     }
+    if is_file_name(domain) {
+        classes = classes.with(Class::FileName);
+    }
     // Lists of throw-away domains hold examples and machines too.
     if !classes.intersection(NOWHERE).is_empty() {
         return classes;
@@ -210,6 +213,23 @@ fn is_hexadecimal(text: &str, least: usize) -> bool {
     digits > 0 && letters > 0 && digits + letters >= least
 }
 
+/// Whether the domain is rather the rest of a file's name. Some suffixes are both a top-level domain and a file's ending:
+/// `zip` and `mov` are rarely anything but files, the others are countries and companies with real mail, unless nothing
+/// but a number stands before them.
+fn is_file_name(domain: &str) -> bool {
+    let Some((label, top)) = domain.rsplit_once('.') else { return false };
+    matches!(top, "zip" | "mov") || (label.bytes().all(|byte| byte.is_ascii_digit()) && is_file_ending(top.as_bytes()))
+}
+
+/// Whether the top-level domain is the ending of files too.
+pub(crate) fn is_file_ending(top: &[u8]) -> bool {
+    const ENDINGS: [&[u8]; 22] = [
+        b"ai", b"app", b"bz", b"cab", b"cc", b"gdn", b"java", b"md", b"mk", b"ml", b"mo", b"mov", b"pl", b"pm", b"ps",
+        b"py", b"rs", b"sc", b"sh", b"so", b"st", b"zip",
+    ];
+    ENDINGS.iter().any(|ending| top.eq_ignore_ascii_case(ending))
+}
+
 /// Whether the domain, or the registered one that it is under, gives out throw-away addresses.
 fn is_disposable(domain: &str) -> bool {
     let own = psl::domain_str(domain).filter(|own| own.len() < domain.len());
@@ -243,7 +263,8 @@ mod tests {
             (&format!("{key}@a.org 9b2c1d7e-3f40-4a5b-8c6d-7e8f90a1b2c3@a.org"), "machine"),
             ("a1b2c3@o123.ingest.sentry.io ann@3f2a9c1b2d3e.a.org", "machine"),
             ("12345678901234567890123456@sms.org deadbeefdeadbeefdeadbeefdead@a.org ann@effaced12.a.org", ""),
-            ("ann@tls.msk.ru", ""),
+            ("ann@tls.msk.ru ann@firma.pl ann@24.com.pl ann@3x.ai", ""),
+            ("backup@home.zip a@b.mov module@2.rs ann@24.pl", "file_name"),
         ];
         for (addresses, expected) in cases {
             for address in addresses.split(' ') {

@@ -13,10 +13,17 @@ use crate::class::{Class, Classes};
 const REMOTE_USERS: [&[u8]; 6] = [b"git", b"hg", b"svn", b"gitea", b"gitlab", b"forgejo"];
 /// The furthest that the scheme of a URL is looked for before the end of its credentials.
 const LONGEST_CREDENTIALS: usize = 256;
+/// The furthest that the beginning of a `mailto:` URL is looked for.
+const LONGEST_MAILTO: usize = 1 << 10;
+/// The longest name in a template.
+const LONGEST_NAME: usize = 64;
 
 /// Whether the candidate from `start` to `end` with its `@` at `at` is part of something else.
 pub(super) fn is_no_address(document: &[u8], start: usize, at: usize, end: usize) -> bool {
-    is_credentials(document, start) || is_remote(document, start, at, end) || goes_on(document, start, end)
+    is_credentials(document, start)
+        || is_remote(document, start, at, end)
+        || goes_on(document, start, end)
+        || is_template(document, start, at)
 }
 
 /// Whether the candidate is the beginning of something that is written wrongly: `ann@a.org..com`, the first half of
@@ -123,6 +130,38 @@ pub(super) fn is_emphasis_end(around: &Around<'_>, at: usize) -> bool {
         at += 1;
     }
     around.unit(at).is_none_or(|unit| !unit.ch.is_alphanumeric())
+}
+
+/// Whether the unit at `at`, behind an apostrophe, is the `s` of a genitive.
+pub(super) fn is_possessive(around: &Around<'_>, at: usize) -> bool {
+    let next = |at: usize| around.unit(at).filter(|unit| unit.ch.is_alphanumeric());
+    next(at).is_some_and(|unit| unit.ch == 's' && next(unit.end).is_none())
+}
+
+/// Whether the word before `start` is a `mailto:` URL, in which a `+` is no space (RFC 6068, section 5).
+pub(super) fn is_in_mailto(document: &[u8], start: usize) -> bool {
+    let near = &document[start.saturating_sub(LONGEST_MAILTO)..start];
+    let word = near.iter().rposition(|byte| byte.is_ascii_whitespace() || b"<>\"'".contains(byte));
+    let word = &near[word.map_or(0, |end| end + 1)..];
+    word.windows(b"mailto:".len()).any(|part| part.eq_ignore_ascii_case(b"mailto:"))
+}
+
+/// Whether the candidate is what a template puts something in place of: `%s@a.org`, `%(name)s@a.org`, `$name@a.org`.
+fn is_template(document: &[u8], start: usize, at: usize) -> bool {
+    let (before, local) = (&document[..start], &document[start..at]);
+    match before.last() {
+        Some(b'%') => matches!(local, [b's' | b'd' | b'i' | b'u' | b'x' | b'v' | b'q']),
+        Some(b')') => {
+            let near = &before[before.len().saturating_sub(LONGEST_NAME)..before.len() - 1];
+            let name = near.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+            local == b"s" && near[..near.len() - name].ends_with(b"%(")
+        }
+        Some(b'$') => {
+            local.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_')
+                && !before[..before.len() - 1].last().is_some_and(u8::is_ascii_alphanumeric)
+        }
+        _ => false,
+    }
 }
 
 /// Whether `bytes` end with the lower-case `ending`, in any letter case.

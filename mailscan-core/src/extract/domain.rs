@@ -7,10 +7,11 @@ use std::net::Ipv4Addr;
 
 use unicode_normalization::char::is_combining_mark;
 
-use super::context::{self, ends_with_ignoring_case};
+use super::context;
 use super::grammar::Around;
 use super::unusual;
 use crate::class::Classes;
+use crate::class::rules::is_file_ending;
 
 /// A domain that can exist.
 pub(super) struct Domain {
@@ -38,9 +39,14 @@ pub(super) fn is_label_char(ch: char) -> bool {
 /// choose how another character looks, as beside an emoji, are none.
 pub(super) fn is_international(ch: char) -> bool {
     !ch.is_ascii()
-        && (ch.is_alphanumeric() || is_combining_mark(ch) || matches!(ch, '\u{200c}'..='\u{200d}'))
+        && (ch.is_alphanumeric() || is_combining_mark(ch) || is_joiner(ch))
         && !matches!(ch, '\u{fe00}'..='\u{fe0f}' | '\u{20d0}'..='\u{20ff}' | '\u{e0100}'..='\u{e01ef}')
         && !matches!(ch, '\u{ff00}'..='\u{ffef}' | '\u{aa}' | '\u{ba}' | '\u{b2}'..='\u{b9}')
+}
+
+/// Whether the character has no width and only says how its neighbours are joined.
+pub(super) fn is_joiner(ch: char) -> bool {
+    matches!(ch, '\u{200c}'..='\u{200d}')
 }
 
 /// Whether the character belongs to a script that is written without spaces between words.
@@ -57,6 +63,8 @@ pub(super) fn find(around: &Around<'_>) -> Option<Domain> {
     if after == Some('@') {
         return None;
     }
+    // What joins letters joins nothing at the end.
+    let run = run - around.right[..run].iter().rev().take_while(|unit| is_joiner(unit.ch)).count();
     if run == 0 {
         return if after == Some('[') { unusual::literal(around) } else { None };
     }
@@ -223,25 +231,13 @@ fn is_public_suffix(domain: &str) -> bool {
     psl::suffix(domain.as_bytes()).is_some_and(|suffix| suffix.is_known())
 }
 
-/// Whether the domain is the rest of a file's name: `logo@2x.png` never gets here, `icon@2x.ai` does.
-///
-/// Some suffixes are both a top-level domain and a file's ending. `zip` and `mov` are rarely anything but files; the
-/// others are countries and companies with real mail, unless what stands before them is a number or a scale (`2x`).
-pub(super) fn is_file_name(domain: &str) -> bool {
-    const ENDINGS: [&str; 20] = [
-        "ai", "app", "bz", "cab", "cc", "gdn", "java", "md", "mk", "ml", "mo", "pl", "pm", "ps", "py", "rs", "sc",
-        "sh", "so", "st",
-    ];
-    if ends_with_ignoring_case(domain.as_bytes(), b".zip") || ends_with_ignoring_case(domain.as_bytes(), b".mov") {
-        return true;
-    }
-    if !domain.starts_with(|first: char| first.is_ascii_digit()) {
-        return false;
-    }
-    let Some((rest, top)) = domain.rsplit_once('.') else { return false };
-    let label = rest.split('.').next().unwrap_or_default();
-    let scale = label.strip_suffix(['x', 'X']).unwrap_or(label);
-    scale.bytes().all(|byte| byte.is_ascii_digit()) && ENDINGS.iter().any(|ending| top.eq_ignore_ascii_case(ending))
+/// Whether the domain is the rest of the name of a picture at a scale: `logo@2x.png` never gets here, `icon@2x.ai` and
+/// `icon@1.5x.mov` do.
+pub(super) fn is_scaled_file(domain: &str) -> bool {
+    let Some((scale, top)) = domain.rsplit_once('.') else { return false };
+    let scale = scale.strip_suffix(['x', 'X']).unwrap_or_default();
+    let number = scale.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    number && !scale.is_empty() && is_file_ending(top.as_bytes())
 }
 
 #[cfg(test)]

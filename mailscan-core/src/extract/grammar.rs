@@ -7,7 +7,7 @@
 
 use super::domain::{self, Domain};
 use super::unit::{self, Unit};
-use super::{Finding, Form, context, shown, unusual};
+use super::{Finding, Form, context, glued, shown, unusual};
 use crate::address::Address;
 
 /// One `@` and the units on both sides of it.
@@ -32,6 +32,7 @@ impl Around<'_> {
 }
 
 /// A local part.
+#[derive(Debug)]
 pub(super) struct Local {
     /// Its first byte in the document.
     pub(super) start: usize,
@@ -59,9 +60,11 @@ pub(super) fn find(around: &Around<'_>) -> Option<Finding> {
 
 /// The finding that a local part and a domain make, unless they stand where no address does.
 pub(super) fn finding(around: &Around<'_>, domain: &Domain, local: &Local) -> Option<Finding> {
+    let whole = glued::whole(around.document, local, domain.end);
+    let local = whole.as_ref().unwrap_or(local);
     let (document, span) = (around.document, local.start..domain.end);
     if context::is_no_address(document, span.start, around.at.start, span.end)
-        || domain::is_file_name(&domain.text)
+        || domain::is_scaled_file(&domain.text)
         || unusual::is_no_host(document, span.start, span.end, &domain.text)
     {
         return None;
@@ -76,8 +79,7 @@ pub(super) fn finding(around: &Around<'_>, domain: &Domain, local: &Local) -> Op
 /// The local part before the `@`, if there is one.
 fn local_part(around: &Around<'_>, domain_end: usize) -> Option<Local> {
     let next_unit = around.unit(domain_end);
-    let next = next_unit.map(|unit| unit.ch);
-    let start = match shown_start(around, next) {
+    let start = match shown_start(around, next_unit) {
         Some(start) => start,
         None => match shown::find(around, domain_end) {
             Some(local) => return Some(local),
@@ -106,7 +108,7 @@ fn local_start(around: &Around<'_>, next_unit: Option<Unit>) -> Option<usize> {
     }
     start = after_query_sign(around, start, before);
     start = after_dots(left, start)?;
-    start = after_quote(left, start, next_unit);
+    start = after_quote(left, start, next_unit.filter(|next| !context::is_possessive(around, next.end)));
     start = after_ideographs(left, start);
     while start < left.len() && is_trimmed(left, start, next) {
         start += 1;
@@ -119,27 +121,37 @@ fn local_start(around: &Around<'_>, next_unit: Option<Unit>) -> Option<usize> {
 }
 
 /// Where a local part begins that its context shows to be one, with every sign that RFC 5322 allows.
-fn shown_start(around: &Around<'_>, next: Option<char>) -> Option<usize> {
+fn shown_start(around: &Around<'_>, next: Option<Unit>) -> Option<usize> {
     let left = around.left;
-    let border = left.first()?;
-    let atoms = &left[1..];
+    // A bracket may be written in a code, which is no border of a window.
+    let opening = left.iter().rposition(|unit| unit.ch == '<').unwrap_or(0);
+    let border = left.get(opening)?;
+    let atoms = &left[opening + 1..];
     let shown = match border.ch {
-        '<' => next == Some('>') && border.form == Form::Plain,
+        '<' => next.is_some_and(|next| next.ch == '>' && next.form == border.form),
         ':' => context::ends_with_ignoring_case(&around.document[..border.end], b"mailto:"),
         _ => false,
     };
-    let plus_is_space = around.at.form == Form::PercentEncoded && border.ch != ':';
+    // As in a form.
+    let plus_is_space = around.at.form == Form::PercentEncoded
+        && border.ch != ':'
+        && atoms.iter().any(|unit| unit.ch == '+' && unit.form == Form::Plain);
     let atom = |index: usize| match left[index].ch {
         // `mailto://` is a habit of people, not part of the address.
-        '/' => index > 1,
-        '.' => index > 1 && left.get(index + 1).is_some_and(|unit| unit.ch != '.'),
+        '/' => index > opening + 1,
+        '.' => index > opening + 1 && left.get(index + 1).is_some_and(|unit| unit.ch != '.'),
         // Braces after `mailto:` are a template's.
         '{' | '}' | '`' => border.ch == '<',
+        // What is behind a question mark may be the fields of a query.
+        '?' => {
+            (border.ch == '<' || left[index].form == Form::PercentEncoded)
+                && !left[index..].iter().any(|unit| unit.ch == '=')
+        }
         ch => "!#$*=^|~".contains(ch) || continues(left, index),
     };
     let octets: usize = atoms.iter().map(|unit| unit.ch.len_utf8()).sum();
     let fits = shown && !plus_is_space && !atoms.is_empty() && octets <= 64;
-    (fits && (1..left.len()).all(atom)).then_some(1)
+    (fits && (opening + 1..left.len()).all(atom)).then_some(opening + 1)
 }
 
 /// Whether the unit at `index` goes on a local part that holds the unit after it.
@@ -159,8 +171,8 @@ fn after_query_sign(around: &Around<'_>, start: usize, before: Option<char>) -> 
     let last_of =
         |sign: char| around.left[start..].iter().rposition(|unit| unit.ch == sign && unit.form == Form::Plain);
     let in_query = matches!(before, Some('=' | '?'));
-    let form_space = around.at.form == Form::PercentEncoded
-        && !context::ends_with_ignoring_case(&around.document[..around.left[start].start], b"mailto:");
+    let form_space =
+        around.at.form == Form::PercentEncoded && !context::is_in_mailto(around.document, around.left[start].start);
     let field = if in_query { last_of('&') } else { None };
     let space = if form_space { last_of('+') } else { None };
     start + field.max(space).map_or(0, |sign| sign + 1)
@@ -195,7 +207,7 @@ fn after_ideographs(left: &[Unit], start: usize) -> usize {
 /// Whether the unit at `start` is a neighbour that looks like the first sign of the local part.
 fn is_trimmed(left: &[Unit], start: usize, next: Option<char>) -> bool {
     match left[start].ch {
-        '-' | '\'' | '&' | '%' => true,
+        '-' | '\'' | '&' | '%' | '\u{200c}'..='\u{200d}' => true,
         // A telephone number keeps its plus; a diff's does not belong to the line.
         '+' => !left.get(start + 1).is_some_and(|unit| unit.ch.is_ascii_digit()),
         // Emphasis comes in pairs.

@@ -16,7 +16,6 @@ mod boundary;
 mod decoded;
 mod field;
 mod line;
-#[cfg(any(feature = "http", feature = "files"))]
 mod looks;
 mod map;
 mod message;

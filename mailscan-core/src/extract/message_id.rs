@@ -23,13 +23,15 @@ pub(super) fn is_one(document: &[u8], start: usize) -> bool {
         Some(b';' | b'C' | b'c') => opened(before).is_some_and(is_behind_header),
         Some(b':') => ends_with(before, b"cid:") || ends_with(before, b"mid:") || is_behind_header(before),
         Some(b' ') => before.ends_with(b": ") && is_behind_header(before),
+        // The value of JSON.
+        Some(b'"') => (before.ends_with(b":\"") || before.ends_with(b": \"")) && is_behind_header(before),
         Some(b'/' | b'=') => is_in_archive(before),
         _ => false,
     }
 }
 
 /// What stands before the opening angle bracket, in any of its usual codes.
-fn opened(before: &[u8]) -> Option<&[u8]> {
+pub(super) fn opened(before: &[u8]) -> Option<&[u8]> {
     let spellings: [&[u8]; 4] = [b"&lt;", b"%3c", b"&#60;", br"\u003c"];
     spellings
         .iter()

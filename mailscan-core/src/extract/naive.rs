@@ -6,7 +6,7 @@
 
 use super::grammar::{self, Around, Local};
 use super::unit::{self, Unit};
-use super::{Finding, Form, Media, domain, scan, shown};
+use super::{Finding, Form, Media, context, domain, scan, shown};
 
 /// Every address of `document`, in order.
 pub(super) fn addresses(document: &[u8], media: Media) -> Vec<Finding> {
@@ -61,19 +61,23 @@ fn local(left: &[Unit], start: usize) -> Local {
 fn local_start(around: &Around<'_>, text: &str, next_unit: Option<Unit>, shown: bool) -> Option<usize> {
     let next = next_unit.map(|unit| unit.ch);
     let chars: Vec<char> = text.chars().collect();
-    let raw_mailto = |start: usize| {
-        let before = around.left.get(start).map_or(around.at.start, |unit| unit.start);
-        around.document[..before].to_ascii_lowercase().ends_with(b"mailto:")
-    };
+    let byte = |start: usize| around.left.get(start).map_or(around.at.start, |unit| unit.start);
+    let raw_mailto = |start: usize| around.document[..byte(start)].to_ascii_lowercase().ends_with(b"mailto:");
     let percent = around.at.form == Form::PercentEncoded;
     if !shown {
-        return word_start(around, &chars, next_unit, &raw_mailto);
+        return word_start(around, &chars, next_unit, &|start| context::is_in_mailto(around.document, byte(start)));
     }
     // Shown by its context: from directly after a raw border to the `@`.
     let start = (0..chars.len()).rev().take_while(|start| shown_char(chars[*start])).last().filter(|start| {
-        let opened = *start > 0 && chars[*start - 1] == '<' && around.left[*start - 1].form == Form::Plain;
-        (opened && next == Some('>') && !percent && is_shown(&chars[*start..], true))
-            || (raw_mailto(*start) && is_shown(&chars[*start..], false))
+        let form = |at: usize| around.left[at].form;
+        let opened =
+            *start > 0 && chars[*start - 1] == '<' && next_unit.is_some_and(|next| next.form == form(*start - 1));
+        let question = |at: usize| chars[at] == '?' && form(at) != Form::PercentEncoded;
+        let query = (*start..chars.len()).any(question);
+        let space = |at: usize| percent && chars[at] == '+' && form(at) == Form::Plain;
+        let spaces = (*start..chars.len()).any(space);
+        (opened && next == Some('>') && !spaces && is_shown(&chars[*start..], true))
+            || (raw_mailto(*start) && !query && is_shown(&chars[*start..], false))
     });
     start.filter(|start| octets(&chars[*start..]) <= 64)
 }
@@ -83,7 +87,7 @@ fn word_start(
     around: &Around<'_>,
     chars: &[char],
     next_unit: Option<Unit>,
-    raw_mailto: &impl Fn(usize) -> bool,
+    in_mailto: &impl Fn(usize) -> bool,
 ) -> Option<usize> {
     let (percent, next) = (around.at.form == Form::PercentEncoded, next_unit.map(|unit| unit.ch));
     // The longest run of words, dots and signs between letters.
@@ -95,7 +99,7 @@ fn word_start(
     let plain = |at: usize, sign: char| chars[at] == sign && around.left[at].form == Form::Plain;
     let mut start = run;
     for at in run..chars.len() {
-        if (field && plain(at, '&')) || (percent && !raw_mailto(run) && plain(at, '+')) {
+        if (field && plain(at, '&')) || (percent && !in_mailto(run) && plain(at, '+')) {
             start = at + 1;
         }
     }
@@ -112,12 +116,13 @@ fn word_start(
         glued_script
             || (chars[*at] == '\''
                 && next == Some('\'')
+                && !next_unit.is_some_and(|next| context::is_possessive(around, next.end))
                 && Some(around.left[*at].form) == next_unit.map(|unit| unit.form))
     };
     start = (start..chars.len()).rev().find(cuts).map_or(start, |at| at + 1);
     while start < chars.len() {
         let digit_follows = chars.get(start + 1).is_some_and(char::is_ascii_digit);
-        let trimmed = matches!(chars[start], '-' | '\'' | '&' | '%')
+        let trimmed = matches!(chars[start], '-' | '\'' | '&' | '%' | '\u{200c}'..='\u{200d}')
             || (chars[start] == '+' && !digit_follows)
             || (chars[start] == '_' && next == Some('_'));
         if !trimmed {
@@ -144,7 +149,7 @@ fn goes_on(chars: &[char], at: usize) -> bool {
 }
 
 fn shown_char(ch: char) -> bool {
-    word(ch) || ".!#$%&'*/=^`{|}~".contains(ch)
+    word(ch) || ".!#$%&'*/=?^`{|}~".contains(ch)
 }
 
 fn is_shown(chars: &[char], in_brackets: bool) -> bool {
@@ -154,6 +159,7 @@ fn is_shown(chars: &[char], in_brackets: bool) -> bool {
         '{' | '}' | '`' => in_brackets,
         _ => true,
     });
-    let dots = !text.contains("..") && !text.starts_with(['.', '/']) && !text.ends_with('.');
+    let query = text.split_once('?').is_some_and(|(_, fields)| fields.contains('='));
+    let dots = !query && !text.contains("..") && !text.starts_with(['.', '/']) && !text.ends_with('.');
     !text.is_empty() && dots && signs
 }

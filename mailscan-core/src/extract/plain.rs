@@ -154,6 +154,10 @@ fn local_run(document: &[u8], at: usize, references: bool) -> Option<usize> {
     if is(before, SHOWN) && context::may_be_shown(&document[..run]) {
         return None;
     }
+    // `bounces-ann=a.org@b.org` returns mail to the host that sent it.
+    if before == b'=' && document[run..at].contains(&b'.') {
+        return None;
+    }
     // `"ann".lee@a.org` has a quoted part.
     if before == b'"' && length > 0 && document[run] == b'.' {
         return None;
@@ -201,7 +205,7 @@ fn finding(document: &[u8], start: usize, at: usize, end: usize) -> Option<Findi
         return None;
     }
     let text = std::str::from_utf8(&document[start..end]).ok()?;
-    if domain::is_file_name(&text[at - start + 1..]) {
+    if domain::is_scaled_file(&text[at - start + 1..]) {
         return None;
     }
     let address = Address::from_ascii(text, at - start)?;

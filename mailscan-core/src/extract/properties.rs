@@ -12,7 +12,7 @@ fn fast(document: &[u8], media: Media) -> Vec<Finding> {
 
 /// Pieces of which trouble is made.
 fn fragment() -> impl Strategy<Value = Vec<u8>> {
-    const FRAGMENTS: [&str; 88] = [
+    const FRAGMENTS: [&str; 104] = [
         "ann",
         "bob",
         "a.org",
@@ -101,6 +101,22 @@ fn fragment() -> impl Strategy<Value = Vec<u8>> {
         "Message-ID: ",
         "mid:",
         "b.nosuch",
+        "\\@",
+        "\\_",
+        "\\.",
+        "\\",
+        "\\\\u0040",
+        "''",
+        "'",
+        "s",
+        "&copy",
+        "&uuml",
+        "\u{200d}",
+        "%s",
+        "bounce",
+        "%3C",
+        "%5C",
+        "%3E",
     ];
     prop_oneof![
         20 => prop::sample::select(&FRAGMENTS[..]).prop_map(|text| text.as_bytes().to_vec()),

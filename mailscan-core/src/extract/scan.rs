@@ -58,7 +58,9 @@ impl<F: FnMut(Mention<'_>)> Scan<'_, F> {
         let found = &mut |mention: Mention<'_>| self.found.take(mention);
         let references = self.media == Media::Html;
         if plain::find(self.document, at, references, &mut self.last, found) == Verdict::Unclear {
-            self.coded(Unit { ch: '@', start: at, end: at + 1, form: Form::Plain });
+            let start = unit::escape_start(self.document, at);
+            let form = if start < at { Form::Escaped } else { Form::Plain };
+            self.coded(Unit { ch: '@', start, end: at + 1, form });
         }
     }
 }

@@ -7,7 +7,7 @@
 use super::grammar::{Around, Local};
 use super::scan::REACH;
 use super::unit::{self, Unit};
-use super::{Form, context, domain};
+use super::{Form, context, domain, message_id};
 
 /// The most opening brackets that are tried for one `@`.
 const MOST_BRACKETS: usize = 4;
@@ -41,6 +41,15 @@ fn quoted(around: &Around<'_>, domain_end: usize) -> Option<Local> {
                     return Some(local);
                 }
             }
+            Some(b';' | b'c' | b'C')
+                if brackets < MOST_BRACKETS && message_id::opened(&document[..start]).is_some() =>
+            {
+                brackets += 1;
+                let closed = || around.unit(domain_end).is_some_and(|unit| unit.ch == '>' && unit.form != Form::Plain);
+                if let Some(local) = read_quoted(around, start).filter(|_| closed()) {
+                    return Some(local);
+                }
+            }
             Some(b':') if context::ends_with_ignoring_case(&document[..start], b"mailto:") => {
                 return read_quoted(around, start);
             }
@@ -60,11 +69,10 @@ fn read_quoted(around: &Around<'_>, start: usize) -> Option<Local> {
             (Word::None, '"') => Word::Open,
             (Word::Open, '"') => Word::Closed,
             (Word::Open, '\\') => {
-                local.text.push('\\');
-                at += 1;
-                let escaped = char::from(*around.document.get(at)?);
-                local.text.push((' '..='~').contains(&escaped).then_some(escaped)?);
-                at += 1;
+                let escaped = escaped(around, &unit)?;
+                local.take(&unit);
+                local.take(&escaped);
+                at = escaped.end;
                 continue;
             }
             (Word::Open, ch) if !ch.is_control() => Word::Open,
@@ -80,6 +88,15 @@ fn read_quoted(around: &Around<'_>, start: usize) -> Option<Local> {
         }
     }
     (quotes && at == around.at.start && matches!(word, Word::Atom | Word::Closed)).then_some(local)
+}
+
+/// What the backslash takes its meaning from: it stands as it is, unless the backslash does not.
+fn escaped(around: &Around<'_>, backslash: &Unit) -> Option<Unit> {
+    let at = backslash.end;
+    let ch = char::from(*around.document.get(at)?);
+    let raw = Unit { ch, start: at, end: at + 1, form: Form::Plain };
+    let unit = if backslash.form == Form::Plain { raw } else { read(around, at)? };
+    (' '..='~').contains(&unit.ch).then_some(unit)
 }
 
 /// The unit at `at`, in which a backslash stands for itself: here it belongs to the grammar of mail.

@@ -395,3 +395,109 @@ fn rare_spellings() {
         ("~ann&#64x.org ann&#64.org ann&#641.org ann&commat.org", "ann@x.org"),
     ]);
 }
+
+#[test]
+fn references_without_their_semicolon() {
+    check(&[
+        ("~<p>&copybob@corp.de</p>", "bob@corp.de"),
+        ("~<p>j&uumlrgen@b&uumlcher.de</p>", "jürgen@xn--bcher-kva.de"),
+        ("~<a href='/x?a=1&copy@b.de'>&amp ann@corp.de</a>", "ann@corp.de"),
+        ("~<a href='/?mail=r&copyright@corp.de'>", "copyright@corp.de"),
+        ("~<b title='ann@corp.de&raquo'>", "ann@corp.de"),
+        ("~ann&#000000000000064;a.org bob&#x0000000000040;b.org", "ann@a.org bob@b.org"),
+    ]);
+}
+
+#[test]
+fn the_examples_of_rfc_6068() {
+    check(&[
+        ("<mailto:%22oh%5C%5Cno%22@corp.de>", r#""oh\\no"@corp.de"#),
+        (r"<mailto:%22%5C%5C%5C%22it's%5C%20ugly%5C%5C%5C%22%22@corp.de>", r#""\\\"it's\ ugly\\\""@corp.de"#),
+        ("<mailto:gorby%25kremvax@corp.com>", "gorby%kremvax@corp.com"),
+        ("<mailto:unlikely%3Faddress@corp.com?blat=foop>", "unlikely?address@corp.com"),
+        ("<mailto:Mike%26family@corp.org>", "Mike&family@corp.org"),
+        ("<mailto:?to=joe@corp.com&cc=bob@corp.com&body=hello>", "joe@corp.com bob@corp.com"),
+        ("<mailto:user@%E7%B4%8D%E8%B1%86.corp.org?subject=Test>", "user@xn--99zt52a.corp.org"),
+        ("mailto:x@a.org?cc=ann+tag%40a.org&bcc=bob%2Btag%40b.org", "x@a.org ann+tag@a.org bob+tag@b.org"),
+        ("~<a href=\"mailto:?to=ann+tag%40a.org\">", "ann+tag@a.org"),
+    ]);
+}
+
+#[test]
+fn brackets_that_are_written_in_codes() {
+    check(&[
+        ("~&lt;a/b@corp.de&gt;", "a/b@corp.de"),
+        (r#""\u003ca/b@corp.de\u003e""#, "a/b@corp.de"),
+        ("?x=%3Ca/b%40corp.de%3E", "a/b@corp.de"),
+        ("<a?b@corp.de>", "a?b@corp.de"),
+        ("~&lt;a/b@corp.de", "b@corp.de"),
+        (r#"~&lt;"a b"@corp.de&gt;"#, r#""a b"@corp.de"#),
+    ]);
+}
+
+#[test]
+fn signs_behind_a_backslash() {
+    check(&[
+        (r"first\_last@corp.de", "first_last@corp.de"),
+        (r"ann\@corp.de, ann\+tag\@corp\.de", "ann@corp.de ann+tag@corp.de"),
+        (r"/^ann\.lee@corp\.de$/", "ann.lee@corp.de"),
+        (r#"{"re":"ann\\.lee\\@corp\\.de"}"#, "ann.lee@corp.de"),
+        (r#"{"json":"{\"m\":\"ann\\u0040corp.de\\u003cbob\\u0040corp.de\"}"}"#, "ann@corp.de bob@corp.de"),
+        (r"\\\\u003cann\\\\u0040corp.de", "ann@corp.de"),
+        (r"CORP\user.name@corp.de", "user.name@corp.de"),
+        (r"\makeatletter\@ifnext", ""),
+    ]);
+}
+
+#[test]
+fn apostrophes_that_are_doubled_or_follow() {
+    check(&[
+        ("insert into t values ('sean','sean.o''neil@corp.de');", "sean.o'neil@corp.de"),
+        ("VALUES(1,'o''neil@corp.de','x')", "o'neil@corp.de"),
+        ("''ann@a.org''", "ann@a.org"),
+        ("text''ann@corp.de''", "ann@corp.de"),
+        ("o'neil@corp.de's mail", "o'neil@corp.de"),
+        ("print 'ann@corp.de'", "ann@corp.de"),
+        ("b'ann@corp.de'", "ann@corp.de"),
+    ]);
+}
+
+#[test]
+fn joiners_at_the_ends() {
+    check(&[
+        ("ann@corp.de\u{200c} \u{200d}bob@corp.de\u{200d}", "ann@corp.de bob@corp.de"),
+        ("\u{200d}.ann@a.org", ""),
+    ]);
+}
+
+#[test]
+fn templates_and_returned_mail() {
+    check(&[
+        ("%s@corp.de %d@corp.de printf('%s@corp.de')", ""),
+        ("bounce+ann=corp.de@list.org", "bounce+ann=corp.de@list.org"),
+        ("<bounces-ann=corp.de@list.org>", "bounces-ann=corp.de@list.org"),
+        ("Return-Path: bounces-ann.lee=mail.corp.de@list.org", "bounces-ann.lee=mail.corp.de@list.org"),
+        ("MAIL=ann@corp.de x=ann.lee@corp.de", "ann@corp.de ann.lee@corp.de"),
+        ("a=%40ann@corp.de", ""),
+        ("to=x@a.org&cc=y@b.org", "x@a.org y@b.org"),
+    ]);
+}
+
+#[test]
+fn names_of_files_under_suffixes_in_use() {
+    check(&[("ann@24.com.pl", "ann@24.com.pl"), ("icon@2.rs backup@home.zip", "")]);
+    check_all(&[("backup@home.zip ann@24.pl", "backup@home.zip ann@24.pl")]);
+}
+
+#[test]
+fn ids_of_messages_without_brackets() {
+    let cases = [
+        (r#"{"messageId":"1@a.org"}"#, "message_id"),
+        (r#"{"messageId": "<1@a.org>", "x": 1}"#, "message_id"),
+        (r#"{"message-id":["1@a.org"],"to":"x@a.org"}"#, " "),
+    ];
+    for (text, expected) in cases {
+        let names: Vec<String> = findings(text).iter().map(|finding| finding.classes().to_string()).collect();
+        assert_eq!(names.join(" "), expected, "{text}");
+    }
+}

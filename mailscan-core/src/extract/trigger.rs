@@ -21,7 +21,7 @@ const WINDOW: usize = BLOCK + 2;
 /// has to stay in the nearest cache.
 const ROW: usize = 256;
 /// The most zeros that may lead the number of a character reference.
-const LEADING_ZEROS: usize = 8;
+const LEADING_ZEROS: usize = 14;
 
 /// What is to be done with each `@`.
 pub(super) trait Visit {
@@ -183,7 +183,8 @@ fn hexadecimal(document: &[u8], key: usize) -> Option<usize> {
         (b'x' | b'X', _) => 3,
         _ => return None,
     };
-    before.len().checked_sub(length)
+    let start = before.len().checked_sub(length)?;
+    Some(if document[start] == b'\\' { unit::escape_start(document, start + 1) } else { start })
 }
 
 /// The bytes without the zeros at their end, and how many those are.
@@ -221,7 +222,7 @@ mod tests {
             "@",
             "&#64;",
             "&#64",
-            "&#00000064",
+            "&#00000000000064",
             "&#x40;",
             "&#X0040",
             "&commat;",
@@ -230,6 +231,7 @@ mod tests {
             "\\u{40}",
             "\\u{000040}",
             "\\x40",
+            "\\\\\\\\u0040",
             "&#37;&#52;&#48;",
         ];
         for spelling in spellings {
@@ -256,7 +258,7 @@ mod tests {
 
     #[test]
     fn what_only_looks_like_one_is_none() {
-        let text = "64 40 &#640; &#x400 %2540 \\u00400 &copy; &co 4064 \\u040 #64 x40 \\\\x4 &#000000064;";
+        let text = "64 40 &#640; &#x400 %2540 \\u00400 &copy; &co 4064 \\u040 #64 x40 \\\\x4 &#000000000000000064;";
         assert_eq!(positions(text.as_bytes()), [text.find("\\u0040").unwrap()]);
         assert_eq!(positions(b"a@ax40 @x40 @00x40"), [1, 7, 12], "each once");
         assert_eq!(positions(b"40"), [0; 0]);

@@ -4,10 +4,18 @@
 //! reference, a percent-encoded character, or a JSON or JavaScript escape. Whether a unit belongs to an address is the
 //! grammar's business.
 
+mod bare;
+
 use super::Form;
 
 /// The longest a unit that matters inside an address is in its source.
-pub(super) const LONGEST: usize = 15;
+pub(super) const LONGEST: usize = 20;
+
+/// The most digits of a numeric reference, leading zeros among them.
+const MOST_DIGITS: usize = 16;
+
+/// The most backslashes in a row that are one escape: those of text in text in text.
+const MOST_BACKSLASHES: usize = 4;
 
 /// One decoded character and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +39,7 @@ pub(super) fn read(document: &[u8], at: usize, references: bool) -> Unit {
     let decoded = match rest[0] {
         b'&' if references => referenced_percent(rest)
             .map(|(ch, length)| (ch, length, Form::PercentEncoded))
-            .or_else(|| reference(rest).map(|(ch, length)| (ch, length, Form::CharacterReference))),
+            .or_else(|| reference(document, at).map(|(ch, length)| (ch, length, Form::CharacterReference))),
         b'%' => percent(rest).map(|(ch, length)| (ch, length, Form::PercentEncoded)),
         b'\\' => escape(rest).map(|(ch, length)| (ch, length, Form::Escaped)),
         _ => None,
@@ -70,13 +78,14 @@ fn legacy_letter(document: &[u8], at: usize) -> Option<char> {
     (before && after && letter).then(|| char::from(document[at]))
 }
 
-/// The character reference that `bytes` begins with: numeric with or without its semicolon, or named with it.
-///
-/// Of the names that HTML lets stand without a semicolon, only those that border addresses in practice count.
-fn reference(bytes: &[u8]) -> Option<(char, usize)> {
+/// The character reference that stands at `at`, with or without its semicolon.
+fn reference(document: &[u8], at: usize) -> Option<(char, usize)> {
+    let bytes = &document[at..];
     match bytes.get(1)? {
         b'#' => numeric_reference(bytes),
-        b'a'..=b'z' | b'A'..=b'Z' => named_reference(bytes),
+        b'a'..=b'z' | b'A'..=b'Z' => {
+            named_reference(bytes).or_else(|| bare::reference(bytes, || bare::is_in_tag(&document[..at])))
+        }
         _ => None,
     }
 }
@@ -91,7 +100,7 @@ fn referenced_percent(bytes: &[u8]) -> Option<(char, usize)> {
     let mut digits = [0; 2];
     for digit in &mut digits {
         let rest = bytes.get(at..)?;
-        let (ch, length) = if rest.first() == Some(&b'&') { reference(rest)? } else { raw(rest.get(..1)?) };
+        let (ch, length) = if rest.first() == Some(&b'&') { numeric_reference(rest)? } else { raw(rest.get(..1)?) };
         *digit = u8::try_from(ch).ok()?;
         at += length;
     }
@@ -101,8 +110,9 @@ fn referenced_percent(bytes: &[u8]) -> Option<(char, usize)> {
 
 fn numeric_reference(bytes: &[u8]) -> Option<(char, usize)> {
     let (start, radix) = if matches!(bytes.get(2), Some(b'x' | b'X')) { (3, 16) } else { (2, 10) };
-    let digits = bytes[start..].iter().take(LONGEST).take_while(|byte| char::from(**byte).is_digit(radix)).count();
-    if digits == 0 || digits > 8 {
+    let digits =
+        bytes[start..].iter().take(MOST_DIGITS + 1).take_while(|byte| char::from(**byte).is_digit(radix)).count();
+    if digits == 0 || digits > MOST_DIGITS {
         return None;
     }
     let text = std::str::from_utf8(&bytes[start..start + digits]).ok()?;
@@ -111,20 +121,17 @@ fn numeric_reference(bytes: &[u8]) -> Option<(char, usize)> {
     Some((ch, end + usize::from(bytes.get(end) == Some(&b';'))))
 }
 
+/// The character of a named reference with its semicolon.
 fn named_reference(bytes: &[u8]) -> Option<(char, usize)> {
     /// The longest name is `CounterClockwiseContourIntegral`.
     const LONGEST_NAME: usize = 31;
     let length = bytes[1..].iter().take(LONGEST_NAME + 1).take_while(|byte| byte.is_ascii_alphanumeric()).count();
     let name = &bytes[1..=length];
-    if bytes.get(length + 1) == Some(&b';') {
-        let found = html_escape::NAMED_ENTITIES.binary_search_by(|(known, _)| known.cmp(&name)).ok()?;
-        let mut chars = html_escape::NAMED_ENTITIES[found].1.chars();
-        // A name that stands for two characters stands for no part of an address.
-        let ch = chars.next().filter(|_| chars.next().is_none()).unwrap_or(BORDER);
-        return Some((ch, length + 2));
-    }
-    let bare: [(&[u8], char); 4] = [(b"lt", '<'), (b"gt", '>'), (b"quot", '"'), (b"nbsp", '\u{a0}')];
-    bare.into_iter().find(|(known, _)| name.starts_with(known)).map(|(known, ch)| (ch, known.len() + 1))
+    let found = html_escape::NAMED_ENTITIES.binary_search_by(|(known, _)| known.cmp(&name)).ok()?;
+    let mut chars = html_escape::NAMED_ENTITIES[found].1.chars();
+    // A name that stands for two characters stands for no part of an address.
+    let ch = chars.next().filter(|_| chars.next().is_none()).unwrap_or(BORDER);
+    (bytes.get(length + 1) == Some(&b';')).then_some((ch, length + 2))
 }
 
 /// The percent-encoded character that `bytes` begins with, of one byte or of several that are UTF-8 together.
@@ -143,10 +150,31 @@ fn percent(bytes: &[u8]) -> Option<(char, usize)> {
     None
 }
 
-/// The escape of JSON, JavaScript or roff, which manuals are written in, that `bytes` begins with.
+/// The escape that `bytes` begins with: of JSON and JavaScript, of roff, which manuals are written in, or of a sign that
+/// a regular expression, Markdown, LaTeX or Perl would take for its own.
 ///
-/// A doubled backslash is read as two, so that `\\n`, JSON inside JSON, ends in the same line feed as `\n`.
+/// Text inside of text, such as JSON in a string of JSON, doubles its backslashes: a few of them are read as one.
 fn escape(bytes: &[u8]) -> Option<(char, usize)> {
+    let count = backslashes(bytes.iter());
+    // A longer row is passed one by one until no more than that are left.
+    if count > MOST_BACKSLASHES {
+        return None;
+    }
+    escaped(&bytes[count - 1..]).map(|(ch, length)| (ch, count - 1 + length))
+}
+
+/// How many backslashes the bytes begin with, up to one more than count as an escape.
+fn backslashes<'a>(bytes: impl Iterator<Item = &'a u8>) -> usize {
+    bytes.take(MOST_BACKSLASHES + 1).take_while(|byte| **byte == b'\\').count()
+}
+
+/// Where the escape begins of which the last backslash is before `end`, or `end` where there is none.
+pub(super) fn escape_start(document: &[u8], end: usize) -> usize {
+    end - backslashes(document[..end].iter().rev()).min(MOST_BACKSLASHES)
+}
+
+/// The escape with one backslash that `bytes` begins with.
+fn escaped(bytes: &[u8]) -> Option<(char, usize)> {
     /// The most digits between the braces of `\u{10ffff}`.
     const LONGEST_POINT: usize = 6;
     Some(match bytes.get(1)? {
@@ -163,7 +191,7 @@ fn escape(bytes: &[u8]) -> Option<(char, usize)> {
         b'n' => ('\n', 2),
         b'r' => ('\r', 2),
         b't' => ('\t', 2),
-        quoted @ (b'"' | b'\'' | b'/' | b'`' | b'-') => (char::from(*quoted), 2),
+        quoted @ (b'"' | b'\'' | b'/' | b'`' | b'-' | b'_' | b'+' | b'.' | b'@') => (char::from(*quoted), 2),
         _ => return None,
     })
 }

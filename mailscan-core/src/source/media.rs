@@ -9,7 +9,8 @@ const WINDOW: usize = 4 << 10;
 #[cfg(feature = "files")]
 pub(crate) fn of_name(name: &str) -> Option<Media> {
     const MARKUP: [&str; 8] = ["html", "htm", "xhtml", "shtml", "xml", "svg", "rss", "atom"];
-    const MAIL: [&str; 6] = ["eml", "emlx", "mbox", "mbx", "mht", "mhtml"];
+    const MAIL: [&str; 12] =
+        ["eml", "emlx", "mbox", "mbx", "mht", "mhtml", "ics", "ical", "ifb", "vcf", "vcard", "ldif"];
     let name = name.strip_suffix(".gz").unwrap_or(name);
     let (_, ending) = name.rsplit_once('.')?;
     let is = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(ending));
@@ -45,6 +46,7 @@ mod tests {
         assert_eq!(of_name("a/page.HTM"), Some(Media::Html));
         assert_eq!(of_name("2024.mbox.gz"), Some(Media::Mail));
         assert_eq!(of_name("message.eml"), Some(Media::Mail));
+        assert_eq!((of_name("invite.ics"), of_name("people.ldif.gz")), (Some(Media::Mail), Some(Media::Mail)));
         assert_eq!((of_name("notes.txt"), of_name("mbox"), of_name("")), (None, None, None));
     }
 
@@ -58,6 +60,7 @@ mod tests {
             "Return-Path: <ann@a.org>\r\nReceived: from x\r\n\tby y\r\n",
             "Subject: x\nX-Other: y\nMIME-Version: 1.0\n\nbody",
             "From: ann@a.org\nTo: bob@b.org\nSubject: x\nDate: y\n\n",
+            "BEGIN:VCARD\r\nVERSION:3.0\r\n",
         ] {
             assert_eq!(of_content(mail.as_bytes()), Media::Mail, "{mail}");
         }

@@ -3,7 +3,7 @@
 import { h } from "../dom.js";
 import { field } from "../parts.js";
 
-const CLASSES = [["placeholder", "Placeholders"], ["message_id", "Message-IDs"], ["unknown_domain", "Unknown domains"], ["literal", "Address literals"], ["machine", "Keys of machines"]];
+const CLASSES = [["placeholder", "Placeholders"], ["message_id", "Message-IDs"], ["unknown_domain", "Unknown domains"], ["literal", "Address literals"], ["machine", "Keys of machines"], ["file_name", "Names of files"]];
 
 const input = (id, props = {}) => h("input", { id, name: id, autocomplete: "off", ...props });
 const count = (id, props = {}) => input(id, { type: "text", inputmode: "numeric", ...props });

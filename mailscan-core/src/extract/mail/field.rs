@@ -34,12 +34,19 @@ pub(super) struct Leaf {
     /// Whether the type says that it is text.
     pub(super) text: bool,
     pub(super) charset: Option<&'static Encoding>,
+    /// Records, of which a long line is folded into several.
+    pub(super) folded: bool,
 }
 
 impl Leaf {
     /// Text of which nothing is known.
     pub(super) fn unknown() -> Self {
-        Self { coding: Coding::Identity, markup: false, text: true, charset: None }
+        Self { coding: Coding::Identity, markup: false, text: true, charset: None, folded: false }
+    }
+
+    /// Records, such as a calendar's.
+    pub(super) fn records() -> Self {
+        Self { folded: true, ..Self::unknown() }
     }
 }
 
@@ -116,7 +123,8 @@ impl Fields {
         let text = markup || matches!(kind, "text" | "message" | "") || subtype.ends_with("json");
         let charset = parameter(field, b"charset").and_then(|label| Encoding::for_label(&label));
         let charset = charset.filter(|encoding| *encoding != encoding_rs::REPLACEMENT);
-        Body::Leaf(Leaf { coding, markup, text, charset })
+        let folded = matches!((kind, subtype), ("text", "calendar" | "vcard" | "x-vcard" | "directory"));
+        Body::Leaf(Leaf { coding, markup, text, charset, folded })
     }
 
     fn coding(&self) -> Coding {

@@ -28,6 +28,12 @@ impl<'a> Line<'a> {
         bytes.strip_suffix(b"\r").unwrap_or(bytes)
     }
 
+    /// The line without the mark that a text in UTF-8 may begin with.
+    pub(super) fn without_mark(self) -> Self {
+        let bytes = self.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(self.bytes);
+        Self { start: self.start + self.bytes.len() - bytes.len(), bytes, ..self }
+    }
+
     /// The part of it in this range of its bytes, as one that neither begins nor ends a line.
     pub(super) fn part(self, range: Range<usize>) -> Self {
         Self { start: self.start + range.start, bytes: &self.bytes[range], begins: false, ends: false }

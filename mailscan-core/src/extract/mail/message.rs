@@ -9,6 +9,7 @@ use super::base64::{self, Base64};
 use super::boundary::{self, Boundaries, Parting};
 use super::field::{self, Body, Coding, Fields, Leaf};
 use super::line::Line;
+use super::looks;
 use super::quoted;
 use super::text::{Kind, Text};
 use super::words::Words;
@@ -64,6 +65,7 @@ impl Message {
 
     /// Reads a line.
     pub(super) fn line(&mut self, line: Line<'_>, found: &mut Found<'_>) {
+        let line = if self.expect == Expect::Message { line.without_mark() } else { line };
         if !(line.begins && self.parts(line, found)) {
             if line.begins && self.is_undeclared_header(line.content()) {
                 self.boundaries.open(&self.before.hyphens.take().unwrap_or_default());
@@ -124,6 +126,9 @@ impl Message {
             if self.expect == Expect::Field {
                 self.end_header(found);
             }
+        } else if self.expect == Expect::Message && looks::is_of_records(content) {
+            self.begin_body(&Leaf::records(), found);
+            self.body_line(line);
         } else if self.expect == Expect::Message && content.trim_ascii().iter().all(u8::is_ascii_digit) {
             // Some programs write a message's length before it.
         } else if field::name_of(content).is_some() {
@@ -204,6 +209,7 @@ fn kind(leaf: &Leaf) -> Kind {
         },
         undeclared: leaf.coding == Coding::Identity,
         doubtful: leaf.coding == Coding::Base64 && !leaf.text,
+        folded: leaf.folded,
     }
 }
 

@@ -322,3 +322,35 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn folded_lines_of_records_are_whole() {
+    let calendar =
+        "BEGIN:VCALENDAR\nATTENDEE;CN=Ann:mailto:ann.with.a.long.na\n me@corp.d\n e\nX:bob@corp.de\nEND:VCALENDAR\n";
+    check(&[
+        (calendar, "ann.with.a.long.name@corp.de bob@corp.de"),
+        ("dn: cn=Ann\nmail: ann@corp.d\n e\nmail: bob@corp.de\n", "ann@corp.de bob@corp.de"),
+        (
+            "MIME-Version: 1.0\nContent-Type: text/calendar\n\nATTENDEE:mailto:ann@corp.co\n m\nX:bob@corp.de\n",
+            "ann@corp.com bob@corp.de",
+        ),
+        ("BEGIN:VCARD\nEMAIL;ENCODING=QUOTED-PRINTABLE:ann=40corp.de\n", "ann@corp.de"),
+    ]);
+    assert_eq!(written(b"BEGIN:VCARD\nEMAIL:ann@corp.d\n e\n"), [("ann@corp.d\n e".into(), Form::QuotedPrintable)]);
+}
+
+#[test]
+fn folded_lines_are_whole_wherever_a_block_ends() {
+    let cards = format!("BEGIN:VCARD\n{}", "EMAIL:ann.with.a.long.na\n me@corp.d\n e\n".repeat(20_000));
+    let mut found = 0;
+    addresses(cards.as_bytes(), Media::Mail, |finding| {
+        assert_eq!(finding.address.as_str(), "ann.with.a.long.name@corp.de");
+        found += 1;
+    });
+    assert_eq!(found, 20_000);
+}
+
+#[test]
+fn the_mark_of_utf8_hides_no_field() {
+    check(&[("\u{feff}Content-Transfer-Encoding: base64\nSubject: x\n\nYW5uQGEub3Jn\n", "ann@a.org")]);
+}

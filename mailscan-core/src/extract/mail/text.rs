@@ -4,6 +4,7 @@ use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
 
 use super::super::{Finding, Form, Media, Search, border, charset};
 use super::decoded::Decoded;
+use super::map::Step;
 use super::{Found, undeclared};
 
 /// How much is collected before it is searched, in bytes.
@@ -24,12 +25,21 @@ pub(super) struct Kind {
     pub(super) undeclared: bool,
     /// Whether it may be no text at all.
     pub(super) doubtful: bool,
+    /// Whether a line that begins with a space goes on the one before (RFC 5545, section 3.1; RFC 2849 for directories).
+    pub(super) folded: bool,
 }
 
 impl Kind {
     /// That of a header.
     pub(super) fn header() -> Self {
-        Self { media: Media::Text, charset: None, torn: Form::EncodedWord, undeclared: false, doubtful: false }
+        Self {
+            media: Media::Text,
+            charset: None,
+            torn: Form::EncodedWord,
+            undeclared: false,
+            doubtful: false,
+            folded: false,
+        }
     }
 }
 
@@ -98,7 +108,12 @@ impl Text {
             let line = before.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
             line.is_some_and(|line| line.ends_with(b"="))
         };
-        border::last(bytes, TAIL, (self.kind.media, self.search), |before| !soft(before))
+        let fold = |before: &[u8]| {
+            before.ends_with(b"\n")
+                || before.strip_suffix(b" ").or(before.strip_suffix(b"\t")).is_some_and(|b| b.ends_with(b"\n"))
+        };
+        let allowed = |before: &[u8]| !(soft(before) || self.kind.folded && fold(before));
+        border::last(bytes, TAIL, (self.kind.media, self.search), allowed)
     }
 
     fn is_utf16(&self) -> bool {
@@ -116,6 +131,27 @@ impl Text {
         space.map_or(bytes.len(), |unit| floor + 2 * unit + 2)
     }
 
+    /// What a text holds.
+    fn findings(&self, text: &[u8]) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        (self.search)(text, self.kind.media, &mut |mention| findings.push(mention.into_finding()));
+        if self.kind.undeclared {
+            findings = undeclared::merge(text, (self.kind.media, self.search), findings);
+        }
+        findings
+    }
+
+    /// What a text of folded lines holds.
+    fn unfolded(&self, text: &[u8]) -> Vec<Finding> {
+        let unfolded = unfold(text);
+        let place = |finding: Finding| {
+            let (span, torn) = unfolded.source(finding.span, Form::QuotedPrintable);
+            let form = if finding.form == Form::Plain { torn } else { finding.form };
+            Finding { span, form, ..finding }
+        };
+        self.findings(&unfolded.bytes).into_iter().map(place).collect()
+    }
+
     /// Searches the first `count` bytes and drops them.
     fn search(&mut self, count: usize, found: &mut Found<'_>) {
         if self.kind.charset.is_none() && self.decoded.is_first() {
@@ -123,11 +159,7 @@ impl Text {
         }
         let raw = &self.decoded.bytes[..count];
         let text = charset::to_utf8(raw, self.kind.charset);
-        let mut findings = Vec::new();
-        (self.search)(&text, self.kind.media, &mut |mention| findings.push(mention.into_finding()));
-        if self.kind.undeclared {
-            findings = undeclared::merge(&text, (self.kind.media, self.search), findings);
-        }
+        let findings = if self.kind.folded { self.unfolded(&text) } else { self.findings(&text) };
         let characters = match (&text, self.kind.charset) {
             (std::borrow::Cow::Owned(_), Some(charset)) if !findings.is_empty() => {
                 Some(Decoded::transcoded(raw, charset))
@@ -145,6 +177,21 @@ impl Text {
         }
         self.decoded.forget(count);
     }
+}
+
+/// A text of records with its long lines whole again, and a map that leads back to their places among these.
+fn unfold(text: &[u8]) -> Decoded {
+    let mut unfolded = Decoded::default();
+    let mut from = 0;
+    let mut copy = |range: std::ops::Range<usize>| unfolded.coded(&text[range.clone()], range, Step::Same, Form::Plain);
+    for end in memchr::memchr_iter(b'\n', text) {
+        if matches!(text.get(end + 1), Some(b' ' | b'\t')) {
+            copy(from..end - usize::from(text[from..end].ends_with(b"\r")));
+            from = end + 2;
+        }
+    }
+    copy(from..text.len());
+    unfolded
 }
 
 /// Whether bytes are no text: they hold NULs and are not UTF-16, or too many other control characters.
