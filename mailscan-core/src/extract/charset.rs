@@ -67,7 +67,8 @@ pub(crate) fn characters(bytes: &[u8], encoding: &'static Encoding, mut each: im
 }
 
 /// The UTF-16 that a text begins with, by its mark or by its zero bytes: text in it is full of characters of which one
-/// byte is zero, and hardly ever the other.
+/// byte is zero, and hardly ever the other. Text in another script than Latin has fewer of these, and no character that is
+/// none of text.
 pub(crate) fn utf16_of(start: &[u8]) -> Option<&'static Encoding> {
     match start {
         [0xff, 0xfe, ..] => return Some(UTF_16LE),
@@ -82,8 +83,37 @@ pub(crate) fn utf16_of(start: &[u8]) -> Option<&'static Encoding> {
     match (pairs >= 2, high * 2 > pairs && low * 16 <= pairs, low * 2 > pairs && high * 16 <= pairs) {
         (true, true, _) => Some(UTF_16BE),
         (true, _, true) => Some(UTF_16LE),
-        _ => None,
+        _ => {
+            let (big, little) = (is_utf16_text(start, u16::from_be_bytes), is_utf16_text(start, u16::from_le_bytes));
+            let few = |zeros: usize| zeros * 16 <= pairs;
+            match (big && few(low) && high > low, little && few(high) && low > high) {
+                (true, false) => Some(UTF_16BE),
+                (false, true) => Some(UTF_16LE),
+                _ => None,
+            }
+        }
     }
+}
+
+/// Whether the pairs of bytes are characters of text in any script, but for a few.
+fn is_utf16_text(start: &[u8], unit: fn([u8; 2]) -> u16) -> bool {
+    /// Fewer characters may be anything.
+    const LEAST: usize = 16;
+    let (mut words, mut others) = (0, 0);
+    for ch in char::decode_utf16(start.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]))) {
+        match ch {
+            Ok(ch) if ch.is_control() && !matches!(ch, '\t' | '\n' | '\r') => return false,
+            Ok(ch) if ch.is_alphanumeric() || ch.is_whitespace() || is_punctuation(ch) => words += 1,
+            _ => others += 1,
+        }
+    }
+    words >= LEAST && others * 16 <= words
+}
+
+/// Whether the character is punctuation of ASCII or of the blocks that scripts share.
+fn is_punctuation(ch: char) -> bool {
+    ch.is_ascii_punctuation()
+        || matches!(ch, '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{303f}' | '\u{ff00}'..='\u{ffef}')
 }
 
 #[cfg(test)]
@@ -122,6 +152,13 @@ mod tests {
         assert_eq!(utf16_of(&utf16("ann@a.org")), Some(UTF_16LE));
         assert_eq!(utf16_of(&[&[0], utf16("Jürgen, jürgen@a.org").as_slice()].concat()), Some(UTF_16BE));
         assert_eq!(utf16_of(b"\xff\xfe"), Some(UTF_16LE));
+        let cyrillic = utf16("Пишите нам по адресу почта@пример.рф, мы ответим.");
+        assert_eq!(utf16_of(&cyrillic), Some(UTF_16LE));
+        let swapped: Vec<u8> = cyrillic.chunks_exact(2).flat_map(|pair| [pair[1], pair[0]]).collect();
+        assert_eq!(utf16_of(&swapped), Some(UTF_16BE));
+        assert_eq!(utf16_of(&utf16("请联系我们的办公室：\n邮箱 ann@a.org，一切顺利。")), Some(UTF_16LE));
+        let table: Vec<u8> = (1_u16..400).map(|number| number * 7).flat_map(u16::to_le_bytes).collect();
+        assert_eq!(utf16_of(&table), None, "numbers");
         for none in [&b""[..], b"a\0", b"ann@a.org", b"\0\0\0\0\0\0", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0"] {
             assert_eq!(utf16_of(none), None, "{none:?}");
         }

@@ -90,6 +90,7 @@ mod tests {
             ("ann arobase a point fr", "ann@a.fr"),
             ("ann @ a . org", "ann@a.org"),
             ("ann [@] a [.] org", "ann@a.org"),
+            ("ann\u{ff20}a.org", "ann@a.org"),
             ("ann (a) a.org", "ann@a.org"),
             ("E-Mail: ann at a dot org\nTel.: 1", "ann@a.org"),
             ("ann at a dot org and bob at b dot org", "ann@a.org bob@b.org"),
@@ -120,6 +121,7 @@ mod tests {
     fn plain_ones_come_too_and_in_order() {
         // The reading in the middle overlaps both others.
         check(&[("ann@host dot a.orgs.bob@b.org", "ann@host a.orgs.bob@b.org")]);
+        check(&[("ann@a.org at once dot com, bob@b.org at c dot org", "ann@a.org bob@b.org")]);
         check(&[("ann@a.org, bob at b dot org, cy@c.org", "ann@a.org bob@b.org cy@c.org")]);
         check(&[("~ann&#64;a.org<!-- ann@a.org -->", "ann@a.org ann@a.org")]);
     }
@@ -132,6 +134,7 @@ mod tests {
             ("~ann<span style=\"display: none\">no@spam.org</span>@a.org", "ann@a.org"),
             ("~ann<b hidden>x</b>@a<wbr>.org", "ann@a.org"),
             ("~ann<b>@</b>a.org", "ann@a.org"),
+            ("~<b>ann</b>@a.org, bob@<i>b.org</i>", "ann@a.org bob@b.org"),
             ("~ann <i>at</i> a <i>dot</i> org", "ann@a.org"),
             ("~ann&nbsp;&#40;at&#41;&nbsp;a&nbsp;&#40;dot&#41;&nbsp;org", "ann@a.org"),
             ("~<td>ann@a.org</td><td>bob</td>", "ann@a.org"),

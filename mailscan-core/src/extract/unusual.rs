@@ -6,9 +6,9 @@
 
 use std::net::Ipv4Addr;
 
-use super::context;
 use super::domain::{self, Domain};
 use super::grammar::Around;
+use super::{Form, context};
 use crate::class::{Class, Classes};
 
 /// The longest address literal: `[IPv6:`, an IPv6 address with an IPv4 tail, `]`.
@@ -35,6 +35,11 @@ pub(super) fn unknown(around: &Around<'_>, run: usize, mut text: String) -> Opti
     text.truncate(text.len() - dots);
     // One dot ends a sentence and three go on with it; two are a slip.
     if dots == 2 || !may_end(around, around.right[run.checked_sub(1)?].end) {
+        return None;
+    }
+    // `\@` before a word is a command of LaTeX or a version of a package.
+    let commanded = around.at.form == Form::Escaped && around.document[..around.at.end].ends_with(b"@");
+    if commanded && !text.contains('.') {
         return None;
     }
     let classes = match text.parse::<Ipv4Addr>() {

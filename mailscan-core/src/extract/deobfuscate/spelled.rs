@@ -11,6 +11,8 @@ use super::visible::SEAM;
 /// Words for `@` that count alone, and those that do in brackets.
 const AT_WORDS: [&str; 3] = ["at", "arobase", "arroba"];
 const AT_SIGNS: [&str; 8] = ["at", "ät", "arobase", "arroba", "chez", "affe", "a", "@"];
+/// The one of East Asian keyboards, which no mail knows.
+const WIDE_AT: &str = "\u{ff20}";
 /// The same for the dot.
 const DOT_WORDS: [&str; 6] = ["dot", "punkt", "point", "punto", "ponto", "period"];
 const DOT_SIGNS: [&str; 7] = ["dot", "punkt", "point", "punto", "ponto", "period", "."];
@@ -52,6 +54,10 @@ pub(super) fn scan(text: &[u8], mut found: impl FnMut(Finding)) {
         let sign = sign_around(text, at, &[], &AT_SIGNS);
         sign.and_then(|sign| address(text, sign)).into_iter().for_each(&mut found);
     }
+    for start in memchr::memmem::find_iter(text, WIDE_AT.as_bytes()) {
+        let sign = Sign { start, end: start + WIDE_AT.len(), sure: true };
+        address(text, sign).into_iter().for_each(&mut found);
+    }
 }
 
 /// The address around a sign for `@`.
@@ -67,6 +73,10 @@ fn address(text: &[u8], at: Sign) -> Option<Finding> {
 /// The local part that ends before the sign, and where it begins.
 fn local_part(text: &[u8], at: Sign) -> Option<(String, usize)> {
     let mut start = word_before(text, at.start)?;
+    // `ann@a.org at noon`: the word is the domain of an address.
+    if text[..start].ends_with(b"@") {
+        return None;
+    }
     let mut local = std::str::from_utf8(&text[start..before_spaces(text, at.start)]).ok()?.to_owned();
     for _ in 0..MOST_PARTS {
         let Some(dot) = dot_before(text, start) else { break };
@@ -173,6 +183,11 @@ fn sign_around(text: &[u8], at: usize, words: &[&str], signs: &[&str]) -> Option
         let symbol = matches!(*word, "@" | ".");
         // `ann@a dot org` has its sign as it is.
         let raw = *word == "@" && after.is_some_and(|byte| byte.is_ascii_alphanumeric());
+        // `<b>ann</b>@a.org`.
+        let seam = |byte: Option<u8>| byte == Some(SEAM);
+        if symbol && ((raw && seam(before)) || (seam(after) && !space(before))) {
+            return Some(Sign { start: at, end, sure: true });
+        }
         let capitals = text[at..end].iter().all(u8::is_ascii_uppercase);
         let small = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase());
         if (space(before) && space(after)) || (raw && !space(before)) {

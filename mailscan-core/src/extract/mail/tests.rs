@@ -354,3 +354,8 @@ fn folded_lines_are_whole_wherever_a_block_ends() {
 fn the_mark_of_utf8_hides_no_field() {
     check(&[("\u{feff}Content-Transfer-Encoding: base64\nSubject: x\n\nYW5uQGEub3Jn\n", "ann@a.org")]);
 }
+
+#[test]
+fn a_code_before_an_address_is_no_part_of_it() {
+    check(&[("Subject: x\nReceived: y\n\n<input value=3Ded@corp.de> =3D\nann@corp.de", "ed@corp.de ann@corp.de")]);
+}

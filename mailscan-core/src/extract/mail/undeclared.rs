@@ -20,7 +20,7 @@ pub(super) fn merge(text: &[u8], reading: (Media, Search), plain: Vec<Finding>) 
     let evident = is_evident(text);
     let mut merged = Vec::with_capacity(plain.len());
     let mut plain = plain.into_iter().peekable();
-    for decoded in decoded(text, reading) {
+    for decoded in decoded(text, reading, evident) {
         while let Some(before) = plain.next_if(|plain| plain.span.end <= decoded.span.start) {
             merged.push(before);
         }
@@ -45,6 +45,7 @@ fn has_codes(text: &[u8]) -> bool {
                 [b'\n', ..]
                     | [b'\r', b'\n', ..]
                     | [b'2', b'B' | b'D' | b'E' | b'b' | b'd' | b'e', ..]
+                    | [b'3', b'D', ..]
                     | [b'4', b'0', ..]
                     | [b'5', b'F' | b'f', ..]
             )
@@ -68,8 +69,9 @@ fn lines(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
     })
 }
 
-/// What the text says as quoted-printable and not otherwise.
-fn decoded(text: &[u8], (media, search): (Media, Search)) -> Vec<Finding> {
+/// What the text says as quoted-printable: all of it, or only what has a code in it. Plainly, `=3Dann@a.org` says
+/// something else, though no code is in the address.
+fn decoded(text: &[u8], (media, search): (Media, Search), all: bool) -> Vec<Finding> {
     let mut decoded = Decoded::default();
     for line in lines(text) {
         quoted::line(line, &mut decoded);
@@ -77,7 +79,8 @@ fn decoded(text: &[u8], (media, search): (Media, Search)) -> Vec<Finding> {
     let mut found = Vec::new();
     search(&decoded.bytes, media, &mut |mention| {
         let (span, form) = decoded.source(mention.span.clone(), Form::QuotedPrintable);
-        if form == Form::QuotedPrintable {
+        let form = if form == Form::Plain { mention.form } else { form };
+        if all || form == Form::QuotedPrintable {
             found.push(Finding { span, form, ..mention.into_finding() });
         }
     });
