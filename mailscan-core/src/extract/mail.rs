@@ -16,10 +16,12 @@ mod boundary;
 mod decoded;
 mod field;
 mod line;
+#[cfg(any(feature = "http", feature = "files"))]
 mod looks;
 mod map;
 mod message;
 mod quoted;
+mod records;
 #[cfg(test)]
 mod tests;
 mod text;

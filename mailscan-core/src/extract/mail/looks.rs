@@ -1,6 +1,6 @@
 //! The looks of mail: whether a document that says nothing of itself is a message, or a file of many.
 
-use super::{boundary, field};
+use super::{boundary, field, records};
 
 /// The fields that only mail has.
 const STRONG: [&[u8]; 9] = [
@@ -17,24 +17,14 @@ const STRONG: [&[u8]; 9] = [
 /// The fields that mail has and other texts may have too.
 const WEAK: [&[u8]; 8] = [b"from", b"to", b"cc", b"subject", b"date", b"reply-to", b"sender", b"content-type"];
 
-/// Whether a line begins records: those of a calendar (RFC 5545), an address book (RFC 6350) or a directory (RFC 2849).
-pub(super) fn is_of_records(line: &[u8]) -> bool {
-    let begins = |mark: &[u8]| line.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark));
-    let line = line.trim_ascii_end();
-    [&b"BEGIN:VCALENDAR"[..], b"BEGIN:VCARD"].iter().any(|mark| begins(mark) && line.len() == mark.len())
-        || begins(b"dn:")
-        || line == b"version: 1"
-}
-
 /// Whether a document that begins so is mail: its first line begins a message in a file of many, or a calendar or address
 /// book, or it begins with a header in which one field is of mail alone and another of mail too, or four of mail.
-#[cfg(any(feature = "http", feature = "files"))]
 pub(crate) fn is_mail(start: &[u8]) -> bool {
     let mut lines = start.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)).peekable();
     if lines.next_if(|line| boundary::is_from_line(line)).is_some() {
         return lines.next().is_some_and(|line| field::name_of(line).is_some());
     }
-    if lines.peek().is_some_and(|line| line.starts_with(b"BEGIN:V") && is_of_records(line)) {
+    if lines.peek().is_some_and(|line| line.starts_with(b"BEGIN:V") && records::begin(line)) {
         return true;
     }
     let (mut strong, mut weak) = (0, 0);

@@ -9,8 +9,8 @@ use super::base64::{self, Base64};
 use super::boundary::{self, Boundaries, Parting};
 use super::field::{self, Body, Coding, Fields, Leaf};
 use super::line::Line;
-use super::looks;
 use super::quoted;
+use super::records;
 use super::text::{Kind, Text};
 use super::words::Words;
 
@@ -126,7 +126,7 @@ impl Message {
             if self.expect == Expect::Field {
                 self.end_header(found);
             }
-        } else if self.expect == Expect::Message && looks::is_of_records(content) {
+        } else if self.expect == Expect::Message && records::begin(content) {
             self.begin_body(&Leaf::records(), found);
             self.body_line(line);
         } else if self.expect == Expect::Message && content.trim_ascii().iter().all(u8::is_ascii_digit) {

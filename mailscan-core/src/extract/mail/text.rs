@@ -4,8 +4,7 @@ use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
 
 use super::super::{Finding, Form, Media, Search, border, charset};
 use super::decoded::Decoded;
-use super::map::Step;
-use super::{Found, undeclared};
+use super::{Found, records, undeclared};
 
 /// How much is collected before it is searched, in bytes.
 const BLOCK: usize = 128 << 10;
@@ -143,7 +142,7 @@ impl Text {
 
     /// What a text of folded lines holds.
     fn unfolded(&self, text: &[u8]) -> Vec<Finding> {
-        let unfolded = unfold(text);
+        let unfolded = records::unfold(text);
         let place = |finding: Finding| {
             let (span, torn) = unfolded.source(finding.span, Form::QuotedPrintable);
             let form = if finding.form == Form::Plain { torn } else { finding.form };
@@ -177,21 +176,6 @@ impl Text {
         }
         self.decoded.forget(count);
     }
-}
-
-/// A text of records with its long lines whole again, and a map that leads back to their places among these.
-fn unfold(text: &[u8]) -> Decoded {
-    let mut unfolded = Decoded::default();
-    let mut from = 0;
-    let mut copy = |range: std::ops::Range<usize>| unfolded.coded(&text[range.clone()], range, Step::Same, Form::Plain);
-    for end in memchr::memchr_iter(b'\n', text) {
-        if matches!(text.get(end + 1), Some(b' ' | b'\t')) {
-            copy(from..end - usize::from(text[from..end].ends_with(b"\r")));
-            from = end + 2;
-        }
-    }
-    copy(from..text.len());
-    unfolded
 }
 
 /// Whether bytes are no text: they hold NULs and are not UTF-16, or too many other control characters.
