@@ -18,7 +18,9 @@ pub fn check(document: &[u8], media: Media) {
         assert!(address.local().len() <= 64 && (whole || finding.marks.contains(Class::UnknownDomain)));
         if finding.form == Form::Plain {
             let at = document[finding.span.clone()].iter().rposition(|byte| *byte == b'@').expect("a plain @");
-            assert_eq!(&document[span.start..span.start + at], address.local().as_bytes());
+            // A letter of Latin-1 is no UTF-8.
+            let written = std::str::from_utf8(&document[span.start..span.start + at]);
+            assert!(written.is_err() || written == Ok(address.local()));
         }
         found.push(finding);
     });

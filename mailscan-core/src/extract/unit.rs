@@ -100,7 +100,7 @@ fn referenced_percent(bytes: &[u8]) -> Option<(char, usize)> {
     let mut digits = [0; 2];
     for digit in &mut digits {
         let rest = bytes.get(at..)?;
-        let (ch, length) = if rest.first() == Some(&b'&') { numeric_reference(rest)? } else { raw(rest.get(..1)?) };
+        let (ch, length) = if rest.starts_with(b"&#") { numeric_reference(rest)? } else { raw(rest.get(..1)?) };
         *digit = u8::try_from(ch).ok()?;
         at += length;
     }
@@ -250,7 +250,7 @@ mod tests {
             "&",
             "&;",
             "&#;",
-            "&#x;",
+                        "&#x;",
             "&#xg",
             "&unknown;",
             "&commat",
@@ -268,6 +268,12 @@ mod tests {
             assert_eq!(decoded(text).1, 1, "{text}");
         }
         assert_eq!(read(b"&#64;", 0, false).ch, '&', "references do not count in plain text");
+    }
+
+    #[test]
+    fn a_code_that_ends_with_the_text() {
+        assert_eq!(decoded("&#37;&"), ('%', 5));
+        assert_eq!(decoded("&#37;4&#"), ('%', 5));
     }
 
     #[test]
