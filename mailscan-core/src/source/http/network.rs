@@ -97,7 +97,7 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 
 /// The error of a connection that the policy refuses.
 #[derive(Debug, thiserror::Error)]
-#[error("{host} is {address}, which is not a public address")]
+#[error("{host} is at {address}, which is not public: `--allow-network` lets jobs into networks that are named")]
 pub(crate) struct PrivateAddress {
     pub(crate) host: String,
     pub(crate) address: IpAddr,
