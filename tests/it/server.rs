@@ -14,6 +14,7 @@ mod limits;
 mod metrics;
 mod network;
 mod reload;
+mod strain;
 mod tls;
 
 use std::net::SocketAddr;
@@ -40,7 +41,7 @@ struct Running {
     store: Sqlite,
     stop: oneshot::Sender<()>,
     served: JoinHandle<std::io::Result<()>>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 async fn start(options: ServeOptions) -> Running {
@@ -54,7 +55,7 @@ async fn start(options: ServeOptions) -> Running {
         let _ = stopped.await;
     };
     let served = tokio::spawn(mailscan_http::serve(listener, Arc::new(pipeline), options, until));
-    Running { address, store, stop, served, _folder: folder }
+    Running { address, store, stop, served, folder }
 }
 
 /// Puts a job into the store.
