@@ -163,6 +163,8 @@ pub(crate) struct Scan {
     pub(crate) gitignore: bool,
     #[command(flatten)]
     pub(crate) classes: Kept,
+    #[command(flatten)]
+    pub(crate) suppressed: Suppressed,
     /// Print no summary
     #[arg(long, short)]
     pub(crate) quiet: bool,
@@ -174,6 +176,15 @@ pub(crate) struct Kept {
     /// Keep addresses of these classes too: placeholder, message_id, unknown_domain, literal, machine, file_name, or all
     #[arg(long, value_name = "CLASS,...", value_parser = classes)]
     pub(crate) include: Option<ClassFilter>,
+}
+
+/// Who does not want to be collected.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub(crate) struct Suppressed {
+    /// A list of addresses and domains that are left out whatever is asked for, one a line [default: suppress.txt in the
+    /// folder mailscan of your configuration, such as ~/.config, if it is there]
+    #[arg(long, value_name = "FILE", env = "MAILSCAN_SUPPRESS", hide_env_values = true)]
+    pub(crate) suppress: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, ClapArgs)]
@@ -232,6 +243,8 @@ pub(crate) struct Run {
     pub(crate) machine: Machine,
     #[command(flatten)]
     pub(crate) classes: Kept,
+    #[command(flatten)]
+    pub(crate) suppressed: Suppressed,
     /// Seconds after which the job is paused; 0 for never [default: 600]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) time_limit: Option<Duration>,
@@ -346,6 +359,8 @@ pub(crate) enum Job {
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
         #[command(flatten)]
+        suppressed: Suppressed,
+        #[command(flatten)]
         database: Database,
     },
 }
@@ -442,6 +457,8 @@ pub(crate) struct Serve {
     pub(crate) politeness: Politeness,
     #[command(flatten)]
     pub(crate) machine: Machine,
+    #[command(flatten)]
+    pub(crate) suppressed: Suppressed,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -457,6 +474,8 @@ pub(crate) struct Worker {
     pub(crate) politeness: Politeness,
     #[command(flatten)]
     pub(crate) machine: Machine,
+    #[command(flatten)]
+    pub(crate) suppressed: Suppressed,
 }
 
 /// What a simulated web is like.

@@ -3,6 +3,7 @@
 mod job_file;
 mod search;
 mod server;
+mod suppression;
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,11 +16,13 @@ use mailscan_core::simulate::SimulationOptions;
 use mailscan_core::source::Pace;
 use mailscan_core::source::http::{ClientOptions, NetworkPolicy};
 use mailscan_core::source::search::SearchEndpoint;
+use mailscan_core::suppression::Suppression;
 
 use crate::args;
 use crate::exit::{Failure, Result};
 
 pub(crate) use server::{server, warning};
+pub(crate) use suppression::SuppressionList;
 
 /// The constants of planning.
 pub(crate) fn limits(plan: &args::Plan) -> Result<Limits> {
@@ -42,6 +45,8 @@ pub(crate) struct RunConfig {
     pub(crate) start: Start,
     pub(crate) detach: bool,
     pub(crate) json: bool,
+    /// Who is not collected.
+    pub(crate) suppression: Suppression,
 }
 
 /// Which job to run.
@@ -65,7 +70,8 @@ pub(crate) fn run(typed: &args::Run) -> Result<RunConfig> {
         Some(id) => Start::Resume(id),
         None => Start::New(Box::new(spec(&job_file::merged(typed)?)?)),
     };
-    Ok(RunConfig { db: typed.database.db.clone(), start, detach: typed.detach, json: typed.json })
+    let suppression = SuppressionList::load(&typed.suppressed)?.entries;
+    Ok(RunConfig { db: typed.database.db.clone(), start, detach: typed.detach, json: typed.json, suppression })
 }
 
 /// How hosts are treated: as typed now, or else as the job was started.

@@ -30,11 +30,14 @@ pub enum Class {
     Machine,
     /// Rather the name of a file: `backup@home.zip`, `module@2.rs`.
     FileName,
+    /// On the list of those who do not want to be collected ([`crate::suppression`]): only counted, never a class of what
+    /// is kept, and no filter includes it.
+    Suppressed,
 }
 
 impl Class {
     /// All classes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Placeholder,
         Self::Role,
         Self::Disposable,
@@ -43,6 +46,7 @@ impl Class {
         Self::Literal,
         Self::Machine,
         Self::FileName,
+        Self::Suppressed,
     ];
 
     /// A stable short name, for stores and for people.
@@ -56,6 +60,7 @@ impl Class {
             Self::Literal => "literal",
             Self::Machine => "machine",
             Self::FileName => "file_name",
+            Self::Suppressed => "suppressed",
         }
     }
 
@@ -176,6 +181,9 @@ impl ClassFilter {
         .with(Class::Machine)
         .with(Class::FileName);
 
+    /// The classes that a filter can include.
+    pub const CLASSES: Classes = Self::LEFT_OUT.with(Class::Role).with(Class::Disposable);
+
     /// Lets every address pass.
     pub const fn all() -> Self {
         Self { included: Classes::ALL }
@@ -198,10 +206,10 @@ impl ClassFilter {
     pub fn parse(names: &str) -> Result<Self, String> {
         let mut included = Classes::NONE;
         for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-            included = match Class::parse(name) {
+            included = match Class::parse(name).filter(|class| *class != Class::Suppressed) {
                 Some(class) => included.with(class),
                 None if name == "all" => Classes::ALL,
-                None => return Err(format!("there is no class `{name}`: give all or some of {}", Classes::ALL)),
+                None => return Err(format!("there is no class `{name}`: give all or some of {}", Self::CLASSES)),
             };
         }
         Ok(Self { included })
@@ -272,11 +280,11 @@ mod tests {
 
     #[test]
     fn names_and_bits_are_stable() {
-        let names = "placeholder,role,disposable,message_id,unknown_domain,literal,machine,file_name";
+        let names = "placeholder,role,disposable,message_id,unknown_domain,literal,machine,file_name,suppressed";
         assert_eq!(Classes::ALL.to_string(), names);
         let bits: Vec<u16> = Class::ALL.into_iter().map(|class| Classes::NONE.with(class).bits()).collect();
-        assert_eq!(bits, [1, 2, 4, 8, 16, 32, 64, 128], "stores hold these");
-        assert_eq!(Classes::from_bits(0xff09), set("placeholder,message_id"));
+        assert_eq!(bits, [1, 2, 4, 8, 16, 32, 64, 128, 256], "stores hold these");
+        assert_eq!(Classes::from_bits(0xfe09), set("placeholder,message_id"));
     }
 
     #[test]
@@ -292,6 +300,8 @@ mod tests {
             assert_eq!(filter.to_string(), written, "{typed}");
             assert_eq!(ClassFilter::parse(written), Ok(filter));
         }
+        let suppressed = ClassFilter::parse("suppressed").unwrap_err();
+        assert!(suppressed.ends_with("literal,machine,file_name"), "{suppressed}");
         assert!(ClassFilter::parse("roles").unwrap_err().starts_with("there is no class `roles`: give all or some of"));
     }
 

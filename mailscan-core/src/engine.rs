@@ -46,6 +46,7 @@ use crate::pipeline::Pipeline;
 use crate::queue::{Queue, QueueLimits};
 use crate::retry::Backoff;
 use crate::store::Store;
+use crate::suppression::Suppression;
 use job_run::{JobRun, Stop};
 use shared::Shared;
 
@@ -97,6 +98,8 @@ pub struct EngineOptions {
     /// A host with this many tasks here, running or waiting, is claimed no more for now; one claim brings at most as
     /// many of one host and job. Where there are many hosts for few places, each gets no more than twice its share.
     pub per_host: usize,
+    /// Who is not collected, whatever the job. Every process that works on it needs the list.
+    pub suppression: Suppression,
     /// The bounds of one fetch.
     pub budget: Budget,
     /// The wait before a failed task is tried again.
@@ -122,6 +125,7 @@ impl Default for EngineOptions {
             memory_limit: None,
             min_free_disk: 256 << 20,
             per_host: 64,
+            suppression: Suppression::default(),
             budget: Budget::default(),
             backoff: Backoff::default(),
             watermarks: Watermarks::default(),

@@ -94,6 +94,7 @@ pub mod retry;
 pub mod simulate;
 pub mod source;
 pub mod store;
+pub mod suppression;
 pub mod task;
 pub mod turns;
 

@@ -5,6 +5,7 @@ mod jobs;
 mod plan;
 mod scan;
 mod signals;
+mod suppression;
 
 use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};

@@ -10,6 +10,7 @@ use mailscan_core::queue::Queue;
 use mailscan_core::store::{Deletion, JobQuery, Store, Transition};
 
 use crate::args;
+use crate::config::SuppressionList;
 use crate::exit::{Exit, Failure, Result};
 use crate::render::{counted, job as render, summary};
 use crate::wire;
@@ -25,8 +26,10 @@ pub(crate) async fn run(typed: &args::Job) -> Result<Exit> {
         args::Job::Resume(typed) => change(typed, Change::Resume).await,
         args::Job::Cancel(typed) => change(typed, Change::Cancel).await,
         args::Job::Delete { id, yes, database } => delete(&wire::open(&database.db).await?, JobId(*id), *yes).await,
-        args::Job::Export { id, format, output, database } => {
-            export::run(&wire::open(&database.db).await?, JobId(*id), *format, output.as_deref()).await
+        args::Job::Export { id, format, output, suppressed, database } => {
+            let suppression = SuppressionList::load(suppressed)?.entries;
+            let (id, format, output) = (JobId(*id), *format, output.as_deref());
+            export::run(&wire::open(&database.db).await?, &export::Asked { id, format, output, suppression }).await
         }
     }
 }

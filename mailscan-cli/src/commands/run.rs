@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use mailscan_core::engine::JobFilter;
+use mailscan_core::engine::{EngineOptions, JobFilter};
 use mailscan_core::job::{Job, JobId, JobSpec, JobStatus, NewJob};
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::Queue;
@@ -68,6 +68,7 @@ async fn work(
     pace: &Pace,
 ) -> Result<Exit> {
     let options = config::engine(pace, &typed.machine, JobFilter::Only(id), files::room(config::planned(spec)));
+    let options = EngineOptions { suppression: config.suppression.clone(), ..options };
     drive(Arc::clone(pipeline), options, id, |_| {}).await?;
     report(&**pipeline, id, config).await
 }

@@ -10,10 +10,11 @@ mod worker;
 
 use std::collections::{HashMap, HashSet};
 
-use mailscan_core::class::LeftOut;
+use mailscan_core::class::{Class, LeftOut};
 use mailscan_core::extract::Extractor;
 
 use crate::args;
+use crate::config::SuppressionList;
 use crate::exit::{Exit, Result};
 use crate::render::{bytes, counted, escape, left_out};
 use output::Output;
@@ -37,8 +38,10 @@ pub(crate) fn run(typed: &args::Scan) -> Result<Exit> {
     let mut output = Output::new(typed.format, typed.sort)?;
     // Addresses come in their order from one file at a time, so the first mention is the same in every run.
     let (mut seen, mut unwanted) = (HashSet::new(), HashMap::new());
-    let asked = Asked { extract: extractor(typed.deobfuscate), filter: typed.classes.include.unwrap_or_default() };
-    search::all(inputs::each(&typed.paths, typed.gitignore), asked, |searched| {
+    let filter = typed.classes.include.unwrap_or_default();
+    let suppression = SuppressionList::load(&typed.suppressed)?.entries;
+    let asked = Asked { extract: extractor(typed.deobfuscate), filter, suppression };
+    search::all(inputs::each(&typed.paths, typed.gitignore), &asked, |searched| {
         summary.count(&searched);
         for found in searched.found {
             if seen.insert(found.address.identity()) {
@@ -98,7 +101,12 @@ impl Summary {
             line.push_str(&format!("; {} could not be read", counted(self.unreadable, "file", "files")));
         }
         if let Some(left_out) = left_out(&self.left_out) {
-            line.push_str(&format!("\n{left_out}; --include CLASS,... keeps them"));
+            line.push_str(&format!("\n{left_out}"));
+            let suppressed = self.left_out.of(Class::Suppressed);
+            if self.left_out.total() > suppressed {
+                let kept = if suppressed > 0 { "keeps all but the suppressed" } else { "keeps them" };
+                line.push_str(&format!("; --include CLASS,... {kept}"));
+            }
         }
         line
     }

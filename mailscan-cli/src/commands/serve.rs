@@ -14,6 +14,7 @@ use mailscan_http::ServeOptions;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::config::SuppressionList;
 use crate::drive::STOPPING;
 use crate::exit::{Exit, Failure, Result};
 use crate::render::escape;
@@ -32,7 +33,8 @@ pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
     let fetching = config::fetching(&typed.politeness, &JobOptions::default());
     let fetching = config::for_others(fetching, &typed.networks);
     let options = config::engine(&fetching.pace, &typed.machine, JobFilter::All, files.fetches);
-    let options = EngineOptions { heartbeat: HEARTBEAT, ..options };
+    let list = SuppressionList::load(&typed.suppressed)?;
+    let options = EngineOptions { heartbeat: HEARTBEAT, suppression: list.entries.clone(), ..options };
     let database = wire::create(&typed.database.db).await?;
     // Whoever holds the lock is the only one that works on this database; the lock ends with this process.
     let _lock = database.try_lock_workers().await?;
@@ -46,7 +48,8 @@ pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
     let scheme = if server.tls.is_some() { "https" } else { "http" };
     let from = escape(&wire::shown(&typed.database.db));
     say(&format!("serving {scheme}://{local}/ from {from}: open it in a browser; Ctrl-C stops"));
-    work(pipeline, options, server, listener, reloads).await
+    let files = Files { tls: server.tls.clone(), tokens: server.tokens.clone(), list };
+    work(pipeline, options, (server, listener), (reloads, files)).await
 }
 
 /// The whole names of folders that there are.
@@ -63,12 +66,10 @@ fn roots(typed: &[PathBuf]) -> Result<Vec<PathBuf>> {
 async fn work<P: Pipeline>(
     pipeline: Arc<P>,
     options: EngineOptions,
-    server: ServeOptions,
-    listener: TcpListener,
-    mut reloads: Reloads,
+    (server, listener): (ServeOptions, TcpListener),
+    (mut reloads, files): (Reloads, Files),
 ) -> Result<Exit> {
     let mut signals = Signals::listen()?;
-    let files = Files { tls: server.tls.clone(), tokens: server.tokens.clone() };
     let mut engine = Engine::start(pipeline.clone(), options);
     let server = ServeOptions { monitor: Some(engine.monitor()), ..server };
     let (stop, stopped) = oneshot::channel::<()>();

@@ -1,11 +1,12 @@
 //! `worker`: the engine for every job of a shared database, until a signal.
 
-use mailscan_core::engine::{Engine, JobFilter};
+use mailscan_core::engine::{Engine, EngineOptions, JobFilter};
 use mailscan_core::job::JobOptions;
 
+use crate::config::SuppressionList;
 use crate::drive::STOPPING;
 use crate::exit::{Exit, Failure, Result};
-use crate::signals::Signals;
+use crate::signals::{Reloads, Signals};
 use crate::{args, config, files, wire};
 
 pub(crate) async fn run(typed: &args::Worker) -> Result<Exit> {
@@ -21,20 +22,33 @@ pub(crate) async fn run(typed: &args::Worker) -> Result<Exit> {
     let fetching = config::fetching(&typed.politeness, &JobOptions::default());
     let fetching = config::for_others(fetching, &typed.networks);
     let options = config::engine(&fetching.pace, &typed.machine, JobFilter::All, files::room(0));
-    let options = config::leased(options, typed.lease);
+    let list = SuppressionList::load(&typed.suppressed)?;
+    let options = EngineOptions { suppression: list.entries.clone(), ..config::leased(options, typed.lease) };
     // Before anything is claimed, so that a signal never finds the process without ears.
     let mut signals = Signals::listen()?;
+    let mut reloads = Reloads::listen()?;
     let pipeline = wire::pipeline(wire::create(db).await?, &fetching)?;
     let node = options.node.clone();
     let mut engine = Engine::start(pipeline, options);
     say(&format!("node {node} works on every job of {}: Ctrl-C stops", crate::render::escape(&wire::shown(db))));
-    let result = tokio::select! {
-        () = signals.next() => Ok(()),
-        error = engine.failed() => Err(error),
+    let result = loop {
+        tokio::select! {
+            () = signals.next() => break Ok(()),
+            error = engine.failed() => break Err(error),
+            () = reloads.next() => reload(&list),
+        }
     };
     say(STOPPING);
     let drained = signals.wind_down(&mut engine, say).await;
     Ok(result.and(drained).map(|()| Exit::Done)?)
+}
+
+fn reload(list: &SuppressionList) {
+    match list.reload() {
+        None => say("there is no suppression list to read again"),
+        Some(Ok(())) => say("read again: the suppression list"),
+        Some(Err(reason)) => say(&format!("the old suppression list is kept: {}", crate::render::escape(&reason))),
+    }
 }
 
 fn say(text: &str) {

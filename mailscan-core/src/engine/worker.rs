@@ -206,7 +206,8 @@ impl<P: Pipeline> Worker<P> {
     async fn harvest(&self, assigned: &Assigned, fetched: Fetched) {
         let run = &assigned.run;
         let options = &run.job.spec.options;
-        let mut harvest = Harvest::new(&assigned.claimed, options, &run.met_links, fetched.discovered);
+        let suppression = &self.shared.options.suppression;
+        let mut harvest = Harvest::new(&assigned.claimed, options, &run.met_links, suppression, fetched.discovered);
         match fetched.documents {
             Documents::None => {}
             Documents::One(document) => harvest.read(&document),

@@ -1,7 +1,7 @@
 //! What can be sent, for the description of the API. What is sent is read field by field elsewhere, so that everything that
 //! is wrong with it is told at once; tests hold the two together.
 
-use mailscan_core::class::Class;
+use mailscan_core::class::{Class, ClassFilter};
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::Schema;
@@ -71,7 +71,7 @@ fn urls() -> Schema {
 }
 
 fn include() -> Schema {
-    let names = Class::ALL.map(Class::as_str).into_iter().chain(["all"]);
+    let names = ClassFilter::CLASSES.iter().map(Class::as_str).chain(["all"]);
     let about = "Classes of addresses to keep that are left out otherwise, or `all`.";
     list(ObjectBuilder::new().enum_values(Some(names)), 100, about)
 }

@@ -1,4 +1,4 @@
-//! SIGHUP: a server reads its certificate and its tokens again, keeps the old ones where it cannot, and never ends of it.
+//! SIGHUP: a server reads its files again, keeps the old ones where it cannot, and never ends of it.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -6,11 +6,13 @@ use std::path::Path;
 use std::process::ChildStderr;
 
 use tempfile::TempDir;
+use tokio::time::timeout;
 
+use super::HANGS;
 use super::client::get;
-use super::command::serve_in;
+use super::command::{Served, serve_in};
 use super::tls::{ask_for, certify};
-use crate::cli::{hang_up, interrupt};
+use crate::cli::{hang_up, interrupt, run_in};
 
 const OLD: &str = "old-token-0123456789";
 const NEW: &str = "new-token-0123456789";
@@ -87,7 +89,7 @@ async fn a_server_without_anything_to_read_stays() {
     let mut said = served.reader();
     for _ in 0..2 {
         hang_up(&served.child);
-        assert_eq!(line(&mut said), "there is no certificate and no token file to read again\n");
+        assert_eq!(line(&mut said), "there is no certificate, token file or suppression list to read again\n");
         assert_eq!(get(served.address, "/healthz").await.status, 200);
     }
     // The terminal is gone, and with it everything that could be written to.
@@ -96,4 +98,40 @@ async fn a_server_without_anything_to_read_stays() {
     assert_eq!(get(served.address, "/healthz").await.status, 200);
     interrupt(&served.child);
     assert_eq!(served.child.wait().unwrap().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_suppression_list_is_read_again() {
+    let folder = TempDir::new().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("page.txt", "ann@a.org bob@b.org carl@mail.b.org dan@d.org");
+    write("list", "ann@a.org\n@b.org\n");
+    let mut served = serve_in(folder.path(), &["--suppress", "list"]);
+    let mut said = served.reader();
+    assert_eq!(collected(&served, folder.path(), 1).await, 1);
+    write("list", "d.org\n");
+    hang_up(&served.child);
+    assert_eq!(line(&mut said), "read again: the suppression list\n");
+    assert_eq!(collected(&served, folder.path(), 2).await, 3);
+    write("list", "no entry");
+    hang_up(&served.child);
+    assert!(line(&mut said).starts_with("the old suppression list is kept: cannot obey"));
+    assert_eq!(collected(&served, folder.path(), 3).await, 3);
+    interrupt(&served.child);
+    assert_eq!(served.child.wait().unwrap().code(), Some(0));
+}
+
+/// How many addresses the next job stores, which has this number.
+async fn collected(served: &Served, folder: &Path, id: u64) -> u64 {
+    let detached = run_in(folder, &["run", "--path", "page.txt", "--target", "99", "--detach"]);
+    assert_eq!(detached.code, 0, "{}", detached.err);
+    let ended = async {
+        loop {
+            let job = get(served.address, &format!("/api/v1/jobs/{id}")).await.json();
+            if job["status"] == "completed" {
+                return job["collected"].as_u64().unwrap();
+            }
+        }
+    };
+    timeout(HANGS, ended).await.unwrap()
 }

@@ -6,17 +6,27 @@ use std::path::Path;
 
 use mailscan_core::job::JobId;
 use mailscan_core::store::Store;
+use mailscan_core::suppression::Suppression;
 use mailscan_http::export::Format;
 
 use crate::args::ExportFormat;
 use crate::exit::{Exit, Failure, Result};
-use crate::render::counted;
+use crate::render::{counted, grouped};
 
 /// How many addresses one look at the store brings.
 const PAGE: usize = 10_000;
 
-pub(super) async fn run(store: &impl Store, id: JobId, format: ExportFormat, output: Option<&Path>) -> Result<Exit> {
-    super::find(store, id).await?;
+/// What to export, and whom to leave out although they were collected before they were on the list.
+pub(super) struct Asked<'a> {
+    pub(super) id: JobId,
+    pub(super) format: ExportFormat,
+    pub(super) output: Option<&'a Path>,
+    pub(super) suppression: Suppression,
+}
+
+pub(super) async fn run(store: &impl Store, asked: &Asked<'_>) -> Result<Exit> {
+    let Asked { id, format, output, suppression } = asked;
+    super::find(store, *id).await?;
     let mut out: Box<dyn Write + Send> = match output {
         None => Box::new(std::io::stdout()),
         Some(path) => Box::new(create(path)?),
@@ -25,10 +35,13 @@ pub(super) async fn run(store: &impl Store, id: JobId, format: ExportFormat, out
         ExportFormat::Csv => Format::Csv,
         ExportFormat::Jsonl => Format::Jsonl,
     };
-    let count = write(store, id, format, &mut out).await?;
+    let (count, suppressed) = write(store, *id, (format, suppression), &mut out).await?;
     if let Some(path) = output {
         let path = crate::render::escape(&path.display().to_string());
         eprintln!("{} written to {path}", counted(count, "address", "addresses"));
+    }
+    if suppressed > 0 {
+        eprintln!("left out: {} suppressed", grouped(suppressed));
     }
     Ok(Exit::Done)
 }
@@ -37,17 +50,25 @@ fn create(path: &Path) -> Result<File> {
     File::create(path).map_err(|error| Failure::Failed(format!("cannot write `{}`: {error}", path.display())))
 }
 
-/// Writes every stored address of the job; answers how many there were.
-async fn write(store: &impl Store, id: JobId, format: Format, out: &mut (dyn Write + Send)) -> Result<u64> {
+/// Writes the stored addresses of the job; answers how many, and how many were left out.
+async fn write(
+    store: &impl Store,
+    id: JobId,
+    (format, suppression): (Format, &Suppression),
+    out: &mut (dyn Write + Send),
+) -> Result<(u64, u64)> {
     out.write_all(&format.heading())?;
-    let (mut after, mut count) = (0, 0);
+    let (mut after, mut count, mut suppressed) = (0, 0, 0);
     loop {
-        let page = store.addresses(id, after, PAGE).await?;
+        let mut page = store.addresses(id, after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = last.id;
+        let all = page.len();
+        page.retain(|stored| !suppression.contains(&stored.address));
         count += page.len() as u64;
+        suppressed += (all - page.len()) as u64;
         out.write_all(&format.lines(&page)?)?;
     }
     out.flush()?;
-    Ok(count)
+    Ok((count, suppressed))
 }

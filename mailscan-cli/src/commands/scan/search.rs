@@ -20,7 +20,7 @@ type Results = Vec<(usize, Searched)>;
 /// Searches all inputs and hands the results over in the order of the inputs.
 pub(super) fn all(
     inputs: impl Iterator<Item = Input> + Send,
-    asked: Asked,
+    asked: &Asked,
     mut take: impl FnMut(Searched) -> Result<()>,
 ) -> Result<()> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -40,8 +40,8 @@ pub(super) fn all(
     })
 }
 
-fn work<I: Iterator<Item = Input>>(turns: &Turns<I>, asked: Asked, sender: &SyncSender<Results>) {
-    let mut worker = Worker::new(asked);
+fn work<I: Iterator<Item = Input>>(turns: &Turns<I>, asked: &Asked, sender: &SyncSender<Results>) {
+    let mut worker = Worker::new(asked.clone());
     let (mut results, mut bytes) = (Vec::new(), 0);
     loop {
         let next = match turns.next() {

@@ -9,6 +9,7 @@ use mailscan_core::address::Address;
 use mailscan_core::class::{Class, ClassFilter, Classes};
 use mailscan_core::extract::{Extractor, Form, Mention};
 use mailscan_core::source::file::Pieces;
+use mailscan_core::suppression::Suppression;
 
 use super::inputs::Input;
 
@@ -41,11 +42,13 @@ pub(super) struct Searched {
 pub(super) type Extract = fn() -> Extractor;
 
 /// What a scan was asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) extract: Extract,
     /// What is to be left out.
     pub(super) filter: ClassFilter,
+    /// Who is to be left out.
+    pub(super) suppression: Suppression,
 }
 
 /// A thread's memory, from one input to the next.
@@ -85,7 +88,7 @@ impl Worker {
     fn read(&mut self, pieces: Pieces, searched: &mut Searched) -> io::Result<()> {
         let mut extractor = (self.asked.extract)();
         let mut pieces = pieces.searched_by(&extractor);
-        let mut take = |mention: Mention<'_>| take(&mut self.known, self.asked.filter, mention, searched);
+        let mut take = |mention: Mention<'_>| take(&mut self.known, &self.asked, mention, searched);
         let (mut bytes, mut result) = (0, Ok(()));
         loop {
             match pieces.next_view() {
@@ -110,13 +113,14 @@ impl Worker {
 }
 
 /// Notes a finding, unless the thread knows its address.
-fn take(known: &mut HashSet<Address>, filter: ClassFilter, mention: Mention<'_>, searched: &mut Searched) {
+fn take(known: &mut HashSet<Address>, asked: &Asked, mention: Mention<'_>, searched: &mut Searched) {
     if known.contains(mention.as_bytes()) {
         return;
     }
     let finding = mention.into_finding();
     let classes = finding.classes();
-    if let Some(class) = filter.left_out(classes) {
+    let suppressed = asked.suppression.contains(&finding.address).then_some(Class::Suppressed);
+    if let Some(class) = suppressed.or_else(|| asked.filter.left_out(classes)) {
         searched.left_out.entry(finding.address.identity()).or_insert(class);
         return;
     }

@@ -1,7 +1,8 @@
-//! The files that a server reads again when it is asked to: its certificate and its tokens.
+//! The files that a server reads again when it is asked to: its certificate, its tokens and its suppression list.
 
 use mailscan_http::{Tls, Tokens};
 
+use crate::config::SuppressionList;
 use crate::render::escape;
 
 /// What was read when the server began.
@@ -9,6 +10,7 @@ use crate::render::escape;
 pub(super) struct Files {
     pub(super) tls: Option<Tls>,
     pub(super) tokens: Option<Tokens>,
+    pub(super) list: SuppressionList,
 }
 
 impl Files {
@@ -27,6 +29,7 @@ impl Files {
         let all = [
             ("the certificate", "the old certificate is kept", tls),
             ("the tokens", "the old tokens are kept", tokens),
+            ("the suppression list", "the old suppression list is kept", self.list.reload()),
         ];
         let (mut read, mut lines) = (Vec::new(), Vec::new());
         for (what, kept, done) in all {
@@ -37,7 +40,9 @@ impl Files {
             }
         }
         match read.as_slice() {
-            [] if lines.is_empty() => lines.push("there is no certificate and no token file to read again".to_owned()),
+            [] if lines.is_empty() => {
+                lines.push("there is no certificate, token file or suppression list to read again".to_owned());
+            }
             [] => {}
             read => lines.insert(0, format!("read again: {}", read.join(" and "))),
         }

@@ -46,7 +46,7 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
     if mode != "wal" {
         connection.pragma_update(None, "journal_mode", "wal").map_err(|e| named(&e))?;
     }
-    for (name, value) in [("cache_size", -16_384), ("wal_autocheckpoint", 20_000)] {
+    for (name, value) in [("cache_size", -8_192), ("wal_autocheckpoint", 20_000)] {
         connection.pragma_update(None, name, value).map_err(|e| named(&e))?;
     }
     migrate(path, &mut connection)?;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::super::met_links::MetLinks;
-use crate::class::{ClassFilter, LeftOut};
+use crate::class::{Class, ClassFilter, LeftOut};
 use crate::extract::{self, Extractor, Media, Mention};
 use crate::fetch::{Discovered, Document, FetchError, FetchErrorClass};
 use crate::job::{JobId, JobOptions};
@@ -12,6 +12,7 @@ use crate::lease::{Claimed, FailureClass, NodeId, Verdict};
 use crate::pipeline::TaskOutcome;
 use crate::retry::Backoff;
 use crate::store::{ErrorClass, NewWorkerError, Sighting};
+use crate::suppression::Suppression;
 use crate::task::{NewTask, Work};
 
 /// What the documents of one task have brought so far and is not handed on yet.
@@ -20,6 +21,7 @@ pub(super) struct Harvest<'a> {
     claimed: &'a Claimed,
     options: &'a JobOptions,
     met_links: &'a MetLinks,
+    suppression: &'a Suppression,
     extractor: Extractor,
     /// What is being read, since an address may be certain only with what follows.
     source: Arc<str>,
@@ -35,12 +37,14 @@ impl<'a> Harvest<'a> {
         claimed: &'a Claimed,
         options: &'a JobOptions,
         met_links: &'a MetLinks,
+        suppression: &'a Suppression,
         discovered: Vec<Discovered>,
     ) -> Self {
         let mut harvest = Self {
             claimed,
             options,
             met_links,
+            suppression,
             extractor: Extractor::new(),
             source: Arc::from(""),
             sightings: Vec::new(),
@@ -65,6 +69,7 @@ impl<'a> Harvest<'a> {
         let mut sieve = Sieve {
             job: self.claimed.task.job,
             filter: self.options.classes,
+            suppression: self.suppression,
             source: &self.source,
             sightings: &mut self.sightings,
             left_out: &mut self.left_out,
@@ -83,6 +88,7 @@ impl<'a> Harvest<'a> {
         let mut sieve = Sieve {
             job: self.claimed.task.job,
             filter: self.options.classes,
+            suppression: self.suppression,
             source: &self.source,
             sightings: &mut self.sightings,
             left_out: &mut self.left_out,
@@ -160,6 +166,7 @@ impl<'a> Harvest<'a> {
 struct Sieve<'a> {
     job: JobId,
     filter: ClassFilter,
+    suppression: &'a Suppression,
     source: &'a Arc<str>,
     sightings: &'a mut Vec<Sighting>,
     left_out: &'a mut LeftOut,
@@ -168,6 +175,10 @@ struct Sieve<'a> {
 impl Sieve<'_> {
     fn take(&mut self, mention: Mention<'_>) {
         let finding = mention.into_finding();
+        if self.suppression.contains(&finding.address) {
+            self.left_out.add(Class::Suppressed, 1);
+            return;
+        }
         let classes = finding.classes();
         if let Some(class) = self.filter.left_out(classes) {
             self.left_out.add(class, 1);
@@ -296,7 +307,8 @@ mod tests {
             claimed.task.depth = depth;
             let work = Work::Page { url: url.to_owned() };
             let met_links = MetLinks::new();
-            let harvest = Harvest::new(&claimed, &options, &met_links, vec![Discovered { work, step: 0 }]);
+            let nobody = Suppression::default();
+            let harvest = Harvest::new(&claimed, &options, &met_links, &nobody, vec![Discovered { work, step: 0 }]);
             harvest.rest().0.discovered[0].depth
         };
         assert_eq!(depth_of(2, "https://a.org/next"), 2);

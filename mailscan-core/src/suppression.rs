@@ -1,0 +1,177 @@
+//! Suppression: addresses and domains whose owners do not want to be collected.
+//!
+//! Takes the text of a list, one address or domain a line, and answers whether an address is on it. Whoever collects asks
+//! for every finding before anything is kept ([`EngineOptions::suppression`](crate::engine::EngineOptions::suppression)),
+//! and counts what the list left out as [`Class::Suppressed`](crate::class::Class::Suppressed). No filter brings it back.
+
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::address::Address;
+
+/// The longest list, in bytes: some two million addresses.
+pub const MAX_LIST: usize = 64 << 20;
+
+/// A list that is obeyed. Cheap to clone, and all clones change together; holds every entry in memory.
+#[derive(Clone, Debug, Default)]
+pub struct Suppression(Arc<RwLock<Arc<Entries>>>);
+
+#[derive(Debug, Default)]
+struct Entries {
+    /// The identities of addresses.
+    addresses: HashSet<Box<str>>,
+    /// Domains, with everything under them, as lower-case A-labels.
+    domains: HashSet<Box<str>>,
+}
+
+impl Suppression {
+    /// Reads a list: an address (`ann@example.org`) or a domain (`example.org`, also `@example.org`) a line. Empty lines, what
+    /// stands behind a `#`, and white space around an entry do not count.
+    ///
+    /// ```
+    /// use mailscan_core::{address::Address, suppression::Suppression};
+    ///
+    /// let list = Suppression::parse("# asked us in May\nann@example.org\n@example.net\n").expect("every line is an entry");
+    /// let is_on = |text| list.contains(&Address::parse(text).expect("it is an address"));
+    /// assert!(is_on("Ann@example.org") && is_on("ann+news@example.org") && is_on("bob@mail.example.net"));
+    /// assert!(!is_on("bob@example.org"));
+    /// ```
+    ///
+    /// # Errors
+    /// A line for people that names the first line which is neither, or says that the list is longer than [`MAX_LIST`]: a
+    /// list that was read in part would be obeyed in part.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.len() > MAX_LIST {
+            return Err(format!(
+                "the list has more than {} MiB: name domains instead of their addresses",
+                MAX_LIST >> 20
+            ));
+        }
+        let mut entries = Entries::default();
+        for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+            let entry = line.split('#').next().unwrap_or_default().trim();
+            if entry.is_empty() {
+                continue;
+            }
+            entries.add(entry).ok_or_else(|| {
+                let entry = entry.escape_debug();
+                format!("line {} is `{entry}`, which is neither an address nor a domain", number + 1)
+            })?;
+        }
+        Ok(Self(Arc::new(RwLock::new(Arc::new(entries)))))
+    }
+
+    /// Takes over the entries of another list, for this one and all its clones.
+    pub fn replace(&self, other: &Self) {
+        let entries = other.entries();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = entries;
+    }
+
+    fn entries(&self) -> Arc<Entries> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the address is on the list: itself, without its tag (`ann+tag@example.org`), or by its domain or one above.
+    pub fn contains(&self, address: &Address) -> bool {
+        let entries = self.entries();
+        entries.count() > 0 && entries.contain(&address.identity())
+    }
+
+    /// How many addresses and domains there are.
+    pub fn len(&self) -> usize {
+        self.entries().count()
+    }
+
+    /// Whether nothing is on it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Entries {
+    fn count(&self) -> usize {
+        self.addresses.len() + self.domains.len()
+    }
+
+    fn contain(&self, identity: &str) -> bool {
+        let (local, domain) = identity.rsplit_once('@').unwrap_or((identity, ""));
+        let untagged = || {
+            let base = local.split_once('+').map(|(base, _)| format!("{base}@{domain}"));
+            base.is_some_and(|base| self.addresses.contains(&*base))
+        };
+        let mut domains = std::iter::successors(Some(domain), |below| below.split_once('.').map(|(_, above)| above));
+        self.addresses.contains(identity) || untagged() || domains.any(|domain| self.domains.contains(domain))
+    }
+
+    /// Adds what a line names; `None` where that is nothing.
+    fn add(&mut self, entry: &str) -> Option<()> {
+        if entry.contains(char::is_whitespace) {
+            return None;
+        }
+        let (local, domain) = entry.rsplit_once('@').unwrap_or(("", entry));
+        // What makes an address of both tells whether the domain can be one.
+        let address = Address::new(if local.is_empty() { "any" } else { local }, domain)?;
+        if local.is_empty() {
+            let is_domain = address.domain().contains('.') && !address.domain().starts_with('.');
+            self.domains.insert(Some(address.domain()).filter(|_| is_domain)?.into());
+        } else {
+            self.addresses.insert(address.identity().into());
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_on(list: &str, address: &str) -> bool {
+        Suppression::parse(list).unwrap().contains(&Address::parse(address).unwrap())
+    }
+
+    #[test]
+    fn addresses_are_told_as_they_are_told_everywhere() {
+        for (entry, address) in [
+            ("ann@a.org", "ANN@A.ORG"),
+            ("Ann.Lee@A.org", "ann.lee@a.org"),
+            ("ann@bücher.de", "ann@xn--bcher-kva.de"),
+            ("jürgen@a.org", "ju\u{308}rgen@a.org"),
+            ("ann@a.org", "ann+shop@a.org"),
+            ("\"ann\"@a.org", "ann@a.org"),
+        ] {
+            assert!(is_on(entry, address), "{entry} {address}");
+        }
+        for (entry, address) in
+            [("ann@a.org", "anna@a.org"), ("ann@a.org", "ann@b.a.org"), ("ann+shop@a.org", "ann@a.org")]
+        {
+            assert!(!is_on(entry, address), "{entry} {address}");
+        }
+    }
+
+    #[test]
+    fn a_domain_takes_what_is_under_it() {
+        for address in ["ann@a.org", "ann@mail.a.org", "ann@x.y.a.org"] {
+            assert!(is_on("a.org", address) && is_on(" @A.ORG  # all of it", address), "{address}");
+        }
+        assert!(!is_on("a.org", "ann@ba.org") && !is_on("mail.a.org", "ann@a.org") && !is_on("", "ann@a.org"));
+    }
+
+    #[test]
+    fn a_line_that_is_neither_is_told_and_nothing_is_read_in_part() {
+        for (list, line) in [("a.org\n\nann lee@a.org", 3), ("@", 1), ("ann", 1), ("# x\nann@", 2), (".org", 1)] {
+            let error = Suppression::parse(list).unwrap_err();
+            assert!(error.starts_with(&format!("line {line} is ")), "{list:?}: {error}");
+        }
+        let list = Suppression::parse("\u{feff}a.org\r\nann@b.org\r\n# no entry\n\n").unwrap();
+        assert_eq!((list.len(), list.is_empty()), (2, false));
+    }
+
+    #[test]
+    fn a_list_that_is_replaced_changes_for_all_who_hold_it() {
+        let (list, ann) = (Suppression::default(), Address::parse("ann@a.org").unwrap());
+        let held = list.clone();
+        assert!(!held.contains(&ann) && held.is_empty());
+        list.replace(&Suppression::parse("a.org").unwrap());
+        assert!(held.contains(&ann));
+    }
+}
