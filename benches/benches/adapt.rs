@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use mailscan_core::fetch::{Budget, FetchContext, Fetcher};
+use mailscan_core::fetch::{Budget, FetchContext, Fetcher, Recall};
 use mailscan_core::job::{JobId, JobOptions};
 use mailscan_core::simulate::{SimulatedWeb, SimulationOptions};
 use mailscan_core::source::http::{ClientOptions, HttpSource};
@@ -46,7 +46,7 @@ async fn ask(fetcher: Arc<Sources>, base: Arc<str>, next: Arc<AtomicU64>, errors
         let number = next.fetch_add(1, Ordering::Relaxed);
         let work = Work::Page { url: format!("{base}p/{}", number % 1_000_000) };
         let task = Task { id: TaskId(number), job: JobId(1), work, depth: 0, attempt: 1, crashes: 0 };
-        let context = FetchContext { options: &options, budget: Budget::default() };
+        let context = FetchContext { options: &options, budget: Budget::default(), recall: Recall::NEVER };
         if fetcher.fetch(&task, &context).await.is_err() {
             errors.fetch_add(1, Ordering::Relaxed);
         }

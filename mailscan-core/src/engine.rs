@@ -253,7 +253,7 @@ impl<P: Pipeline> Engine<P> {
             return Ok(Some(shown));
         }
         let depth = self.shared.pipeline.queue().depth(id).await.unwrap_or_default();
-        let run = JobRun::new(job.clone(), &self.shared.options);
+        let run = JobRun::new(job.clone(), &self.shared.options, &self.shared.drain);
         run.set_depth(depth);
         run.stop(Stop { status: job.status, reason: job.reason, tell_store: false });
         Ok(Some(run.progress(None, true)))

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::extract::Media;
 use crate::job::JobOptions;
@@ -23,6 +24,8 @@ pub trait Fetcher: Debug + Send + Sync + 'static {
     ///
     /// - Ends within [`Budget::time`], as an error when need be, and holds at most [`Budget::body`] bytes of a document.
     /// - Dropping the future stops the work and leaves nothing behind; the same task may be fetched again.
+    /// - While it merely waits for its turn, it listens to [`FetchContext::recall`] and answers [`FetchError::recalled`].
+    ///   What is under way already may end.
     /// - What it discovers is not yet filtered by the job's depth: a step of 1 counts as one link.
     ///
     /// # Errors
@@ -69,6 +72,35 @@ pub struct FetchContext<'a> {
     pub options: &'a JobOptions,
     /// The bounds of this fetch.
     pub budget: Budget,
+    /// Says when nothing more is to be begun for the job.
+    pub recall: Recall<'a>,
+}
+
+/// Says when a task that has begun nothing is wanted back, because its job stops or the process does.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Recall<'a>(Option<&'a CancellationToken>);
+
+impl<'a> Recall<'a> {
+    /// For whoever fetches without a job.
+    pub const NEVER: Self = Self(None);
+
+    /// Recalls when the token is cancelled.
+    pub const fn on(token: &'a CancellationToken) -> Self {
+        Self(Some(token))
+    }
+
+    /// Waits for a turn, and for nothing once the task is wanted back. The wait must be cancel-safe.
+    ///
+    /// # Errors
+    /// Those of the wait; [`FetchError::recalled`] when it was given up.
+    pub async fn unless<T>(self, wait: impl Future<Output = Result<T, FetchError>>) -> Result<T, FetchError> {
+        let Some(token) = self.0 else { return wait.await };
+        tokio::select! {
+            biased;
+            () = token.cancelled() => Err(FetchError::recalled()),
+            turn = wait => turn,
+        }
+    }
 }
 
 /// The bounds of one fetch.
@@ -169,6 +201,12 @@ impl FetchError {
     /// An error of `class` with a code and a line for a person.
     pub fn new(class: FetchErrorClass, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self { class, code: code.into(), message: message.into(), status: None, retry_after: None }
+    }
+
+    /// The task goes back at once, with nothing begun.
+    pub fn recalled() -> Self {
+        Self::new(FetchErrorClass::Deferred, "recalled", "it was given back before its turn")
+            .retry_after(Duration::ZERO)
     }
 
     /// The same error with the time after which to come back.

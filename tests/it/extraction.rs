@@ -13,7 +13,7 @@ use std::io::Write;
 use std::path::Path;
 
 use mailscan_core::extract::addresses;
-use mailscan_core::fetch::{Budget, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched};
+use mailscan_core::fetch::{Budget, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Recall};
 use mailscan_core::job::{JobId, JobOptions};
 use mailscan_core::source::file::{FileSource, Pieces};
 use mailscan_core::task::{Task, TaskId, Work};
@@ -21,7 +21,9 @@ use mailscan_core::task::{Task, TaskId, Work};
 async fn fetch(work: Work) -> Result<Fetched, FetchError> {
     let task = Task { id: TaskId(1), job: JobId(1), work, depth: 0, attempt: 1, crashes: 0 };
     let options = JobOptions::default();
-    FileSource::new().fetch(&task, &FetchContext { options: &options, budget: Budget::default() }).await
+    FileSource::new()
+        .fetch(&task, &FetchContext { options: &options, budget: Budget::default(), recall: Recall::NEVER })
+        .await
 }
 
 async fn fetch_path(path: &Path) -> Result<Fetched, FetchError> {

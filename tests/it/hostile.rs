@@ -5,6 +5,7 @@ mod charsets;
 mod connections;
 mod encoders;
 mod pace;
+mod pause;
 mod redirects;
 mod robots;
 mod search;

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::EngineOptions;
 use super::bound::Bound;
@@ -69,6 +70,8 @@ pub(super) struct JobRun {
     growth: Mutex<Growth>,
     bound: Mutex<Bound>,
     stop: Mutex<Option<Stop>>,
+    /// Cancelled when nothing more is to be begun: the job stops, or the engine drains.
+    pub(super) recall: CancellationToken,
 }
 
 /// How the job stood when its number of tasks last changed.
@@ -92,7 +95,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl JobRun {
-    pub(super) fn new(job: Job, options: &EngineOptions) -> Self {
+    /// A job to work on until it stops or the engine drains.
+    pub(super) fn new(job: Job, options: &EngineOptions, drain: &CancellationToken) -> Self {
         let limits = &options.limits;
         let plan = match job.spec.options.workers {
             Some(workers) => WorkerPlan::with_workers(job.spec.target, workers.min(limits.max_workers)),
@@ -123,6 +127,7 @@ impl JobRun {
             growth: Mutex::new(Growth::new(Instant::now())),
             bound: Mutex::default(),
             stop: Mutex::default(),
+            recall: drain.child_token(),
             job,
         }
     }
@@ -185,6 +190,7 @@ impl JobRun {
         let mut current = locked(&self.stop);
         let first = current.is_none();
         current.get_or_insert(stop);
+        self.recall.cancel();
         first
     }
 

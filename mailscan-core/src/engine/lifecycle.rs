@@ -124,7 +124,7 @@ async fn take_up<P: Pipeline>(shared: &Shared<P>, job: Job) -> Result<()> {
         }
         store.mark_seeded(job.id).await?;
     }
-    let run = JobRun::new(job, &shared.options);
+    let run = JobRun::new(job, &shared.options, &shared.drain);
     run.over_limit.store(left_out, Ordering::Relaxed);
     fill_filter(store, &run).await?;
     let run = Arc::new(run);

@@ -18,7 +18,7 @@ use super::committer::Finished;
 use super::dispatcher::Assigned;
 use super::shared::Shared;
 use crate::class::LeftOut;
-use crate::fetch::{Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher};
+use crate::fetch::{Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher, Recall};
 use crate::lease::{Lease, Settle, Verdict};
 use crate::pipeline::{Pipeline, TaskOutcome};
 use crate::store::{ErrorClass, WorkerState};
@@ -172,11 +172,10 @@ impl<P: Pipeline> Worker<P> {
 
     async fn fetch(&self, assigned: &Assigned) -> Result<Fetched, FetchError> {
         let options = &assigned.run.job.spec.options;
-        if matches!(assigned.claimed.task.work, Work::Search { .. }) {
-            self.pace_calls(options.rate_limit).await;
-        }
-        let budget = self.shared.options.budget;
-        let context = FetchContext { options, budget };
+        let recall = Recall::on(&assigned.run.recall);
+        recall.unless(self.turn(&assigned.claimed.task.work, options.rate_limit)).await?;
+        let context = FetchContext { options, budget: self.shared.options.budget, recall };
+        let budget = context.budget;
         let fetch = self.shared.pipeline.fetcher().fetch(&assigned.claimed.task, &context);
         let fetched = tokio::time::timeout(budget.time.saturating_add(GRACE), fetch).await.unwrap_or_else(|_| {
             let message = format!("nothing came within {} s", budget.time.as_secs());
@@ -188,8 +187,12 @@ impl<P: Pipeline> Worker<P> {
         fetched
     }
 
-    /// Keeps the calls of this worker apart by the job's rate limit, from start to start.
-    async fn pace_calls(&self, rate_limit: Duration) {
+    /// Waits until this worker may begin: at once, but for the calls of a search, which the job's rate limit keeps apart
+    /// from start to start.
+    async fn turn(&self, work: &Work, rate_limit: Duration) -> Result<(), FetchError> {
+        if !matches!(work, Work::Search { .. }) {
+            return Ok(());
+        }
         let turn = {
             let mut next = self.next_call.lock().unwrap_or_else(PoisonError::into_inner);
             let turn = (*next).max(Instant::now());
@@ -200,6 +203,7 @@ impl<P: Pipeline> Worker<P> {
         if turn > Instant::now() {
             tokio::time::sleep_until(turn).await;
         }
+        Ok(())
     }
 
     /// Extracts from what was fetched, piece by piece, and hands it on; the task is settled with the last piece.
@@ -267,7 +271,7 @@ impl<P: Pipeline> Worker<P> {
         let max_attempts = assigned.run.job.spec.options.max_attempts;
         let failure = outcome::failure(&assigned.claimed, error, max_attempts, options.backoff, rand::random());
         if error.class == FetchErrorClass::Deferred
-            && let Some(after) = error.retry_after
+            && let Some(after) = error.retry_after.filter(|after| !after.is_zero())
         {
             let host = assigned.claimed.task.work.host();
             self.shared.leases.rest(host, Instant::now() + after.min(options.lease_for));

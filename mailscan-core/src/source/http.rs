@@ -23,7 +23,9 @@ use super::politeness::{Pace, Politeness, Turn};
 use super::robots::Rules;
 use crate::error::Result;
 use crate::extract::Media;
-use crate::fetch::{Budget, Discovered, Document, Documents, FetchError, FetchErrorClass, Fetched, HostLimit};
+use crate::fetch::{
+    Budget, Discovered, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, HostLimit, Recall,
+};
 use crate::task::{Work, host_of};
 use crate::turns::SharedTurns;
 use body::{Bodies, Body};
@@ -89,10 +91,10 @@ impl HttpSource {
     /// Fetches one page within the budget.
     ///
     /// Anything that is not text brings no document, which is not an error.
-    pub(crate) async fn page(&self, url: &str, budget: Budget) -> Result<Fetched, FetchError> {
+    pub(crate) async fn page(&self, url: &str, budget: Budget, recall: Recall<'_>) -> Result<Fetched, FetchError> {
         let start = Url::parse(url).map_err(|error| permanent("url", format!("`{url}` is no URL: {error}")))?;
         let deadline = Instant::now() + budget.time;
-        let Answer { url, response, turn } = match self.follow(start, deadline).await? {
+        let Answer { url, response, turn } = match self.follow(start, deadline, recall).await? {
             Followed::To(answer) => *answer,
             Followed::Later(url) => {
                 let work = Work::Page { url: url.into() };
@@ -110,11 +112,11 @@ impl HttpSource {
     }
 
     /// Asks for a URL, and for those that it redirects to.
-    async fn follow(&self, start: Url, deadline: Instant) -> Result<Followed, FetchError> {
+    async fn follow(&self, start: Url, deadline: Instant, recall: Recall<'_>) -> Result<Followed, FetchError> {
         let mut visited = vec![start];
         loop {
             let url = visited[visited.len() - 1].clone();
-            let turn = match self.admit(&url, deadline).await {
+            let turn = match recall.unless(self.admit(&url, deadline)).await {
                 // The task would ask for the first hop again each time that it comes back, and might never get further.
                 Err(error) if error.class == FetchErrorClass::Deferred && visited.len() > 1 => {
                     return Ok(Followed::Later(url));
@@ -225,10 +227,11 @@ impl HttpSource {
         &self,
         url: &Url,
         headers: &[(HeaderName, HeaderValue)],
-        budget: Budget,
+        context: &FetchContext<'_>,
     ) -> Result<bytes::Bytes, FetchError> {
+        let budget = context.budget;
         let deadline = Instant::now() + budget.time;
-        let turn = self.politeness.unblocked(&host_of(url), deadline).await?;
+        let turn = context.recall.unless(self.politeness.unblocked(&host_of(url), deadline)).await?;
         let response = self.ask(url, headers, &turn, deadline).await?;
         // A redirect is an error too: following would hand the key to whoever the endpoint points at.
         self.judge(&response, &turn)?;

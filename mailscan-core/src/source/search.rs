@@ -205,7 +205,7 @@ impl SearchSource {
         let key = endpoint.key()?;
         let url = Url::parse(&endpoint.fill(query, page, &key)).map_err(|_| wrong_answer("its URL cannot be built"))?;
         let headers = endpoint.headers(&key)?;
-        let body = http.call(&url, &headers, context.budget).await.map_err(|error| hide(error, &key))?;
+        let body = http.call(&url, &headers, context).await.map_err(|error| hide(error, &key))?;
         let answer: Value = serde_json::from_slice(&body).map_err(|_| wrong_answer("its answer is not JSON"))?;
         let results = match find(&answer, &endpoint.results) {
             Some(Value::Array(results)) => results.as_slice(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mailscan_core::fetch::{Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher};
+use mailscan_core::fetch::{Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher, Recall};
 use mailscan_core::job::JobOptions;
 use mailscan_core::source::Sources;
 use mailscan_core::source::search::SearchEndpoint;
@@ -55,7 +55,8 @@ fn described(base: &str, lanes: u32) -> String {
 
 async fn search(sources: &Sources, endpoint: &str, work: Work) -> Result<Fetched, FetchError> {
     let options = JobOptions { search_endpoint: Some(endpoint.to_owned()), ..JobOptions::default() };
-    let context = FetchContext { options: &options, budget: mailscan_core::fetch::Budget::default() };
+    let context =
+        FetchContext { options: &options, budget: mailscan_core::fetch::Budget::default(), recall: Recall::NEVER };
     soon(sources.fetch(&task(work), &context)).await
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mailscan_core::fetch::{Budget, Document, Documents, FetchContext, FetchError, Fetched, Fetcher};
+use mailscan_core::fetch::{Budget, Document, Documents, FetchContext, FetchError, Fetched, Fetcher, Recall};
 use mailscan_core::job::{JobId, JobOptions};
 use mailscan_core::source::http::{ClientOptions, HttpSource};
 use mailscan_core::source::{Pace, Sources};
@@ -238,7 +238,7 @@ pub(super) async fn fetch(sources: &Sources, url: &str) -> Result<Fetched, Fetch
 /// Fetches a page within a budget.
 pub(super) async fn fetch_within(sources: &Sources, url: &str, budget: Budget) -> Result<Fetched, FetchError> {
     let (task, options) = (task(Work::Page { url: url.to_owned() }), JobOptions::default());
-    let context = FetchContext { options: &options, budget };
+    let context = FetchContext { options: &options, budget, recall: Recall::NEVER };
     soon(sources.fetch(&task, &context)).await
 }
 

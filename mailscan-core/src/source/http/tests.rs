@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::fetch::FetchContext;
+use crate::fetch::{FetchContext, Recall};
 use crate::job::JobOptions;
 use crate::source::search::SearchSource;
 
@@ -81,7 +81,7 @@ fn in_bytes(headers: &str, body: &[u8]) -> Vec<u8> {
 /// Serves `page` at `/page`, and no robots.txt.
 async fn fetch(page: Vec<u8>) -> Result<Fetched, FetchError> {
     let server = Server::start(move |path| if path == "/page" { page.clone() } else { MISSING.to_vec() }).await;
-    source().page(server.url("/page").as_str(), budget()).await
+    source().page(server.url("/page").as_str(), budget(), Recall::NEVER).await
 }
 
 fn text(fetched: Fetched) -> (String, bool) {
@@ -141,7 +141,7 @@ async fn a_handshake_that_stalls_is_a_connection_that_is_not_made() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());
     let short = Budget { time: Duration::from_millis(200), ..budget() };
-    let error = source().page(&url, short).await.unwrap_err();
+    let error = source().page(&url, short, Recall::NEVER).await.unwrap_err();
     assert_eq!(error.code, "connect-timeout");
 }
 
@@ -154,7 +154,7 @@ async fn a_robots_file_in_trouble_is_asked_for_once_and_keeps_out() {
     .await;
     let source = source();
     for path in ["/a", "/b", "/c"] {
-        let error = source.page(server.url(path).as_str(), budget()).await.unwrap_err();
+        let error = source.page(server.url(path).as_str(), budget(), Recall::NEVER).await.unwrap_err();
         assert_eq!((error.class, error.status), (FetchErrorClass::Transient, Some(500)));
     }
     assert_eq!(*server.asked.lock().unwrap(), ["/robots.txt"]);
@@ -170,7 +170,7 @@ async fn a_robots_file_that_is_nowhere_is_none() {
             _ => ok("", b"page"),
         })
         .await;
-        let page = source().page(server.url("/x").as_str(), budget()).await.unwrap();
+        let page = source().page(server.url("/x").as_str(), budget(), Recall::NEVER).await.unwrap();
         assert_eq!(text(page).0, "page");
     }
 }
@@ -182,9 +182,11 @@ async fn an_api_that_asks_for_a_pause_gets_it_and_no_more_than_an_hour() {
     })
     .await;
     let source = source();
-    let first = source.call(&server.url("/search"), &[], budget()).await.unwrap_err();
+    let options = JobOptions::default();
+    let context = FetchContext { options: &options, budget: budget(), recall: Recall::NEVER };
+    let first = source.call(&server.url("/search"), &[], &context).await.unwrap_err();
     assert_eq!(first.retry_after, Some(Duration::from_secs(3_600)));
-    let second = source.call(&server.url("/search"), &[], budget()).await.unwrap_err();
+    let second = source.call(&server.url("/search"), &[], &context).await.unwrap_err();
     assert_eq!(second.class, FetchErrorClass::Deferred);
     assert_eq!(server.times_asked("/search"), 1);
 }
@@ -192,7 +194,9 @@ async fn an_api_that_asks_for_a_pause_gets_it_and_no_more_than_an_hour() {
 #[tokio::test]
 async fn an_api_is_not_asked_for_its_robots_file() {
     let server = Server::start(|_| ok("", b"{}")).await;
-    assert_eq!(source().call(&server.url("/search"), &[], budget()).await.unwrap(), "{}");
+    let options = JobOptions::default();
+    let context = FetchContext { options: &options, budget: budget(), recall: Recall::NEVER };
+    assert_eq!(source().call(&server.url("/search"), &[], &context).await.unwrap(), "{}");
     assert_eq!((server.times_asked("/search"), server.times_asked("/robots.txt")), (1, 0));
 }
 
@@ -203,7 +207,7 @@ async fn a_search_ends_where_the_list_is_left_out_but_not_on_its_first_page() {
         "url": format!("{}s?q={{query}}&p={{page}}", server.base), "results": "items", "result_url": "link",
     });
     let options = JobOptions { search_endpoint: Some(description.to_string()), ..JobOptions::default() };
-    let context = FetchContext { options: &options, budget: budget() };
+    let context = FetchContext { options: &options, budget: budget(), recall: Recall::NEVER };
     let (source, search) = (source(), SearchSource::default());
     let first = search.search(&source, ("q", 2, 2), &context).await.unwrap_err();
     assert!(first.message.contains("`items`"), "{first}");
