@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::job::JobStatus;
+
 /// The most samples a window keeps; older ones are thinned out first.
 const MAX_SAMPLES: usize = 256;
 
@@ -124,6 +126,27 @@ impl Eta {
     }
 }
 
+impl Eta {
+    /// What is left of the estimate in this state: only a job that runs has a rate now and a time when it will be done. A
+    /// completed one is done, even where its sources held less than the target. What was is as before.
+    #[must_use]
+    pub fn in_state(self, status: JobStatus) -> Self {
+        let seconds = match status {
+            JobStatus::Running => return self,
+            JobStatus::Completed => Some(0),
+            JobStatus::Queued | JobStatus::Paused | JobStatus::Failed | JobStatus::Cancelled => None,
+        };
+        Self {
+            eta_seconds: seconds,
+            eta_formatted: seconds.map(format_seconds),
+            emails_per_minute: 0.0,
+            low_seconds: seconds,
+            high_seconds: seconds,
+            ..self
+        }
+    }
+}
+
 fn overall_rate(collected: u64, active: Duration) -> f64 {
     let seconds = active.as_secs_f64();
     if seconds > 0.0 { collected as f64 / seconds } else { 0.0 }
@@ -203,6 +226,26 @@ mod tests {
     fn zero_when_done() {
         let eta = Eta::new(100, 100, Duration::from_secs(60), &window(&[(0, 0), (60, 100)]));
         assert_eq!((eta.eta_seconds, eta.low_seconds, eta.high_seconds), (Some(0), Some(0), Some(0)));
+    }
+
+    #[test]
+    fn who_does_not_run_has_no_rate() {
+        let eta = Eta::new(30, 130, Duration::from_secs(20), &window(&[(0, 0), (20, 30)]));
+        assert_eq!(eta.clone().in_state(JobStatus::Running), eta);
+        for (status, seconds) in [
+            (JobStatus::Paused, None),
+            (JobStatus::Queued, None),
+            (JobStatus::Cancelled, None),
+            (JobStatus::Completed, Some(0)),
+        ] {
+            let still = eta.clone().in_state(status);
+            assert_eq!(
+                (still.eta_seconds, still.high_seconds, still.emails_per_minute),
+                (seconds, seconds, 0.0),
+                "{status}"
+            );
+            assert_eq!((still.remaining_emails, still.overall_emails_per_minute), (100, 90.0), "{status}");
+        }
     }
 
     #[test]

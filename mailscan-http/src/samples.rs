@@ -133,16 +133,7 @@ impl Samples {
         let runs = job.status == JobStatus::Running;
         let recent = rates.get(&job.id).filter(|_| runs).unwrap_or(&new);
         let elapsed = if runs { recent.elapsed(job, now) } else { job.active };
-        let eta = Eta::new(job.collected, job.spec.target, elapsed, &recent.window);
-        let seconds = match job.status {
-            // Its sources may have held less than the target; nothing is left to wait for.
-            JobStatus::Completed => Some(0),
-            // It will not be done at all, as things stand.
-            JobStatus::Failed | JobStatus::Cancelled => None,
-            JobStatus::Queued | JobStatus::Running | JobStatus::Paused => return eta,
-        };
-        let formatted = seconds.map(mailscan_core::eta::format_seconds);
-        Eta { eta_seconds: seconds, eta_formatted: formatted, low_seconds: seconds, high_seconds: seconds, ..eta }
+        Eta::new(job.collected, job.spec.target, elapsed, &recent.window).in_state(job.status)
     }
 
     /// How fast a job collected in the last ten minutes, as far as it ran.
@@ -310,7 +301,8 @@ mod tests {
         assert_eq!((eta(JobStatus::Completed).eta_seconds, eta(JobStatus::Completed).remaining_emails), (Some(0), 969));
         assert_eq!(eta(JobStatus::Completed).eta_formatted.as_deref(), Some("0s"));
         assert_eq!((eta(JobStatus::Cancelled).eta_seconds, eta(JobStatus::Failed).eta_formatted), (None, None));
-        assert_eq!(eta(JobStatus::Paused).eta_seconds, Some(313));
+        assert_eq!((eta(JobStatus::Paused).eta_seconds, eta(JobStatus::Paused).emails_per_minute), (None, 0.0));
+        assert_eq!(eta(JobStatus::Completed).overall_emails_per_minute, 186.0);
         assert_eq!(samples.eta(&job(JobStatus::Queued, 0, 0)).eta_seconds, None);
     }
 }
