@@ -154,6 +154,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     }
 
     /// Records what a process is and what its workers do; replaces what it said before. The store notes the time.
+    ///
+    /// Forgets processes that were silent for longer than [`SILENT_FOR`]: they died without a word.
     fn beat(&self, beat: &NodeBeat) -> impl Future<Output = Result<()>> + Send;
 
     /// Forgets a process that has stopped.
@@ -201,6 +203,9 @@ pub trait Store: Debug + Send + Sync + 'static {
 
 /// A process that was not heard of for three heartbeats is no longer believed to work on anything.
 const HEARD_LATELY: Duration = Duration::from_secs(90);
+
+/// A process that was silent for longer is forgotten. Long after it counts as stale, so that people see that it was there.
+pub const SILENT_FOR: Duration = Duration::from_secs(3_600);
 
 /// What became of a creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

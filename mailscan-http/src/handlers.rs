@@ -17,8 +17,9 @@ use mailscan_core::engine::Monitor;
 use mailscan_core::job::{Job, JobId};
 use mailscan_core::limits::Limits;
 use mailscan_core::pipeline::Pipeline;
-use mailscan_core::plan::{PageRate, WorkerPlan};
+use mailscan_core::plan::{Hosts, PageRate};
 use mailscan_core::queue::Queue;
+use mailscan_core::source::Pace;
 use mailscan_core::store::{JobQuery, Matches, Store};
 use tokio::sync::Notify;
 
@@ -40,6 +41,8 @@ pub(crate) struct Api<P> {
     pub(crate) pipeline: Arc<P>,
     pub(crate) samples: Arc<Samples>,
     pub(crate) limits: Limits,
+    /// How hosts are asked when a plan does not say.
+    pub(crate) pace: Pace,
     pub(crate) events: Events<P>,
     pub(crate) traffic: Arc<Traffic>,
     /// Tells of the engine of this process, if there is one.
@@ -116,12 +119,16 @@ impl<P: Pipeline> Api<P> {
     }
 
     fn plan(&self, query: &PlanQuery) -> Result<Reply, Problem> {
-        let plan = WorkerPlan::new(query.emails, &self.limits);
+        let plan = wire::plan(query.emails, query.workers, &self.limits);
         let answer = wire::Plan::new(&plan, &self.limits);
-        let rate = query
-            .hosts
-            .as_ref()
-            .map(|(connections, hosts)| PageRate::new(plan.workers, *connections, self.limits.deep_scrape, hosts));
+        let connections = query.connections.unwrap_or(self.limits.connections_per_worker);
+        let rate = query.hosts.map(|hosts| {
+            let at_a_time = u32::try_from(self.pace.concurrency).unwrap_or(u32::MAX);
+            let at_a_time = query.per_host.unwrap_or(at_a_time);
+            let interval = query.host_interval.unwrap_or(self.pace.interval);
+            let hosts = Hosts { hosts, at_a_time, interval };
+            PageRate::new(plan.workers, connections, self.limits.deep_scrape, &hosts)
+        });
         Reply::json(&rate.iter().fold(answer, wire::Plan::with_rate))
     }
 

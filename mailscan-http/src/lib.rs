@@ -13,7 +13,7 @@
 //! | `GET /readyz` | whether the store answers |
 //! | `GET /metrics` | figures for Prometheus |
 //! | `GET /openapi.json` | all of this for programs (OpenAPI 3.1) |
-//! | `GET /api/v1/plan?emails=N` | workers and projected time for N e-mails |
+//! | `GET /api/v1/plan?emails=N&workers=N` | workers and projected time for N e-mails |
 //! | `POST /api/v1/jobs` | begins a job; `Idempotency-Key` makes a repetition safe |
 //! | `GET /api/v1/jobs?after=ID&limit=N&status=S,S&order=O` | jobs by id, rising or falling |
 //! | `GET /api/v1/jobs/{id}` | one job with its queue |
@@ -72,6 +72,7 @@ use mailscan_core::engine::Monitor;
 use mailscan_core::limits::Limits;
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::resources::Sampler;
+use mailscan_core::source::Pace;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -85,6 +86,8 @@ pub use tls::{Tls, TlsError};
 pub struct ServeOptions {
     /// The constants of planning.
     pub limits: Limits,
+    /// How workers ask hosts, for plans that do not say.
+    pub pace: Pace,
     /// Who may ask for what; anybody for everything when there are none.
     pub tokens: Option<Tokens>,
     /// Names that are answered to beside those of the loopback interface. A server elsewhere answers to any without them.
@@ -114,6 +117,7 @@ impl Default for ServeOptions {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            pace: Pace::default(),
             tokens: None,
             allow_hosts: Vec::new(),
             tls: None,
@@ -159,6 +163,7 @@ pub async fn serve<P: Pipeline>(
         pipeline,
         samples,
         limits: options.limits.clone(),
+        pace: options.pace,
         events,
         traffic: Arc::clone(&traffic),
         monitor: options.monitor.clone(),

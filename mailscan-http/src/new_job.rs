@@ -25,7 +25,7 @@ const MAX_CLASSES: usize = 100;
 /// The longest line for people, in characters.
 pub(crate) const MAX_TEXT: usize = 1_000;
 /// The largest of the small numbers.
-const MANY: u32 = 100_000;
+pub(crate) const MANY: u32 = 100_000;
 
 /// Reads the body. `paths` are taken as they are, and refused unless `rooted`.
 ///

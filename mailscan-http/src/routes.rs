@@ -3,11 +3,12 @@
 mod parse;
 mod table;
 
+use std::time::Duration;
+
 use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Method, StatusCode};
 use mailscan_core::desk::Change;
 use mailscan_core::job::JobId;
-use mailscan_core::plan::Hosts;
 use mailscan_core::store::{ErrorQuery, JobQuery};
 
 use crate::assets::Asset;
@@ -75,11 +76,16 @@ pub(crate) enum Route {
 }
 
 /// What a plan is made for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PlanQuery {
     pub(crate) emails: u64,
-    /// The connections of a worker and the hosts that pages come from, where the hosts are told.
-    pub(crate) hosts: Option<(u32, Hosts)>,
+    /// Workers instead of those that the limits give.
+    pub(crate) workers: Option<u32>,
+    /// The hosts that pages come from, where they are told; what bounds how fast they come is the server's unless given.
+    pub(crate) hosts: Option<u64>,
+    pub(crate) connections: Option<u32>,
+    pub(crate) per_host: Option<u32>,
+    pub(crate) host_interval: Option<Duration>,
 }
 
 /// Which addresses to list.
@@ -277,7 +283,15 @@ mod tests {
         let list = |after, limit, statuses: &[_]| {
             jobs(JobQuery { after, limit, statuses: statuses.to_vec(), descending: false })
         };
-        let plain = PlanQuery { emails: 10, hosts: None };
+        let plain = PlanQuery { emails: 10, ..PlanQuery::default() };
+        let fully = PlanQuery {
+            emails: 10,
+            workers: Some(3),
+            hosts: Some(2),
+            connections: Some(4),
+            per_host: Some(5),
+            host_interval: Some(Duration::from_millis(500)),
+        };
         let of = ErrorSelection { job: Some(id), host: Some("a.org".to_owned()), ..ErrorSelection::default() };
         let all = ErrorSelection { job: None, ..of.clone() };
         let addresses = AddressQuery { after: 3, limit: 9, search: Some("ann".to_owned()) };
@@ -292,6 +306,7 @@ mod tests {
             ("/api/v1/jobs/7/events", Route::JobEvents(JobId(7))),
             ("/openapi.json", Route::OpenApi),
             ("/api/v1/plan?emails=10", Route::Plan(plain)),
+            ("/api/v1/plan?emails=10&workers=3&hosts=2&connections=4&per_host=5&host_interval=0.5", Route::Plan(fully)),
             ("/api/v1/jobs", list(0, 100, &[])),
             ("/api/v1/jobs?after=3&limit=1000", list(3, 1_000, &[])),
             ("/api/v1/jobs?status=running,paused", list(0, 100, &[JobStatus::Running, JobStatus::Paused])),

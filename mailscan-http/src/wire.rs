@@ -14,7 +14,7 @@ use mailscan_core::clock::Timestamp;
 use mailscan_core::eta::{format_projection, format_seconds};
 use mailscan_core::job::{self, JobSource};
 use mailscan_core::limits::Limits;
-use mailscan_core::plan::{PageRate, WorkerPlan, worker_count};
+use mailscan_core::plan::{PageRate, WorkerPlan};
 use mailscan_core::{eta, store, task};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -170,9 +170,18 @@ fn percentage(job: &job::Job) -> f64 {
     if job.spec.target == 0 { 0.0 } else { (job.collected as f64 * 100.0 / job.spec.target as f64).min(100.0) }
 }
 
+/// The plan for a target, with the workers that somebody asked for where they did; never more than there may be.
+pub fn plan(target: u64, workers: Option<u32>, limits: &Limits) -> WorkerPlan {
+    match workers {
+        // Nobody is needed where nothing is wanted.
+        Some(workers) if target > 0 => WorkerPlan::with_workers(target, workers.min(limits.max_workers)),
+        _ => WorkerPlan::new(target, limits),
+    }
+}
+
 /// The workers that a job is to have.
 pub fn planned(job: &job::Job, limits: &Limits) -> u32 {
-    job.spec.options.workers.unwrap_or_else(|| worker_count(job.spec.target, limits))
+    plan(job.spec.target, job.spec.options.workers, limits).workers
 }
 
 /// A source as people read it.

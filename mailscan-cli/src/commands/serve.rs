@@ -29,9 +29,10 @@ pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
     // Before anybody can think that it serves.
     let reloads = Reloads::listen()?;
     let files = files::for_server();
-    let server = ServeOptions { roots: roots(&typed.root)?, ..config::server(typed, files.connections)? };
     let fetching = config::fetching(&typed.politeness, &JobOptions::default());
     let fetching = config::for_others(fetching, &typed.networks);
+    let server = config::server(typed, files.connections)?;
+    let server = ServeOptions { roots: roots(&typed.root)?, pace: fetching.pace, ..server };
     let options = config::engine(&fetching.pace, &typed.machine, JobFilter::All, files.fetches);
     let list = SuppressionList::load(&typed.suppressed)?;
     let options = EngineOptions { heartbeat: HEARTBEAT, suppression: list.entries.clone(), ..options };

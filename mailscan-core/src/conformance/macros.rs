@@ -103,6 +103,7 @@ macro_rules! conformance_tests {
                 known_answers_in_order
                 addresses_are_listed_as_first_seen;
             records: a_beat_replaces_the_one_before
+                the_dead_are_forgotten_in_the_end
                 silence_is_measured_from_the_last_beat
                 a_forgotten_process_is_gone
                 an_error_comes_back_as_recorded

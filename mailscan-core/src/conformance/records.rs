@@ -2,7 +2,9 @@
 
 use super::jobs::store;
 use super::*;
-use crate::store::{ErrorClass, ErrorQuery, ErrorSelection, JobBound, NewWorkerError, NodeBeat, WorkerState};
+use crate::store::{
+    ErrorClass, ErrorQuery, ErrorSelection, JobBound, NewWorkerError, NodeBeat, SILENT_FOR, WorkerState,
+};
 
 fn beat(name: &str, in_flight: u32) -> NodeBeat {
     let worker =
@@ -57,6 +59,24 @@ pub async fn silence_is_measured_from_the_last_beat<H: Harness>(harness: &H) {
         harness.advance(Duration::from_secs(silent)).await;
         assert_eq!(store.nodes().await.unwrap()[0].silent_for.as_secs(), silent);
     }
+}
+
+/// A process that was silent for longer than an hour is gone with the next beat of any other, and may come back.
+pub async fn the_dead_are_forgotten_in_the_end<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let names = async || {
+        let nodes = store.nodes().await.unwrap();
+        nodes.into_iter().map(|seen| seen.beat.node.0).collect::<Vec<_>>()
+    };
+    store.beat(&beat("a", 0)).await.unwrap();
+    harness.advance(SILENT_FOR - Duration::from_secs(60)).await;
+    store.beat(&beat("b", 0)).await.unwrap();
+    assert_eq!(names().await, ["a", "b"], "people see that it is dead");
+    harness.advance(Duration::from_secs(120)).await;
+    store.beat(&beat("b", 0)).await.unwrap();
+    assert_eq!(names().await, ["b"]);
+    store.beat(&beat("a", 0)).await.unwrap();
+    assert_eq!(names().await, ["a", "b"]);
 }
 
 /// A forgotten process is gone; forgetting it again is safe.

@@ -260,20 +260,21 @@ impl JobRun {
         let in_flight = self.running.load(Ordering::Relaxed);
         let workers_active = u32::try_from(in_flight).unwrap_or(u32::MAX).min(self.plan.workers);
         let stop = self.stopping();
+        let status = stop.as_ref().map_or(JobStatus::Running, |stop| stop.status);
         let eta = {
             let mut window = locked(&self.window);
             window.push(active, collected);
-            Eta::new(collected, target, active, &window)
+            Eta::new(collected, target, active, &window).in_state(status)
         };
         Progress {
             job: self.id(),
-            status: stop.as_ref().map_or(JobStatus::Running, |stop| stop.status),
+            status,
             reason: stop.and_then(|stop| stop.reason).or(trouble),
             collected,
             target,
             workers: self.plan.workers,
             workers_active,
-            workers_idle: self.plan.workers - workers_active,
+            workers_idle: if status == JobStatus::Running { self.plan.workers - workers_active } else { 0 },
             in_flight,
             bound: self.bound(),
             depth,

@@ -226,6 +226,8 @@ async fn close<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
         }
     }
     shared.remove_run(run.id());
+    // Nobody is to be shown at work on it until the next heartbeat.
+    shared.bounds_changed.notify_one();
     shared.progress.publish(run.progress(None, true));
 }
 

@@ -29,7 +29,7 @@ pub struct Progress {
     pub workers: u32,
     /// Workers of this process that are busy with the job.
     pub workers_active: u32,
-    /// Planned workers that have nothing to do.
+    /// Planned workers that have nothing to do; none once the job stops.
     pub workers_idle: u32,
     /// Fetches of the job in flight in this process.
     pub in_flight: usize,

@@ -43,7 +43,7 @@ pub(super) struct Shared<P> {
     pub(super) room: Arc<Semaphore>,
     pub(super) wake_dispatcher: Notify,
     pub(super) wake_supervisor: Notify,
-    /// Jobs are bounded by something else than before.
+    /// Jobs are bounded by something else than before, or one of them has ended here.
     pub(super) bounds_changed: Notify,
     /// No more claims.
     pub(super) drain: CancellationToken,

@@ -6,6 +6,9 @@ import { counted, number } from "../format.js";
 import { figures } from "../parts.js";
 import { givenOf, hostsOf, targetOf } from "./new-job-fields.js";
 
+/** How many, with tenths where few. */
+const some = (rate) => (rate < 10 ? String(Math.round(rate * 10) / 10) : number(Math.floor(rate)));
+
 /** The plan's element, and how to ask anew. */
 export function planOf(signal) {
   const numbers = figures([["workers", "Workers"], ["each", "Addresses per worker"], ["time", "Projected time"]], "Plan");
@@ -23,21 +26,22 @@ export function planOf(signal) {
     if (emails === null) return blank("Say how many addresses you want.");
     try {
       const hosts = hostsOf(fields);
+      const workers = givenOf(fields, "workers");
       const limits = hosts === null ? {} : { hosts, per_host: givenOf(fields, "per_host"), connections: givenOf(fields, "connections") };
-      const plan = await get(`/plan${query({ emails, ...limits })}`, signal);
+      const plan = await get(`/plan${query({ emails, workers, ...limits })}`, signal);
       // A slow answer to an old question is dropped.
-      if (turn === asked) show(plan, givenOf(fields, "workers"), hosts);
+      if (turn === asked) show(plan, workers, hosts);
     } catch (error) {
       if (turn === asked && !signal.aborted) blank(`The plan could not be made: ${error.message}`);
     }
   };
   const show = (plan, workers, hosts) => {
-    numbers.update({ workers: number(workers ?? plan.workers), each: number(plan.emails_per_worker), time: plan.projected_formatted });
+    numbers.update({ workers: number(plan.workers), each: number(plan.emails_per_worker), time: plan.projected_formatted });
     const parts = [];
-    if (workers !== null && workers !== plan.workers) parts.push(`The plan would be ${counted(plan.workers, "worker")}.`);
+    if (workers > plan.workers) parts.push(`There are ${counted(plan.workers, "worker")} at most.`);
     parts.push("The time is a projection for searches; pages take as long as their sites do.");
     if (plan.bound_by === "hosts" && hosts !== null) {
-      parts.push(`${counted(hosts, "host")} ${hosts === 1 ? "bears" : "bear"} at most ${number(Math.max(plan.max_pages_per_second, 1))} pages a second.`);
+      parts.push(`${counted(hosts, "host")} ${hosts === 1 ? "bears" : "bear"} at most ${some(plan.max_pages_per_second)} pages a second.`);
     }
     setText(words, parts.join(" "));
   };

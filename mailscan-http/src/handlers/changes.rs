@@ -8,7 +8,6 @@ use hyper::http::request::Parts;
 use mailscan_core::desk::Change;
 use mailscan_core::job::{JobId, JobSource, JobSpec, NewJob};
 use mailscan_core::pipeline::Pipeline;
-use mailscan_core::plan::WorkerPlan;
 use mailscan_core::store::{Created, Deletion, Store, Transition};
 
 use super::Api;
@@ -37,10 +36,7 @@ impl<P: Pipeline> Api<P> {
             let detail = format!("this `{KEY}` has begun job {}, which is another one: use a key of its own", job.id);
             return Err(Problem::with_status(StatusCode::UNPROCESSABLE_ENTITY, KEY, detail));
         }
-        let plan = match job.spec.options.workers {
-            Some(workers) => WorkerPlan::with_workers(job.spec.target, workers.min(self.limits.max_workers)),
-            None => WorkerPlan::new(job.spec.target, &self.limits),
-        };
+        let plan = wire::plan(job.spec.target, job.spec.options.workers, &self.limits);
         let plan = wire::Plan::new(&plan, &self.limits);
         let answer = wire::CreatedJob { job: wire::Job::new(&job, None, &self.limits), plan };
         let reply = Reply::json(&answer)?.with_status(StatusCode::ACCEPTED);

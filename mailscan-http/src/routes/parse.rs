@@ -1,14 +1,14 @@
 //! What each operation makes of the id in its path and of its parameters, whose names are known to be its own.
 
+use std::time::Duration;
+
 use mailscan_core::job::{JobId, JobStatus, seconds};
-use mailscan_core::limits::Limits;
-use mailscan_core::plan::Hosts;
-use mailscan_core::source::Pace;
 use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, JobQuery};
 
 use super::{AddressQuery, Asked, PlanQuery, Route};
 use crate::assets;
 use crate::export::Format;
+use crate::new_job::MANY;
 use crate::problem::Problem;
 use crate::query::{Query, number};
 use hyper::StatusCode;
@@ -25,25 +25,25 @@ pub(super) fn asset(asked: &Asked<'_>, folder: &str) -> Result<Route, Problem> {
 }
 
 pub(super) fn plan(Asked { query, .. }: &Asked<'_>) -> Result<Route, Problem> {
-    let emails = query.required("emails")?;
-    let pace = Pace::default();
-    let small = |name, default| match query.number(name)?.map(u32::try_from) {
-        None => Ok(default),
-        Some(Ok(value @ 1..)) => Ok(value),
-        Some(_) => Err(Problem::field(name, format!("`{name}` is not from 1 to {}", u32::MAX))),
+    let small = |name| match query.number(name)?.map(u32::try_from) {
+        None => Ok(None),
+        Some(Ok(value @ 1..=MANY)) => Ok(Some(value)),
+        Some(_) => Err(Problem::field(name, format!("`{name}` is not from 1 to {MANY}"))),
     };
-    let at_a_time = small("per_host", u32::try_from(pace.concurrency).unwrap_or(u32::MAX))?;
-    let connections = small("connections", Limits::default().connections_per_worker)?;
-    let interval = match query.text("host_interval")? {
-        None => pace.interval,
-        Some(text) => {
-            let wrong = |why: String| Problem::field("host_interval", format!("`host_interval`: {why}"));
-            let number = text.parse::<f64>().map_err(|_| wrong("give seconds as a number such as 0.1".to_owned()))?;
-            seconds(number).map_err(wrong)?
-        }
-    };
-    let hosts = query.number("hosts")?.map(|hosts| (connections, Hosts { hosts, at_a_time, interval }));
-    Ok(Route::Plan(PlanQuery { emails, hosts }))
+    Ok(Route::Plan(PlanQuery {
+        emails: query.required("emails")?,
+        workers: small("workers")?,
+        hosts: query.number("hosts")?,
+        connections: small("connections")?,
+        per_host: small("per_host")?,
+        host_interval: query.text("host_interval")?.map(interval).transpose()?,
+    }))
+}
+
+fn interval(text: &str) -> Result<Duration, Problem> {
+    let wrong = |why: String| Problem::field("host_interval", format!("`host_interval`: {why}"));
+    let number = text.parse::<f64>().map_err(|_| wrong("give seconds as a number such as 0.1".to_owned()))?;
+    seconds(number).map_err(wrong)
 }
 
 pub(super) fn jobs(Asked { query, .. }: &Asked<'_>) -> Result<Route, Problem> {

@@ -8,6 +8,7 @@ use mailscan_core::store::ErrorClass;
 use super::parse::{self, MAX_LIMIT};
 use super::{Answer, Asked, Body, Kind, Operation, Parameter, Parse, Resource, Route, Verb};
 use crate::metrics::MEDIA as METRICS;
+use crate::new_job::MANY;
 use crate::problem::Problem;
 
 /// Where the founding API is.
@@ -129,14 +130,23 @@ pub(crate) const RESOURCES: &[Resource] = &[
             "Workers and projected time for a number of e-mails",
             &[
                 required("emails", Kind::Number(0, u64::MAX), "how many e-mails are to be collected"),
+                optional("workers", Kind::Number(1, MANY as u64), "workers instead of the planned number"),
                 optional(
                     "hosts",
                     Kind::Number(0, u64::MAX),
-                    "hosts that the pages come from: tells the pages a second",
+                    "hosts that the pages come from: tells the pages a second, where each takes as long as the projection says",
                 ),
-                optional("per_host", Kind::Number(1, u32::MAX as u64), "the most requests to one host at a time; 8"),
-                optional("host_interval", Kind::Seconds, "seconds between two requests to one host; 0.1"),
-                optional("connections", Kind::Number(1, u32::MAX as u64), "connections of one worker; 100"),
+                optional(
+                    "per_host",
+                    Kind::Number(1, MANY as u64),
+                    "the most requests to one host at a time; as the server was started (8) when it is left out",
+                ),
+                optional(
+                    "host_interval",
+                    Kind::Seconds,
+                    "seconds between two requests to one host; as the server was started (0.1) when it is left out",
+                ),
+                optional("connections", Kind::Number(1, MANY as u64), "connections of one worker; 100"),
             ],
             Answer::Json("Plan"),
             parse::plan,

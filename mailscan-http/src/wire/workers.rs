@@ -9,12 +9,13 @@ use utoipa::ToSchema;
 
 use super::{Eta, Queue, percentage, planned};
 
-/// The workers of a job, as they last said.
+/// The workers of a job, as they last said; none of a job that does not run.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Workers {
     job_id: u64,
     planned: u32,
     active: u32,
+    /// Workers that do nothing and that the plan has for the job.
     idle: u32,
     stale: u32,
     workers: Vec<Worker>,
@@ -36,15 +37,26 @@ pub struct Worker {
 impl Workers {
     /// The workers of a job among all processes that the store knows of.
     pub fn new(job: &job::Job, nodes: &[NodeSeen], limits: &Limits) -> Self {
+        let planned = planned(job, limits);
+        if job.status != JobStatus::Running {
+            // Nobody works on it, whatever the last heartbeats said.
+            return Self { job_id: job.id.0, planned, active: 0, idle: 0, stale: 0, workers: Vec::new() };
+        }
         let workers: Vec<_> = nodes.iter().flat_map(|node| workers_of(job, node, limits)).collect();
         let count = |state| u32::try_from(workers.iter().filter(|worker| worker.state == state).count());
         let active = count("active").unwrap_or(u32::MAX);
         let stale = count("stale").unwrap_or(u32::MAX);
-        let planned = planned(job, limits);
-        // Those planned for a job that nobody works on are not idle: there are none.
-        let idle = if job.status == JobStatus::Running { planned.saturating_sub(active) } else { 0 };
+        // Workers belong to no job: so many of those that do nothing are there for this one.
+        let idle = idle(nodes, limits).min(planned.saturating_sub(active));
         Self { job_id: job.id.0, planned, active, idle, stale, workers }
     }
+}
+
+/// Workers without anything in flight, in processes that are alive.
+fn idle(nodes: &[NodeSeen], limits: &Limits) -> u32 {
+    let alive = nodes.iter().filter(|node| node.silent_for < limits.stale_after);
+    let idle = alive.flat_map(|node| &node.beat.workers).filter(|worker| worker.in_flight == 0);
+    u32::try_from(idle.count()).unwrap_or(u32::MAX)
 }
 
 fn workers_of<'a>(job: &'a job::Job, node: &'a NodeSeen, limits: &'a Limits) -> impl Iterator<Item = Worker> + 'a {

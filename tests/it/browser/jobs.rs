@@ -9,6 +9,7 @@ use mailscan_core::simulate::SimulationOptions;
 use serde_json::json;
 use tokio::time::timeout;
 
+use super::page::BACKSPACE;
 use super::{Desk, HANGS, quick, slow};
 use crate::cli::run_in;
 
@@ -25,6 +26,12 @@ async fn a_job_is_created_in_the_form_watched_to_its_end_and_exported() {
     page.fill("#target", "20000").await;
     page.until_figure("workers", "1,000").await;
     page.fill("#target", "300").await;
+    page.until_figure("workers", "15").await;
+    page.eval("document.querySelector('.job-form details').open = true").await;
+    page.fill("#workers", "3").await;
+    page.until_figure("workers", "3").await;
+    page.until_figure("each", "100").await;
+    page.keys(BACKSPACE).await;
     page.until_figure("workers", "15").await;
 
     // What is wrong stands beside its field, whether the page or the server sees it.

@@ -12,6 +12,7 @@ use super::chrome::Browser;
 pub(super) const TAB: &str = "\u{E004}";
 pub(super) const ENTER: &str = "\u{E007}";
 pub(super) const ESCAPE: &str = "\u{E00C}";
+pub(super) const BACKSPACE: &str = "\u{E003}";
 pub(super) const RIGHT: &str = "\u{E014}";
 
 /// The page of one server.

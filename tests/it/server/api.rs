@@ -10,13 +10,15 @@ use mailscan_core::extract::Form;
 use mailscan_core::job::{JobId, JobStatus};
 use mailscan_core::lease::{FailureClass, NodeId};
 use mailscan_core::queue::Queue;
+use mailscan_core::source::Pace;
 use mailscan_core::store::{ErrorClass, NewWorkerError, NodeBeat, Sighting, Store, WorkerState};
 use mailscan_core::task::{NewTask, TaskId, Work};
 use mailscan_http::ServeOptions;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::client::{get, names, request};
-use super::{job, start};
+use super::{HANGS, Running, job, start};
 
 /// The names of an estimate, the contract's among them.
 const ETA: [&str; 11] = [
@@ -95,6 +97,16 @@ async fn health_plan_and_system_need_no_job() {
     let plan = get(server.address, "/api/v1/plan?emails=20000&hosts=1000&per_host=1&host_interval=3").await.json();
     assert_eq!((plan["max_pages_per_second"].as_f64().unwrap().floor(), &plan["bound_by"]), (333.0, &json!("hosts")));
 
+    let fewer = get(server.address, "/api/v1/plan?emails=20000&workers=10&connections=1&hosts=1000").await.json();
+    assert_eq!((&fewer["workers"], &fewer["emails_per_worker"]), (&json!(10), &json!(2_000)));
+    assert_eq!((&fewer["max_pages_per_second"], &fewer["bound_by"]), (&json!(5.0), &json!("workers")));
+    let most = get(server.address, "/api/v1/plan?emails=20000&workers=5000").await.json();
+    assert_eq!(most["workers"], 1_000, "as many as there may be");
+    for wrong in ["workers=0", "workers=100001", "workers=x", "connections=0", "per_host=0"] {
+        let answer = get(server.address, &format!("/api/v1/plan?emails=1&{wrong}")).await;
+        assert_eq!((answer.status, &answer.json()["field"]), (400, &json!(wrong.split('=').next())), "{wrong}");
+    }
+
     for target in ["/api/v1/system", "/?page=api&action=system-resources"] {
         let system = get(server.address, target).await;
         assert_eq!(system.names(), SYSTEM, "{target}");
@@ -129,7 +141,11 @@ async fn a_running_job_from_every_side() {
     }
 
     let workers = get(server.address, "/api/v1/jobs/1/workers").await.json();
-    assert_eq!((&workers["planned"], &workers["active"], &workers["idle"]), (&json!(5), &json!(1), &json!(4)));
+    assert_eq!(
+        (&workers["planned"], &workers["active"], &workers["idle"]),
+        (&json!(5), &json!(1), &json!(1)),
+        "one does nothing"
+    );
     assert_eq!((&workers["stale"], workers["workers"].as_array().unwrap().len()), (&json!(0), 2));
     assert_eq!((&workers["workers"][0]["state"], &workers["workers"][1]["state"]), (&json!("active"), &json!("idle")));
     assert_eq!(workers["workers"][0]["task"], "a page");
@@ -149,6 +165,67 @@ async fn a_running_job_from_every_side() {
     let status = status.json();
     assert_eq!((&status["status"], &status["workers"]["active"]), (&json!("running"), &json!(1)));
     assert_eq!((&status["eta_seconds"], &status["queue"]["pending"]), (&json!(20), &json!(7)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_are_asked_as_the_server_was_started_unless_a_plan_says_otherwise() {
+    let pace = Pace { interval: Duration::from_secs(2), concurrency: 1, ..Pace::default() };
+    let server = start(ServeOptions { pace, ..ServeOptions::default() }).await;
+    let rate = async |more: &str| {
+        let plan = get(server.address, &format!("/api/v1/plan?emails=20000&hosts=3{more}")).await.json();
+        plan["max_pages_per_second"].as_f64().unwrap()
+    };
+    assert_eq!(rate("").await, 1.5);
+    assert_eq!(rate("&host_interval=0").await, 1.5, "a page takes two seconds");
+    assert_eq!(rate("&host_interval=0.5&per_host=8").await, 6.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_does_not_run_has_no_rate_and_no_workers() {
+    let server = start(ServeOptions::default()).await;
+    let id = running_job(&server.store).await;
+    beat(&server.store, id).await;
+    let from = [JobStatus::Running, JobStatus::Paused, JobStatus::Queued];
+    for (to, seconds) in [
+        (JobStatus::Paused, json!(null)),
+        (JobStatus::Queued, json!(null)),
+        (JobStatus::Running, json!(20)),
+        (JobStatus::Completed, json!(0)),
+    ] {
+        server.store.transition(id, &from, to, None).await.unwrap();
+        for target in ["/api/v1/jobs/1/eta", "/?page=api&action=job-worker-status&job_id=1"] {
+            let shown = until(&server, target, |shown| shown["status"] == to.as_str()).await;
+            assert_eq!(
+                (&shown["eta_seconds"], shown["eta_formatted"].is_null()),
+                (&seconds, seconds.is_null()),
+                "{to}"
+            );
+            let rate = if to == JobStatus::Running { 120.0 } else { 0.0 };
+            assert_eq!((&shown["emails_per_minute"], &shown["remaining_emails"]), (&json!(rate), &json!(40)), "{to}");
+            assert_eq!(shown["overall_emails_per_minute"], 120.0, "{to}: what was is as it was");
+        }
+        let workers = until(&server, &format!("/api/v1/jobs/{id}/workers"), |workers| {
+            (workers["active"] == 1) == (to == JobStatus::Running)
+        })
+        .await;
+        if to != JobStatus::Running {
+            assert_eq!((&workers["idle"], &workers["stale"], &workers["workers"]), (&json!(0), &json!(0), &json!([])));
+        }
+    }
+}
+
+/// What is at a path once this holds.
+async fn until(server: &Running, target: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    timeout(HANGS, async {
+        loop {
+            let shown = get(server.address, target).await.json();
+            if wanted(&shown) {
+                return shown;
+            }
+        }
+    })
+    .await
+    .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use crate::job::{Job, JobId, JobStatus, NewJob};
 use crate::lease::NodeId;
 use crate::store::{
     Created, Deletion, ErrorGroup, ErrorQuery, ErrorSelection, Inserted, JobQuery, NewWorkerError, NodeBeat, NodeSeen,
-    Resolution, Sighting, Store, Stored, Transition, WorkerError,
+    Resolution, SILENT_FOR, Sighting, Store, Stored, Transition, WorkerError,
 };
 use crate::task::TaskId;
 
@@ -250,7 +250,9 @@ impl Store for MemoryStore {
 
     async fn beat(&self, beat: &NodeBeat) -> Result<()> {
         let now = self.clock.now();
-        self.lock().nodes.insert(beat.node.clone(), (beat.clone(), now));
+        let mut state = self.lock();
+        state.nodes.insert(beat.node.clone(), (beat.clone(), now));
+        state.nodes.retain(|_, (_, at)| now.since(*at) <= SILENT_FOR);
         Ok(())
     }
 

@@ -21,7 +21,7 @@ use crate::job::{Job, JobId, JobStatus, NewJob};
 use crate::lease::NodeId;
 use crate::store::{
     Created, Deletion, ErrorClass, ErrorGroup, ErrorQuery, ErrorSelection, Inserted, JobQuery, NewWorkerError,
-    NodeBeat, NodeSeen, Resolution, Sighting, Store, Stored, Transition, WorkerError,
+    NodeBeat, NodeSeen, Resolution, SILENT_FOR, Sighting, Store, Stored, Transition, WorkerError,
 };
 use crate::task::TaskId;
 
@@ -311,6 +311,8 @@ impl Store for Sqlite {
             let (workers, bounds) = (spec::encode_workers(&beat.workers)?, spec::encode_bounds(&beat.bounds)?);
             let mut replace = session.connection.prepare_cached(sql!("node_beat"))?;
             replace.execute(params![beat.node.0, beat.host, beat.pid, workers, int(now.0), bounds])?;
+            let since = int(now.0).saturating_sub(millis(SILENT_FOR));
+            session.connection.prepare_cached(sql!("node_forget_silent"))?.execute([since])?;
             Ok(())
         })
         .await

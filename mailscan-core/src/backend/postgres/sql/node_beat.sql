@@ -1,4 +1,12 @@
--- Replaces what a process said of itself.
+-- Replaces what a process said of itself, and forgets those that were silent for an hour.
+WITH gone AS (
+    DELETE FROM mailscan.node WHERE node IN (
+        SELECT node FROM mailscan.node
+        WHERE beat_at < statement_timestamp() - interval '1 hour' AND node <> $1
+        -- Whoever beats at the same time does the same: nobody waits for the other.
+        FOR UPDATE SKIP LOCKED
+    )
+)
 INSERT INTO mailscan.node (node, host, pid, workers, bounds, beat_at)
 VALUES ($1, $2, $3, $4, $5, statement_timestamp())
 ON CONFLICT (node) DO UPDATE SET host = excluded.host, pid = excluded.pid, workers = excluded.workers,
