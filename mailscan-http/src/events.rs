@@ -16,7 +16,7 @@ use futures::{Stream, StreamExt};
 use http_body_util::StreamBody;
 use hyper::StatusCode;
 use hyper::body::Frame;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use mailscan_core::clock::Clock;
 use mailscan_core::job::JobId;
 use mailscan_core::limits::Limits;
@@ -33,6 +33,8 @@ use crate::samples::Samples;
 const EVERY: Duration = Duration::from_millis(250);
 /// How often something is sent to a listener for whom there is no event, so that both sides notice when the other is gone.
 const COMMENT_EVERY: Duration = Duration::from_secs(15);
+/// The header by which one who comes back says what it heard last.
+pub(crate) const LAST_EVENT_ID: &str = "Last-Event-ID";
 /// The format of events.
 pub(crate) const MEDIA: &str = "text/event-stream";
 /// The most listeners.
@@ -92,14 +94,22 @@ impl<P: Pipeline> Events<P> {
         Ok(self.reply(place, frames))
     }
 
-    /// The events of all jobs.
+    /// The events of all jobs: those since `Last-Event-ID` for one who comes back.
     ///
     /// # Errors
     /// 503 when there are too many listeners.
-    pub(crate) fn list(&self) -> Result<Reply, Problem> {
+    pub(crate) fn list(&self, headers: &HeaderMap) -> Result<Reply, Problem> {
         let place = self.place()?;
-        let frames = list::listen(&self.source, &self.list);
+        // What is no id of ours is the id of an event that is not known any more.
+        let id = |value: &HeaderValue| value.to_str().ok().and_then(|id| id.trim().parse().ok()).unwrap_or(u64::MAX);
+        let heard = headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty()).map(id);
+        let frames = list::listen(&self.source, &self.list, heard);
         Ok(self.reply(place, frames))
+    }
+
+    /// Tells the listeners to all jobs of one that was deleted here.
+    pub(crate) fn deleted(&self, id: JobId) {
+        list::deleted(&self.list, id);
     }
 
     /// How many listen.
@@ -134,9 +144,15 @@ fn too_many(what: &str) -> Problem {
     )
 }
 
+/// What an event says, in one line.
+fn data(data: &impl Serialize) -> Bytes {
+    // The wire forms are of strings and numbers, which always serialize, without line ends.
+    serde_json::to_vec(data).unwrap_or_default().into()
+}
+
 /// An event as it is sent.
 fn event(name: &str, id: Option<u64>, data: &impl Serialize) -> Bytes {
-    // The wire forms are of strings and numbers, which always serialize, without line ends.
+    // As above.
     let data = serde_json::to_string(data).unwrap_or_default();
     let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
     Bytes::from(format!("event: {name}\n{id}data: {data}\n\n"))
@@ -208,9 +224,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_far_behind_on_the_list_is_told_how_all_stands() {
+    async fn who_is_far_behind_on_the_list_is_told_each_row_once_as_it_is_now() {
         let (events, pipeline, id) = events().await;
-        let mut listener = body(events.list());
+        let mut listener = body(events.list(&HeaderMap::new()));
         assert!(next(&mut listener).await.unwrap().contains(r#""status":"queued""#));
         for n in 0..100 {
             let spec = JobSpec::new(100 + n, vec![JobSource::Path("in".to_owned())]);
@@ -218,10 +234,12 @@ mod tests {
             tokio::time::sleep(EVERY * 2).await;
         }
         let all = next(&mut listener).await.unwrap();
-        assert_eq!(all.matches("event: job\n").count(), 101);
-        assert!(all.contains(&format!(r#"{{"id":{}"#, id.0)));
+        assert_eq!(all.matches("event: job\n").count(), 100);
+        assert!(!all.contains(&format!(r#"{{"id":{},"#, id.0)), "that one is as it was");
         drop(listener);
-        tokio::time::sleep(EVERY * 2).await;
+        tokio::time::sleep(Duration::from_secs(59)).await;
+        assert!(events.list.is_followed(), "for those who come back");
+        tokio::time::sleep(Duration::from_secs(2)).await;
         assert!(!events.list.is_followed());
     }
 
@@ -233,8 +251,8 @@ mod tests {
         drop(watched);
         tokio::time::sleep(EVERY).await;
         let listeners: Vec<_> = (0..MAX_LISTENERS).map(|_| body(events.job(id))).collect();
-        assert_eq!(events.list().unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(events.list(&HeaderMap::new()).unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
         drop(listeners);
-        assert!(events.list().is_ok());
+        assert!(events.list(&HeaderMap::new()).is_ok());
     }
 }

@@ -66,7 +66,7 @@ impl<P: Pipeline> Api<P> {
                 self.find(id).await?;
                 self.events.job(id)
             }
-            Route::Events => self.events.list(),
+            Route::Events => self.events.list(&head.headers),
             Route::Health => Reply::json(&wire::Health { status: "ok" }),
             Route::Asset(asset) => Ok(asset.reply()),
             Route::OpenApi => Ok(Reply::whole("application/json", self.openapi.clone())),

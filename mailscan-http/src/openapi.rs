@@ -1,13 +1,17 @@
 //! The description of the API (OpenAPI 3.1), made of the table of routes and the types that are sent.
 
 use hyper::StatusCode;
+use serde_json::json;
 use utoipa::OpenApi;
+use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{
     HttpMethod, Operation as Described, OperationBuilder, ParameterBuilder, ParameterIn, PathItemBuilder,
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{AdditionalProperties, AnyOfBuilder, ArrayBuilder, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{
+    AdditionalProperties, AnyOfBuilder, ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaType, Type,
+};
 use utoipa::openapi::{
     ContentBuilder, InfoBuilder, OpenApiBuilder, PathsBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
 };
@@ -15,7 +19,7 @@ use utoipa::openapi::{
 use crate::events;
 use crate::export::Format;
 use crate::problem::{self, Fault};
-use crate::routes::{Answer, ID, Kind, Operation, Parameter, RESOURCES, Resource, Verb};
+use crate::routes::{Answer, Event, ID, Kind, Operation, Parameter, RESOURCES, Resource, Verb};
 use crate::wire;
 
 /// Everything that is sent in JSON.
@@ -26,19 +30,23 @@ use crate::wire;
     wire::Addresses,
     wire::AllErrors,
     wire::CreatedJob,
+    wire::Deleted,
     wire::ErrorList,
     wire::Errors,
     wire::Eta,
+    wire::Gone,
     wire::Health,
     wire::Job,
     wire::Jobs,
     wire::NewJob,
     wire::Nodes,
     wire::Plan,
+    wire::Progress,
     wire::Rates,
     wire::Reason,
     wire::Resolve,
     wire::Resolved,
+    wire::Snapshot,
     wire::System,
     wire::WorkerStatus,
     wire::Workers
@@ -111,6 +119,15 @@ fn describe(resource: &Resource, operation: &Operation) -> Described {
     for parameter in operation.parameters {
         described = described.parameter(query(parameter));
     }
+    if matches!(operation.answer, Answer::Events(_)) {
+        let heard = ParameterBuilder::new()
+            .name(events::LAST_EVENT_ID)
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some("the `id` of the last event that was heard, from one who comes back"))
+            .schema(Some(text(None, None)));
+        described = described.parameter(heard);
+    }
     if operation.status == StatusCode::ACCEPTED {
         let key = ParameterBuilder::new()
             .name("Idempotency-Key")
@@ -167,19 +184,19 @@ fn text(length: Option<(usize, usize)>, pattern: Option<&str>) -> RefOr<Schema> 
 
 fn answer(operation: &Operation) -> Response {
     let response = ResponseBuilder::new().description(operation.summary);
-    let json = |schema: RefOr<Schema>| ContentBuilder::new().schema(Some(schema)).build();
+    let of = |schema: RefOr<Schema>| ContentBuilder::new().schema(Some(schema)).build();
     let response = match operation.answer {
         Answer::Nothing => response,
-        Answer::Json(name) => response.content("application/json", json(by(name).into())),
-        Answer::Text(media) => response.content(media, json(text(None, None))),
-        Answer::Events(names) => response.content(events::MEDIA, json(event(names))),
+        Answer::Json(name) => response.content("application/json", of(by(name).into())),
+        Answer::Text(media) => response.content(media, of(text(None, None))),
+        Answer::Events(events) => response.content(events::MEDIA, of(any_event(events))),
         Answer::OpenApi => {
             let any = ObjectBuilder::new().schema_type(SchemaType::new(Type::Object));
-            response.content("application/json", json(RefOr::T(any.build().into())))
+            response.content("application/json", of(RefOr::T(any.build().into())))
         }
         Answer::Export => Format::ALL
             .into_iter()
-            .fold(response, |response, format| response.content(format.media_type(), json(text(None, None)))),
+            .fold(response, |response, format| response.content(format.media_type(), of(text(None, None)))),
     };
     if operation.status == StatusCode::ACCEPTED {
         let location = HeaderBuilder::new().schema(text(None, None)).description(Some("where the job is")).build();
@@ -188,20 +205,28 @@ fn answer(operation: &Operation) -> Response {
     response.build()
 }
 
-/// What each of the events is that a stream is made of, as the version of OpenAPI has no word for the stream itself.
-fn event(names: &[&str]) -> RefOr<Schema> {
-    let name = ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).enum_values(Some(names.iter().copied()));
+/// What each of the events is that a stream is made of, as the version of OpenAPI has no word for the stream itself. What
+/// the text of `data` holds is told by `x-data`, for which there is no word either.
+fn any_event(events: &[Event]) -> RefOr<Schema> {
+    RefOr::T(events.iter().fold(OneOfBuilder::new(), |any, described| any.item(event(described))).build().into())
+}
+
+fn event(Event { name, data, about }: &Event) -> Schema {
+    let text_of = |name: &str| format!("#/components/schemas/{name}");
+    let schemas: Vec<_> = data.iter().map(|name| json!({ "$ref": text_of(name) })).collect();
+    let held = ExtensionsBuilder::new().add("x-data", json!({ "anyOf": schemas })).build();
+    let name = ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).enum_values(Some([*name]));
     let data = ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).content_media_type("application/json");
-    let event = ObjectBuilder::new()
-        .description(Some(
-            "One event of the stream. Whoever comes back is told at once how it stands; `id` is the moment of that",
-        ))
+    ObjectBuilder::new()
+        .description(Some(*about))
         .property("event", name)
         .property("id", text(None, None))
         .property("data", data)
         .required("event")
-        .required("data");
-    RefOr::T(event.build().into())
+        .required("data")
+        .extensions(Some(held))
+        .build()
+        .into()
 }
 
 fn problem() -> Response {

@@ -160,12 +160,20 @@ pub(crate) enum Answer {
     Json(&'static str),
     /// Text of this media type.
     Text(&'static str),
-    /// A stream of events of these names.
-    Events(&'static [&'static str]),
+    /// A stream of these events.
+    Events(&'static [Event]),
     /// A description of all this, in JSON.
     OpenApi,
     /// Addresses in one of the formats of an export.
     Export,
+}
+
+/// One kind of event of a stream.
+pub(crate) struct Event {
+    pub(crate) name: &'static str,
+    /// What its data is: JSON by one of these schemas.
+    pub(crate) data: &'static [&'static str],
+    pub(crate) about: &'static str,
 }
 
 /// A method that some resource has. `HEAD` goes with `GET`, and every resource has `OPTIONS`.

@@ -1,6 +1,7 @@
 //! What the answers look like as JSON. The core's types come in, and know nothing of it.
 
 mod asked;
+mod events;
 mod found;
 mod names;
 mod progress;
@@ -20,6 +21,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use asked::{NewJob, Reason, Resolve};
+pub use events::{Deleted, Gone, Snapshot};
 pub use found::{Address, Addresses, AllErrors, ErrorList, ErrorRow, Resolution, Resolved};
 pub(crate) use progress::Around;
 pub use progress::Progress;

@@ -10,7 +10,7 @@ import { table } from "../table.js";
 const PAGE = 50;
 /** The most rows that are kept; older jobs are found by their state. */
 const MOST = 1_000;
-/** What events do not say, such as a job that was deleted elsewhere, is seen after so long. */
+/** What events do not say, such as a settled job that another server deleted, is seen after so long. */
 const LOOK_AGAIN = 30_000;
 
 function columns() {
@@ -84,8 +84,11 @@ function mount({ status: wanted = "" }, { signal, moved }) {
     else known.set(job.id, job);
     show();
   };
+  const deleted = ({ id }) => {
+    if (known.delete(id)) show();
+  };
   every(LOOK_AGAIN, signal, first);
-  follow("/events", { signal, poll: first, on: { job: changed } });
+  follow("/events", { signal, poll: first, on: { job: changed, deleted, snapshot: () => first().catch(() => {}) } });
 
   return h("div", { class: "view" },
     h("div", { class: "row" }, h("h1", {}, "Jobs"), count),

@@ -10,7 +10,6 @@ use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::Queue;
 use mailscan_core::store::{JobBound, NodeSeen, Store};
 use mailscan_core::task::Depth;
-use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -95,7 +94,7 @@ async fn follow<P: Pipeline>(source: Source<P>, watches: Watches, id: JobId, wat
             }
         };
         let Some((job, progress)) = seen else {
-            let gone = event("end", None, &json!({ "id": id.0, "status": "deleted" }));
+            let gone = event("end", None, &wire::Gone::new(id));
             return end(&watches, id, &watch, gone);
         };
         let settled = matches!(job.status, JobStatus::Completed | JobStatus::Failed | JobStatus::Cancelled);

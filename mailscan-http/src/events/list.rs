@@ -1,31 +1,40 @@
-//! The events of all jobs: `job` for each whose row in the list changed, `deleted` for each that is gone.
+//! The events of all jobs: `job` for each whose row in the list changed, `deleted` for each that is gone, and `snapshot` for
+//! whoever was away for too long to be told what changed.
 //!
 //! Followed are the jobs that may still change by themselves, and those that are new. One that is settled is shown once more
-//! and then forgotten, so what is kept does not grow with the number of jobs.
+//! and is then no longer followed, so what is kept does not grow with the number of jobs.
+//!
+//! The ids of events rise, also from one process to the next. Whoever comes back with the last id that it had is told what
+//! changed since: each row is kept with the id of its last change, and of the jobs that ended or are gone the last
+//! [`MAX_ENDED`] are remembered, for [`LINGER`] even when nobody listens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use futures::Stream;
 use mailscan_core::job::{Job, JobId, JobStatus};
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::store::{JobQuery, Store};
-use serde_json::json;
-use tokio::sync::broadcast;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::{EVERY, Source, event, lock};
+use super::{EVERY, Source, data, lock};
 use crate::wire;
 
 /// The states in which a job may change by itself.
 const OPEN: [JobStatus; 3] = [JobStatus::Queued, JobStatus::Running, JobStatus::Paused];
 /// The most jobs that are followed, those with the lowest ids, and the most new ones of one look.
 const MAX_JOBS: usize = 1_024;
-/// How many batches a listener may be behind. Then it is sent how everything stands instead.
-const BEHIND: usize = 16;
+/// The most jobs that ended or are gone of which whoever comes back is told.
+const MAX_ENDED: usize = 1_024;
+/// How long the jobs are followed when nobody listens any more, for those who come back.
+const LINGER: Duration = Duration::from_secs(60);
+/// How many ids there are for each millisecond since 1970, so that those of a later process are higher.
+const IDS_PER_MILLISECOND: u64 = 1 << 20;
 
-/// What the listeners share.
+/// What the listeners share; `None` while nobody listens.
 #[derive(Debug, Default)]
 pub(super) struct List(Mutex<Option<Shown>>);
 
@@ -36,67 +45,205 @@ impl List {
     }
 }
 
-/// What is shown while somebody listens.
-#[derive(Debug)]
-struct Shown {
-    rows: BTreeMap<JobId, Bytes>,
-    batches: broadcast::Sender<Bytes>,
+/// One event, as it was sent last.
+#[derive(Clone, Debug)]
+struct Event {
+    id: u64,
+    name: &'static str,
+    data: Bytes,
 }
 
-impl Shown {
-    fn all(&self) -> Bytes {
-        self.rows
-            .values()
-            .fold(BytesMut::new(), |mut all, row| {
-                all.extend_from_slice(row);
-                all
-            })
-            .freeze()
+impl Event {
+    fn write(&self, to: &mut BytesMut) {
+        to.put_slice(format!("event: {}\nid: {}\ndata: ", self.name, self.id).as_bytes());
+        to.put_slice(&self.data);
+        to.put_slice(b"\n\n");
     }
 }
 
-/// What is sent to one more listener; the first one's coming starts the watch.
-pub(super) fn listen<P: Pipeline>(source: &Source<P>, list: &Arc<List>) -> impl Stream<Item = Bytes> + Send + use<P> {
+/// What is shown while somebody listens.
+#[derive(Debug)]
+struct Shown {
+    /// The jobs that are followed, as they were told last.
+    rows: BTreeMap<JobId, Event>,
+    /// What was told of jobs that are no longer followed, the oldest first.
+    ended: VecDeque<Event>,
+    /// Whoever has heard less than this may have missed something that is forgotten.
+    forgotten: u64,
+    /// The newest id.
+    last: u64,
+    /// The id before the newest batch, and the batch.
+    batch: (u64, Bytes),
+    /// How all stands, for whoever needs it, as of an id.
+    snapshot: Option<(u64, Bytes)>,
+    /// Tells of each batch, and of the first look.
+    news: watch::Sender<bool>,
+}
+
+impl Shown {
+    /// Before the first look.
+    fn new(now: u64) -> Self {
+        let first = now.saturating_mul(IDS_PER_MILLISECOND);
+        Self {
+            rows: BTreeMap::new(),
+            ended: VecDeque::new(),
+            forgotten: first,
+            last: first,
+            batch: (first, Bytes::new()),
+            snapshot: None,
+            news: watch::Sender::new(false),
+        }
+    }
+
+    /// What is to be sent to a listener that has heard everything up to this id, or nothing yet.
+    fn since(&mut self, heard: Option<u64>) -> Bytes {
+        match heard {
+            None => written(self.rows.values()),
+            Some(heard) if heard == self.last => Bytes::new(),
+            // All who listen share it.
+            Some(heard) if heard == self.batch.0 => self.batch.1.clone(),
+            Some(heard) if (self.forgotten..self.last).contains(&heard) => {
+                written(self.rows.values().chain(&self.ended).filter(|event| event.id > heard))
+            }
+            Some(_) => self.snapshot(),
+        }
+    }
+
+    /// How all stands.
+    fn snapshot(&mut self) -> Bytes {
+        if let Some((_, bytes)) = self.snapshot.as_ref().filter(|(id, _)| *id == self.last) {
+            return bytes.clone();
+        }
+        let mut data = BytesMut::from(&b"{\"jobs\":["[..]);
+        for (n, row) in self.rows.values().enumerate() {
+            data.put_slice(if n > 0 { b"," } else { b"" });
+            data.put_slice(&row.data);
+        }
+        data.put_slice(b"]}");
+        let bytes = written([&Event { id: self.last, name: "snapshot", data: data.freeze() }]);
+        self.snapshot = Some((self.last, bytes.clone()));
+        bytes
+    }
+
+    fn event(&mut self, name: &'static str, data: Bytes) -> Event {
+        self.last += 1;
+        Event { id: self.last, name, data }
+    }
+
+    /// Remembers what was told of a job that is followed no longer.
+    fn end(&mut self, event: Event) {
+        self.ended.push_back(event);
+        if self.ended.len() > MAX_ENDED
+            && let Some(oldest) = self.ended.pop_front()
+        {
+            self.forgotten = oldest.id;
+        }
+    }
+
+    /// Takes note of a job; answers the event when it is other than before.
+    fn note(&mut self, job: &Job, data: Bytes) -> Option<Event> {
+        let open = OPEN.contains(&job.status);
+        let old = if open { self.rows.get(&job.id).cloned() } else { self.rows.remove(&job.id) };
+        if old.is_some_and(|old| old.data == data) {
+            return None;
+        }
+        let event = self.event("job", data);
+        if open {
+            self.rows.insert(job.id, event.clone());
+        } else {
+            self.end(event.clone());
+        }
+        Some(event)
+    }
+
+    /// Takes note of a job that is gone.
+    fn gone(&mut self, id: JobId) -> Event {
+        self.rows.remove(&id);
+        let event = self.event("deleted", data(&wire::Deleted::new(id)));
+        self.end(event.clone());
+        event
+    }
+
+    /// Tells all listeners; `before` is the newest id that they have.
+    fn tell(&mut self, before: u64, events: &[Event]) {
+        if !events.is_empty() {
+            self.batch = (before, written(events));
+        }
+        self.news.send_replace(true);
+    }
+}
+
+/// Events as they are sent, in the order of their ids.
+fn written<'a>(events: impl IntoIterator<Item = &'a Event>) -> Bytes {
+    let mut events: Vec<_> = events.into_iter().collect();
+    events.sort_unstable_by_key(|event| event.id);
+    let mut bytes = BytesMut::new();
+    events.into_iter().for_each(|event| event.write(&mut bytes));
+    bytes.freeze()
+}
+
+/// What is sent to one more listener, which has heard everything up to an id or comes for the first time; the first one's
+/// coming starts the watch.
+pub(super) fn listen<P: Pipeline>(
+    source: &Source<P>,
+    list: &Arc<List>,
+    heard: Option<u64>,
+) -> impl Stream<Item = Bytes> + Send + use<P> {
     let mut shown = lock(&list.0);
     let now = shown.get_or_insert_with(|| {
         tokio::spawn(follow(source.clone(), list.clone()));
-        Shown { rows: BTreeMap::new(), batches: broadcast::Sender::new(BEHIND) }
+        Shown::new(source.clock.now().0)
     });
-    let (first, receiver) = (now.all(), now.batches.subscribe());
+    let receiver = now.news.subscribe();
     drop(shown);
-    let first = (!first.is_empty()).then_some(first);
-    futures::stream::unfold((first, receiver, list.clone()), |(first, mut receiver, list)| async move {
-        if let Some(first) = first {
-            return Some((first, (None, receiver, list)));
-        }
-        let bytes = match receiver.recv().await {
-            Ok(bytes) => bytes,
-            Err(broadcast::error::RecvError::Closed) => return None,
-            Err(broadcast::error::RecvError::Lagged(_)) => {
-                let shown = lock(&list.0);
-                receiver = receiver.resubscribe();
-                shown.as_ref()?.all()
+    futures::stream::unfold((heard, receiver, list.clone()), |(mut heard, mut receiver, list)| async move {
+        loop {
+            // The first look tells whoever waits for it; it is not waited for again.
+            receiver.wait_for(|looked| *looked).await.ok()?;
+            receiver.mark_unchanged();
+            let bytes = {
+                let mut shown = lock(&list.0);
+                let now = shown.as_mut()?;
+                let bytes = now.since(heard);
+                heard = Some(now.last);
+                bytes
+            };
+            if !bytes.is_empty() {
+                return Some((bytes, (heard, receiver, list)));
             }
-        };
-        Some((bytes, (None, receiver, list)))
+            receiver.changed().await.ok()?;
+        }
     })
 }
 
-/// Looks at the jobs until nobody listens.
+/// Tells of a job that this process has deleted, which may have been settled and so is not followed.
+pub(super) fn deleted(list: &List, id: JobId) {
+    if let Some(shown) = lock(&list.0).as_mut().filter(|shown| *shown.news.borrow()) {
+        let before = shown.last;
+        let gone = shown.gone(id);
+        shown.tell(before, &[gone]);
+    }
+}
+
+/// Looks at the jobs until nobody has listened for a while.
 async fn follow<P: Pipeline>(source: Source<P>, list: Arc<List>) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // New are the jobs above the highest id that there was.
     let mut newest = None;
+    let mut listened = Instant::now();
     loop {
         ticks.tick().await;
         let followed: Vec<JobId> = {
             let mut shown = lock(&list.0);
-            match shown.as_ref() {
-                Some(now) if now.batches.receiver_count() > 0 => now.rows.keys().copied().collect(),
+            let Some(now) = shown.as_ref() else { return };
+            if now.news.receiver_count() > 0 {
+                listened = Instant::now();
+            } else if listened.elapsed() >= LINGER {
                 // Whoever comes now starts another watch.
-                _ => return *shown = None,
+                return *shown = None;
             }
+            now.rows.keys().copied().collect()
         };
         match look(&source, &followed, &mut newest).await {
             Ok((jobs, gone)) => show(&source, &list, &jobs, &gone),
@@ -141,26 +288,19 @@ async fn highest<S: Store>(store: &S) -> mailscan_core::Result<u64> {
 
 /// Sends what is other than before.
 fn show<P: Pipeline>(source: &Source<P>, list: &List, jobs: &[Job], gone: &[JobId]) {
+    let rows: Vec<_> = jobs.iter().map(|job| (job, data(&wire::Job::new(job, None, &source.limits)))).collect();
     let mut shown = lock(&list.0);
     let Some(shown) = shown.as_mut() else { return };
-    let mut batch = BytesMut::new();
-    for job in jobs {
-        let row = event("job", None, &wire::Job::new(job, None, &source.limits));
-        let old = if OPEN.contains(&job.status) {
-            shown.rows.insert(job.id, row.clone())
-        } else {
-            shown.rows.remove(&job.id)
-        };
-        if old.as_ref() != Some(&row) {
-            batch.extend_from_slice(&row);
+    let before = shown.last;
+    let mut events: Vec<_> = rows.into_iter().filter_map(|(job, data)| shown.note(job, data)).collect();
+    for id in gone {
+        // Unless whoever deleted it has told so.
+        if shown.rows.contains_key(id) {
+            events.push(shown.gone(*id));
         }
     }
-    for id in gone {
-        shown.rows.remove(id);
-        batch.extend_from_slice(&event("deleted", None, &json!({ "id": id.0 })));
-    }
-    if !batch.is_empty() {
-        // Nobody may listen any more, which the next look notices.
-        let _ = shown.batches.send(batch.freeze());
+    let first = !*shown.news.borrow();
+    if first || !events.is_empty() {
+        shown.tell(before, &events);
     }
 }

@@ -79,6 +79,7 @@ impl<P: Pipeline> Api<P> {
         match self.pipeline.store().delete_job(id).await? {
             Deletion::Applied => {
                 self.deleted.notify_one();
+                self.events.deleted(id);
                 Ok(Reply::empty())
             }
             Deletion::Missing => Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no job {id}"))),

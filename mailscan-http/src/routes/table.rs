@@ -6,7 +6,7 @@ use mailscan_core::job::JobStatus;
 use mailscan_core::store::ErrorClass;
 
 use super::parse::{self, MAX_LIMIT};
-use super::{Answer, Asked, Body, Kind, Operation, Parameter, Parse, Resource, Route, Verb};
+use super::{Answer, Asked, Body, Event, Kind, Operation, Parameter, Parse, Resource, Route, Verb};
 use crate::metrics::MEDIA as METRICS;
 use crate::new_job::MANY;
 use crate::problem::Problem;
@@ -43,6 +43,37 @@ const ERRORS: &[Parameter] = &[
     optional("code", Kind::Text, "only with this code"),
     optional("host", Kind::Text, "only at this host"),
     optional("open", Kind::Flag, "`true`: only what nobody has resolved"),
+];
+
+/// What is told of all jobs.
+const LIST_EVENTS: &[Event] = &[
+    Event {
+        name: "job",
+        data: &["Job"],
+        about: "A job is new or has changed, its end included. Whoever comes for the first time is told those that may still \
+                change",
+    },
+    Event {
+        name: "deleted",
+        data: &["Deleted"],
+        about: "A job is gone. Of one that was settled only if it was deleted by this server",
+    },
+    Event {
+        name: "snapshot",
+        data: &["Snapshot"],
+        about: "What happened since `Last-Event-ID` is not known any more: all jobs that may still change are these, and \
+                any other has to be looked at anew. Known are the last minute without a listener, and the last 1,024 jobs \
+                that ended or are gone",
+    },
+];
+/// What is told of one job.
+const JOB_EVENTS: &[Event] = &[
+    Event {
+        name: "progress",
+        data: &["Progress"],
+        about: "How the job stands. Whoever comes, for the first time or again, is told so at once; `id` is the moment",
+    },
+    Event { name: "end", data: &["Job", "Gone"], about: "The job is settled or deleted; nothing comes after it" },
 ];
 
 const fn optional(name: &'static str, is: Kind, about: &'static str) -> Parameter {
@@ -109,13 +140,17 @@ pub(crate) const RESOURCES: &[Resource] = &[
     },
     Resource {
         path: "/api/v1/events",
-        operations: &[get("events", "Live events of all jobs", &[], Answer::Events(&["job", "deleted"]), |_| {
-            Ok(Route::Events)
-        })],
+        operations: &[get(
+            "events",
+            "Live events of all jobs; `Last-Event-ID` asks for those since that one",
+            &[],
+            Answer::Events(LIST_EVENTS),
+            |_| Ok(Route::Events),
+        )],
     },
     Resource {
         path: "/api/v1/jobs/{id}/events",
-        operations: &[get("jobEvents", "Live events of one job", &[], Answer::Events(&["progress", "end"]), |asked| {
+        operations: &[get("jobEvents", "Live events of one job", &[], Answer::Events(JOB_EVENTS), |asked| {
             parse::about(asked, Route::JobEvents)
         })],
     },

@@ -6,13 +6,15 @@ use mailscan_core::limits::Limits;
 use mailscan_core::store::NodeSeen;
 use mailscan_core::{eta, store, task};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{Bound, Queue, percentage, planned};
+use super::{Bound, Queue, names, percentage, planned};
 
 /// How a job stands at one moment.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Progress {
     job_id: u64,
+    #[schema(schema_with = names::job_status)]
     status: &'static str,
     reason: Option<String>,
     collected: u64,

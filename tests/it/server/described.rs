@@ -63,7 +63,12 @@ pub(super) async fn check(address: SocketAddr, method: &str, target: &str, answe
 pub(super) async fn check_event(address: SocketAddr, target: &str, event: &Value) {
     let document = document(address).await;
     let stream = &operation(document, "GET", target).expect("a described stream")["responses"]["200"];
-    hold(document, &stream["content"]["text/event-stream"]["schema"], event, target);
+    let schema = &stream["content"]["text/event-stream"]["schema"];
+    hold(document, schema, event, target);
+    let of = |one: &&Value| one["properties"]["event"]["enum"][0] == event["event"];
+    let described = schema["oneOf"].as_array().unwrap().iter().find(of).unwrap();
+    let data = serde_json::from_str(event["data"].as_str().unwrap()).unwrap();
+    hold(document, &described["x-data"], &data, target);
 }
 
 /// Panics unless the value is as this part of the description says.

@@ -15,8 +15,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::client::{get, request};
-use super::{HANGS, described, job, start};
+use super::client::{delete, get, request};
+use super::{HANGS, Running, described, job, start};
 
 /// One who listens, and holds every event to the description of the API.
 struct Listener {
@@ -154,6 +154,67 @@ async fn all_jobs_are_followed() {
     let mut second = Listener::open(server.address, "/api/v1/events", "").await;
     let fourth = job(&server.store, 13, JobStatus::Queued).await;
     assert_eq!(second.next().await.unwrap().2["id"], fourth.0, "settled jobs are not repeated");
+}
+
+/// Whoever comes back to the list, with what was heard last.
+async fn back(server: &Running, heard: impl std::fmt::Display) -> Listener {
+    Listener::open(server.address, "/api/v1/events", &format!("Last-Event-ID: {heard}\r\n")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_back_to_the_list_is_told_what_changed_meanwhile() {
+    let server = start(ServeOptions::default()).await;
+    let (settles, goes) =
+        (job(&server.store, 10, JobStatus::Running).await, job(&server.store, 11, JobStatus::Paused).await);
+    job(&server.store, 12, JobStatus::Running).await;
+    let mut first = Listener::open(server.address, "/api/v1/events", "").await;
+    let mut heard = None;
+    for _ in 0..3 {
+        let (name, id, _) = first.next().await.unwrap();
+        assert!(name == "job" && id > heard, "ids rise: {heard:?} {id:?}");
+        heard = id;
+    }
+    drop(first);
+    server.store.transition(settles, &[JobStatus::Running], JobStatus::Completed, None).await.unwrap();
+    assert_eq!(delete(server.address, &format!("/api/v1/jobs/{goes}")).await.status, 204);
+    let new = job(&server.store, 13, JobStatus::Queued).await;
+    // All of it was seen by the server, before anybody is there again to be told as it happens.
+    let mut witness = Listener::open(server.address, "/api/v1/events", "").await;
+    witness.until(|_, row| row["id"] == new.0).await;
+
+    let mut back = back(&server, heard.unwrap()).await;
+    let mut told = Vec::new();
+    while told.len() < 3 {
+        let (name, id, data) = back.next().await.unwrap();
+        assert!(id > heard, "nothing is told again: {data}");
+        heard = id;
+        told.push((name, data["id"].as_u64().unwrap(), data["status"].as_str().map(str::to_owned)));
+    }
+    told.sort();
+    let of = |name: &str, id: JobId, status: Option<&str>| (name.to_owned(), id.0, status.map(str::to_owned));
+    let expected = [of("deleted", goes, None), of("job", settles, Some("completed")), of("job", new, Some("queued"))];
+    assert_eq!(told, expected, "and nothing of the job that is as it was");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_away_for_too_long_is_told_how_all_stands() {
+    let server = start(ServeOptions::default()).await;
+    let open = job(&server.store, 10, JobStatus::Running).await;
+    job(&server.store, 11, JobStatus::Completed).await;
+    for (n, heard) in [(0, "7"), (1, "18446744073709551615"), (2, "of another server")] {
+        let mut listener = back(&server, heard).await;
+        let (name, id, data) = listener.next().await.unwrap();
+        assert_eq!((name.as_str(), data["jobs"].as_array().unwrap().len()), ("snapshot", 1), "{data}");
+        assert_eq!((&data["jobs"][0]["id"], &data["jobs"][0]["status"]), (&json!(open.0), &json!("running")));
+        // From there on it is as for everybody, also with the id of the snapshot.
+        let mut again = back(&server, id.unwrap()).await;
+        let new = job(&server.store, 100 + n, JobStatus::Queued).await;
+        for listener in [&mut listener, &mut again] {
+            assert_eq!(listener.next().await.unwrap().2["id"], new.0);
+        }
+        server.store.transition(new, &[JobStatus::Queued], JobStatus::Cancelled, None).await.unwrap();
+        listener.until(|_, row| row["status"] == "cancelled").await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

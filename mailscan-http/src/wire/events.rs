@@ -1,0 +1,42 @@
+//! What live events say beside rows and progress.
+
+use mailscan_core::job::JobId;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Job;
+
+/// All jobs that may still change by themselves. Whoever had others has to look at those anew.
+#[derive(Debug, ToSchema)]
+pub struct Snapshot {
+    /// By id; the first 1,024 where there are more.
+    pub jobs: Vec<Job>,
+}
+
+/// A job that is gone.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Deleted {
+    id: u64,
+}
+
+/// A job that was deleted while somebody listened to it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Gone {
+    id: u64,
+    /// Always `deleted`.
+    status: &'static str,
+}
+
+impl Deleted {
+    /// The wire form.
+    pub(crate) fn new(id: JobId) -> Self {
+        Self { id: id.0 }
+    }
+}
+
+impl Gone {
+    /// The wire form.
+    pub(crate) fn new(id: JobId) -> Self {
+        Self { id: id.0, status: "deleted" }
+    }
+}
