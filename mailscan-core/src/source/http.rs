@@ -248,7 +248,7 @@ fn unreachable_robots(error: FetchError) -> FetchError {
     match error.class {
         FetchErrorClass::Deferred | FetchErrorClass::Refused => error,
         // What keeps the file from us keeps the page from us too, today and tomorrow.
-        FetchErrorClass::Permanent if matches!(&*error.code, "tls" | "dns") => error,
+        FetchErrorClass::Permanent if matches!(&*error.code, "tls" | "no-such-host") => error,
         FetchErrorClass::Transient | FetchErrorClass::Permanent => {
             let message = format!("robots.txt of the site cannot be read, so nothing is fetched: {}", error.message);
             FetchError { class: FetchErrorClass::Transient, message, ..error }

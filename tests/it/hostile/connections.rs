@@ -1,5 +1,6 @@
 //! Connections: kept where they can be, made anew where they cannot; and what is said in each request.
 
+use mailscan_core::fetch::FetchErrorClass;
 use mailscan_core::source::Pace;
 use mailscan_core::source::http::{ClientOptions, HttpSource};
 
@@ -23,6 +24,14 @@ async fn a_kept_connection_that_the_server_closed_is_made_anew() {
         assert_eq!(body(fetch(&sources, &server.url(&format!("/{n}"))).await), "ann@a.org");
     }
     assert_eq!(server.requests().len(), 21);
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_exist_is_not_tried_again() {
+    // No resolver has to be asked about a label of 64 letters.
+    let url = format!("http://{}.test/", "a".repeat(64));
+    let error = fetch(&plain(), &url).await.unwrap_err();
+    assert_eq!((error.class, &*error.code), (FetchErrorClass::Permanent, "no-such-host"), "{error}");
 }
 
 #[tokio::test]

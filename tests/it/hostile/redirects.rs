@@ -100,10 +100,21 @@ fn only_this() -> mailscan_core::source::Sources {
 
 #[tokio::test]
 async fn every_hop_must_be_to_an_allowed_address() {
-    for inside in ["127.0.0.2", "[::1]", "[::ffff:127.0.0.2]", "169.254.169.254", "0x7f.2", "2130706434"] {
+    for inside in [
+        "127.0.0.2",
+        "[::1]",
+        "[::ffff:127.0.0.2]",
+        "[::ffff:169.254.169.254]",
+        "[fd00:ec2::254]",
+        "169.254.169.254",
+        "168.63.129.16",
+        "0x7f.2",
+        "2130706434",
+    ] {
         let server = Server::start(move |_| to(&format!("http://{inside}/secret"))).await;
         let error = fetch(&only_this(), &server.url("/")).await.unwrap_err();
         assert_eq!((error.class, &*error.code), (FetchErrorClass::Refused, "private-address"), "{inside} {error}");
+        assert!(error.message.contains("private address: start the server with --allow-network"), "{error}");
         assert_eq!(server.count("/"), 1);
     }
 }

@@ -19,7 +19,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::time::Instant;
 use url::Url;
 
-use super::network::{CheckedResolver, NetworkPolicy, PrivateAddress};
+use super::network::{self, CheckedResolver, NetworkPolicy, PrivateAddress};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fetch::{FetchError, FetchErrorClass};
 
@@ -181,30 +181,17 @@ pub(crate) fn explain(error: &(dyn StdError + 'static), connecting: bool) -> Fet
         }
     }
     let text = last.to_string();
+    if network::is_no_such_name(&text) {
+        return permanent("no-such-host", "there is no host of this name: see whether it is spelled right".to_owned());
+    }
     if text.contains("lookup") {
-        return lookup_failed(&text);
+        return transient("dns", format!("the name was not found: {text}"));
     }
     if connecting {
         transient("connect", format!("the connection failed: {text}"))
     } else {
         transient("connection", format!("the connection broke: {text}"))
     }
-}
-
-/// A name that does not exist today does not exist in a minute, as long as it was a name server that said so.
-fn lookup_failed(text: &str) -> FetchError {
-    /// What the systems call it: glibc (twice), musl, macOS and the BSDs, Windows.
-    const NO_SUCH_NAME: [&str; 5] = [
-        "Name or service not known",
-        "No address associated with hostname",
-        "Name does not resolve",
-        "nodename nor servname provided",
-        "No such host is known",
-    ];
-    if NO_SUCH_NAME.iter().any(|said| text.contains(said)) {
-        return permanent("dns", "there is no host of this name: see whether it is spelled right".to_owned());
-    }
-    transient("dns", format!("the name was not looked up: {text}"))
 }
 
 fn unconnected() -> FetchError {
@@ -231,20 +218,4 @@ pub(crate) fn transient(code: &'static str, message: String) -> FetchError {
 
 pub(crate) fn permanent(code: &'static str, message: String) -> FetchError {
     FetchError::new(FetchErrorClass::Permanent, code, message)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_that_does_not_exist_is_not_looked_up_again() {
-        let failed = |text: &str| {
-            let error = explain(&std::io::Error::other(format!("failed to lookup address information: {text}")), true);
-            (error.class, error.code.into_owned())
-        };
-        let dns = |class| (class, "dns".to_owned());
-        assert_eq!(failed("Name or service not known"), dns(FetchErrorClass::Permanent));
-        assert_eq!(failed("Temporary failure in name resolution"), dns(FetchErrorClass::Transient));
-    }
 }

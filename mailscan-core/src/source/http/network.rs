@@ -97,10 +97,34 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 
 /// The error of a connection that the policy refuses.
 #[derive(Debug, thiserror::Error)]
-#[error("{host} is at {address}, which is not public: `--allow-network` lets jobs into networks that are named")]
+#[error("{}: start the server with --allow-network {address} to allow it", self.what())]
 pub(crate) struct PrivateAddress {
     pub(crate) host: String,
     pub(crate) address: IpAddr,
+}
+
+impl PrivateAddress {
+    fn what(&self) -> String {
+        // A host that is written as an address, in whatever form, is no name for it.
+        if self.host.trim_matches(['[', ']']).parse() == Ok(self.address) {
+            return format!("{} is a private address", self.address);
+        }
+        format!("{} is {}, a private address", self.host, self.address)
+    }
+}
+
+/// Whether a failed look-up is the resolver's word that there is no such name, and not that it could not find out. The
+/// system says so in words alone, which are those of glibc, musl and macOS.
+pub(super) fn is_no_such_name(text: &str) -> bool {
+    const WORDS: [&str; 6] = [
+        "Name or service not known",
+        "No address associated with hostname",
+        "Name does not resolve",
+        "Name has no usable address",
+        "nodename nor servname provided",
+        "No such host is known",
+    ];
+    WORDS.iter().any(|words| text.contains(words))
 }
 
 /// Resolves names by the system and drops the addresses that the policy refuses.
@@ -187,6 +211,26 @@ mod tests {
         for text in ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"] {
             assert!(is_public(text.parse().unwrap()), "{text}");
         }
+    }
+
+    #[test]
+    fn a_refusal_says_what_would_allow_it() {
+        let refused = |host: &str, address: &str| {
+            PrivateAddress { host: host.to_owned(), address: address.parse().unwrap() }.to_string()
+        };
+        let mend = "start the server with --allow-network 127.0.0.1 to allow it";
+        assert_eq!(refused("127.0.0.1", "127.0.0.1"), format!("127.0.0.1 is a private address: {mend}"));
+        assert_eq!(refused("a.org", "127.0.0.1"), format!("a.org is 127.0.0.1, a private address: {mend}"));
+        assert!(refused("[::1]", "::1").starts_with("::1 is a private address"));
+    }
+
+    #[test]
+    fn a_resolver_that_could_not_find_out_has_not_said_no() {
+        let text = |why: &str| format!("failed to lookup address information: {why}");
+        assert!(is_no_such_name(&text("Name or service not known")));
+        assert!(
+            !is_no_such_name(&text("Temporary failure in name resolution")) && !is_no_such_name(&text("Try again"))
+        );
     }
 
     #[test]
