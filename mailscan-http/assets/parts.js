@@ -7,11 +7,17 @@ import { percent } from "./format.js";
 export const STATUSES = ["running", "queued", "paused", "completed", "failed", "cancelled"];
 export const isSettled = (status) => ["completed", "failed", "cancelled"].includes(status);
 
-/** The state of something, in words beside the colour. */
-export const badge = (status) => h("span", { class: `badge ${status}` }, status);
+/** Whether a job is done without its target: its sources held no more. */
+export const isShort = ({ status, collected, target }) => status === "completed" && collected < target;
 
-export function setBadge(node, status) {
-  node.className = `badge ${status}`;
+/** How a job is marked: by its state, but what ended short of its target does not look like what reached it. */
+export const kindOf = (job) => (isShort(job) ? "short" : job.status);
+
+/** The state of something, in words beside the colour. */
+export const badge = (status, kind = status) => h("span", { class: `badge ${kind}` }, status);
+
+export function setBadge(node, status, kind = status) {
+  node.className = `badge ${kind}`;
   setText(node, status);
 }
 

@@ -3,8 +3,8 @@
 import { chart } from "../chart.js";
 import { fill, foreign, h, set, setText } from "../dom.js";
 import { UNKNOWN, number, percent, rate, seconds } from "../format.js";
-import { badge, figures, progress, setBadge } from "../parts.js";
-import { sources } from "./jobs.js";
+import { badge, figures, kindOf, progress, setBadge } from "../parts.js";
+import { collected, sources } from "./jobs.js";
 
 /** The rates of jobs that were watched, so that leaving a view forgets nothing; they begin with what the server has seen. */
 const watched = new Map();
@@ -62,11 +62,11 @@ export function liveFigures(id) {
         h("h2", {}, "What bounds it"), bounds)));
 
   const update = (job) => {
-    setBadge(mark, job.status);
+    setBadge(mark, job.status, kindOf(job));
     if (from.childNodes.length === 0 && job.sources) fill(from, sources(job));
     setText(part, percent(job.percentage));
-    setText(amount, `${number(job.collected)} of ${number(job.target)} collected`);
-    bar.update(job.percentage, `${percent(job.percentage)}, ${number(job.collected)} of ${number(job.target)}`, job.status);
+    setText(amount, `${collected(job)} collected`);
+    bar.update(job.percentage, `${percent(job.percentage)}, ${collected(job)}`, kindOf(job));
     reason.hidden = !job.reason;
     fill(reason, job.reason && foreign(job.reason));
     main.update({

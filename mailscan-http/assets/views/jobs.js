@@ -4,7 +4,7 @@ import { get, query } from "../api.js";
 import { fill, h, set, source } from "../dom.js";
 import { counted, number, percent, time } from "../format.js";
 import { every, follow } from "../live.js";
-import { STATUSES, badge, failure, loading, notice, progress } from "../parts.js";
+import { STATUSES, badge, failure, isShort, kindOf, loading, notice, progress } from "../parts.js";
 import { table } from "../table.js";
 
 const PAGE = 50;
@@ -16,10 +16,10 @@ const LOOK_AGAIN = 30_000;
 function columns() {
   return [
     { label: "Job", kind: "name", cell: (job) => h("a", { href: `#/jobs/${job.id}` }, `Job ${job.id}`) },
-    { label: "Status", cell: (job) => badge(job.status) },
+    { label: "Status", cell: (job) => badge(job.status, kindOf(job)) },
     { label: "Sources", kind: "grow", cell: sources },
     { label: "Progress", kind: "bar", cell: bar },
-    { label: "Collected", kind: "figure", cell: (job) => `${number(job.collected)} of ${number(job.target)}` },
+    { label: "Collected", kind: "figure", cell: collected },
     { label: "Elapsed", kind: "figure", cell: (job) => job.elapsed_formatted },
     { label: "Created", kind: "figure", cell: (job) => time(job.created_at) },
   ];
@@ -31,9 +31,15 @@ export function sources(job) {
   return h("span", {}, job.sources.slice(0, 1).map(source), more > 0 && h("span", { class: "quiet" }, ` and ${number(more)} more`));
 }
 
+/** How much of the target there is, and why no more comes. */
+export function collected(job) {
+  const amount = `${number(job.collected)} of ${number(job.target)}`;
+  return isShort(job) ? `Sources exhausted: ${amount}` : amount;
+}
+
 function bar(job) {
   const { node, update } = progress(`Progress of job ${job.id}`, true);
-  update(job.percentage, `${percent(job.percentage)}`, job.status);
+  update(job.percentage, `${percent(job.percentage)}`, kindOf(job));
   return h("div", { class: "bar-cell" }, node, h("span", {}, percent(job.percentage)));
 }
 

@@ -46,7 +46,8 @@ async fn files_below_the_root_are_read_and_no_others() {
     page.fill("#paths", ".").await;
     page.press("Create job").await;
     page.until_status("completed").await;
-    page.until_figure("collected", "3 of 20 collected").await;
+    page.until_figure("collected", "Sources exhausted: 3 of 20 collected").await;
+    page.until("document.querySelector('main .badge').classList.contains('short')").await;
     page.click(Locator::Id("tab-addresses")).await;
     for found in ["ann@host.org", "bob@host.org", "cem@host.org"] {
         page.until_text(found).await;
