@@ -13,7 +13,8 @@ use mailscan_core::pipeline::Pipeline;
 use tracing::Instrument;
 
 use crate::auth::Tokens;
-use crate::guard::{Hosts, check_media, check_origin};
+use crate::body::{Bodies, MAX_BODY, MAX_JOB};
+use crate::guard::{Hosts, check_encoding, check_media, check_origin};
 use crate::handlers::Api;
 use crate::problem::Problem;
 use crate::reply::{Content, OutBody, Reply, whole};
@@ -21,7 +22,7 @@ use crate::routes::{Route, route};
 use crate::sealed::Sealed;
 use crate::snapshots::Snapshots;
 use crate::traffic::Traffic;
-use crate::{body, events, gzip};
+use crate::{events, gzip};
 
 /// What an answer is given beside what it is: it runs nothing, is in no frame, tells nobody where it was, is nothing but what
 /// it says it is, and no other site may have it.
@@ -48,13 +49,13 @@ pub(crate) struct Server<P> {
     pub(crate) traffic: Arc<Traffic>,
     /// Whether all connections are encrypted.
     pub(crate) tls: bool,
-    pub(crate) body_timeout: Duration,
+    pub(crate) bodies: Bodies,
     pub(crate) answer_timeout: Duration,
 }
 
 impl<P: Pipeline> Server<P> {
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Result<Response<OutBody>, Infallible> {
-        let (head, body) = request.into_parts();
+        let (head, mut body) = request.into_parts();
         // The query may hold what is none of the log's business.
         let span = tracing::info_span!(
             "request",
@@ -66,11 +67,14 @@ impl<P: Pipeline> Server<P> {
         );
         let answer = async {
             let mut unread = !body.is_end_stream();
-            let mut response = match self.respond(&head, body, &mut unread).await {
+            let mut response = match self.respond(&head, &mut body, &mut unread).await {
                 Ok(response) => response,
                 Err(problem) => reply(Reply::from(problem), &head, false).await,
             };
             self.finish(&mut response, &head, unread);
+            if unread {
+                self.bodies.drain(body);
+            }
             let span = tracing::Span::current();
             span.record("http.response.status_code", response.status().as_u16());
             if response.status().is_server_error() {
@@ -85,7 +89,12 @@ impl<P: Pipeline> Server<P> {
     }
 
     /// The answer; `unread` is cleared once there is nothing left of the body.
-    async fn respond(&self, head: &Parts, body: Incoming, unread: &mut bool) -> Result<Response<OutBody>, Problem> {
+    async fn respond(
+        &self,
+        head: &Parts,
+        body: &mut Incoming,
+        unread: &mut bool,
+    ) -> Result<Response<OutBody>, Problem> {
         self.hosts.check(head)?;
         let changes = !matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS);
         if changes {
@@ -97,12 +106,14 @@ impl<P: Pipeline> Server<P> {
         let route = route(&head.method, head.uri.path(), head.uri.query())?;
         if changes {
             check_media(head, *unread)?;
+            check_encoding(head)?;
         }
         if !route.takes_body() && *unread {
             let detail = "nothing here takes a request body: send none";
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
         }
-        let body = if *unread { body::read(body, self.body_timeout).await? } else { Bytes::new() };
+        let most = if route == Route::Create { MAX_JOB } else { MAX_BODY };
+        let body = if *unread { self.bodies.read(body, most).await? } else { Bytes::new() };
         *unread = false;
         let answer = async {
             if !is_shared(&route) {

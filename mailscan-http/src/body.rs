@@ -1,34 +1,100 @@
-//! The body of a request: read whole, up to a bound and within a time.
+//! The body of a request: read whole, up to a bound and within a time; what is left of one that was refused is read for a
+//! while longer, so that the client gets to read why.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::{Body, Incoming};
+use tokio::sync::Semaphore;
 
 use crate::problem::Problem;
 
-/// The most bytes of a body. A list of URLs that is longer has a place of its own.
+/// The most bytes of a body.
 pub(crate) const MAX_BODY: usize = 1 << 20;
+/// The most bytes of a body that begins a job: as many URLs as a job may have, of more than a thousand characters each.
+pub(crate) const MAX_JOB: usize = 16 << 20;
+/// How many bodies may be larger than [`MAX_BODY`] at a time.
+const LARGE_AT_A_TIME: usize = 8;
+/// How much of a refused body is read for nobody, for how long, and of how many requests at a time.
+const DRAINED: usize = 64 << 20;
+const DRAINED_FOR: Duration = Duration::from_secs(2);
+const DRAINED_AT_A_TIME: usize = 64;
 
-/// Reads a body.
-///
-/// # Errors
-/// 413 when it is larger than [`MAX_BODY`], 408 when it is not there in time, 400 when it breaks off.
-pub(crate) async fn read(body: Incoming, patience: Duration) -> Result<Bytes, Problem> {
-    let too_large = || {
-        let detail = format!("the body is larger than {} MiB: send less", MAX_BODY >> 20);
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
-    };
-    // What is announced need not be waited for.
-    if body.size_hint().lower() > MAX_BODY as u64 {
-        return Err(too_large());
+/// What bodies may take of the process.
+#[derive(Debug)]
+pub(crate) struct Bodies {
+    patience: Duration,
+    large: Semaphore,
+    drains: Arc<Semaphore>,
+}
+
+impl Bodies {
+    /// Bodies that may take so long.
+    pub(crate) fn new(patience: Duration) -> Self {
+        let drains = Arc::new(Semaphore::new(DRAINED_AT_A_TIME));
+        Self { patience, large: Semaphore::new(LARGE_AT_A_TIME), drains }
     }
-    match tokio::time::timeout(patience, Limited::new(body, MAX_BODY).collect()).await {
-        Ok(Ok(read)) => Ok(read.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "the body breaks off: send all of it")),
-        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long: send it at once")),
+
+    /// Reads a body of at most so many bytes.
+    ///
+    /// # Errors
+    /// 413 when it is larger, 408 when it is not there in time, 400 when it breaks off, 503 when too many large ones come
+    /// at the same time.
+    pub(crate) async fn read(&self, body: &mut Incoming, most: usize) -> Result<Bytes, Problem> {
+        // What is announced need not be waited for.
+        if body.size_hint().lower() > most as u64 {
+            return Err(too_large(most));
+        }
+        match tokio::time::timeout(self.patience, self.collect(body, most)).await {
+            Ok(read) => read,
+            Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long: send it at once")),
+        }
     }
+
+    async fn collect(&self, body: &mut Incoming, most: usize) -> Result<Bytes, Problem> {
+        let (mut read, mut place) = (BytesMut::new(), None);
+        while let Some(frame) = body.frame().await {
+            let broken = || Problem::new(StatusCode::BAD_REQUEST, "the body breaks off: send all of it");
+            let Ok(data) = frame.map_err(|_| broken())?.into_data() else { continue };
+            if data.len() > most - read.len() {
+                return Err(too_large(most));
+            }
+            if place.is_none() && read.len() + data.len() > MAX_BODY {
+                place = Some(self.large.try_acquire().map_err(|_| busy())?);
+            }
+            read.extend_from_slice(&data);
+        }
+        Ok(read.freeze())
+    }
+
+    /// Reads what is left of a body whose request is refused, beside the answer and for a bounded time. A client that is
+    /// cut off while it still sends may never read the answer: some take the reset of a stream for the end of everything.
+    pub(crate) fn drain(&self, mut body: Incoming) {
+        let Ok(place) = self.drains.clone().try_acquire_owned() else { return };
+        tokio::spawn(async move {
+            let reading = async {
+                let mut left = DRAINED;
+                while let Some(Ok(frame)) = body.frame().await {
+                    left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+                    if left == 0 {
+                        return;
+                    }
+                }
+            };
+            // Either way there is nothing more to be said.
+            let _ = tokio::time::timeout(DRAINED_FOR, reading).await;
+            drop(place);
+        });
+    }
+}
+
+fn too_large(most: usize) -> Problem {
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {} MiB: send less", most >> 20))
+}
+
+fn busy() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many large requests come at the same time: try again later")
 }

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use mailscan_core::job::seconds;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::problem::{Fault, Problem};
 
 /// The most faults that are told.
 const MAX_FAULTS: usize = 100;
+/// The longest name of a field that is told, in characters.
+const MAX_NAME: usize = 100;
 
 /// The fields of an object that nobody has asked for yet.
 #[derive(Debug)]
@@ -24,16 +26,27 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// The fields of a body; none of an empty one.
+    /// The fields of a body; none of an empty one. One that is given twice is a fault of that field.
     ///
     /// # Errors
-    /// 400 when the body is no JSON object.
+    /// 400 when the body is no JSON object; it names the field in which the reading ended, if it was in one.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, Problem> {
         let text = if body.iter().all(u8::is_ascii_whitespace) { b"{}" } else { body };
-        let Object(left) = serde_json::from_slice(text).map_err(|error| {
-            Problem::new(StatusCode::BAD_REQUEST, format!("the body cannot be read as a JSON object: {error}"))
-        })?;
-        Ok(Self { left, known: Vec::new(), faults: Vec::new() })
+        let mut object = Object::default();
+        let mut reader = serde_json::Deserializer::from_slice(text);
+        if let Err(error) = (&mut object).deserialize(&mut reader).and_then(|()| reader.end()) {
+            let detail = format!("the body cannot be read as a JSON object: {error}");
+            return Err(match object.reading.filter(|name| name.chars().count() <= MAX_NAME) {
+                Some(name) => Problem::field(name, detail),
+                None => Problem::new(StatusCode::BAD_REQUEST, detail),
+            });
+        }
+        let mut fields = Self { left: object.fields, known: Vec::new(), faults: Vec::new() };
+        for name in object.twice {
+            let detail = format!("the field `{name}` is given twice");
+            fields.fault(name, detail);
+        }
+        Ok(fields)
     }
 
     /// Notes what is wrong with a field.
@@ -158,31 +171,44 @@ fn whole(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_f64().and_then(exact))
 }
 
-/// An object none of whose fields is given twice.
-struct Object(Map<String, Value>);
+/// An object as far as it is read.
+#[derive(Debug, Default)]
+struct Object {
+    fields: Map<String, Value>,
+    /// The field whose value is being read, or was the last to be.
+    reading: Option<String>,
+    /// Fields that were given more than once.
+    twice: Vec<String>,
+}
 
-impl<'de> Deserialize<'de> for Object {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Unique;
-        impl<'de> Visitor<'de> for Unique {
-            type Value = Object;
+impl<'de> DeserializeSeed<'de> for &mut Object {
+    type Value = ();
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
 
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Object, A::Error> {
-                let mut object = Map::new();
-                while let Some((name, value)) = entries.next_entry::<String, Value>()? {
-                    if object.contains_key(&name) {
-                        return Err(A::Error::custom(format_args!("the field `{name}` is given twice")));
-                    }
-                    object.insert(name, value);
-                }
-                Ok(Object(object))
+impl<'de> Visitor<'de> for &mut Object {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        while let Some(name) = entries.next_key::<String>()? {
+            self.reading = Some(name.clone());
+            let value = entries.next_value()?;
+            if self.fields.insert(name.clone(), value).is_some()
+                && self.twice.len() < MAX_FAULTS
+                && !self.twice.contains(&name)
+            {
+                self.twice.push(name);
             }
         }
-        deserializer.deserialize_map(Unique)
+        self.reading = None;
+        Ok(())
     }
 }
 
@@ -226,9 +252,25 @@ mod tests {
     }
 
     #[test]
-    fn only_an_object_without_repetitions_is_read() {
-        for body in ["[]", "1", "{", "{} x", r#"{"a": 1, "a": 2}"#, "\u{ff}"] {
-            assert!(Fields::parse(body.as_bytes()).is_err(), "{body}");
+    fn only_an_object_is_read() {
+        for body in ["[]", "1", "{", "{} x", "\u{ff}"] {
+            let problem = Fields::parse(body.as_bytes()).unwrap_err();
+            assert!(!String::from_utf8(problem.body()).unwrap().contains("\"field\""), "{body}");
         }
+    }
+
+    #[test]
+    fn the_field_is_named_in_which_the_reading_ends() {
+        for body in [r#"{"a": 1, "b": x}"#, r#"{"a": 1, "b": 1x}"#, r#"{"b": [1, "#, r#"{"b": "x"#, r#"{"b"}"#] {
+            let problem = Fields::parse(body.as_bytes()).unwrap_err();
+            let body: Value = serde_json::from_slice(&problem.body()).unwrap();
+            assert_eq!(body["field"], "b", "{body}");
+        }
+        assert_eq!(
+            faults(r#"{"a": 1, "b": 1, "a": 2, "a": 3}"#, |fields| {
+                assert_eq!((fields.number("a", 1..=9), fields.number("b", 1..=9)), (Some(3), Some(1)));
+            }),
+            [("a".to_owned(), "the field `a` is given twice".to_owned())]
+        );
     }
 }

@@ -7,7 +7,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use hyper::header::HeaderName;
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::http::uri::{Authority, Uri};
 use hyper::{StatusCode, header};
@@ -89,6 +89,17 @@ pub(crate) fn check_media(request: &Parts, has_body: bool) -> Result<(), Problem
     }
     let detail = "send the body as JSON, with `Content-Type: application/json`";
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+}
+
+/// Refuses a body that is compressed, which would be read as it came (RFC 9110, section 15.5.16).
+pub(crate) fn check_encoding(request: &Parts) -> Result<(), Problem> {
+    let plain = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
+    if request.headers.get_all(header::CONTENT_ENCODING).iter().all(plain) {
+        return Ok(());
+    }
+    let detail = "send the body as it is, without `Content-Encoding`";
+    let problem = Problem::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Encoding", detail);
+    Err(problem.with_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity")))
 }
 
 /// Whether an origin is the one that the request was sent to. The scheme is not compared: something in front of the server
@@ -221,6 +232,10 @@ mod tests {
                 let answer = check_media(&parts, has_body);
                 assert_eq!(answer.err().map(|problem| problem.status.as_u16()), status, "{media}");
             }
+        }
+        for (coding, fine) in [("identity", true), ("Identity", true), ("gzip", false), ("identity, br", false)] {
+            let parts = parts("/", &[("host", "localhost"), ("content-encoding", coding)]);
+            assert_eq!(check_encoding(&parts).is_ok(), fine, "{coding}");
         }
         let silent = parts("/", &[("host", "localhost")]);
         assert!(check_media(&silent, true).is_err() && check_media(&silent, false).is_ok());

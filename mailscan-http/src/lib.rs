@@ -178,7 +178,7 @@ pub async fn serve<P: Pipeline>(
         snapshots: snapshots::Snapshots::new(options.fresh_for),
         traffic,
         tls: options.tls.is_some(),
-        body_timeout: options.body_timeout,
+        bodies: body::Bodies::new(options.body_timeout),
         answer_timeout: options.answer_timeout,
     });
     let until = async {

@@ -55,6 +55,9 @@ async fn a_large_job_is_begun_as_a_small_one() {
     let begun = post(server.address, JOBS, &json!({"target": 1_000_000_000, "urls": urls})).await;
     assert_eq!((begun.status, &begun.json()["sources_total"]), (202, &json!(10_000)));
     assert_eq!(server.store.depth(JobId(1)).await.unwrap().total(), 0, "nothing waits for its tasks");
+    let long: Vec<_> = (0..10_000).map(|n| format!("https://example.org/{}/{n}", "x".repeat(1_000))).collect();
+    let begun = post(server.address, JOBS, &json!({"target": 1, "urls": long})).await;
+    assert_eq!((begun.status, &begun.json()["sources_total"]), (202, &json!(10_000)), "ten megabytes");
     let more: Vec<_> = (0..10_001).map(|n| format!("https://e.org/{n}")).collect();
     assert_eq!(wrong(&post(server.address, JOBS, &json!({"target": 1, "urls": more})).await), ["urls"]);
 }
@@ -73,6 +76,11 @@ async fn every_wrong_field_is_named_at_once() {
         let answer = send_json(server.address, "POST", JOBS, "", body).await;
         assert_eq!(answer.status, 400, "{body}: {}", answer.body);
     }
+    let named = |answer: Answer| (answer.status, answer.json()["field"].clone());
+    let broken = send_json(server.address, "POST", JOBS, "", r#"{"urls": [], "target": 1x}"#).await;
+    assert_eq!(named(broken), (400, json!("target")));
+    let twice = r#"{"target": 1, "urls": ["https://a.org"], "target": 2}"#;
+    assert_eq!(wrong(&send_json(server.address, "POST", JOBS, "", twice).await), ["target"]);
     assert_eq!(get(server.address, JOBS).await.json()["jobs"], json!([]), "nothing was begun");
 }
 

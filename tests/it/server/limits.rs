@@ -1,18 +1,23 @@
 //! Whom the server refuses, whom it makes wait, whom it cuts off, and how it stops.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
+use futures::{Stream, StreamExt};
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::Request;
+use hyper::body::Frame;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use mailscan_http::ServeOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::client::{exchange, get, plain, rest, send};
+use super::client::{exchange, get, plain, rest, send, send_json};
 use super::{HANGS, start};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,11 +52,15 @@ async fn bodies_and_endless_heads_are_refused() {
         assert_eq!(answer.status, 405, "{body}");
     }
     let host = format!("{host}Content-Type: application/json\r\n");
-    let announced = send(server.address, "POST", "/api/v1/jobs", &format!("{host}Content-Length: 1048577\r\n")).await;
-    assert_eq!((announced.status, announced.header("connection")), (413, Some("close")));
     let chunked = format!("{host}Transfer-Encoding: chunked\r\n");
-    let body = format!("100001\r\n{}\r\n0\r\n\r\n", " ".repeat(0x10_0001));
-    assert_eq!(plain(server.address, "POST", "/api/v1/jobs", &chunked, &body).await.status, 413);
+    for (target, most) in [("/api/v1/jobs", 16 << 20), ("/api/v1/jobs/1/pause", 1 << 20)] {
+        let announced = format!("{host}Content-Length: {}\r\n", most + 1);
+        let announced = send(server.address, "POST", target, &announced).await;
+        assert_eq!((announced.status, announced.header("connection")), (413, Some("close")));
+        assert!(announced.body.contains(&format!("larger than {} MiB", most >> 20)), "{}", announced.body);
+        let body = format!("{:x}\r\n{}\r\n0\r\n\r\n", most + 1, " ".repeat(most + 1));
+        assert_eq!(plain(server.address, "POST", target, &chunked, &body).await.status, 413);
+    }
     let long = exchange(server.address, format!("GET /{} HTTP/1.1\r\n", "x".repeat(100_000)).as_bytes()).await;
     assert!(long.is_empty() || long.starts_with("HTTP/1.1 4"), "{long}");
     let many = send(server.address, "GET", "/healthz", &format!("{host}{}", "A: b\r\n".repeat(100))).await;
@@ -130,6 +139,107 @@ async fn http_2_is_spoken_with_prior_knowledge() {
     }
     drop(client);
     timeout(HANGS, connection).await.unwrap().unwrap().unwrap();
+}
+
+/// Pieces of a body, and a note of its end.
+fn pieces(
+    many: usize,
+    ended: &Arc<AtomicBool>,
+) -> StreamBody<impl Stream<Item = Result<Frame<Bytes>, Infallible>> + use<>> {
+    let ended = ended.clone();
+    let pieces = futures::stream::iter(0..many).map(|_| Bytes::from(vec![b' '; 64 << 10]));
+    let end = futures::stream::once(async move {
+        ended.store(true, Ordering::SeqCst);
+        Bytes::new()
+    });
+    StreamBody::new(pieces.chain(end).map(|piece| Ok(Frame::data(piece))))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http_2_takes_bodies_and_refuses_large_ones_with_a_whole_answer() {
+    let server = start(ServeOptions::default()).await;
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let ask = |target: &str| {
+        let uri = format!("http://localhost{target}");
+        Request::builder().method("POST").uri(uri).header("content-type", "application/json")
+    };
+    for (target, many, status) in
+        [("/api/v1/jobs", 320, 413), ("/api/v1/jobs/1/pause", 17, 413), ("/api/v1/plan", 320, 405), ("/x", 320, 404)]
+    {
+        let ended = Arc::new(AtomicBool::new(false));
+        let body = BodyExt::boxed(pieces(many, &ended));
+        let answer = timeout(HANGS, client.send_request(ask(target).body(body).unwrap())).await.unwrap().unwrap();
+        assert_eq!(answer.status(), status, "{target}");
+        let read = answer.into_body().collect().await.unwrap().to_bytes();
+        let problem: serde_json::Value = serde_json::from_slice(&read).unwrap();
+        assert_eq!(problem["status"], status, "{target}");
+        // Nobody resets the stream while the client still sends: it may not have read the answer yet.
+        while !ended.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+    }
+    let body = Full::from(r#"{"target": 1, "urls": ["https://a.org/"]}"#).boxed();
+    let answer = client.send_request(ask("/api/v1/jobs").body(body).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), 202);
+    assert!(!answer.into_body().collect().await.unwrap().to_bytes().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_read_by_who_sends_everything_first() {
+    let server = start(ServeOptions::default()).await;
+    let head = format!(
+        "POST /api/v1/jobs HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        server.address,
+        32 << 20
+    );
+    let answer = exchange(server.address, [head.into_bytes(), vec![b' '; 32 << 20]].concat().as_slice()).await;
+    assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("larger than 16 MiB"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compressed_body_is_not_read() {
+    let server = start(ServeOptions::default()).await;
+    let refused = send_json(server.address, "POST", "/api/v1/jobs", "Content-Encoding: gzip\r\n", "{}").await;
+    assert_eq!((refused.status, refused.header("accept-encoding")), (415, Some("identity")));
+    assert_eq!(refused.json()["field"], "Content-Encoding");
+    let plain = send_json(server.address, "POST", "/api/v1/jobs", "Content-Encoding: identity\r\n", "{}").await;
+    assert_eq!(plain.status, 400, "{}", plain.body);
+}
+
+/// As many connections as a process with 20,000 files gives to its clients; each of them is idle.
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_idle_connections_are_held_while_others_are_answered() {
+    const MANY: usize = 9_000;
+    let more_files = ["--pid", &std::process::id().to_string(), "--nofile=20000:"];
+    // Where the limit may not be raised it may be high enough.
+    let _ = std::process::Command::new("prlimit").args(more_files).status();
+    let folder = tempfile::TempDir::new().unwrap();
+    // A process of its own, which has files of its own.
+    let server = super::command::serve_in(folder.path(), &[]);
+    let mut held = Vec::with_capacity(MANY);
+    for _ in 0..MANY {
+        match TcpStream::connect(server.address).await {
+            Ok(stream) => held.push(stream),
+            Err(error) => panic!("{} connections were made: {error}", held.len()),
+        }
+    }
+    for stream in [0, MANY / 2, MANY - 1] {
+        keep_alive(&mut held[stream], server.address).await;
+    }
+    assert_eq!(get(server.address, "/healthz").await.status, 200);
+    let all_are_open = async {
+        loop {
+            let metrics = get(server.address, "/metrics").await.body;
+            let open = metrics.lines().find_map(|line| line.strip_prefix("mailscan_http_connections ")).unwrap();
+            if open.parse::<f64>().unwrap() >= MANY as f64 {
+                return;
+            }
+        }
+    };
+    timeout(HANGS, all_are_open).await.unwrap();
 }
 
 /// One request whose connection stays open, with the whole of its answer.

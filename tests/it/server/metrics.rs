@@ -45,6 +45,24 @@ async fn jobs_and_traffic_are_told_without_an_engine() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_does_not_answer_is_told() {
+    let server = start(ServeOptions::default()).await;
+    let file = rusqlite::Connection::open(server.folder.path().join("mailscan.db")).unwrap();
+    for (change, status) in [("job RENAME TO away", 503), ("away RENAME TO job", 200)] {
+        file.execute_batch(&format!("ALTER TABLE {change}")).unwrap();
+        let ready = get(server.address, "/readyz").await;
+        assert_eq!(ready.status, status, "{}", ready.body);
+        if status == 503 {
+            assert_eq!(
+                (ready.header("retry-after"), &ready.json()["detail"]),
+                (Some("1"), &"the store does not answer".into())
+            );
+        }
+        assert_eq!(get(server.address, "/healthz").await.status, 200, "the server runs all the same");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn series_do_not_grow_with_the_jobs() {
     let server = start(ServeOptions::default()).await;
     for target in 1..=100 {
