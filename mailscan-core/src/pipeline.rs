@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::fetch::Fetcher;
-use crate::lease::Settle;
+use crate::lease::{Lease, Settle};
 use crate::queue::{Pushed, Queue, Settled};
 use crate::store::{Inserted, NewWorkerError, Sighting, Store};
 use crate::task::NewTask;
@@ -23,6 +23,8 @@ pub struct TaskOutcome {
     pub discovered: Vec<NewTask>,
     /// The error to record, if it failed.
     pub error: Option<NewWorkerError>,
+    /// The lease with which it is done, if earlier tries of it failed: their errors are resolved.
+    pub recovered: Option<Lease>,
     /// How it gives the task back; `None` while a large task goes on.
     pub settle: Option<Settle>,
 }
@@ -81,6 +83,10 @@ pub async fn commit_in_order<Q: Queue, S: Store>(queue: &Q, store: &S, outcomes:
     let errors = concat(outcomes, |outcome| outcome.error.iter());
     if !errors.is_empty() {
         store.record_errors(&errors).await?;
+    }
+    let recovered = concat(outcomes, |outcome| outcome.recovered.iter());
+    if !recovered.is_empty() {
+        store.recover_errors(&recovered).await?;
     }
     let settles = concat(outcomes, |outcome| outcome.settle.iter());
     if !settles.is_empty() {

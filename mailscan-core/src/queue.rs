@@ -74,6 +74,7 @@ pub trait Queue: Debug + Send + Sync + 'static {
     /// Puts tasks of a job that were given up (blocked, failed or quarantined) back, to be claimed at once.
     ///
     /// - Such a task begins anew: no attempts and no crashes are counted, so it is no suspect either.
+    /// - A task that waits for its time, after a try that failed, waits no longer; its attempts and crashes count on.
     /// - Every other task is left as it is, and so are those of other jobs.
     fn retry(&self, job: JobId, tasks: &[TaskId]) -> impl Future<Output = Result<Vec<Retried>>> + Send;
 
@@ -168,7 +169,7 @@ pub enum Renewed {
 pub enum Retried {
     /// It had been given up and is ready now.
     Ready,
-    /// It is still to be done anyway.
+    /// It is still to be done anyway, and waits for nothing.
     Open,
     /// It is done, or the job has no such task.
     Unchanged,

@@ -20,7 +20,7 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::extract::Form;
 use crate::job::{Job, JobId, JobStatus, NewJob};
-use crate::lease::{FailureClass, NodeId};
+use crate::lease::{FailureClass, Lease, NodeId};
 use crate::task::TaskId;
 
 /// How many addresses [`Store::search_addresses`] reads at a time, and how often.
@@ -183,13 +183,21 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Recorded errors that match every field of the selection.
     fn errors(&self, query: &ErrorQuery) -> impl Future<Output = Result<Vec<WorkerError>>> + Send;
 
-    /// Recorded errors of one job (or all) by class, code and host, the most frequent first, at most `limit` groups.
-    fn error_groups(&self, job: Option<JobId>, limit: usize) -> impl Future<Output = Result<Vec<ErrorGroup>>> + Send;
+    /// Recorded errors that match the selection by class, code and host, the most frequent first, then by those names.
+    fn error_groups(&self, query: &GroupQuery) -> impl Future<Output = Result<Vec<ErrorGroup>>> + Send;
 
     /// How many recorded errors of a job nobody has resolved.
     fn open_errors(&self, job: JobId) -> impl Future<Output = Result<u64>> + Send {
-        async move { Ok(self.error_groups(Some(job), usize::MAX).await?.iter().map(|group| group.open).sum()) }
+        async move {
+            let of = ErrorSelection { job: Some(job), ..ErrorSelection::default() };
+            let groups = self.error_groups(&GroupQuery { of, after: None, limit: usize::MAX }).await?;
+            Ok(groups.iter().map(|group| group.open).sum())
+        }
     }
+
+    /// Marks the open errors of earlier deliveries of these tasks as resolved, with [`RECOVERED`] as their note and their
+    /// tasks as tried again: those with a lower fence than the lease with which the task is done now.
+    fn recover_errors(&self, done: &[Lease]) -> impl Future<Output = Result<()>> + Send;
 
     /// Marks the open errors that the selection names as resolved, with a note and whether their tasks are tried again;
     /// answers how many there were.
@@ -200,6 +208,9 @@ pub trait Store: Debug + Send + Sync + 'static {
         retried: bool,
     ) -> impl Future<Output = Result<u64>> + Send;
 }
+
+/// The note of an error whose task was done by a later try.
+pub const RECOVERED: &str = "a later try succeeded";
 
 /// A process that was not heard of for three heartbeats is no longer believed to work on anything.
 const HEARD_LATELY: Duration = Duration::from_secs(90);
@@ -474,8 +485,59 @@ pub struct ErrorGroup {
     pub count: u64,
     /// How many of them nobody has resolved.
     pub open: u64,
+    /// The newest of them, at most [`SAMPLES`], the newest first; never empty.
+    pub samples: Vec<ErrorSample>,
+}
+
+/// How many errors of a group are shown with it.
+pub const SAMPLES: usize = 3;
+
+/// One error of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorSample {
+    /// Its id.
+    pub id: u64,
+    /// What the task was to fetch.
+    pub label: String,
+    /// What went wrong.
+    pub message: String,
+}
+
+impl ErrorGroup {
     /// The newest message.
-    pub sample: String,
+    pub fn newest(&self) -> &str {
+        self.samples.first().map_or("", |sample| &sample.message)
+    }
+
+    /// Where the next page of groups begins.
+    pub fn key(&self) -> GroupKey {
+        let Self { class, code, host, count, .. } = self;
+        GroupKey { count: *count, class: *class, code: code.clone(), host: host.clone() }
+    }
+}
+
+/// The place of a group in the order of groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupKey {
+    /// How many errors it had.
+    pub count: u64,
+    /// Its class.
+    pub class: ErrorClass,
+    /// Its code.
+    pub code: String,
+    /// Its host.
+    pub host: String,
+}
+
+/// Which groups of errors to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupQuery {
+    /// Of which errors.
+    pub of: ErrorSelection,
+    /// Only groups that come after this one.
+    pub after: Option<GroupKey>,
+    /// At most so many.
+    pub limit: usize,
 }
 
 /// Which errors are meant: those that match every field given.

@@ -82,7 +82,7 @@ impl<P: Pipeline> Api<P> {
                 Reply::json(&wire::Rates::new(id, &self.samples.rates(id)))
             }
             Route::Workers(id) => Reply::json(&self.workers(&self.find(id).await?).await?),
-            Route::Errors(id, limit) => self.errors(id, limit).await,
+            Route::Errors(id, query) => self.errors(id, &query).await,
             Route::ErrorList(id, query) => self.error_list(id, &query).await,
             Route::AllErrors(query) => self.all_errors(&query).await,
             Route::Resolve(id) => self.resolve(id, body).await,

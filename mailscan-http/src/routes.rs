@@ -1,6 +1,6 @@
 //! From method, path and query to what is asked for, or to what is wrong with it. Pure.
 
-mod parse;
+pub(crate) mod parse;
 mod table;
 
 use std::time::Duration;
@@ -9,7 +9,7 @@ use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Method, StatusCode};
 use mailscan_core::desk::Change;
 use mailscan_core::job::JobId;
-use mailscan_core::store::{ErrorQuery, JobQuery};
+use mailscan_core::store::{ErrorQuery, GroupQuery, JobQuery};
 
 use crate::assets::Asset;
 use crate::export::Format;
@@ -55,8 +55,8 @@ pub(crate) enum Route {
     Rates(JobId),
     /// Who works on it.
     Workers(JobId),
-    /// What went wrong, in at most so many groups.
-    Errors(JobId, usize),
+    /// What went wrong, in groups.
+    Errors(JobId, GroupQuery),
     /// What went wrong, one by one.
     ErrorList(JobId, ErrorQuery),
     /// What went wrong with any job, one by one.
@@ -277,7 +277,7 @@ mod tests {
     use super::*;
     use crate::assets;
     use mailscan_core::job::JobStatus;
-    use mailscan_core::store::ErrorSelection;
+    use mailscan_core::store::{ErrorClass, ErrorSelection, GroupKey};
 
     fn asked(method: &Method, target: &str) -> Result<Route, Problem> {
         let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
@@ -299,6 +299,12 @@ mod tests {
             connections: Some(4),
             per_host: Some(5),
             host_interval: Some(Duration::from_millis(500)),
+        };
+        let class = ErrorClass::parse("permanent").unwrap();
+        let key = GroupKey { count: 12, class, code: "http-404".to_owned(), host: "a.org".to_owned() };
+        let groups = |host: Option<&str>, after| {
+            let of = ErrorSelection { job: Some(id), host: host.map(str::to_owned), ..ErrorSelection::default() };
+            GroupQuery { of, after, limit: 100 }
         };
         let of = ErrorSelection { job: Some(id), host: Some("a.org".to_owned()), ..ErrorSelection::default() };
         let all = ErrorSelection { job: None, ..of.clone() };
@@ -323,7 +329,11 @@ mod tests {
             ("/api/v1/jobs/7/eta", Route::Eta(id)),
             ("/api/v1/jobs/7/rates", Route::Rates(id)),
             ("/api/v1/jobs/7/workers", Route::Workers(id)),
-            ("/api/v1/jobs/7/errors", Route::Errors(id, 100)),
+            ("/api/v1/jobs/7/errors", Route::Errors(id, groups(None, None))),
+            (
+                "/api/v1/jobs/7/errors?after=12.permanent.http-404.a.org&host=a.org",
+                Route::Errors(id, groups(Some("a.org"), Some(key))),
+            ),
             (
                 "/api/v1/jobs/7/errors/list?open=true&host=a.org&limit=5",
                 Route::ErrorList(id, ErrorQuery { after: 0, limit: 5, open_only: true, of }),

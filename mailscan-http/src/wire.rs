@@ -262,6 +262,8 @@ pub struct Errors {
     pub job_id: u64,
     /// The groups, the most frequent first.
     pub groups: Vec<ErrorGroup>,
+    /// The `after` of the next page; null when this is the last.
+    pub next_after: Option<String>,
 }
 
 /// Errors of one kind at one host.
@@ -273,12 +275,26 @@ pub struct ErrorGroup {
     host: String,
     count: u64,
     open: u64,
+    /// The newest message.
     sample: String,
+    /// The three newest errors, the newest first.
+    samples: Vec<ErrorSample>,
+}
+
+/// One error of a group.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ErrorSample {
+    id: u64,
+    label: String,
+    message: String,
 }
 
 impl From<&store::ErrorGroup> for ErrorGroup {
     fn from(group: &store::ErrorGroup) -> Self {
-        let store::ErrorGroup { class, code, host, count, open, sample } = group.clone();
-        Self { class: class.as_str(), code, host, count, open, sample }
+        let sample = group.newest().to_owned();
+        let store::ErrorGroup { class, code, host, count, open, samples } = group.clone();
+        let shown = |store::ErrorSample { id, label, message }| ErrorSample { id, label, message };
+        let samples = samples.into_iter().map(shown).collect();
+        Self { class: class.as_str(), code, host, count, open, sample, samples }
     }
 }

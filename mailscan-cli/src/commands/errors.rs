@@ -5,7 +5,7 @@ use std::io::Write;
 use mailscan_core::desk;
 use mailscan_core::job::JobId;
 use mailscan_core::queue::Queue;
-use mailscan_core::store::{ErrorGroup, ErrorQuery, ErrorSelection, Store, WorkerError};
+use mailscan_core::store::{ErrorGroup, ErrorQuery, ErrorSelection, GroupQuery, Store, WorkerError};
 use mailscan_http::wire as api;
 use serde::Serialize;
 
@@ -65,7 +65,8 @@ async fn resolve(database: &(impl Store + Queue), selection: &ErrorSelection, no
 }
 
 async fn groups(store: &impl Store, job: Option<JobId>, json: bool) -> Result<Exit> {
-    let groups = store.error_groups(job, GROUPS).await?;
+    let of = ErrorSelection { job, ..ErrorSelection::default() };
+    let groups = store.error_groups(&GroupQuery { of, after: None, limit: GROUPS }).await?;
     let mut out = std::io::stdout().lock();
     if json {
         let all: Vec<_> = groups.iter().map(api::ErrorGroup::from).collect();
@@ -87,7 +88,7 @@ fn group_row(group: &ErrorGroup) -> [String; 6] {
         escape(&group.host),
         grouped(group.count),
         grouped(group.open),
-        escape(&group.sample),
+        escape(group.newest()),
     ]
 }
 

@@ -11,8 +11,8 @@ use mailscan_core::job::{Job, JobId, JobStatus, NewJob};
 use mailscan_core::lease::{Claimed, Lease, NodeId, Settle};
 use mailscan_core::queue::{ClaimRequest, Depth, Pushed, Queue, Renewed, Retried, Settled, Swept, TaskState};
 use mailscan_core::store::{
-    Created, Deletion, ErrorGroup, ErrorQuery, ErrorSelection, Inserted, JobBound, JobQuery, NewWorkerError, NodeBeat,
-    NodeSeen, Sighting, Store, Stored, Transition, WorkerError,
+    Created, Deletion, ErrorGroup, ErrorQuery, ErrorSelection, GroupQuery, Inserted, JobBound, JobQuery,
+    NewWorkerError, NodeBeat, NodeSeen, Sighting, Store, Stored, Transition, WorkerError,
 };
 use mailscan_core::task::{ListPosition, NewTask, TaskId};
 
@@ -89,7 +89,8 @@ impl Store for Database {
         free_space() -> Option<u64>;
         record_errors(errors: &[NewWorkerError]) -> Result<()>;
         errors(query: &ErrorQuery) -> Result<Vec<WorkerError>>;
-        error_groups(job: Option<JobId>, limit: usize) -> Result<Vec<ErrorGroup>>;
+        error_groups(query: &GroupQuery) -> Result<Vec<ErrorGroup>>;
+        recover_errors(done: &[Lease]) -> Result<()>;
         open_errors(job: JobId) -> Result<u64>;
         resolve_errors(selection: &ErrorSelection, note: &str, retried: bool) -> Result<u64>;
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::class::ClassFilter;
 use crate::job::{Crawl, JobId, JobOptions, JobSource, JobSpec};
-use crate::store::{JobBound, WorkerState};
+use crate::store::{ErrorSample, JobBound, WorkerState};
 
 /// Text that cannot be read or written as what it is said to be.
 #[derive(Debug)]
@@ -163,6 +163,16 @@ pub(super) fn encode_bounds(bounds: &[JobBound]) -> Result<String, Unreadable> {
 pub(super) fn decode_bounds(text: &str) -> Result<Vec<JobBound>, Unreadable> {
     let bounds: Vec<BoundJson> = serde_json::from_str(text).map_err(|_| Unreadable::new("list of bounds", text))?;
     Ok(bounds.into_iter().map(|(job, in_flight, bound)| JobBound { job: JobId(job), in_flight, bound }).collect())
+}
+
+/// A sample of a group of errors as an array: id, label, message.
+type SampleJson = (u64, String, String);
+
+/// The samples of a group of errors, as a backend lists them.
+pub(super) fn decode_samples(text: &str) -> Result<Vec<ErrorSample>, Unreadable> {
+    let samples: Vec<SampleJson> =
+        serde_json::from_str(text).map_err(|_| Unreadable::new("samples of errors", text))?;
+    Ok(samples.into_iter().map(|(id, label, message)| ErrorSample { id, label, message }).collect())
 }
 
 /// A value as JSON.

@@ -69,6 +69,7 @@ macro_rules! conformance_tests {
             retry: what_was_given_up_begins_anew
                 a_retried_task_has_no_past
                 the_fence_survives_a_retry
+                who_waits_is_ready_at_once
                 nothing_else_is_retried
                 a_retry_wakes_who_waits
                 states_are_told_in_order;
@@ -111,6 +112,8 @@ macro_rules! conformance_tests {
                 errors_are_listed_by_key_job_and_state
                 errors_are_listed_by_selection
                 errors_are_grouped
+                groups_come_page_by_page
+                a_later_success_resolves_errors
                 errors_are_resolved_by_selection;
         }
 

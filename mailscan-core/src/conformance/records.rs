@@ -3,7 +3,8 @@
 use super::jobs::store;
 use super::*;
 use crate::store::{
-    ErrorClass, ErrorQuery, ErrorSelection, JobBound, NewWorkerError, NodeBeat, SILENT_FOR, WorkerState,
+    ErrorClass, ErrorQuery, ErrorSelection, GroupQuery, JobBound, NewWorkerError, NodeBeat, RECOVERED, SILENT_FOR,
+    WorkerState,
 };
 
 fn beat(name: &str, in_flight: u32) -> NodeBeat {
@@ -153,24 +154,74 @@ pub async fn errors_are_listed_by_selection<H: Harness>(harness: &H) {
     }
 }
 
-/// Groups count by class, code and host, the most frequent first, with the newest message.
+/// Groups count by class, code and host, the most frequent first, with the newest errors.
 pub async fn errors_are_grouped<H: Harness>(harness: &H) {
     let store = store(harness).await;
     let other = NewWorkerError { job: JobId(2), ..error(9, "b", "h") };
-    let errors = [error(1, "a", "h"), error(2, "b", "h"), error(3, "b", "h"), error(4, "b", "g"), other];
+    let errors =
+        [error(1, "a", "h"), error(2, "b", "h"), error(3, "b", "h"), error(4, "b", "g"), error(5, "b", "h"), other];
     store.record_errors(&errors).await.unwrap();
     store
         .resolve_errors(&ErrorSelection { host: Some("g".to_owned()), ..Default::default() }, "x", false)
         .await
         .unwrap();
-    let groups = store.error_groups(None, 99).await.unwrap();
+    let groups = store.error_groups(&groups_of(ErrorSelection::default())).await.unwrap();
     let summary: Vec<_> = groups.iter().map(|g| (g.code.as_str(), g.host.as_str(), g.count, g.open)).collect();
-    assert_eq!(summary[0], ("b", "h", 3, 3));
-    assert_same(summary[1..].to_vec(), vec![("a", "h", 1, 1), ("b", "g", 1, 0)]);
-    assert_eq!(groups[0].sample, "message 9");
-    let of_job = store.error_groups(Some(JOB), 1).await.unwrap();
-    assert_eq!((of_job.len(), of_job[0].count, of_job[0].sample.as_str()), (1, 2, "message 3"));
-    assert_eq!((store.open_errors(JOB).await.unwrap(), store.open_errors(JobId(9)).await.unwrap()), (3, 0));
+    assert_eq!(summary, [("b", "h", 4, 4), ("a", "h", 1, 1), ("b", "g", 1, 0)]);
+    let samples: Vec<_> = groups[0].samples.iter().map(|sample| sample.message.as_str()).collect();
+    assert_eq!(samples, ["message 9", "message 5", "message 3"], "the newest, and no more than three");
+    let listed = store.errors(&all()).await.unwrap();
+    let newest = &groups[0].samples[0];
+    let same = listed.iter().find(|row| row.id == newest.id).unwrap();
+    assert_eq!((&same.error.label, &same.error.message), (&newest.label, &newest.message));
+    let of_job = ErrorSelection { job: Some(JOB), ..Default::default() };
+    let of_job = store.error_groups(&GroupQuery { limit: 1, ..groups_of(of_job) }).await.unwrap();
+    assert_eq!((of_job.len(), of_job[0].count, of_job[0].newest()), (1, 3, "message 5"));
+    assert_eq!((store.open_errors(JOB).await.unwrap(), store.open_errors(JobId(9)).await.unwrap()), (4, 0));
+}
+
+fn groups_of(of: ErrorSelection) -> GroupQuery {
+    GroupQuery { of, after: None, limit: 99 }
+}
+
+/// Groups are filtered as errors are, and come page by page without a gap.
+pub async fn groups_come_page_by_page<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let hosts = ["g", "h", "h", "i", "j", "j", "k"];
+    let errors: Vec<_> = hosts.iter().zip(1..).map(|(host, task)| error(task, "a", host)).collect();
+    store.record_errors(&errors).await.unwrap();
+    let mut query = GroupQuery { limit: 2, ..groups_of(ErrorSelection::default()) };
+    let mut found = Vec::new();
+    loop {
+        let page = store.error_groups(&query).await.unwrap();
+        let Some(last) = page.last() else { break };
+        query.after = Some(last.key());
+        found.extend(page.into_iter().map(|group| group.host));
+    }
+    assert_eq!(found, ["h", "j", "g", "i", "k"]);
+    let at = ErrorSelection { host: Some("j".to_owned()), class: Some(errors[0].class), ..Default::default() };
+    let groups = store.error_groups(&groups_of(at.clone())).await.unwrap();
+    assert_eq!((groups.len(), groups[0].count), (1, 2));
+    let other = ErrorSelection { class: Some(ErrorClass::Partial), ..at };
+    assert!(store.error_groups(&groups_of(other)).await.unwrap().is_empty());
+}
+
+/// The open errors of earlier deliveries are resolved when their task is done; those of others and later ones are not.
+pub async fn a_later_success_resolves_errors<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let at = |task, fence| NewWorkerError { fence, ..error(task, "a", "h") };
+    store.record_errors(&[at(1, 1), at(1, 2), at(1, 3), at(2, 1)]).await.unwrap();
+    let done = Lease { job: JOB, task: TaskId(1), fence: 3 };
+    for _ in 0..2 {
+        store.recover_errors(&[done, Lease { job: JobId(2), task: TaskId(2), fence: 9 }]).await.unwrap();
+    }
+    store.recover_errors(&[]).await.unwrap();
+    let rows = store.errors(&all()).await.unwrap();
+    let open: Vec<_> =
+        rows.iter().filter(|row| row.resolved.is_none()).map(|row| (row.error.task.0, row.error.fence)).collect();
+    assert_eq!(open, [(1, 3), (2, 1)]);
+    let resolved = rows[0].resolved.as_ref().unwrap();
+    assert_eq!((resolved.note.as_str(), resolved.retried), (RECOVERED, true));
 }
 
 /// The open errors that match every field given are resolved, counted, and keep their note.

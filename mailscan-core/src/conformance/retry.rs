@@ -54,6 +54,17 @@ pub async fn the_fence_survives_a_retry<H: Harness>(harness: &H) {
     assert_eq!(settle_one(&queue, after, Verdict::Done).await, Settled::Applied);
 }
 
+/// A task that waits after a failed try is ready at once, and its attempts count on.
+pub async fn who_waits_is_ready_at_once<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    let task = push_new(&queue, &[page("a.org", 1)]).await[0];
+    settle_one(&queue, take_one(&queue).await.lease, retry(Duration::from_secs(600))).await;
+    assert!(take(&queue, 9).await.is_empty());
+    assert_eq!(queue.retry(JOB, &[task]).await.unwrap(), [Retried::Open]);
+    assert_eq!(take_one(&queue).await.task.attempt, 2);
+    assert_eq!(queue.depth(JOB).await.unwrap(), Depth { leased: 1, ..Depth::default() });
+}
+
 /// What is open or done stays as it is, and so do tasks of other jobs; answers match the input's order.
 pub async fn nothing_else_is_retried<H: Harness>(harness: &H) {
     let queue = queue(harness).await;

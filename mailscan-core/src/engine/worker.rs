@@ -242,6 +242,7 @@ impl<P: Pipeline> Worker<P> {
         let (mut rest, left_out) = harvest.rest();
         let node = &self.shared.options.node;
         rest.error = note.map(|note| outcome::record(&assigned.claimed, &note, ErrorClass::Partial, node));
+        rest.recovered = (assigned.claimed.task.attempt > 1).then_some(assigned.claimed.lease);
         self.settle(assigned, rest, left_out, Verdict::Done).await;
     }
 

@@ -6,23 +6,26 @@ use hyper::StatusCode;
 use mailscan_core::desk::{self, Resolved};
 use mailscan_core::job::JobId;
 use mailscan_core::pipeline::Pipeline;
-use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, Store, WorkerError};
+use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, GroupQuery, Store, WorkerError};
 
 use super::Api;
 use crate::fields::Fields;
 use crate::new_job::MAX_TEXT;
 use crate::problem::Problem;
 use crate::reply::Reply;
+use crate::routes::parse::group_text;
 use crate::wire;
 
 /// The most errors that can be named one by one.
 const MAX_IDS: usize = 10_000;
 
 impl<P: Pipeline> Api<P> {
-    pub(super) async fn errors(&self, id: JobId, limit: usize) -> Result<Reply, Problem> {
+    pub(super) async fn errors(&self, id: JobId, query: &GroupQuery) -> Result<Reply, Problem> {
         self.find(id).await?;
-        let groups = self.pipeline.store().error_groups(Some(id), limit).await?;
-        Reply::json(&wire::Errors { job_id: id.0, groups: groups.iter().map(wire::ErrorGroup::from).collect() })
+        let groups = self.pipeline.store().error_groups(query).await?;
+        let next_after = groups.last().filter(|_| groups.len() == query.limit).map(|group| group_text(&group.key()));
+        let groups = groups.iter().map(wire::ErrorGroup::from).collect();
+        Reply::json(&wire::Errors { job_id: id.0, groups, next_after })
     }
 
     pub(super) async fn error_list(&self, id: JobId, query: &ErrorQuery) -> Result<Reply, Problem> {
@@ -55,12 +58,26 @@ impl<P: Pipeline> Api<P> {
         let wanted = Wanted::parse(id, body)?;
         self.find(id).await?;
         let (queue, store) = (self.pipeline.queue(), self.pipeline.store());
+        let by_id = !wanted.selection.ids.is_empty();
+        let found = self.count(&wanted.selection).await?;
+        if found == 0 {
+            let detail = format!("job {id} has no such error: nothing was resolved");
+            return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+        }
         let resolved = if wanted.retry {
             desk::retry_errors(queue, store, &wanted.selection, &wanted.note).await?
         } else {
             Resolved { errors: store.resolve_errors(&wanted.selection, &wanted.note, false).await?, tasks: 0 }
         };
-        Reply::json(&wire::Resolved::from(resolved))
+        Reply::json(&wire::Resolved::new(resolved, by_id.then_some(found)))
+    }
+
+    /// How many errors there are that a selection names, resolved ones included. Only those with ids are counted one by
+    /// one, since there can be any number of others: of those 1 stands for all.
+    async fn count(&self, selection: &ErrorSelection) -> Result<u64, Problem> {
+        let limit = if selection.ids.is_empty() { 1 } else { MAX_IDS };
+        let query = ErrorQuery { after: 0, limit, open_only: false, of: selection.clone() };
+        Ok(self.pipeline.store().errors(&query).await?.len() as u64)
     }
 }
 

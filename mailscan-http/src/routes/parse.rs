@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mailscan_core::job::{JobId, JobStatus, seconds};
-use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, JobQuery};
+use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, GroupKey, GroupQuery, JobQuery};
 
 use super::{AddressQuery, Asked, PlanQuery, Route};
 use crate::assets;
@@ -81,7 +81,24 @@ pub(super) fn about(asked: &Asked<'_>, what: fn(JobId) -> Route) -> Result<Route
 }
 
 pub(super) fn errors(Asked { query, id }: &Asked<'_>) -> Result<Route, Problem> {
-    Ok(Route::Errors(job(id)?, limit(query)?))
+    let id = job(id)?;
+    let after = query.text("after")?.map(group_key).transpose()?;
+    Ok(Route::Errors(id, GroupQuery { of: error_selection(query, Some(id))?, after, limit: limit(query)? }))
+}
+
+/// What [`GroupKey`] is in a query.
+pub(crate) fn group_text(GroupKey { count, class, code, host }: &GroupKey) -> String {
+    format!("{count}.{}.{code}.{host}", class.as_str())
+}
+
+fn group_key(text: &str) -> Result<GroupKey, Problem> {
+    let mut parts = text.splitn(4, '.');
+    let mut next = || parts.next();
+    let key = (|| {
+        let (count, class) = (next()?.parse().ok()?, ErrorClass::parse(next()?)?);
+        Some(GroupKey { count, class, code: next()?.to_owned(), host: next()?.to_owned() })
+    })();
+    key.ok_or_else(|| Problem::field("after", "`after` is no `next_after` of a page of groups"))
 }
 
 pub(super) fn error_list(Asked { query, id }: &Asked<'_>) -> Result<Route, Problem> {
@@ -99,15 +116,19 @@ fn error_query(query: &Query<'_>, job: Option<JobId>) -> Result<ErrorQuery, Prob
         Some("true") => true,
         Some(_) => return Err(Problem::field("open", "`open` is neither true nor false")),
     };
-    let of = ErrorSelection {
+    let of = error_selection(query, job)?;
+    let after = query.number("after")?.unwrap_or(0);
+    Ok(ErrorQuery { after, limit: limit(query)?, open_only, of })
+}
+
+fn error_selection(query: &Query<'_>, job: Option<JobId>) -> Result<ErrorSelection, Problem> {
+    Ok(ErrorSelection {
         ids: Vec::new(),
         job,
         class: query.text("class")?.map(error_class).transpose()?,
         code: query.text("code")?.map(str::to_owned),
         host: query.text("host")?.map(str::to_owned),
-    };
-    let after = query.number("after")?.unwrap_or(0);
-    Ok(ErrorQuery { after, limit: limit(query)?, open_only, of })
+    })
 }
 
 fn error_class(name: &str) -> Result<ErrorClass, Problem> {

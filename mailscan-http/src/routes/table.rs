@@ -35,6 +35,14 @@ const STATUSES: &[&str] = &{
     names
 };
 const LIMIT: Parameter = optional("limit", Kind::Number(1, MAX_LIMIT), "the most entries; 100 when it is left out");
+/// Which groups of errors are listed.
+const GROUPS: &[Parameter] = &[
+    optional("after", Kind::Text, "go on after this group: `next_after` of the page before"),
+    LIMIT,
+    optional("class", Kind::One(ERROR_CLASSES), "only of this class"),
+    optional("code", Kind::Text, "only with this code"),
+    optional("host", Kind::Text, "only at this host"),
+];
 /// Which errors are listed.
 const ERRORS: &[Parameter] = &[
     AFTER,
@@ -263,7 +271,7 @@ pub(crate) const RESOURCES: &[Resource] = &[
         operations: &[get(
             "errorGroups",
             "What went wrong, by class, code and host, the most frequent first",
-            &[LIMIT],
+            GROUPS,
             Answer::Json("Errors"),
             parse::errors,
         )],

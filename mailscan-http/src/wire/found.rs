@@ -125,10 +125,14 @@ pub struct Resolved {
     resolved: u64,
     /// Tasks that had been given up and are on the queue again.
     retried: u64,
+    /// Errors that the `ids` name, those included that were resolved before; left out where no ids were given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    found: Option<u64>,
 }
 
-impl From<desk::Resolved> for Resolved {
-    fn from(resolved: desk::Resolved) -> Self {
-        Self { resolved: resolved.errors, retried: resolved.tasks }
+impl Resolved {
+    /// The wire form of what was done, with how many errors the ids named where there were any.
+    pub(crate) fn new(resolved: desk::Resolved, found: Option<u64>) -> Self {
+        Self { resolved: resolved.errors, retried: resolved.tasks, found }
     }
 }

@@ -10,7 +10,7 @@ use mailscan_core::fetch::{FetchError, FetchErrorClass};
 use mailscan_core::job::JobStatus;
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::Queue;
-use mailscan_core::store::{Deletion, ErrorQuery, ErrorSelection, Store};
+use mailscan_core::store::{Deletion, ErrorQuery, ErrorSelection, RECOVERED, Store};
 
 use super::script::{Script, addresses_of, create, expected, in_memory, number, pages_job, stored, text};
 
@@ -43,6 +43,27 @@ async fn a_completed_job_goes_on_when_what_it_gave_up_is_tried_again() {
     let outcomes = desk::outcomes(pipeline.queue(), job, &errors).await.unwrap();
     assert_eq!(outcomes, [Some(desk::Outcome::Succeeded); 10]);
     engine.drain().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_is_resolved_when_a_later_try_succeeds() {
+    let pipeline = in_memory(Script::new(LATENCY, |task| {
+        if number(task).is_multiple_of(2) && task.attempt < 3 {
+            return Err(FetchError::new(FetchErrorClass::Transient, "reset", "the connection broke"));
+        }
+        Ok(text(task, addresses_of(number(task)).join(" ")))
+    }));
+    let job = create(&*pipeline, "k", pages_job(10, 10_000)).await;
+    let mut engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!((last.status, last.depth.done, last.errors), (JobStatus::Completed, 10, 10));
+    engine.drain().await.unwrap();
+    let of = ErrorSelection { job: Some(job), ..ErrorSelection::default() };
+    let errors = pipeline.store().errors(&ErrorQuery { limit: 99, of, ..ErrorQuery::default() }).await.unwrap();
+    let notes: Vec<_> = errors.iter().map(|row| row.resolved.as_ref().unwrap().note.as_str()).collect();
+    assert_eq!(notes, [RECOVERED; 10]);
+    let outcomes = desk::outcomes(pipeline.queue(), job, &errors).await.unwrap();
+    assert_eq!(outcomes, [Some(desk::Outcome::Succeeded); 10]);
 }
 
 #[tokio::test(start_paused = true)]

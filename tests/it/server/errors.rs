@@ -82,7 +82,15 @@ async fn errors_are_resolved_with_a_note() {
     let resolve = async |body: Value| post(server.address, "/api/v1/jobs/1/errors/resolve", &body).await;
     let first = list(&server, "").await[0]["id"].clone();
     let resolved = resolve(json!({"ids": [first], "note": "seen"})).await;
-    assert_eq!((resolved.status, resolved.json()), (200, json!({"resolved": 1, "retried": 0})));
+    assert_eq!((resolved.status, resolved.json()), (200, json!({"resolved": 1, "retried": 0, "found": 1})));
+    let again = resolve(json!({"ids": [first, 4_711], "note": "seen again"})).await;
+    assert_eq!(again.json(), json!({"resolved": 0, "retried": 0, "found": 1}), "one is resolved, and one is unknown");
+    for unknown in [json!({"ids": [4_711]}), json!({"host": "nowhere.org"}), json!({"ids": [4_711], "retry": true})] {
+        let mut body = unknown;
+        body["note"] = json!("nothing");
+        let missing = resolve(body).await;
+        assert_eq!(missing.status, 404, "{}", missing.body);
+    }
     let resolved = resolve(json!({"class": "exhausted", "note": "the site has moved"})).await;
     assert_eq!(resolved.json(), json!({"resolved": 2, "retried": 0}));
     let all = list(&server, "").await;

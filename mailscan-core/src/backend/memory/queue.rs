@@ -136,7 +136,13 @@ impl Tasks {
     fn retry(&mut self, job: JobId, id: TaskId, now: Timestamp) -> Retried {
         match self.state(job, id) {
             None | Some(TaskState::Done) => return Retried::Unchanged,
-            Some(TaskState::Open) => return Retried::Open,
+            Some(TaskState::Open) => {
+                if self.entries.get(&id).is_some_and(|entry| entry.state == State::Delayed) {
+                    let due = self.order.next(now);
+                    self.change(id, |entry| entry.due = due);
+                }
+                return Retried::Open;
+            }
             Some(TaskState::GivenUp) => {}
         }
         let due = self.order.next(now);

@@ -1,5 +1,6 @@
 //! The store in memory: vectors in the order of ids, and a set of identities for each job.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,10 +10,11 @@ use crate::address::Address;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Job, JobId, JobStatus, NewJob};
-use crate::lease::NodeId;
+use crate::lease::{Lease, NodeId};
 use crate::store::{
-    Created, Deletion, ErrorGroup, ErrorQuery, ErrorSelection, Inserted, JobQuery, NewWorkerError, NodeBeat, NodeSeen,
-    Resolution, SILENT_FOR, Sighting, Store, Stored, Transition, WorkerError,
+    Created, Deletion, ErrorGroup, ErrorQuery, ErrorSample, ErrorSelection, GroupKey, GroupQuery, Inserted, JobQuery,
+    NewWorkerError, NodeBeat, NodeSeen, RECOVERED, Resolution, SAMPLES, SILENT_FOR, Sighting, Store, Stored,
+    Transition, WorkerError,
 };
 use crate::task::TaskId;
 
@@ -288,28 +290,45 @@ impl Store for MemoryStore {
         Ok(self.lock().errors.iter().filter(wanted).take(query.limit).cloned().collect())
     }
 
-    async fn error_groups(&self, job: Option<JobId>, limit: usize) -> Result<Vec<ErrorGroup>> {
+    async fn error_groups(&self, query: &GroupQuery) -> Result<Vec<ErrorGroup>> {
         let mut groups = BTreeMap::new();
-        for row in self.lock().errors.iter().filter(|row| job.is_none_or(|job| row.error.job == job)) {
-            let error = &row.error;
-            let key = (error.class.as_str(), error.code.clone(), error.host.clone());
-            let group = groups.entry(key).or_insert_with(|| ErrorGroup {
-                class: error.class,
-                code: error.code.clone(),
-                host: error.host.clone(),
+        // The newest first, as samples are.
+        for row in self.lock().errors.iter().rev().filter(|row| selects(&query.of, row)) {
+            let NewWorkerError { class, code, host, label, message, .. } = &row.error;
+            let (code, host) = (code.clone(), host.clone());
+            let new = || ErrorGroup {
+                class: *class,
+                code: code.clone(),
+                host: host.clone(),
                 count: 0,
                 open: 0,
-                sample: String::new(),
-            });
+                samples: Vec::new(),
+            };
+            let group = groups.entry((class.as_str(), code.clone(), host.clone())).or_insert_with(new);
             group.count += 1;
             group.open += u64::from(row.resolved.is_none());
-            group.sample.clone_from(&error.message);
+            if group.samples.len() < SAMPLES {
+                group.samples.push(ErrorSample { id: row.id, label: label.clone(), message: message.clone() });
+            }
         }
+        let place = |key: &GroupKey| (Reverse(key.count), key.class.as_str(), key.code.clone(), key.host.clone());
+        let after = query.after.as_ref().map(place);
         let mut groups: Vec<_> = groups.into_values().collect();
-        // Stable: groups of one size stay in the order of class, code and host.
-        groups.sort_by_key(|group| std::cmp::Reverse(group.count));
-        groups.truncate(limit);
+        groups.retain(|group| after.as_ref().is_none_or(|after| place(&group.key()) > *after));
+        groups.sort_by_key(|group| place(&group.key()));
+        groups.truncate(query.limit);
         Ok(groups)
+    }
+
+    async fn recover_errors(&self, done: &[Lease]) -> Result<()> {
+        let at = self.clock.now();
+        for row in self.lock().errors.iter_mut().filter(|row| row.resolved.is_none()) {
+            let error = &row.error;
+            if done.iter().any(|done| (done.job, done.task) == (error.job, error.task) && error.fence < done.fence) {
+                row.resolved = Some(Resolution { at, note: RECOVERED.to_owned(), retried: true });
+            }
+        }
+        Ok(())
     }
 
     async fn resolve_errors(&self, selection: &ErrorSelection, note: &str, retried: bool) -> Result<u64> {

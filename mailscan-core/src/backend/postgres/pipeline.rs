@@ -7,7 +7,7 @@ use super::addresses::Insert;
 use super::failure::Failure;
 use super::push::Push;
 use super::settle::Settlement;
-use super::store::record;
+use super::store::{record, recover};
 use super::transaction::{Operation, Statement, Transaction};
 use crate::error::Result;
 use crate::fetch::Fetcher;
@@ -54,6 +54,7 @@ impl Operation for Commit {
         }
         let mut last: Vec<Statement> = Vec::new();
         last.extend(record(self.outcomes.iter().filter_map(|outcome| outcome.error.as_ref())).into_iter().flatten());
+        last.extend(recover(self.outcomes.iter().filter_map(|outcome| outcome.recovered)));
         let settles = last.len();
         if !self.settlement.is_empty() {
             last.push(self.settlement.statement());

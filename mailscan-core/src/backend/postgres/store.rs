@@ -17,10 +17,11 @@ use crate::class::Classes;
 use crate::error::{ErrorKind, Result};
 use crate::extract::Form;
 use crate::job::{Job, JobId, JobStatus, NewJob};
-use crate::lease::NodeId;
+use crate::lease::{Lease, NodeId};
 use crate::store::{
-    Created, Deletion, ErrorClass, ErrorGroup, ErrorQuery, ErrorSelection, Inserted, JobQuery, NewWorkerError,
-    NodeBeat, NodeSeen, Resolution, Sighting, Store, Stored, Transition, WorkerError,
+    Created, Deletion, ErrorClass, ErrorGroup, ErrorQuery, ErrorSelection, GroupQuery, Inserted, JobQuery,
+    NewWorkerError, NodeBeat, NodeSeen, RECOVERED, Resolution, SAMPLES, Sighting, Store, Stored, Transition,
+    WorkerError,
 };
 use crate::task::TaskId;
 
@@ -135,6 +136,18 @@ pub(super) fn record<'a>(errors: impl Iterator<Item = &'a NewWorkerError>) -> Op
     Some([Statement::new(sql!("job_hold")).ints(ints(|error| error.job.0)), insert])
 }
 
+/// The statement that resolves the errors of earlier deliveries of tasks that are done with these leases, if there are any.
+pub(super) fn recover(done: impl Iterator<Item = Lease>) -> Option<Statement> {
+    let done: Vec<_> = done.collect();
+    let ints = |number: fn(&Lease) -> u64| done.iter().map(|lease| int(number(lease))).collect();
+    let recover = Statement::new(sql!("error_recover"))
+        .ints(ints(|lease| lease.job.0))
+        .ints(ints(|lease| lease.task.0))
+        .ints(ints(|lease| lease.fence))
+        .text(RECOVERED.to_owned());
+    (!done.is_empty()).then_some(recover)
+}
+
 fn worker_error(row: &Row) -> Result<WorkerError, Failure> {
     let note: Option<String> = row.try_get(12)?;
     let (resolved_at, retried): (Option<SystemTime>, bool) = (row.try_get(11)?, row.try_get(13)?);
@@ -160,7 +173,7 @@ fn error_group(row: &Row) -> Result<ErrorGroup, Failure> {
         host: row.try_get(2)?,
         count: uint(row, 3)?,
         open: uint(row, 4)?,
-        sample: row.try_get(5)?,
+        samples: spec::decode_samples(row.try_get(5)?)?,
     })
 }
 
@@ -304,9 +317,21 @@ impl Store for Postgres {
         self.list("errors", list, worker_error).await
     }
 
-    async fn error_groups(&self, job: Option<JobId>, most: usize) -> Result<Vec<ErrorGroup>> {
-        let list = Statement::new(sql!("error_groups")).maybe_int(job.map(|job| int(job.0))).int(limit(most));
+    async fn error_groups(&self, query: &GroupQuery) -> Result<Vec<ErrorGroup>> {
+        let after = query.after.as_ref();
+        let list = selected(Statement::new(sql!("error_groups")), &query.of)
+            .maybe_int(after.map(|group| int(group.count)))
+            .maybe_text(after.map(|group| group.class.as_str().to_owned()))
+            .maybe_text(after.map(|group| owned(&group.code)))
+            .maybe_text(after.map(|group| owned(&group.host)))
+            .int(limit(query.limit))
+            .int(limit(SAMPLES));
         self.list("error groups", list, error_group).await
+    }
+
+    async fn recover_errors(&self, done: &[Lease]) -> Result<()> {
+        let Some(recover) = recover(done.iter().copied()) else { return Ok(()) };
+        self.query("recover errors", recover).await.map(|_| ())
     }
 
     async fn open_errors(&self, job: JobId) -> Result<u64> {

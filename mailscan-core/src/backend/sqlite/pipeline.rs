@@ -42,6 +42,7 @@ impl<F: Fetcher> Pipeline for SqlitePipeline<F> {
             let inserted = addresses::insert(session, &sightings, mask, now)?;
             let pushed = queue::push(session, outcomes.iter().flat_map(|outcome| &outcome.discovered), mask, now)?;
             store::record_errors(session, outcomes.iter().flat_map(|outcome| &outcome.error), now)?;
+            store::recover_errors(session, outcomes.iter().filter_map(|outcome| outcome.recovered), now)?;
             let settled = queue::settle(session, outcomes.iter().flat_map(|outcome| &outcome.settle), limits, now)?;
             Ok(Committed { inserted, pushed, settled })
         });

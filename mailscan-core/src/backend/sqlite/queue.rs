@@ -257,11 +257,17 @@ fn state(connection: &Connection, job: JobId, task: TaskId) -> Result<Option<Sta
 fn retry(session: &mut Session<'_>, job: JobId, tasks: &[TaskId], now: Timestamp) -> Result<Vec<Retried>, Failure> {
     let mut moves = Moves::default();
     let mut update = session.connection.prepare_cached(sql!("task_retry"))?;
+    let mut hasten = session.connection.prepare_cached(sql!("task_hasten"))?;
     let mut one = |task: &TaskId| {
         let state = state(session.connection, job, *task)?;
         Ok(match state.map(|state| (state, state.of_task())) {
             None | Some((_, TaskState::Done)) => Retried::Unchanged,
-            Some((_, TaskState::Open)) => Retried::Open,
+            Some((state, TaskState::Open)) => {
+                if state == State::Delayed {
+                    hasten.execute(params![int(task.0), int(session.memory.order.next(now))])?;
+                }
+                Retried::Open
+            }
             Some((state, TaskState::GivenUp)) => {
                 update.execute(params![int(task.0), int(session.memory.order.next(now))])?;
                 moves.note(job, Some(state), State::Pending as usize, 1);

@@ -18,10 +18,11 @@ use crate::clock::Timestamp;
 use crate::error::{ErrorKind, Result};
 use crate::extract::Form;
 use crate::job::{Job, JobId, JobStatus, NewJob};
-use crate::lease::NodeId;
+use crate::lease::{Lease, NodeId};
 use crate::store::{
-    Created, Deletion, ErrorClass, ErrorGroup, ErrorQuery, ErrorSelection, Inserted, JobQuery, NewWorkerError,
-    NodeBeat, NodeSeen, Resolution, SILENT_FOR, Sighting, Store, Stored, Transition, WorkerError,
+    Created, Deletion, ErrorClass, ErrorGroup, ErrorQuery, ErrorSelection, GroupQuery, Inserted, JobQuery,
+    NewWorkerError, NodeBeat, NodeSeen, RECOVERED, Resolution, SAMPLES, SILENT_FOR, Sighting, Store, Stored,
+    Transition, WorkerError,
 };
 use crate::task::TaskId;
 
@@ -158,6 +159,19 @@ pub(super) fn record_errors<'a>(
     Ok(())
 }
 
+/// Resolves the errors of earlier deliveries of tasks that are done with these leases.
+pub(super) fn recover_errors(
+    session: &mut Session<'_>,
+    done: impl Iterator<Item = Lease>,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let mut update = session.connection.prepare_cached(sql!("error_recover"))?;
+    for Lease { job, task, fence } in done {
+        update.execute(params![int(job.0), int(task.0), int(fence), int(now.0), RECOVERED])?;
+    }
+    Ok(())
+}
+
 fn worker_error(row: &Row<'_>) -> Result<WorkerError, Failure> {
     let (note, retried): (Option<String>, bool) = (row.get(12)?, row.get(13)?);
     let resolved = maybe_time(row, 11)?.map(|at| Resolution { at, note: note.unwrap_or_default(), retried });
@@ -187,15 +201,30 @@ fn errors(connection: &Connection, query: &ErrorQuery) -> Result<Vec<WorkerError
     list(connection, sql, params![after, query.open_only, ids, job, class, code, host, most], worker_error)
 }
 
-fn error_groups(connection: &Connection, job: Option<JobId>, most: usize) -> Result<Vec<ErrorGroup>, Failure> {
-    list(connection, sql!("error_groups"), params![job.map(|job| int(job.0)), limit(most)], |row| {
+fn error_groups(connection: &Connection, query: &GroupQuery) -> Result<Vec<ErrorGroup>, Failure> {
+    let ErrorSelection { ids, job, class, code, host } = &query.of;
+    let after = query.after.as_ref();
+    let values = params![
+        spec::json(ids)?,
+        job.map(|job| int(job.0)),
+        class.map(ErrorClass::as_str),
+        code,
+        host,
+        after.map(|group| int(group.count)),
+        after.map(|group| group.class.as_str()),
+        after.map(|group| &group.code),
+        after.map(|group| &group.host),
+        limit(query.limit),
+        limit(SAMPLES),
+    ];
+    list(connection, sql!("error_groups"), values, |row| {
         Ok(ErrorGroup {
             class: named(row, 0, "error class", ErrorClass::parse)?,
             code: row.get(1)?,
             host: row.get(2)?,
             count: uint(row, 3)?,
             open: uint(row, 4)?,
-            sample: row.get(5)?,
+            samples: spec::decode_samples(row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?)?,
         })
     })
 }
@@ -347,8 +376,14 @@ impl Store for Sqlite {
         self.read("errors", move |connection| errors(connection, &query)).await
     }
 
-    async fn error_groups(&self, job: Option<JobId>, limit: usize) -> Result<Vec<ErrorGroup>> {
-        self.read("error groups", move |connection| error_groups(connection, job, limit)).await
+    async fn error_groups(&self, query: &GroupQuery) -> Result<Vec<ErrorGroup>> {
+        let query = query.clone();
+        self.read("error groups", move |connection| error_groups(connection, &query)).await
+    }
+
+    async fn recover_errors(&self, done: &[Lease]) -> Result<()> {
+        let (done, now) = (done.to_vec(), self.shared.clock.now());
+        self.write("recover errors", move |session| recover_errors(session, done.iter().copied(), now)).await
     }
 
     async fn open_errors(&self, job: JobId) -> Result<u64> {
