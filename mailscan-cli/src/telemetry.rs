@@ -23,6 +23,13 @@ impl Telemetry {
     }
 }
 
+/// What joins the spans of requests to those of their callers, where spans are sent at all.
+#[cfg(feature = "otel")]
+pub(crate) const JOIN: Option<mailscan_http::JoinSpan> = Some(otlp::join);
+/// Without spans there is nothing to join.
+#[cfg(not(feature = "otel"))]
+pub(crate) const JOIN: Option<mailscan_http::JoinSpan> = None;
+
 /// Begins to log, and to send spans if the environment names a collector.
 pub(crate) fn start() -> Telemetry {
     // Errors of jobs are recorded in the database; the log is for whoever asks for it.

@@ -102,6 +102,9 @@ fn texts(received: &Received, path: &[u64]) -> BTreeSet<String> {
 
 /// `ResourceSpans.scope_spans.spans.name`, and the values and names of attributes.
 const NAMES: [u64; 4] = [1, 2, 2, 5];
+/// Their `trace_id` and `parent_span_id`.
+const TRACES: [u64; 4] = [1, 2, 2, 1];
+const PARENTS: [u64; 4] = [1, 2, 2, 4];
 const ATTRIBUTES: [u64; 5] = [1, 2, 2, 9, 1];
 const VALUES: [u64; 6] = [1, 2, 2, 9, 2, 1];
 /// The attributes of the process.
@@ -176,7 +179,12 @@ async fn a_server_sends_its_requests_under_the_name_that_it_was_given() {
     let stream = TcpStream::connect(&server).await.unwrap();
     let (mut client, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
-    let request = Request::get("/api/v1/jobs?limit=1").header("Host", &server).body(Empty::<Bytes>::new()).unwrap();
+    let caller = "00-0123456789abcdef0123456789abcdef-0011223344556677-01";
+    let request = Request::get("/api/v1/jobs?limit=1")
+        .header("Host", &server)
+        .header("traceparent", caller)
+        .body(Empty::<Bytes>::new())
+        .unwrap();
     assert_eq!(client.send_request(request).await.unwrap().status(), 200);
     drop(client);
 
@@ -191,6 +199,13 @@ async fn a_server_sends_its_requests_under_the_name_that_it_was_given() {
     assert!(texts(&received, &NAMES).contains("request"), "{:?}", texts(&received, &NAMES));
     assert!(texts(&received, &VALUES).contains("/api/v1/jobs"), "{:?}", texts(&received, &VALUES));
     assert!(!texts(&received, &VALUES).iter().any(|value| value.contains("limit")), "the query is nobody's business");
+    let ids = |path: &[u64]| {
+        let received = received.lock().unwrap();
+        received.iter().flat_map(|(_, body)| at(body, path)).map(<[u8]>::to_vec).collect::<Vec<_>>()
+    };
+    let (trace, parent) = (0x0123_4567_89ab_cdef_0123_4567_89ab_cdef_u128, 0x0011_2233_4455_6677_u64);
+    assert!(ids(&TRACES).contains(&trace.to_be_bytes().to_vec()), "the span is part of the caller's trace");
+    assert!(ids(&PARENTS).contains(&parent.to_be_bytes().to_vec()), "below the span that called");
     assert!(texts(&received, &OF_THE_PROCESS).contains("collects"));
     assert!(received.lock().unwrap().iter().all(|(head, _)| head.starts_with("POST /for/spans ")));
 }

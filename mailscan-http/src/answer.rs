@@ -12,6 +12,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use mailscan_core::pipeline::Pipeline;
 use tracing::Instrument;
 
+use crate::JoinSpan;
 use crate::auth::Tokens;
 use crate::body::{Bodies, MAX_BODY, MAX_JOB};
 use crate::guard::{Hosts, check_encoding, check_media, check_origin};
@@ -49,6 +50,7 @@ pub(crate) struct Server<P> {
     pub(crate) traffic: Arc<Traffic>,
     /// Whether all connections are encrypted.
     pub(crate) tls: bool,
+    pub(crate) join_span: Option<JoinSpan>,
     pub(crate) bodies: Bodies,
     pub(crate) answer_timeout: Duration,
 }
@@ -65,6 +67,9 @@ impl<P: Pipeline> Server<P> {
             otel.kind = "server",
             otel.status_code = tracing::field::Empty,
         );
+        if let Some(join) = self.join_span {
+            join(&span, &head.headers);
+        }
         let answer = async {
             let mut unread = !body.is_end_stream();
             let mut response = match self.respond(&head, &mut body, &mut unread).await {

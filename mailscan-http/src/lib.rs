@@ -101,6 +101,9 @@ pub struct ServeOptions {
     pub fresh_for: Duration,
     /// The folders below which a job that is created here may read files; none without any.
     pub roots: Vec<PathBuf>,
+    /// Told of the span of each request before it is entered, with the headers: for whoever joins spans to those of the
+    /// caller (`traceparent`, W3C Trace Context).
+    pub join_span: Option<JoinSpan>,
     /// The most connections at a time; more wait to be accepted. From 1.
     pub max_connections: usize,
     /// How long a client may take to send the head of a request, and to send a next one.
@@ -112,6 +115,9 @@ pub struct ServeOptions {
     /// How long requests in flight have to end when the server stops.
     pub drain_timeout: Duration,
 }
+
+/// Joins the span of a request to what its headers name.
+pub type JoinSpan = fn(&tracing::Span, &hyper::HeaderMap);
 
 impl Default for ServeOptions {
     fn default() -> Self {
@@ -125,6 +131,7 @@ impl Default for ServeOptions {
             fresh_for: Duration::from_millis(250),
             max_connections: 10_240,
             roots: Vec::new(),
+            join_span: None,
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(30),
@@ -178,6 +185,7 @@ pub async fn serve<P: Pipeline>(
         snapshots: snapshots::Snapshots::new(options.fresh_for),
         traffic,
         tls: options.tls.is_some(),
+        join_span: options.join_span,
         bodies: body::Bodies::new(options.body_timeout),
         answer_timeout: options.answer_timeout,
     });

@@ -19,7 +19,7 @@ use crate::drive::STOPPING;
 use crate::exit::{Exit, Failure, Result};
 use crate::render::escape;
 use crate::signals::{Reloads, Signals};
-use crate::{args, config, files, wire};
+use crate::{args, config, files, telemetry, wire};
 use reload::Files;
 
 /// What workers do is shown to people, who want it as fresh as everything else.
@@ -32,7 +32,7 @@ pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
     let fetching = config::fetching(&typed.politeness, &JobOptions::default());
     let fetching = config::for_others(fetching, &typed.networks);
     let server = config::server(typed, files.connections)?;
-    let server = ServeOptions { roots: roots(&typed.root)?, pace: fetching.pace, ..server };
+    let server = ServeOptions { roots: roots(&typed.root)?, pace: fetching.pace, join_span: telemetry::JOIN, ..server };
     let options = config::engine(&fetching.pace, &typed.machine, JobFilter::All, files.fetches);
     let list = SuppressionList::load(&typed.suppressed)?;
     let options = EngineOptions { heartbeat: HEARTBEAT, suppression: list.entries.clone(), ..options };
