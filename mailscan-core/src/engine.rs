@@ -151,14 +151,23 @@ impl Default for Watermarks {
     }
 }
 
-/// Tells how an engine stands. Cheap to clone.
+/// Tells how an engine stands, and tells it that something has changed. Cheap to clone.
 #[derive(Clone)]
-pub struct Monitor(Arc<dyn Fn() -> Option<Vitals> + Send + Sync>);
+pub struct Monitor {
+    vitals: Arc<dyn Fn() -> Option<Vitals> + Send + Sync>,
+    look: Arc<dyn Fn() + Send + Sync>,
+}
 
 impl Monitor {
     /// How the engine stands now; `None` once it has ended. Takes some microseconds and waits for nothing.
     pub fn vitals(&self) -> Option<Vitals> {
-        self.0()
+        (self.vitals)()
+    }
+
+    /// Has the engine look at the jobs now, because somebody changed one, instead of at the time of its next look. Waits
+    /// for nothing.
+    pub fn look(&self) {
+        (self.look)();
     }
 }
 
@@ -197,8 +206,15 @@ impl<P: Pipeline> Engine<P> {
 
     /// What tells how the engine stands, for as long as it runs; it may be asked from anywhere and keeps nothing alive.
     pub fn monitor(&self) -> Monitor {
-        let shared = Arc::downgrade(&self.shared);
-        Monitor(Arc::new(move || shared.upgrade().map(|shared| shared.vitals())))
+        let (told, woken) = (Arc::downgrade(&self.shared), Arc::downgrade(&self.shared));
+        Monitor {
+            vitals: Arc::new(move || told.upgrade().map(|shared| shared.vitals())),
+            look: Arc::new(move || {
+                if let Some(shared) = woken.upgrade() {
+                    shared.jobs_changed.notify_one();
+                }
+            }),
+        }
     }
 
     /// Waits until the job is completed, failed, cancelled or paused, and answers its last progress.

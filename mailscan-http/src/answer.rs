@@ -9,6 +9,7 @@ use hyper::body::{Body, Incoming};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
+use mailscan_core::engine::Monitor;
 use mailscan_core::pipeline::Pipeline;
 use tracing::Instrument;
 
@@ -135,6 +136,8 @@ impl<P: Pipeline> Server<P> {
         let answer = tokio::time::timeout(self.answer_timeout, answer).await;
         if changes {
             self.snapshots.forget();
+            // The engine of this process need not wait for its next look.
+            self.api.monitor.iter().for_each(Monitor::look);
         }
         let late = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the answer took too long: try again later");
         answer.unwrap_or_else(|_| Err(late()))

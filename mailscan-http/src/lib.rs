@@ -94,7 +94,7 @@ pub struct ServeOptions {
     pub allow_hosts: Vec<String>,
     /// What connections are encrypted with; with nothing when there is none.
     pub tls: Option<Tls>,
-    /// What tells of the engine of this process, for the metrics.
+    /// What tells of the engine of this process, for the metrics, and tells it of changes.
     pub monitor: Option<Monitor>,
     /// How old an answer about jobs may be that is given to several who ask at about the same time; zero for a look of its
     /// own for each.

@@ -43,6 +43,8 @@ pub(super) struct Shared<P> {
     pub(super) room: Arc<Semaphore>,
     pub(super) wake_dispatcher: Notify,
     pub(super) wake_supervisor: Notify,
+    /// Somebody has changed a job in this process.
+    pub(super) jobs_changed: Notify,
     /// Jobs are bounded by something else than before, or one of them has ended here.
     pub(super) bounds_changed: Notify,
     /// No more claims.
@@ -84,6 +86,7 @@ impl<P: Pipeline> Shared<P> {
             running: AtomicUsize::new(0),
             wake_dispatcher: Notify::new(),
             wake_supervisor: Notify::new(),
+            jobs_changed: Notify::new(),
             bounds_changed: Notify::new(),
             drain: CancellationToken::new(),
             abort: CancellationToken::new(),

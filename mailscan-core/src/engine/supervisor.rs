@@ -40,10 +40,8 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
         tokio::select! {
             () = shared.committed.cancelled() => break,
             () = shared.wake_supervisor.notified() => lifecycle::end_finished(&shared).await,
-            _ = polls.tick() => {
-                lifecycle::refresh(&shared).await;
-                lifecycle::end_finished(&shared).await;
-            }
+            _ = polls.tick() => look(&shared).await,
+            () = shared.jobs_changed.notified() => look(&shared).await,
             _ = sweeps.tick() => {
                 sweep(&shared).await;
                 record_active(&shared).await;
@@ -52,6 +50,12 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
         }
     }
     lifecycle::let_go(&shared).await;
+}
+
+/// Takes up jobs, and notices what people decided about them.
+async fn look<P: Pipeline>(shared: &Shared<P>) {
+    lifecycle::refresh(shared).await;
+    lifecycle::end_finished(shared).await;
 }
 
 /// Publishes how every job stands, and stops those whose time is over.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use mailscan_core::backend::postgres::{Postgres, PostgresOptions};
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
 use mailscan_core::engine::{Engine, EngineOptions};
+use mailscan_core::fetch::Budget;
 use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob};
 use mailscan_core::pipeline::Backends;
 use mailscan_core::queue::Queue;
@@ -21,6 +22,9 @@ use crate::postgres;
 /// How many pages the job asks for.
 const PAGES: u64 = 40;
 
+/// Longer than any test.
+const AGES: Duration = Duration::from_secs(100_000);
+
 /// One request at a time, and no task that waits for its turn goes back by itself.
 fn one_at_a_time() -> Pace {
     Pace { concurrency: 1, patience: Duration::from_secs(600), ..Pace::unlimited() }
@@ -28,7 +32,7 @@ fn one_at_a_time() -> Pace {
 
 /// One request every ten minutes.
 fn slow() -> Pace {
-    Pace { interval: Duration::from_secs(600), patience: Duration::from_secs(3_600), ..Pace::unlimited() }
+    Pace { interval: Duration::from_secs(600), concurrency: 8, patience: AGES, ..Pace::default() }
 }
 
 fn source(pace: Pace) -> HttpSource {
@@ -115,17 +119,40 @@ async fn a_pause_is_heard_by_who_waits_for_what_other_nodes_agree_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_waits_for_the_time_of_a_start_hears_a_cancellation_and_the_end_of_the_process() {
+async fn the_process_that_is_asked_hears_of_a_pause_at_once() {
+    let folder = TempDir::new().unwrap();
+    let database = Sqlite::open(folder.path().join("mailscan.db"), SqliteOptions::default()).unwrap();
+    let server = gated().await;
+    let id = job(&database, &server).await;
+    let fetcher = Sources::new().with_http(source(one_at_a_time()));
+    let pipeline = Backends { queue: database.clone(), store: database.clone(), fetcher };
+    // It would look at the jobs again after all tests are over.
+    let rarely = EngineOptions { poll_every: Duration::from_secs(3_600), ..EngineOptions::default() };
+    let mut engine = Engine::start(Arc::new(pipeline), rarely);
+    server.asked(2).await;
+    held(&database, id, |leased| leased > 10).await;
+    change(&database, id, JobStatus::Running, JobStatus::Paused).await;
+    engine.monitor().look();
+    held(&database, id, |leased| leased == 1).await;
+    server.open_gate(1);
+    soon(engine.drain()).await.unwrap();
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_the_time_of_a_start_hears_the_end_of_the_process() {
     let folder = TempDir::new().unwrap();
     let database = Sqlite::open(folder.path().join("mailscan.db"), SqliteOptions::default()).unwrap();
     let server = Server::start(|_| page("ann@a.org")).await;
     let id = job(&database, &server).await;
     let fetcher = Sources::new().with_http(source(slow()));
     let pipeline = Backends { queue: database.clone(), store: database.clone(), fetcher };
-    let mut engine = Engine::start(Arc::new(pipeline), EngineOptions::default());
+    let budget = Budget { time: AGES, ..Budget::default() };
+    let mut engine = Engine::start(Arc::new(pipeline), EngineOptions { budget, ..EngineOptions::default() });
+    // robots.txt; the first page is to come ten minutes later.
+    server.asked(1).await;
     held(&database, id, |leased| leased > 10).await;
     soon(engine.drain()).await.unwrap();
     let depth = database.depth(id).await.unwrap();
-    assert_eq!((depth.leased, depth.delayed), (0, 0), "{depth:?}");
-    change(&database, id, JobStatus::Running, JobStatus::Cancelled).await;
+    assert_eq!((depth.leased, depth.delayed, server.requests().len()), (0, 0, 1), "{depth:?}");
 }
