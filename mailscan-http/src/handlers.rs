@@ -25,6 +25,7 @@ use tokio::sync::Notify;
 
 use crate::events::Events;
 use crate::metrics;
+use crate::past;
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::routes::{AddressQuery, PlanQuery, Route};
@@ -77,10 +78,7 @@ impl<P: Pipeline> Api<P> {
             Route::Change(id, change) => self.change(id, change, body).await,
             Route::Delete(id) => self.delete(id, body).await,
             Route::Eta(id) => Reply::json(&self.eta(&self.find(id).await?)),
-            Route::Rates(id) => {
-                let id = self.find(id).await?.id;
-                Reply::json(&wire::Rates::new(id, &self.samples.rates(id)))
-            }
+            Route::Rates(id) => self.rates(id).await,
             Route::Workers(id) => Reply::json(&self.workers(&self.find(id).await?).await?),
             Route::Errors(id, query) => self.errors(id, &query).await,
             Route::ErrorList(id, query) => self.error_list(id, &query).await,
@@ -148,6 +146,18 @@ impl<P: Pipeline> Api<P> {
 
     fn eta(&self, job: &Job) -> wire::Eta {
         wire::Eta::new(job, self.samples.eta(job))
+    }
+
+    async fn rates(&self, id: JobId) -> Result<Reply, Problem> {
+        let job = self.find(id).await?;
+        let history = match self.samples.unknown(&job) {
+            None => self.samples.rates(id),
+            Some((since, until)) => {
+                let past = past::rates(self.pipeline.store(), id, since, until).await?;
+                self.samples.with_past(id, past)
+            }
+        };
+        Reply::json(&wire::Rates::new(id, &history))
     }
 
     async fn workers(&self, job: &Job) -> Result<wire::Workers, Problem> {

@@ -50,6 +50,7 @@ mod handlers;
 mod metrics;
 mod new_job;
 mod openapi;
+mod past;
 mod problem;
 mod purge;
 mod query;

@@ -50,6 +50,8 @@ struct Recent {
     elapsed: Duration,
     /// Its rate at each look while it ran, the oldest first.
     history: VecDeque<Rate>,
+    /// Whether the time before is known as well, as far as it can be.
+    whole: bool,
 }
 
 /// How fast a job collected at one moment.
@@ -63,7 +65,7 @@ impl Recent {
     /// Of a job that is seen for the first time, or again.
     fn new(since: Timestamp) -> Self {
         let (window, history) = (RateWindow::new(RATE_WINDOW), VecDeque::new());
-        Self { window, active: Duration::MAX, since, elapsed: Duration::ZERO, history }
+        Self { window, active: Duration::MAX, since, elapsed: Duration::ZERO, history, whole: false }
     }
 
     /// How long a running job has been at work by now.
@@ -141,6 +143,33 @@ impl Samples {
         lock(&self.rates).get(&job).map_or_else(Vec::new, |recent| recent.history.iter().copied().collect())
     }
 
+    /// From when to when the rates of a job are to be read elsewhere, because it has been at work for longer than it was
+    /// watched. Once for each job that is watched.
+    pub(crate) fn unknown(&self, job: &Job) -> Option<(Timestamp, Timestamp)> {
+        let now = self.clock.now();
+        let mut rates = lock(&self.rates);
+        let recent = rates.get_mut(&job.id);
+        if recent.as_ref().is_some_and(|recent| recent.whole) {
+            return None;
+        }
+        let until = recent.as_ref().and_then(|recent| recent.history.front()).map_or(now, |first| first.at);
+        if let Some(recent) = recent {
+            recent.whole = true;
+        }
+        let past = Timestamp(now.0.saturating_sub(u64::try_from(PAST.as_millis()).unwrap_or(u64::MAX)));
+        let since = job.started_at?.max(past);
+        (since < until).then_some((since, until))
+    }
+
+    /// The rates of a job with those before it was watched, which are kept for as long as the others.
+    pub(crate) fn with_past(&self, job: JobId, past: Vec<Rate>) -> Vec<Rate> {
+        let mut rates = lock(&self.rates);
+        let Some(recent) = rates.get_mut(&job) else { return past };
+        let room = HISTORY.saturating_sub(recent.history.len());
+        past.into_iter().rev().take(room).for_each(|rate| recent.history.push_front(rate));
+        recent.history.iter().copied().collect()
+    }
+
     /// Notes how far the running jobs are. Of all others the rates of the last ten minutes stay, while there is room.
     fn note(&self, at: Timestamp, running: &[Job]) {
         let mut rates = lock(&self.rates);
@@ -154,7 +183,7 @@ impl Samples {
             if !runs {
                 // Whoever runs again begins anew, with the past that is kept.
                 let history = std::mem::take(&mut recent.history);
-                *recent = Recent { history, ..Recent::new(at) };
+                *recent = Recent { history, whole: recent.whole, ..Recent::new(at) };
             }
             runs || (room && !recent.history.is_empty())
         });

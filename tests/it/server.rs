@@ -45,7 +45,11 @@ struct Running {
 }
 
 async fn start(options: ServeOptions) -> Running {
-    let folder = TempDir::new().unwrap();
+    start_in(TempDir::new().unwrap(), options).await
+}
+
+/// A server over the database of a folder.
+async fn start_in(folder: TempDir, options: ServeOptions) -> Running {
     let store = Sqlite::open(folder.path().join("mailscan.db"), SqliteOptions::default()).unwrap();
     let pipeline = Backends { queue: store.clone(), store: store.clone(), fetcher: Sources::new() };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::client::{get, names, request};
-use super::{HANGS, Running, job, start};
+use super::{HANGS, Running, job, start, start_in};
 
 /// The names of an estimate, the contract's among them.
 const ETA: [&str; 11] = [
@@ -221,6 +221,22 @@ async fn a_job_that_does_not_run_has_no_rate_and_no_workers() {
             assert_eq!((&workers["idle"], &workers["stale"], &workers["workers"]), (&json!(0), &json!(0), &json!([])));
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rates_are_known_from_before_a_restart() {
+    let server = start(ServeOptions::default()).await;
+    running_job(&server.store).await;
+    server.stop.send(()).unwrap();
+    timeout(HANGS, server.served).await.unwrap().unwrap().unwrap();
+    drop(server.store);
+    let server = start_in(server.folder, ServeOptions::default()).await;
+    let rates = get(server.address, "/api/v1/jobs/1/rates").await.json();
+    let first = &rates["history"][0];
+    assert!(first["emails_per_minute"].as_f64() > Some(60.0), "60 addresses within a few seconds: {rates}");
+    // What was read once is kept.
+    let again = get(server.address, "/api/v1/jobs/1/rates").await.json();
+    assert!(again["history"][0]["emails_per_minute"].as_f64() > Some(60.0), "{again}");
 }
 
 /// What is at a path once this holds.

@@ -1,0 +1,63 @@
+//! How fast a job collected before this process began to watch it, by the times at which its addresses were found. So the
+//! chart of a page goes on where a restart cut it.
+
+use std::collections::BTreeMap;
+
+use mailscan_core::clock::Timestamp;
+use mailscan_core::job::JobId;
+use mailscan_core::store::Store;
+
+use crate::samples::Rate;
+
+/// How much time one point tells of, in milliseconds.
+const STEP: u64 = 10_000;
+/// How many addresses are read at a time, and at most.
+const PAGE: usize = 10_000;
+const MOST: usize = 200_000;
+
+/// The rates of a job between two moments, the oldest first. Times without a new address are left out, as nobody knows
+/// whether the job ran then. Of a time with very many addresses the end is left out.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn rates<S: Store>(
+    store: &S,
+    job: JobId,
+    since: Timestamp,
+    until: Timestamp,
+) -> mailscan_core::Result<Vec<Rate>> {
+    let mut after = last_before(store, job, since).await?;
+    let mut steps: BTreeMap<u64, u64> = BTreeMap::new();
+    let mut read = 0;
+    while read < MOST {
+        let page = store.addresses(job, after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        (after, read) = (last.id, read + page.len());
+        for row in page.iter().filter(|row| row.found_at >= since && row.found_at < until) {
+            *steps.entry((row.found_at.0 - since.0) / STEP).or_default() += 1;
+        }
+        if page.len() < PAGE || last.found_at >= until {
+            break;
+        }
+    }
+    let rate = |(step, found): (u64, u64)| {
+        let begin = since.0 + step * STEP;
+        let end = (begin + STEP).min(until.0);
+        let minutes = (end - begin).max(1) as f64 / 60_000.0;
+        Rate { at: Timestamp(end), emails_per_minute: found as f64 / minutes }
+    };
+    Ok(steps.into_iter().map(rate).collect())
+}
+
+/// The id of the last address that was found before a moment, or 0: ids rise with time, so it is looked for by halves.
+async fn last_before<S: Store>(store: &S, job: JobId, moment: Timestamp) -> mailscan_core::Result<u64> {
+    let (mut before, mut not_before) = (0, i64::MAX.cast_unsigned());
+    while before < not_before {
+        let middle = before + (not_before - before) / 2;
+        match store.addresses(job, middle, 1).await?.first() {
+            Some(row) if row.found_at < moment => before = row.id,
+            _ => not_before = middle,
+        }
+    }
+    Ok(before)
+}
