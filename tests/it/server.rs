@@ -14,7 +14,6 @@ mod limits;
 mod metrics;
 mod network;
 mod reload;
-mod strain;
 mod tls;
 
 use std::net::SocketAddr;
