@@ -157,6 +157,7 @@ fn query(parameter: &Parameter) -> ParameterBuilder {
             RefOr::T(number.minimum(Some(0)).maximum(Some(mailscan_core::job::MOST_SECONDS)).build().into())
         }
         Kind::Text => text(None, None),
+        Kind::Like(pattern) => text(None, Some(pattern)),
         Kind::Flag => RefOr::T(ObjectBuilder::new().schema_type(SchemaType::new(Type::Boolean)).build().into()),
         Kind::One(names) => RefOr::T(name(names).build().into()),
         Kind::Some(names) => RefOr::T(ArrayBuilder::new().items(name(names).build()).min_items(Some(1)).build().into()),

@@ -35,9 +35,12 @@ const STATUSES: &[&str] = &{
     names
 };
 const LIMIT: Parameter = optional("limit", Kind::Number(1, MAX_LIMIT), "the most entries; 100 when it is left out");
+/// The place of a group: how many errors it had, their class, code and host.
+const GROUP_KEY: &str =
+    r"^[0-9]{1,18}\.(retried|partial|blocked|permanent|exhausted|quarantined)\.[a-z0-9-]*\.[a-z0-9.:-]*$";
 /// Which groups of errors are listed.
 const GROUPS: &[Parameter] = &[
-    optional("after", Kind::Text, "go on after this group: `next_after` of the page before"),
+    optional("after", Kind::Like(GROUP_KEY), "go on after this group: `next_after` of the page before"),
     LIMIT,
     optional("class", Kind::One(ERROR_CLASSES), "only of this class"),
     optional("code", Kind::Text, "only with this code"),
