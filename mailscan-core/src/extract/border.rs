@@ -23,7 +23,8 @@ const KINDS: [fn(u8, u8) -> bool; 4] = [
 ];
 
 /// Where to cut `bytes` so that `search` finds no address cut in two, and none that looks like another for what is missing
-/// around it: within the last `tail` bytes, where `allowed` is true of what stands before. Where there is no such place, at the end: a run that long is no address.
+/// around it: within the last `tail` bytes, where `allowed` is true of what stands before. Where there is no such place, at
+/// the end: a run that long is no address.
 ///
 /// The answer is from 1 to the length, or 0 for no bytes.
 pub(crate) fn last(

@@ -34,15 +34,15 @@ fn doubled(before: &[u8], local: &Local, after: &[u8]) -> Option<Local> {
     while let Some(more) = rest.strip_suffix(b"''") {
         let word = &more[more.len() - word_length(more)..];
         text = format!("{}'{text}", std::str::from_utf8(word).ok().filter(|word| !word.is_empty())?);
+        // Only so much is ever looked at, however long a row of such words is.
+        if text.len() > LONGEST {
+            return None;
+        }
         rest = &more[..more.len() - word.len()];
     }
     let opening = rest.strip_suffix(b"'")?;
     let opens = !opening.last().is_some_and(|last| is_word(*last) || *last == b'\'');
-    (opens && rest.len() < before.len() && text.len() <= LONGEST).then_some(Local {
-        start: rest.len(),
-        text,
-        form: Form::Escaped,
-    })
+    (opens && text.len() > local.text.len()).then_some(Local { start: rest.len(), text, form: Form::Escaped })
 }
 
 /// `bounces-ann=a.org@b.org`: mail that cannot be delivered goes back to an address that tells whom it was for.

@@ -456,6 +456,7 @@ fn apostrophes_that_are_doubled_or_follow() {
         ("VALUES(1,'o''neil@corp.de','x')", "o'neil@corp.de"),
         ("''ann@a.org''", "ann@a.org"),
         ("text''ann@corp.de''", "ann@corp.de"),
+        (&format!("('{}ann@corp.de')", "a''".repeat(40)), "ann@corp.de"),
         ("o'neil@corp.de's mail", "o'neil@corp.de"),
         ("print 'ann@corp.de'", "ann@corp.de"),
         ("b'ann@corp.de'", "ann@corp.de"),
