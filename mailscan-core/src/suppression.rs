@@ -25,8 +25,8 @@ struct Entries {
 }
 
 impl Suppression {
-    /// Reads a list: an address (`ann@example.org`) or a domain (`example.org`, also `@example.org`) a line. Empty lines, what
-    /// stands behind a `#`, and white space around an entry do not count.
+    /// Reads a list: an address (`ann@example.org`) or a domain (`example.org`, also `@example.org`) a line. Empty lines,
+    /// what stands behind a `#` that begins a line or a word, and white space around an entry do not count.
     ///
     /// ```
     /// use mailscan_core::{address::Address, suppression::Suppression};
@@ -49,7 +49,7 @@ impl Suppression {
         }
         let mut entries = Entries::default();
         for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-            let entry = line.split('#').next().unwrap_or_default().trim();
+            let entry = without_remark(line).trim();
             if entry.is_empty() {
                 continue;
             }
@@ -86,6 +86,13 @@ impl Suppression {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// The line up to its remark. Inside of a word the sign is part of an address.
+fn without_remark(line: &str) -> &str {
+    let begins = |at: &usize| line[..*at].chars().next_back().is_none_or(char::is_whitespace);
+    let remark = line.match_indices('#').map(|(at, _)| at).find(begins);
+    &line[..remark.unwrap_or(line.len())]
 }
 
 impl Entries {
@@ -138,6 +145,7 @@ mod tests {
             ("jürgen@a.org", "ju\u{308}rgen@a.org"),
             ("ann@a.org", "ann+shop@a.org"),
             ("\"ann\"@a.org", "ann@a.org"),
+            ("a#nn@a.org # a remark", "a#nn@a.org"),
         ] {
             assert!(is_on(entry, address), "{entry} {address}");
         }
