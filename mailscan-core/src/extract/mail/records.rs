@@ -15,6 +15,13 @@ pub(super) fn begin(line: &[u8]) -> bool {
         || line == b"version: 1"
 }
 
+/// Where the last line begins that goes on none before it, within the last `tail` bytes: no address crosses to it.
+pub(super) fn last_line(text: &[u8], tail: usize) -> Option<usize> {
+    let floor = text.len().saturating_sub(tail);
+    let begins = |at: &usize| text.get(*at).is_some_and(|next| !matches!(next, b' ' | b'\t'));
+    memchr::memrchr_iter(b'\n', &text[floor..]).map(|end| floor + end + 1).find(begins)
+}
+
 /// A text of records with its long lines whole again, and a map that leads back to their places among these.
 pub(super) fn unfold(text: &[u8]) -> Decoded {
     let mut unfolded = Decoded::default();

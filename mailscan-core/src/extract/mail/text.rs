@@ -107,12 +107,8 @@ impl Text {
             let line = before.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
             line.is_some_and(|line| line.ends_with(b"="))
         };
-        let fold = |before: &[u8]| {
-            before.ends_with(b"\n")
-                || before.strip_suffix(b" ").or(before.strip_suffix(b"\t")).is_some_and(|b| b.ends_with(b"\n"))
-        };
-        let allowed = |before: &[u8]| !(soft(before) || self.kind.folded && fold(before));
-        border::last(bytes, TAIL, (self.kind.media, self.search), allowed)
+        let line = if self.kind.folded { records::last_line(bytes, TAIL) } else { None };
+        line.unwrap_or_else(|| border::last(bytes, TAIL, (self.kind.media, self.search), |before| !soft(before)))
     }
 
     fn is_utf16(&self) -> bool {
