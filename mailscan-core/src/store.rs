@@ -189,8 +189,7 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// How many recorded errors of a job nobody has resolved.
     fn open_errors(&self, job: JobId) -> impl Future<Output = Result<u64>> + Send {
         async move {
-            let of = ErrorSelection { job: Some(job), ..ErrorSelection::default() };
-            let groups = self.error_groups(&GroupQuery { of, after: None, limit: usize::MAX }).await?;
+            let groups = self.error_groups(&GroupQuery::first(Some(job), usize::MAX)).await?;
             Ok(groups.iter().map(|group| group.open).sum())
         }
     }
@@ -538,6 +537,13 @@ pub struct GroupQuery {
     pub after: Option<GroupKey>,
     /// At most so many.
     pub limit: usize,
+}
+
+impl GroupQuery {
+    /// The first groups of a job's errors, or of those of all jobs.
+    pub fn first(job: Option<JobId>, limit: usize) -> Self {
+        Self { of: ErrorSelection { job, ..ErrorSelection::default() }, after: None, limit }
+    }
 }
 
 /// Which errors are meant: those that match every field given.

@@ -17,7 +17,7 @@ use mailscan_core::engine::{EngineOptions, JobFilter};
 use mailscan_core::job::{Job, JobId, JobStatus};
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::Queue;
-use mailscan_core::store::{ErrorSelection, GroupQuery, Store};
+use mailscan_core::store::{GroupQuery, Store};
 use serde::Serialize;
 
 use super::job::find;
@@ -115,8 +115,7 @@ fn floor(typed: &args::Demo, web: &Listening, slots: u64) -> Duration {
 }
 
 async fn count_errors(store: &impl Store, id: JobId) -> Result<u64> {
-    let of = ErrorSelection { job: Some(id), ..ErrorSelection::default() };
-    let groups = store.error_groups(&GroupQuery { of, after: None, limit: 10_000 }).await?;
+    let groups = store.error_groups(&GroupQuery::first(Some(id), 10_000)).await?;
     Ok(groups.iter().map(|group| group.count).sum())
 }
 

@@ -65,8 +65,7 @@ async fn resolve(database: &(impl Store + Queue), selection: &ErrorSelection, no
 }
 
 async fn groups(store: &impl Store, job: Option<JobId>, json: bool) -> Result<Exit> {
-    let of = ErrorSelection { job, ..ErrorSelection::default() };
-    let groups = store.error_groups(&GroupQuery { of, after: None, limit: GROUPS }).await?;
+    let groups = store.error_groups(&GroupQuery::first(job, GROUPS)).await?;
     let mut out = std::io::stdout().lock();
     if json {
         let all: Vec<_> = groups.iter().map(api::ErrorGroup::from).collect();

@@ -8,7 +8,7 @@ use mailscan_core::job::{Job, JobId, JobSpec, JobStatus, NewJob};
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::Queue;
 use mailscan_core::source::Pace;
-use mailscan_core::store::{ErrorSelection, GroupQuery, JobQuery, Store, Transition};
+use mailscan_core::store::{GroupQuery, JobQuery, Store, Transition};
 use mailscan_core::task::Depth;
 
 use super::job::find;
@@ -114,8 +114,7 @@ async fn newest_unfinished(store: &impl Store) -> Result<Job> {
 async fn report<P: Pipeline>(pipeline: &P, id: JobId, config: &RunConfig) -> Result<Exit> {
     let job = find(pipeline.store(), id).await?;
     let depth = pipeline.queue().depth(id).await?;
-    let of = ErrorSelection { job: Some(id), ..ErrorSelection::default() };
-    let groups = pipeline.store().error_groups(&GroupQuery { of, after: None, limit: GROUPS }).await?;
+    let groups = pipeline.store().error_groups(&GroupQuery::first(Some(id), GROUPS)).await?;
     eprint!("{}", summary::lines(&job, &depth, &groups, &config.db));
     if config.json {
         print_json(&job, Some(&depth))?;
