@@ -1,11 +1,12 @@
 //! Nodes that share jobs, come and go.
 
+use std::io::BufRead;
 use std::time::Duration;
 
 use mailscan_core::store::Store;
 
 use super::Stage;
-use crate::cli::run_in;
+use crate::cli::{hang_up, interrupt, json, run_in, start_in};
 use crate::postgres::{is_there, shared};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,4 +88,49 @@ async fn a_pause_reaches_every_node() {
         assert!(turns < 100, "a node still works on it");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_obeys_its_suppression_list_and_reads_it_again() {
+    if !is_there() {
+        return;
+    }
+    let cluster = shared();
+    let url = cluster.url(&cluster.fresh().await);
+    let told = tokio::task::spawn_blocking(move || {
+        let folder = tempfile::TempDir::new().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("page.txt", "ann@a.org bob@b.org carl@mail.b.org dan@d.org");
+        write("list", "ann@a.org\n@b.org\n");
+        let (mut child, mut said) = start_in(folder.path(), &["worker", "--db", &url, "--suppress", "list"]);
+        let mut line = || {
+            let mut line = String::new();
+            said.read_line(&mut line).unwrap();
+            line
+        };
+        assert!(line().contains("works on every job of"));
+        let run = |arguments: &[&str]| run_in(folder.path(), &[arguments, &["--json", "--db", &url]].concat());
+        let collected = || {
+            let begun = run(&["run", "--path", "page.txt", "--target", "99", "--detach"]);
+            let id = json(&begun.out)["id"].to_string();
+            loop {
+                let job = json(&run(&["job", "show", &id]).out);
+                if job["status"] == "completed" {
+                    return job["collected"].as_u64().unwrap();
+                }
+            }
+        };
+        let first = collected();
+        write("list", "d.org\n");
+        hang_up(&child);
+        assert_eq!(line(), "read again: the suppression list\n");
+        let second = collected();
+        write("list", "no entry");
+        hang_up(&child);
+        assert!(line().starts_with("the old suppression list is kept: cannot obey"));
+        interrupt(&child);
+        assert!(child.wait().unwrap().success());
+        (first, second)
+    });
+    assert_eq!(tokio::time::timeout(Duration::from_secs(60), told).await.unwrap().unwrap(), (1, 3));
 }
