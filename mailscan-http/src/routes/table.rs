@@ -36,8 +36,7 @@ const STATUSES: &[&str] = &{
 };
 const LIMIT: Parameter = optional("limit", Kind::Number(1, MAX_LIMIT), "the most entries; 100 when it is left out");
 /// The place of a group: how many errors it had, their class, code and host.
-const GROUP_KEY: &str =
-    r"^[0-9]{1,18}\.(retried|partial|blocked|permanent|exhausted|quarantined)\.[a-z0-9-]*\.[a-z0-9.:-]*$";
+const GROUP_KEY: &str = r"^[0-9]{1,18}\.(retried|partial|blocked|permanent|exhausted|quarantined)\.[!--/-~]*\.[!-~]*$";
 /// Which groups of errors are listed.
 const GROUPS: &[Parameter] = &[
     optional("after", Kind::Like(GROUP_KEY), "go on after this group: `next_after` of the page before"),
@@ -361,4 +360,14 @@ fn resume(asked: &Asked<'_>) -> Result<Route, Problem> {
 
 fn cancel(asked: &Asked<'_>) -> Result<Route, Problem> {
     parse::about(asked, |id| Route::Change(id, Change::Cancel))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_a_group_may_be_of_any_class() {
+        assert!(GROUP_KEY.contains(&format!("({})", ERROR_CLASSES.join("|"))), "{GROUP_KEY}");
+    }
 }
