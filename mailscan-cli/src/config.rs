@@ -63,6 +63,8 @@ pub(crate) enum Start {
 pub(crate) struct Fetching {
     pub(crate) client: ClientOptions,
     pub(crate) pace: Pace,
+    /// Whether this is for one job whose own wishes are part of it already.
+    pub(crate) for_one_job: bool,
 }
 
 pub(crate) fn run(typed: &args::Run) -> Result<RunConfig> {
@@ -84,13 +86,14 @@ pub(crate) fn fetching(typed: &args::Politeness, kept: &JobOptions) -> Fetching 
     if let Some(most) = typed.per_host.or(kept.per_host) {
         pace.concurrency = most as usize;
     }
-    Fetching { client, pace }
+    Fetching { client, pace, for_one_job: true }
 }
 
-/// The same for jobs that others hand in: only public addresses are reached, and the networks that the operator names.
+/// The same for jobs that others hand in: only public addresses are reached, and the networks that the operator names;
+/// a job's own wishes count beside what was typed.
 pub(crate) fn for_others(fetching: Fetching, networks: &args::Networks) -> Fetching {
     let network = NetworkPolicy::PublicOnly { allow: networks.allow_network.clone() };
-    Fetching { client: ClientOptions { network, ..fetching.client }, ..fetching }
+    Fetching { client: ClientOptions { network, ..fetching.client }, for_one_job: false, ..fetching }
 }
 
 /// The same engine with leases that hold so long.
@@ -210,7 +213,7 @@ pub(crate) fn demo(typed: &args::Demo, base: &str, room: usize) -> Result<DemoCo
     };
     let spec = JobSpec { target: emails, sources: vec![JobSource::Search("contact".to_owned())], options };
     spec.validate()?;
-    let fetching = Fetching { client: ClientOptions::default(), pace: Pace::unlimited() };
+    let fetching = Fetching { client: ClientOptions::default(), pace: Pace::unlimited(), for_one_job: true };
     Ok(DemoConfig { spec, fetching, workers, slots })
 }
 
@@ -248,17 +251,17 @@ mod tests {
     #[test]
     fn a_resumed_job_is_as_polite_as_it_began_unless_told_otherwise() {
         let kept = kept("--rate-limit 2 --per-host 3 --contact https://a.org/bot");
-        let Fetching { client, pace } = resumed("", &kept);
+        let Fetching { client, pace, .. } = resumed("", &kept);
         assert_eq!((pace.interval, pace.concurrency), (Duration::from_secs(2), 3));
         assert_eq!(client.contact, "https://a.org/bot");
-        let Fetching { client, pace } = resumed("--rate-limit 0.1 --per-host 5 --contact b@a.org", &kept);
+        let Fetching { client, pace, .. } = resumed("--rate-limit 0.1 --per-host 5 --contact b@a.org", &kept);
         assert_eq!((pace.interval, pace.concurrency), (Duration::from_millis(100), 5));
         assert_eq!(client.contact, "b@a.org");
     }
 
     #[test]
     fn a_job_that_was_told_nothing_gets_the_defaults() {
-        let Fetching { client, pace } = resumed("", &kept("--crawl"));
+        let Fetching { client, pace, .. } = resumed("", &kept("--crawl"));
         let default = Pace::default();
         assert_eq!((pace.interval, pace.concurrency), (default.interval, default.concurrency));
         assert_eq!(client.contact, ClientOptions::default().contact);

@@ -104,6 +104,7 @@ impl Pipeline for Wired {
 /// Puts a database and fetchers together.
 pub(crate) fn pipeline(database: Database, fetching: &Fetching) -> Result<Arc<Wired>> {
     let http = HttpSource::new(&fetching.client, fetching.pace)?;
+    let http = if fetching.for_one_job { http.for_one_job() } else { http };
     let http = match &database {
         Database::Sqlite(_) => http,
         // Other processes ask the same hosts.

@@ -163,12 +163,11 @@ pub struct JobOptions {
     pub search_endpoint: Option<String>,
     /// How many calls of one search may run side by side. From 1.
     pub search_lanes: u32,
-    /// The most requests to one host at a time, from 1; `None` leaves it to the process that works on the job.
-    ///
-    /// This and the contact are the politeness a job was started with, kept so that going on does not forget it. They
-    /// are for whoever sets up the fetchers of a process that works on this job alone.
+    /// The most requests to one host at a time, from 1. It counts where it is lower than that of the process that works on
+    /// the job, which `None` leaves it to; among processes that share turns, it holds for all of them together.
     pub per_host: Option<u32>,
-    /// A page or address at which the owner of a site can reach whoever runs the job; sent with every request.
+    /// A page or address at which the owner of a site can reach whoever runs the job; sent with every request
+    /// instead of that of the process.
     pub contact: Option<String>,
     /// Which addresses are left out for their classes: they are neither stored nor count.
     pub classes: ClassFilter,

@@ -72,7 +72,7 @@ impl Fetcher for Sources {
     async fn fetch(&self, task: &Task, context: &FetchContext<'_>) -> Result<Fetched, FetchError> {
         match &task.work {
             #[cfg(feature = "http")]
-            Work::Page { url } if let Some(http) = &self.http => http.page(url, context.budget, context.recall).await,
+            Work::Page { url } if let Some(http) = &self.http => http.page(url, task.job, context).await,
             #[cfg(feature = "http")]
             Work::Search { query, page, stride } if let Some(http) = &self.http => {
                 self.search.search(http, (query, *page, *stride), context).await

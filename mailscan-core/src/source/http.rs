@@ -13,19 +13,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
 use hyper::{Response, StatusCode};
 use tokio::time::Instant;
 use url::Url;
 
 use super::media;
-use super::politeness::{Pace, Politeness, Turn};
+use super::politeness::{JobLimit, Pace, Politeness, Turn};
 use super::robots::Rules;
 use crate::error::Result;
 use crate::extract::Media;
 use crate::fetch::{
-    Budget, Discovered, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, HostLimit, Recall,
+    Discovered, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, HostLimit, Recall,
 };
+use crate::job::{JobId, JobOptions};
 use crate::task::{Work, host_of};
 use crate::turns::SharedTurns;
 use body::{Bodies, Body};
@@ -47,6 +48,16 @@ pub struct HttpSource {
     politeness: Politeness,
     robots: RobotsCache,
     bodies: Bodies,
+    /// Whether a job's own limit for a host and its own contact count.
+    heeds_jobs: bool,
+}
+
+/// What the job that a page is for wants beyond what the process does.
+#[derive(Debug, Default)]
+struct Wishes {
+    limit: Option<JobLimit>,
+    /// Headers that stand in for those of the process.
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// An answer that is no redirect, with the turn under which it is read.
@@ -76,6 +87,7 @@ impl HttpSource {
             politeness: Politeness::new(pace),
             robots: RobotsCache::default(),
             bodies: Bodies::default(),
+            heeds_jobs: true,
         })
     }
 
@@ -88,13 +100,39 @@ impl HttpSource {
         Self { politeness: self.politeness.shared(turns), ..self }
     }
 
-    /// Fetches one page within the budget.
+    /// The same source for a process that took the limit for a host and the contact of its one job into account already:
+    /// those that the job was started with count no more. They do otherwise, where the limit is lower.
+    #[must_use]
+    pub fn for_one_job(self) -> Self {
+        Self { heeds_jobs: false, ..self }
+    }
+
+    /// What this source heeds of a job.
+    fn wishes(&self, job: JobId, options: &JobOptions) -> Wishes {
+        let limit = options.per_host.filter(|_| self.heeds_jobs).map(|most| JobLimit { job, most: most as usize });
+        Wishes { limit, headers: self.named(options) }
+    }
+
+    /// The header by which a site's owner reaches whoever started a job, where that is not who runs the process.
+    fn named(&self, options: &JobOptions) -> Vec<(HeaderName, HeaderValue)> {
+        let contact = options.contact.as_ref().filter(|_| self.heeds_jobs);
+        // One that no header can hold was refused when the job was created.
+        contact
+            .and_then(|contact| client::user_agent(contact).ok())
+            .map(|agent| (USER_AGENT, agent))
+            .into_iter()
+            .collect()
+    }
+
+    /// Fetches one page for a job, within the budget.
     ///
     /// Anything that is not text brings no document, which is not an error.
-    pub(crate) async fn page(&self, url: &str, budget: Budget, recall: Recall<'_>) -> Result<Fetched, FetchError> {
+    pub(crate) async fn page(&self, url: &str, job: JobId, context: &FetchContext<'_>) -> Result<Fetched, FetchError> {
+        let FetchContext { options, budget, recall } = *context;
+        let wishes = self.wishes(job, options);
         let start = Url::parse(url).map_err(|error| permanent("url", format!("`{url}` is no URL: {error}")))?;
         let deadline = Instant::now() + budget.time;
-        let Answer { url, response, turn } = match self.follow(start, deadline, recall).await? {
+        let Answer { url, response, turn } = match self.follow(start, &wishes, deadline, recall).await? {
             Followed::To(answer) => *answer,
             Followed::Later(url) => {
                 let work = Work::Page { url: url.into() };
@@ -112,18 +150,24 @@ impl HttpSource {
     }
 
     /// Asks for a URL, and for those that it redirects to.
-    async fn follow(&self, start: Url, deadline: Instant, recall: Recall<'_>) -> Result<Followed, FetchError> {
+    async fn follow(
+        &self,
+        start: Url,
+        wishes: &Wishes,
+        deadline: Instant,
+        recall: Recall<'_>,
+    ) -> Result<Followed, FetchError> {
         let mut visited = vec![start];
         loop {
             let url = visited[visited.len() - 1].clone();
-            let turn = match recall.unless(self.admit(&url, deadline)).await {
+            let turn = match recall.unless(self.admit(&url, wishes, deadline)).await {
                 // The task would ask for the first hop again each time that it comes back, and might never get further.
                 Err(error) if error.class == FetchErrorClass::Deferred && visited.len() > 1 => {
                     return Ok(Followed::Later(url));
                 }
                 admitted => admitted?,
             };
-            let response = self.ask(&url, &[], &turn, deadline).await?;
+            let response = self.ask(&url, &wishes.headers, &turn, deadline).await?;
             let Some(next) = redirect(&url, &response)? else {
                 return Ok(Followed::To(Box::new(Answer { url, response, turn })));
             };
@@ -138,8 +182,8 @@ impl HttpSource {
     }
 
     /// Waits until a URL may be asked for: allowed by the site's robots.txt, and the host's turn.
-    async fn admit(&self, url: &Url, deadline: Instant) -> Result<Turn, FetchError> {
-        let rules = self.robots.rules(url, deadline, || self.fetch_robots(url, deadline)).await?;
+    async fn admit(&self, url: &Url, wishes: &Wishes, deadline: Instant) -> Result<Turn, FetchError> {
+        let rules = self.robots.rules(url, deadline, || self.fetch_robots(url, wishes, deadline)).await?;
         if !rules.allow(url) {
             return Err(FetchError::new(
                 FetchErrorClass::Refused,
@@ -147,17 +191,17 @@ impl HttpSource {
                 format!("robots.txt of the site refuses {url}"),
             ));
         }
-        self.politeness.turn(&host_of(url), rules.delay, deadline).await
+        self.politeness.turn(&host_of(url), wishes.limit, rules.delay, deadline).await
     }
 
     /// Fetches a site's robots.txt: 4xx allows everything, what cannot be reached allows nothing for now (RFC 9309,
     /// section 2.3.1).
-    async fn fetch_robots(&self, page: &Url, deadline: Instant) -> Result<Rules, FetchError> {
+    async fn fetch_robots(&self, page: &Url, wishes: &Wishes, deadline: Instant) -> Result<Rules, FetchError> {
         let mut url = robots_cache::location(page);
         // Five hops, as section 2.3.1.2 asks for; robots.txt files of the hosts passed through do not apply to it.
         for _ in 0..=5 {
-            let turn = self.politeness.turn(&host_of(&url), None, deadline).await?;
-            let response = self.ask(&url, &[], &turn, deadline).await.map_err(unreachable_robots)?;
+            let turn = self.politeness.turn(&host_of(&url), wishes.limit, None, deadline).await?;
+            let response = self.ask(&url, &wishes.headers, &turn, deadline).await.map_err(unreachable_robots)?;
             match redirect(&url, &response) {
                 Ok(Some(next)) => {
                     url = next;
@@ -232,7 +276,8 @@ impl HttpSource {
         let budget = context.budget;
         let deadline = Instant::now() + budget.time;
         let turn = context.recall.unless(self.politeness.unblocked(&host_of(url), deadline)).await?;
-        let response = self.ask(url, headers, &turn, deadline).await?;
+        let headers = [&self.named(context.options)[..], headers].concat();
+        let response = self.ask(url, &headers, &turn, deadline).await?;
         // A redirect is an error too: following would hand the key to whoever the endpoint points at.
         self.judge(&response, &turn)?;
         let body = self.bodies.read(response, budget.body, deadline).await?;

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::agreed::{Agreed, Held, Terms, is_late, with_slack};
 use super::crowd::{Crowd, Place};
 use crate::fetch::{FetchError, FetchErrorClass, HostLimit, MAX_LIMITS};
+use crate::job::JobId;
 use crate::limiter::{Answer, Limiter};
 use crate::turns::{KEPT, SharedTurns};
 
@@ -70,8 +71,19 @@ pub(crate) struct Politeness {
 /// The hosts that are remembered.
 type Hosts = HashMap<String, Arc<Host>>;
 
+/// What one job wants at a host beyond what all of them do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JobLimit {
+    pub(crate) job: JobId,
+    /// The most requests of the job at a time, from 1.
+    pub(crate) most: usize,
+}
+
+/// What one name stands for: a host, or the part of it that one job may have.
 #[derive(Debug)]
 struct Host {
+    /// The most pages at a time.
+    ceiling: usize,
     pages: Arc<Crowd>,
     /// Calls of an API, which is no slower for the pages beside it.
     calls: Arc<Crowd>,
@@ -99,8 +111,18 @@ pub(crate) struct Turn {
     place: Place,
     /// The place among those of all processes, where there are others.
     _held: Option<Held>,
+    /// The place among those that the job allows itself.
+    _of_job: Option<JobPlace>,
     /// Who is to know when the host refuses.
     others: Option<(Arc<dyn SharedTurns>, String)>,
+}
+
+/// One of the places of a job at a host, here and among all processes.
+#[derive(Debug)]
+struct JobPlace {
+    _host: Arc<Host>,
+    _place: Place,
+    _held: Option<Held>,
 }
 
 impl Politeness {
@@ -120,7 +142,8 @@ impl Politeness {
         self
     }
 
-    /// Waits for a turn at `host`, first come first served. `delay` is what its robots.txt asks for.
+    /// Waits for a turn at `host`, first come first served. `delay` is what its robots.txt asks for; a job's limit counts
+    /// where it is lower than the one for all.
     ///
     /// Cancel-safe: a dropped wait gives up its place, though not the time that it had been promised.
     ///
@@ -129,11 +152,17 @@ impl Politeness {
     pub(crate) async fn turn(
         &self,
         host: &str,
+        limit: Option<JobLimit>,
         delay: Option<Duration>,
         deadline: Instant,
     ) -> Result<Turn, FetchError> {
-        let state = self.host(host);
         let latest = deadline.min(Instant::now() + self.pace.patience);
+        // First, so that those who wait for their own job take no place from others.
+        let of_job = match limit {
+            Some(limit) if limit.most < self.pace.concurrency => Some(self.job_place(host, limit, latest).await?),
+            _ => None,
+        };
+        let state = self.host(host);
         let Some(mut place) = state.pages.enter(latest).await else { return Err(self.full(host, &state)) };
         let interval = self.pace.interval.max(delay.unwrap_or_default());
         loop {
@@ -151,9 +180,25 @@ impl Politeness {
                 state.schedule().interval = interval;
                 place.begin();
                 let others = self.turns.clone().map(|turns| (turns, host.to_owned()));
-                return Ok(Turn { host: state, place, _held: held, others });
+                return Ok(Turn { host: state, place, _held: held, _of_job: of_job, others });
             }
         }
+    }
+
+    /// Waits for one of the places that a job allows itself at a host.
+    async fn job_place(&self, host: &str, limit: JobLimit, latest: Instant) -> Result<JobPlace, FetchError> {
+        let name = format!("{host} for job {}", limit.job);
+        let state = self.remembered(&name, limit.most, Limiter::fixed);
+        let Some(place) = state.pages.enter(latest).await else { return Err(self.full(host, &state)) };
+        let held = match &self.turns {
+            Some(turns) => {
+                let terms = Terms { host: &name, interval: Duration::ZERO, concurrency: limit.most };
+                let (held, _) = state.agreed.start(&**turns, terms, latest).await.map_err(|away| defer(host, away))?;
+                Some(held)
+            }
+            None => None,
+        };
+        Ok(JobPlace { _host: state, _place: place, _held: held })
     }
 
     /// The next start at a host, or how far away it is: by the process's own schedule, or as agreed with the others.
@@ -189,7 +234,7 @@ impl Politeness {
             let (now, blocked) = (Instant::now(), state.schedule().blocked);
             if blocked <= now {
                 place.begin();
-                return Ok(Turn { host: state, place, _held: None, others: None });
+                return Ok(Turn { host: state, place, _held: None, _of_job: None, others: None });
             }
             if blocked > latest {
                 return Err(defer(host, blocked - now));
@@ -205,6 +250,12 @@ impl Politeness {
     }
 
     fn host(&self, name: &str) -> Arc<Host> {
+        let limiter = if self.pace.adapts { Limiter::new } else { Limiter::fixed };
+        self.remembered(name, self.pace.concurrency, limiter)
+    }
+
+    /// What a name stands for; as new, with so many pages at a time, when it is not remembered.
+    fn remembered(&self, name: &str, ceiling: usize, limiter: fn(usize) -> Limiter) -> Arc<Host> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(host) = hosts.get(name) {
             return host.clone();
@@ -212,10 +263,10 @@ impl Politeness {
         if hosts.len() >= MAX_HOSTS {
             forget(&mut hosts);
         }
-        let limiter = |ceiling| if self.pace.adapts { Limiter::new(ceiling) } else { Limiter::fixed(ceiling) };
-        let pages = Arc::new(Crowd::new(limiter(self.pace.concurrency.min(Semaphore::MAX_PERMITS))));
+        let pages = Arc::new(Crowd::new(limiter(ceiling.min(Semaphore::MAX_PERMITS))));
         let calls = Arc::new(Crowd::new(limiter(Semaphore::MAX_PERMITS)));
-        let host = Arc::new(Host { pages, calls, schedule: Mutex::new(Schedule::new()), agreed: Arc::default() });
+        let schedule = Mutex::new(Schedule::new());
+        let host = Arc::new(Host { ceiling, pages, calls, schedule, agreed: Arc::default() });
         hosts.insert(name.to_owned(), host.clone());
         host
     }
@@ -230,7 +281,7 @@ impl Politeness {
             let busy = hosts.iter().filter(|(_, host)| Arc::strong_count(host) > 1);
             busy.map(|(name, host)| (name.clone(), host.clone())).collect()
         };
-        let mut limits: Vec<_> = hosts.iter().flat_map(|(name, host)| host.limits(name, &self.pace)).collect();
+        let mut limits: Vec<_> = hosts.iter().flat_map(|(name, host)| host.limits(name)).collect();
         limits.sort_by(|a, b| b.waiting.cmp(&a.waiting).then_with(|| a.host.cmp(&b.host)));
         limits.truncate(MAX_LIMITS);
         limits
@@ -276,13 +327,12 @@ impl Host {
     }
 
     /// The limits of this host that hold anything up.
-    fn limits(&self, name: &str, pace: &Pace) -> Vec<HostLimit> {
+    fn limits(&self, name: &str) -> Vec<HostLimit> {
         let (blocked, interval) = {
             let schedule = self.schedule();
             (schedule.blocked.saturating_duration_since(Instant::now()), schedule.interval)
         };
-        let ceilings =
-            [(&self.pages, pace.concurrency, interval), (&self.calls, Semaphore::MAX_PERMITS, Duration::ZERO)];
+        let ceilings = [(&self.pages, self.ceiling, interval), (&self.calls, Semaphore::MAX_PERMITS, Duration::ZERO)];
         let crowds = ceilings.map(|(crowd, ceiling, interval)| (crowd.standing(), ceiling, interval));
         crowds
             .into_iter()
@@ -385,12 +435,12 @@ mod tests {
         let gate = Politeness::new(Pace { interval: Duration::from_millis(100), ..Pace::default() });
         let begin = Instant::now();
         for _ in 0..4 {
-            gate.turn("a", None, far()).await.unwrap();
+            gate.turn("a", None, None, far()).await.unwrap();
         }
         assert_eq!(begin.elapsed(), Duration::from_millis(300));
         let begin = Instant::now();
         for _ in 0..3 {
-            gate.turn("b", Some(Duration::from_secs(2)), far()).await.unwrap();
+            gate.turn("b", None, Some(Duration::from_secs(2)), far()).await.unwrap();
         }
         assert_eq!(begin.elapsed(), Duration::from_secs(4));
     }
@@ -400,7 +450,7 @@ mod tests {
         let gate = Politeness::new(Pace { interval: Duration::from_secs(5), ..Pace::default() });
         let begin = Instant::now();
         for host in ["a", "b", "c"] {
-            gate.turn(host, None, far()).await.unwrap();
+            gate.turn(host, None, None, far()).await.unwrap();
         }
         assert_eq!(begin.elapsed(), Duration::ZERO);
     }
@@ -413,23 +463,23 @@ mod tests {
             patience: Duration::from_secs(1),
             ..Pace::default()
         });
-        let first = gate.turn("a", None, far()).await.unwrap();
-        let _second = gate.turn("a", None, far()).await.unwrap();
-        let third = gate.turn("a", None, far()).await.unwrap_err();
+        let first = gate.turn("a", None, None, far()).await.unwrap();
+        let _second = gate.turn("a", None, None, far()).await.unwrap();
+        let third = gate.turn("a", None, None, far()).await.unwrap_err();
         assert_eq!(third.class, FetchErrorClass::Deferred);
         drop(first);
-        gate.turn("a", None, far()).await.unwrap();
+        gate.turn("a", None, None, far()).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_refusal_holds_the_host_and_doubles_until_it_answers() {
         let gate = Politeness::new(Pace { interval: Duration::ZERO, ..Pace::default() });
         for seconds in [1, 2, 4] {
-            let turn = gate.turn("a", None, far()).await.unwrap();
+            let turn = gate.turn("a", None, None, far()).await.unwrap();
             assert_eq!(turn.refused(None), Duration::from_secs(seconds));
         }
         let begin = Instant::now();
-        let turn = gate.turn("a", None, far()).await.unwrap();
+        let turn = gate.turn("a", None, None, far()).await.unwrap();
         assert_eq!(begin.elapsed(), Duration::from_secs(4));
         turn.welcome();
         assert_eq!(turn.refused(None), Duration::from_secs(1));
@@ -437,17 +487,48 @@ mod tests {
         turn.welcome();
         assert_eq!(turn.refused(Some(Duration::from_secs(90))), Duration::from_secs(90));
         drop(turn);
-        let deferred = gate.turn("a", None, far()).await.unwrap_err();
+        let deferred = gate.turn("a", None, None, far()).await.unwrap_err();
         assert!(deferred.retry_after.unwrap() >= Duration::from_secs(90));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_may_want_fewer_at_a_time_than_the_process() {
+        let pace =
+            Pace { interval: Duration::ZERO, concurrency: 3, patience: Duration::from_secs(1), ..Pace::default() };
+        let gate = Politeness::new(pace);
+        let limit = |job, most| Some(JobLimit { job: JobId(job), most });
+        let first = gate.turn("a", limit(1, 1), None, far()).await.unwrap();
+        assert_eq!(gate.turn("a", limit(1, 1), None, far()).await.unwrap_err().class, FetchErrorClass::Deferred);
+        let _elsewhere = gate.turn("b", limit(1, 1), None, far()).await.unwrap();
+        let _of_another = gate.turn("a", limit(2, 1), None, far()).await.unwrap();
+        let _more_than_all = gate.turn("a", limit(3, 9), None, far()).await.unwrap();
+        assert!(gate.turn("a", limit(3, 9), None, far()).await.is_err(), "the limit for all counts as well");
+        drop(first);
+        gate.turn("a", limit(1, 1), None, far()).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_that_keeps_to_its_own_limit_is_named_while_others_wait() {
+        let gate = Arc::new(Politeness::new(Pace { interval: Duration::ZERO, ..Pace::default() }));
+        let limit = Some(JobLimit { job: JobId(7), most: 1 });
+        let _first = gate.turn("a", limit, None, far()).await.unwrap();
+        assert_eq!(gate.limits(), []);
+        let waits = gate.clone();
+        tokio::spawn(async move { waits.turn("a", limit, None, far()).await.is_ok() });
+        tokio::task::yield_now().await;
+        let [HostLimit { host, limit: 1, under_way: 1, waiting: 1, .. }] = &gate.limits()[..] else {
+            panic!("{gate:?}")
+        };
+        assert_eq!(host, "a for job 7");
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_when_a_host_refuses_waits_on() {
         let gate = Politeness::new(Pace { interval: Duration::from_secs(1), ..Pace::default() });
         let begin = Instant::now();
-        let first = gate.turn("a", None, far()).await.unwrap();
+        let first = gate.turn("a", None, None, far()).await.unwrap();
         let second = async {
-            gate.turn("a", None, far()).await.unwrap();
+            gate.turn("a", None, None, far()).await.unwrap();
             begin.elapsed()
         };
         let refuse = async { first.refused(Some(Duration::from_secs(9))) };
@@ -473,7 +554,7 @@ mod tests {
     async fn hosts_that_refuse_are_bounded_as_well() {
         let gate = Politeness::new(Pace::default());
         for n in 0..MAX_HOSTS + 10 {
-            let turn = gate.turn(&n.to_string(), None, far()).await.unwrap();
+            let turn = gate.turn(&n.to_string(), None, None, far()).await.unwrap();
             turn.refused(Some(LONGEST_ASKED));
         }
         assert!(gate.hosts.lock().unwrap().len() <= MAX_HOSTS);
@@ -483,7 +564,7 @@ mod tests {
     async fn idle_hosts_are_forgotten() {
         let gate = Politeness::new(Pace { interval: Duration::ZERO, ..Pace::default() });
         for n in 0..MAX_HOSTS + 10 {
-            gate.turn(&n.to_string(), None, far()).await.unwrap();
+            gate.turn(&n.to_string(), None, None, far()).await.unwrap();
         }
         assert!(gate.hosts.lock().unwrap().len() <= MAX_HOSTS);
     }

@@ -47,7 +47,7 @@ pub struct NewJob {
     /// Seconds after which the job is paused; 0 for never, 600 when it is left out.
     #[schema(minimum = 0, maximum = 1000000)]
     pub time_limit: Option<f64>,
-    /// The most requests to one host at a time.
+    /// The most requests to one host at a time, where that is fewer than the server itself allows.
     #[schema(minimum = 1, maximum = 100000)]
     pub per_host: Option<u32>,
     /// A page or address at which the owner of a site can reach whoever runs the job.

@@ -71,6 +71,16 @@ fn busiest_second(starts: &[Instant]) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn four_nodes_ask_one_host_no_more_than_one_may() {
+    four_nodes("3", "8").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn four_nodes_ask_one_host_no_more_than_the_job_wants() {
+    four_nodes("8", "3").await;
+}
+
+/// Has four nodes read a host, with a limit of the nodes and one of the job, of which one is [`PER_HOST`].
+async fn four_nodes(of_nodes: &'static str, of_job: &'static str) {
     if !is_there() {
         return;
     }
@@ -82,10 +92,11 @@ async fn four_nodes_ask_one_host_no_more_than_one_may() {
     std::fs::write(folder.path().join("list.txt"), list).unwrap();
     let (path, at) = (folder.path().to_owned(), url.clone());
     let start = move || {
-        let job = ["run", "--detach", "--urls", "list.txt", "--target", "1000", "--workers", "20", "--db", &at];
+        let job = "run --detach --urls list.txt --target 1000 --workers 20 --per-host".split(' ');
+        let job: Vec<_> = job.chain([of_job, "--db", &at]).collect();
         let ran = run_in(&path, &job);
         assert_eq!(ran.code, 0, "{}", ran.err);
-        (0..4).map(|_| super::node(&path, &at, 30, ["0.05", "3"])).collect::<Vec<_>>()
+        (0..4).map(|_| super::node(&path, &at, 30, ["0.05", of_nodes])).collect::<Vec<_>>()
     };
     let _nodes = tokio::task::spawn_blocking(start).await.unwrap();
     let database = Postgres::open(&url, PostgresOptions::default()).await.unwrap();

@@ -1,10 +1,11 @@
 //! Connections: kept where they can be, made anew where they cannot; and what is said in each request.
 
 use mailscan_core::fetch::FetchErrorClass;
-use mailscan_core::source::Pace;
+use mailscan_core::job::JobOptions;
 use mailscan_core::source::http::{ClientOptions, HttpSource};
+use mailscan_core::source::{Pace, Sources};
 
-use super::server::{Server, Step, body, fetch, page, plain, text};
+use super::server::{Server, Step, body, fetch, fetch_for, page, plain, quick, text};
 
 #[tokio::test]
 async fn one_connection_serves_page_after_page() {
@@ -44,6 +45,19 @@ async fn the_user_agent_says_who_asks_and_where_to_complain() {
         assert_eq!(request.header("host"), Some(&*server.address.to_string()));
     }
     assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn who_started_a_job_is_named_unless_the_process_works_for_it_alone() {
+    let server = Server::start(|_| page("ann@a.org")).await;
+    let options = JobOptions { contact: Some("https://a.org/ann".to_owned()), ..JobOptions::default() };
+    fetch_for(&options, &plain(), &server.url("/")).await.unwrap();
+    let alone = HttpSource::new(&quick(), Pace::unlimited()).unwrap().for_one_job();
+    fetch_for(&options, &Sources::new().with_http(alone), &server.url("/")).await.unwrap();
+    let agents: Vec<_> = server.requests().iter().map(|asked| asked.header("user-agent").unwrap().to_owned()).collect();
+    let ends =
+        ["(+https://a.org/ann)", "(+https://a.org/ann)", "(+https://example.org/bot)", "(+https://example.org/bot)"];
+    assert!(agents.len() == 4 && agents.iter().zip(ends).all(|(agent, end)| agent.ends_with(end)), "{agents:?}");
 }
 
 #[tokio::test]

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use mailscan_core::fetch::FetchErrorClass;
+use mailscan_core::job::JobOptions;
 use mailscan_core::source::Pace;
 use mailscan_core::source::http::ClientOptions;
 use mailscan_core::task::Work;
 
-use super::server::{Server, Step, fetch, page, quick, soon, sources, text};
+use super::server::{Server, Step, fetch, fetch_for, page, quick, soon, sources, text};
 
 fn patient() -> ClientOptions {
     ClientOptions { header_timeout: Duration::from_secs(20), ..quick() }
@@ -16,10 +17,20 @@ fn patient() -> ClientOptions {
 
 #[tokio::test]
 async fn a_host_gets_no_more_requests_at_a_time_than_allowed() {
+    three_at_a_time(3, &JobOptions::default()).await;
+}
+
+#[tokio::test]
+async fn a_job_may_allow_fewer_requests_at_a_time() {
+    three_at_a_time(8, &JobOptions { per_host: Some(3), ..JobOptions::default() }).await;
+}
+
+/// Whether a host gets three requests at a time from a process that allows so many, for a job with these options.
+async fn three_at_a_time(concurrency: usize, options: &JobOptions) {
     let server = Server::start(|_| [vec![Step::Gate], page("ann@a.org")].concat()).await;
-    let sources = sources(&patient(), Pace { concurrency: 3, ..Pace::unlimited() });
+    let sources = sources(&patient(), Pace { concurrency, ..Pace::unlimited() });
     let urls: Vec<String> = (0..12).map(|n| server.url(&format!("/{n}"))).collect();
-    let all = join_all(urls.iter().map(|url| fetch(&sources, url)));
+    let all = join_all(urls.iter().map(|url| fetch_for(options, &sources, url)));
     let open_one_by_one = async {
         // robots.txt and the first three pages come on their own; each further one comes for one that was answered.
         server.asked(4).await;

@@ -237,9 +237,14 @@ pub(super) async fn fetch(sources: &Sources, url: &str) -> Result<Fetched, Fetch
 
 /// Fetches a page within a budget.
 pub(super) async fn fetch_within(sources: &Sources, url: &str, budget: Budget) -> Result<Fetched, FetchError> {
-    let (task, options) = (task(Work::Page { url: url.to_owned() }), JobOptions::default());
-    let context = FetchContext { options: &options, budget, recall: Recall::NEVER };
-    soon(sources.fetch(&task, &context)).await
+    let context = FetchContext { options: &JobOptions::default(), budget, recall: Recall::NEVER };
+    soon(sources.fetch(&task(Work::Page { url: url.to_owned() }), &context)).await
+}
+
+/// Fetches a page with the usual budget for a job with these options.
+pub(super) async fn fetch_for(options: &JobOptions, sources: &Sources, url: &str) -> Result<Fetched, FetchError> {
+    let context = FetchContext { options, budget: Budget::default(), recall: Recall::NEVER };
+    soon(sources.fetch(&task(Work::Page { url: url.to_owned() }), &context)).await
 }
 
 /// A budget with little time.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderName, HeaderValue, USER_AGENT};
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderName, HeaderValue, InvalidHeaderValue, USER_AGENT};
 use hyper::{Request, Response, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
@@ -74,8 +74,7 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(options: &ClientOptions) -> Result<Self> {
         let invalid = |message: String| Error::new(ErrorKind::Invalid, "http client", message);
-        let agent = format!("mailscan/{} (+{})", env!("CARGO_PKG_VERSION"), options.contact);
-        let user_agent = HeaderValue::from_str(&agent).map_err(|_| {
+        let user_agent = user_agent(&options.contact).map_err(|_| {
             invalid(format!("the contact `{}` cannot stand in a header", options.contact.escape_debug()))
         })?;
         let network = Arc::new(options.network.clone());
@@ -140,6 +139,11 @@ impl Client {
         }
         Err(refused_address(&PrivateAddress { host: url.host_str().unwrap_or_default().to_owned(), address }))
     }
+}
+
+/// How a client whose operator can be reached there names itself.
+pub(super) fn user_agent(contact: &str) -> std::result::Result<HeaderValue, InvalidHeaderValue> {
+    HeaderValue::from_str(&format!("mailscan/{} (+{contact})", env!("CARGO_PKG_VERSION")))
 }
 
 /// The system's authorities, the bundled ones where the system has none, and the extra ones.

@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::fetch::{FetchContext, Recall};
+use crate::fetch::{Budget, FetchContext, Recall};
 use crate::job::JobOptions;
 use crate::source::search::SearchSource;
 
@@ -57,6 +57,12 @@ fn budget() -> Budget {
     Budget { time: Duration::from_secs(20), body: 1_000 }
 }
 
+/// Fetches a page for a job without wishes of its own.
+async fn read(source: &HttpSource, url: &str, budget: Budget) -> Result<Fetched, FetchError> {
+    let context = FetchContext { options: &JobOptions::default(), budget, recall: Recall::NEVER };
+    source.page(url, JobId(1), &context).await
+}
+
 const MISSING: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 fn ok(headers: &str, body: &[u8]) -> Vec<u8> {
@@ -81,7 +87,7 @@ fn in_bytes(headers: &str, body: &[u8]) -> Vec<u8> {
 /// Serves `page` at `/page`, and no robots.txt.
 async fn fetch(page: Vec<u8>) -> Result<Fetched, FetchError> {
     let server = Server::start(move |path| if path == "/page" { page.clone() } else { MISSING.to_vec() }).await;
-    source().page(server.url("/page").as_str(), budget(), Recall::NEVER).await
+    read(&source(), server.url("/page").as_str(), budget()).await
 }
 
 fn text(fetched: Fetched) -> (String, bool) {
@@ -141,7 +147,7 @@ async fn a_handshake_that_stalls_is_a_connection_that_is_not_made() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());
     let short = Budget { time: Duration::from_millis(200), ..budget() };
-    let error = source().page(&url, short, Recall::NEVER).await.unwrap_err();
+    let error = read(&source(), &url, short).await.unwrap_err();
     assert_eq!(error.code, "connect-timeout");
 }
 
@@ -154,7 +160,7 @@ async fn a_robots_file_in_trouble_is_asked_for_once_and_keeps_out() {
     .await;
     let source = source();
     for path in ["/a", "/b", "/c"] {
-        let error = source.page(server.url(path).as_str(), budget(), Recall::NEVER).await.unwrap_err();
+        let error = read(&source, server.url(path).as_str(), budget()).await.unwrap_err();
         assert_eq!((error.class, error.status), (FetchErrorClass::Transient, Some(500)));
     }
     assert_eq!(*server.asked.lock().unwrap(), ["/robots.txt"]);
@@ -170,7 +176,7 @@ async fn a_robots_file_that_is_nowhere_is_none() {
             _ => ok("", b"page"),
         })
         .await;
-        let page = source().page(server.url("/x").as_str(), budget(), Recall::NEVER).await.unwrap();
+        let page = read(&source(), server.url("/x").as_str(), budget()).await.unwrap();
         assert_eq!(text(page).0, "page");
     }
 }
