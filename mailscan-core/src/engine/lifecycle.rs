@@ -3,6 +3,7 @@
 //! A job comes from the store (queued, or running when its last engine died), gets its first tasks, and leaves when
 //! its target is reached, its sources are exhausted, a person says so, or the engine drains.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,7 +13,7 @@ use super::job_run::{JobRun, Stop};
 use super::shared::Shared;
 use crate::dedup::BloomFront;
 use crate::error::{ErrorKind, Result};
-use crate::job::{Job, JobStatus};
+use crate::job::{Job, JobId, JobStatus};
 use crate::pipeline::Pipeline;
 use crate::queue::{Pushed, Queue};
 use crate::store::{JobQuery, Store, Transition};
@@ -33,8 +34,14 @@ pub(super) async fn refresh<P: Pipeline>(shared: &Shared<P>) {
 }
 
 async fn try_refresh<P: Pipeline>(shared: &Shared<P>) -> Result<()> {
+    // Jobs may come with ten thousand URLs each: those at work are read once, with those that wait.
+    let mut jobs: BTreeMap<JobId, Job> = live_jobs(shared).await?.into_iter().map(|job| (job.id, job)).collect();
     for run in shared.runs() {
-        match shared.pipeline.store().job(run.id()).await? {
+        let job = match jobs.remove(&run.id()) {
+            None => shared.pipeline.store().job(run.id()).await?,
+            live => live,
+        };
+        match job {
             Some(job) => notice(shared, &run, job).await?,
             None => forsake(shared, &run),
         }
@@ -42,19 +49,18 @@ async fn try_refresh<P: Pipeline>(shared: &Shared<P>) -> Result<()> {
     if shared.drain.is_cancelled() {
         return Ok(());
     }
-    for job in waiting_jobs(shared).await? {
-        if shared.run(job.id).is_none() {
-            match take_up(shared, job).await {
-                // Paused and deleted since the list was read.
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                taken => taken?,
-            }
+    for job in jobs.into_values() {
+        match take_up(shared, job).await {
+            // Paused and deleted since the list was read.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            taken => taken?,
         }
     }
     Ok(())
 }
 
-async fn waiting_jobs<P: Pipeline>(shared: &Shared<P>) -> Result<Vec<Job>> {
+/// The jobs that are at work or wait for it, whoever works on them.
+async fn live_jobs<P: Pipeline>(shared: &Shared<P>) -> Result<Vec<Job>> {
     let statuses = vec![JobStatus::Queued, JobStatus::Running];
     match shared.options.jobs {
         JobFilter::All => {
