@@ -2,6 +2,7 @@
 //! restarts. After each the set of addresses is exact.
 
 mod chaos;
+mod connection;
 mod disk;
 mod guide;
 mod nodes;

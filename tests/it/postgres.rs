@@ -3,7 +3,8 @@
 //! One cluster serves all tests of this binary; a test that stops or breaks its server starts one for itself. A guard
 //! process waits for the end of this process, however it ends, and then stops the server and removes the folder.
 
-use std::os::unix::fs::{MetadataExt, chown};
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -97,6 +98,16 @@ impl Cluster {
         let mut control = program("pg_ctl", self.user);
         control.arg("--pgdata").arg(self.folder.join("data"));
         control
+    }
+
+    /// Writes a file of the server's own into its folder, which nobody else may read.
+    pub(crate) fn own(&self, name: &str, text: &str) {
+        let path = self.folder.join("data").join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        if let Some((uid, gid)) = self.user {
+            chown(&path, Some(uid), Some(gid)).unwrap();
+        }
     }
 
     /// What the server has logged.

@@ -1,0 +1,143 @@
+//! Ways to the database other than a plain connection: through a pooler, and over TLS.
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+use super::Stage;
+use crate::cli::{Ran, run_in};
+use crate::postgres::{Cluster, is_there, shared};
+
+const POOLER: &str = "/usr/sbin/pgbouncer";
+
+/// Whether there is a pooler to be started. Without one, says so; fails when services are required.
+fn pooler_is_there() -> bool {
+    let there = Path::new(POOLER).exists();
+    if !there {
+        let text = "pgbouncer is not installed: the test of a pooler is SKIPPED";
+        assert!(std::env::var_os("MAILSCAN_REQUIRE_SERVICES").is_none(), "{text}");
+        eprintln!("{text}");
+    }
+    there
+}
+
+/// A pooler in transaction mode with fewer connections than its clients have; stopped when dropped.
+struct Pooler {
+    process: Child,
+    port: u16,
+    _folder: TempDir,
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Pooler {
+    async fn start(cluster: &Cluster) -> Self {
+        let folder = TempDir::new().unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let settings = format!(
+            "[databases]\n* = host=127.0.0.1 port={} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+             listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 3\n",
+            cluster.port()
+        );
+        let file = folder.path().join("pgbouncer.ini");
+        fs::write(&file, settings).unwrap();
+        let mut command = Command::new(POOLER);
+        if let Some((uid, gid)) = cluster.user {
+            for path in [folder.path(), &file] {
+                chown(path, Some(uid), Some(gid)).unwrap();
+            }
+            command.uid(uid).gid(gid);
+        }
+        command.arg("--quiet").arg(&file).current_dir("/").stdin(Stdio::null());
+        let pooler = Self { process: command.spawn().unwrap(), port, _folder: folder };
+        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        pooler
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_share_few_connections_through_a_pooler() {
+    if !is_there() || !pooler_is_there() {
+        return;
+    }
+    let stage = Stage::set(shared(), 2_000, 20).await;
+    let pooler = Pooler::start(stage.cluster).await;
+    let url = format!("{}?listen=off", stage.cluster.url_at(pooler.port, &stage.name));
+    let first = stage.node_at(&url, 4).await;
+    let _second = stage.node_at(&url, 4).await;
+    stage.collected(500).await;
+    first.signal("KILL");
+    stage.finish_and_compare().await;
+    // Two of this test's own, and those of the pooler.
+    let sessions =
+        format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND pid <> pg_backend_pid()", stage.name);
+    let sessions = stage.cluster.number("postgres", &sessions).await;
+    assert!(sessions <= 3 + 8, "{sessions} sessions");
+}
+
+/// Gives a cluster a certificate, and a role `careful` that is let in over TLS only; answers the certificate in PEM.
+async fn encrypt(cluster: &Cluster) -> String {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    cluster.own("server.crt", &cert.pem());
+    cluster.own("server.key", &signing_key.serialize_pem());
+    cluster.own(
+        "pg_hba.conf",
+        "hostssl all careful 127.0.0.1/32 trust\nhost all careful 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 trust\n",
+    );
+    cluster.execute("postgres", "CREATE ROLE careful SUPERUSER LOGIN").await;
+    cluster.execute("postgres", "ALTER SYSTEM SET ssl = on").await;
+    cluster.stop("fast");
+    cluster.resume();
+    cert.pem()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_believed_as_far_as_the_url_says() {
+    if !is_there() {
+        return;
+    }
+    let cluster = Cluster::start();
+    let certificate = encrypt(&cluster).await;
+    let name = cluster.fresh().await;
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("server.pem"), certificate).unwrap();
+    let other = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    fs::write(folder.path().join("other.pem"), other.cert.pem()).unwrap();
+    let ask = |options: &str| -> Ran {
+        let url = format!("postgres://careful@127.0.0.1:{}/{name}?{options}", cluster.port());
+        run_in(folder.path(), &["run", "--detach", "--url", "https://example.org/", "--target", "1", "--db", &url])
+    };
+    for options in ["sslmode=prefer", "sslmode=require", "sslmode=verify-full&sslrootcert=server.pem"] {
+        let ran = ask(options);
+        assert_eq!(ran.code, 0, "{options}: {}", ran.err);
+    }
+    for (options, what) in [
+        ("sslmode=disable", "no encryption"),
+        ("sslmode=verify-full", "certificate"),
+        ("sslmode=verify-full&sslrootcert=other.pem", "certificate"),
+        ("sslmode=verify-full&sslrootcert=nowhere.pem", "nowhere.pem"),
+    ] {
+        let ran = ask(options);
+        assert!(
+            ran.code != 0 && ran.err.contains(what) && ran.err.trim().lines().count() == 1,
+            "{options}: {}",
+            ran.err
+        );
+    }
+    assert_eq!(cluster.number(&name, "SELECT count(*) FROM mailscan.job").await, 3);
+}
