@@ -114,8 +114,9 @@ fn engine_of(places: usize) -> EngineOptions {
     EngineOptions { max_in_flight: places, ..EngineOptions::default() }
 }
 
-#[tokio::test(start_paused = true)]
-async fn ten_jobs_of_any_size_each_get_their_share() {
+/// Has engines with so many places each work on ten jobs, of which the last has three times the weight, until the first
+/// and smallest is done; answers how many pages a second there were.
+async fn share_among_ten(places: &[usize]) -> f64 {
     let (script, counts) = counting(|job| job * 400);
     let pipeline = in_memory(script);
     let mut jobs = Vec::new();
@@ -124,8 +125,9 @@ async fn ten_jobs_of_any_size_each_get_their_share() {
         spec.options.weight = if number == 10 { 3 } else { 1 };
         jobs.push(create(&*pipeline, &number.to_string(), spec).await);
     }
-    let mut engine = Engine::start(pipeline.clone(), engine_of(120));
-    engine.finished(jobs[0]).await.unwrap();
+    let begin = Instant::now();
+    let mut engines: Vec<_> = places.iter().map(|places| Engine::start(pipeline.clone(), engine_of(*places))).collect();
+    engines[0].finished(jobs[0]).await.unwrap();
     let counts = counts.lock().unwrap().clone();
     println!("pages when the first job was done: {counts:?}");
     let share = counts[1..=9].iter().sum::<u64>() as f64 / 9.0;
@@ -134,7 +136,23 @@ async fn ten_jobs_of_any_size_each_get_their_share() {
         let got = *count as f64 / (share * weight);
         assert!((0.9..=1.1).contains(&got), "job {job} got {got:.2} of its share: {counts:?}");
     }
-    engine.abort().await.unwrap();
+    let rate = counts.iter().sum::<u64>() as f64 / begin.elapsed().as_secs_f64();
+    for engine in &mut engines {
+        engine.abort().await.unwrap();
+    }
+    rate
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_jobs_of_any_size_each_get_their_share() {
+    share_among_ten(&[120]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn shares_hold_among_processes_of_which_each_does_what_it_can() {
+    let (one, both) = (share_among_ten(&[120]).await, share_among_ten(&[120, 60]).await);
+    let gained = both / one;
+    assert!((1.4..1.6).contains(&gained), "half as many places again bring {gained:.2} times the pages");
 }
 
 #[tokio::test(start_paused = true)]
