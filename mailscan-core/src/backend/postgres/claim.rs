@@ -45,6 +45,8 @@ struct Claim {
     shares: BTreeMap<JobId, usize>,
     cursors: HashMap<JobId, String>,
     limits: QueueLimits,
+    /// The row that all of it counts in.
+    slot: i16,
 }
 
 /// What was claimed, and the host that each job was served last.
@@ -77,13 +79,13 @@ impl Claim {
     fn first(&self) -> Vec<Statement> {
         let jobs = || self.shares.keys().map(|job| int(job.0)).collect::<Vec<_>>();
         let promote = Statement::new(sql!("task_promote"));
-        let mut first = vec![promote.ints(jobs()).small(small(self.limits.suspect_after)).slot(slot())];
+        let mut first = vec![promote.ints(jobs()).small(small(self.limits.suspect_after)).slot(self.slot)];
         if self.request.suspects > 0 {
             let most = self.shares.values().map(|most| limit(*most)).collect();
             let suspects = Statement::new(sql!("task_claim_suspects")).ints(jobs()).ints(most);
             let suspects = suspects.int(limit(self.request.per_host)).texts(self.request.busy_hosts.clone());
             let suspects = suspects.int(limit(self.request.suspects)).float(seconds(self.request.lease_for));
-            first.push(suspects.slot(slot()));
+            first.push(suspects.slot(self.slot));
         }
         first
     }
@@ -98,7 +100,7 @@ impl Claim {
         let cursor = self.cursors.get(&job).cloned().unwrap_or_default();
         let walk = Statement::new(sql!("task_claim")).int(int(job.0)).text(cursor).int(limit(most));
         let walk = walk.int(limit(self.request.per_host)).texts(busy).int(hosts);
-        Some(walk.float(seconds(self.request.lease_for)).slot(slot()))
+        Some(walk.float(seconds(self.request.lease_for)).slot(self.slot))
     }
 }
 
@@ -113,7 +115,7 @@ impl Postgres {
             return Ok(Vec::new());
         }
         let cursors = self.shared.cursors.of(shares.keys().copied());
-        let claim = Claim { request: request.clone(), shares, cursors, limits: self.shared.limits };
+        let claim = Claim { request: request.clone(), shares, cursors, limits: self.shared.limits, slot: slot() };
         let (claimed, served) = self.run("claim", claim).await?;
         self.shared.cursors.note(served);
         Ok(claimed)

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::Postgres;
 use super::addresses::Insert;
 use super::failure::Failure;
 use super::push::Push;
 use super::settle::Settlement;
 use super::store::{record, recover};
 use super::transaction::{Operation, Statement, Transaction};
+use super::{Postgres, slot};
 use crate::error::Result;
 use crate::fetch::Fetcher;
 use crate::pipeline::{Committed, Pipeline, TaskOutcome};
@@ -86,12 +86,15 @@ impl<F: Fetcher> Pipeline for PostgresPipeline<F> {
     }
 
     async fn commit(&self, outcomes: Arc<[TaskOutcome]>) -> Result<Committed> {
+        // One for both, or two commits could wait for each other.
+        let slot = slot();
         let commit = Commit {
             insert: Insert::new(outcomes.iter().flat_map(|outcome| &outcome.sightings)),
-            push: Push::new(outcomes.iter().flat_map(|outcome| &outcome.discovered)),
+            push: Push::new(outcomes.iter().flat_map(|outcome| &outcome.discovered), slot),
             settlement: Settlement::new(
                 outcomes.iter().flat_map(|outcome| &outcome.settle),
                 self.database.shared.limits,
+                slot,
             ),
             outcomes,
         };

@@ -8,7 +8,6 @@ use std::collections::HashMap;
 
 use super::convert::{bits, int, owned, place, small};
 use super::failure::Failure;
-use super::slot;
 use super::transaction::{Operation, Statement, Transaction};
 use crate::queue::Pushed;
 use crate::task::{NewTask, TaskId};
@@ -33,6 +32,7 @@ pub(super) struct Push {
     items: Vec<Item>,
     /// The item of each input, and whether the input is the first of it.
     inputs: Vec<(usize, bool)>,
+    slot: i16,
 }
 
 /// What is known of the items so far.
@@ -42,8 +42,8 @@ pub(super) struct Answers {
 }
 
 impl Push {
-    pub(super) fn new<'a>(tasks: impl Iterator<Item = &'a NewTask>) -> Self {
-        let mut push = Self::default();
+    pub(super) fn new<'a>(tasks: impl Iterator<Item = &'a NewTask>, slot: i16) -> Self {
+        let mut push = Self { slot, ..Self::default() };
         let (mut known, mut steps) = (HashMap::new(), HashMap::new());
         for task in tasks {
             let (job, kind, locator) = (int(task.job.0), task.work.kind(), owned(&task.work.locator()));
@@ -129,7 +129,7 @@ impl Push {
         if jobs.is_empty() {
             return None;
         }
-        Some(Statement::new(sql!("count_add")).ints(jobs).ints(tasks).slot(slot()))
+        Some(Statement::new(sql!("count_add")).ints(jobs).ints(tasks).slot(self.slot))
     }
 
     /// What became of each input.

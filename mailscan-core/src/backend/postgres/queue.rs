@@ -71,7 +71,7 @@ impl Queue for Postgres {
         if tasks.is_empty() {
             return Ok(Vec::new());
         }
-        let pushed = self.run("push", Push::new(tasks.iter())).await?;
+        let pushed = self.run("push", Push::new(tasks.iter(), slot())).await?;
         self.hint();
         Ok(pushed)
     }
@@ -104,7 +104,7 @@ impl Queue for Postgres {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        let settlement = Settlement::new(batch.iter(), self.shared.limits);
+        let settlement = Settlement::new(batch.iter(), self.shared.limits, slot());
         let gives_back = settlement.gives_back();
         let settled = self.run("settle", settlement).await?;
         if gives_back {

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use super::convert::{int, owned, place, seconds, small};
 use super::failure::Failure;
-use super::slot;
 use super::transaction::{Operation, Statement, Transaction};
 use crate::backend::ready::State;
 use crate::lease::{Lease, Settle, Verdict};
@@ -17,11 +16,12 @@ pub(super) struct Settlement {
     /// The settlement of each input, and whether the input is the first of it.
     inputs: Vec<(usize, bool)>,
     limits: QueueLimits,
+    slot: i16,
 }
 
 impl Settlement {
-    pub(super) fn new<'a>(batch: impl Iterator<Item = &'a Settle>, limits: QueueLimits) -> Self {
-        let mut settlement = Self { settles: Vec::new(), inputs: Vec::new(), limits };
+    pub(super) fn new<'a>(batch: impl Iterator<Item = &'a Settle>, limits: QueueLimits, slot: i16) -> Self {
+        let mut settlement = Self { settles: Vec::new(), inputs: Vec::new(), limits, slot };
         let mut known: HashMap<Lease, usize> = HashMap::new();
         for settle in batch {
             let next = settlement.settles.len();
@@ -70,7 +70,7 @@ impl Settlement {
             .smalls(all().map(|settle| i32::from(matches!(settle.verdict, Verdict::Retry { .. }))).collect())
             .maybe_texts(all().map(error).collect())
             .small(small(self.limits.suspect_after))
-            .slot(slot())
+            .slot(self.slot)
             .ints(places)
             .names(classes)
             .ints(mentions)
