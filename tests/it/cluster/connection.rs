@@ -141,3 +141,20 @@ async fn a_server_is_believed_as_far_as_the_url_says() {
     }
     assert_eq!(cluster.number(&name, "SELECT count(*) FROM mailscan.job").await, 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_without_rights_in_the_database_works_in_a_schema_of_its_own() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    shared().execute(&name, "CREATE ROLE modest LOGIN").await;
+    let url = format!("postgres://modest@127.0.0.1:{}/{name}", shared().port());
+    let folder = TempDir::new().unwrap();
+    let submit = ["run", "--detach", "--url", "https://example.org/", "--target", "1", "--db", &url];
+    let ran = run_in(folder.path(), &submit);
+    assert!(ran.code != 0 && ran.err.contains("create a schema `mailscan` that the user owns"), "{}", ran.err);
+    shared().execute(&name, "CREATE SCHEMA mailscan AUTHORIZATION modest").await;
+    let ran = run_in(folder.path(), &submit);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+}

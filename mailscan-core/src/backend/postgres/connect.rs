@@ -12,7 +12,7 @@ use super::url::Target;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long an operation waits for a connection of the pool to be free.
-const WAIT: Duration = Duration::from_secs(30);
+const WAIT: Duration = Duration::from_secs(10);
 
 /// Makes connections to one database.
 #[derive(Clone)]

@@ -64,7 +64,8 @@ impl Failure {
 fn passes(code: &SqlState) -> bool {
     // Classes of codes: connections, resources, operators, the system, rolled back transactions.
     ["08", "53", "57", "58", "40", "25"].iter().any(|class| code.code().starts_with(class))
-        || *code == SqlState::LOCK_NOT_AVAILABLE
+        // The rest of its class says that the server, or a pooler before it, came into a state that it did not expect.
+        || [SqlState::LOCK_NOT_AVAILABLE, SqlState::INTERNAL_ERROR].contains(code)
 }
 
 fn sql_error(operation: &'static str, place: &str, error: &tokio_postgres::Error) -> Error {
@@ -89,14 +90,17 @@ fn sql_error(operation: &'static str, place: &str, error: &tokio_postgres::Error
         code if code.code().starts_with("28") || *code == SqlState::INVALID_CATALOG_NAME => {
             (ErrorKind::Invalid, "the server lets nobody in under this URL: check user, password and database")
         }
-        code if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
-            (ErrorKind::Invalid, "the user may not do this: let the owner of the database create the schema")
-        }
+        code if *code == SqlState::INSUFFICIENT_PRIVILEGE => (
+            ErrorKind::Invalid,
+            "the user may not do this: let the owner of the database grant CREATE on it, or create a schema `mailscan` that the user owns",
+        ),
         code if *code == SqlState::READ_ONLY_SQL_TRANSACTION => {
             (ErrorKind::Unavailable, "the database is read-only: name the primary server")
         }
         code if passes(code) => (ErrorKind::Unavailable, "the database is busy or restarting: try again"),
-        code if code.code().starts_with("XX") => (ErrorKind::Corrupt, "the database is damaged: restore a copy"),
+        code if [SqlState::DATA_CORRUPTED, SqlState::INDEX_CORRUPTED].contains(code) => {
+            (ErrorKind::Corrupt, "the database is damaged: restore a copy")
+        }
         _ => (ErrorKind::Internal, "the database refused a statement"),
     };
     let message = format!("{place}: {hint} ({}, {})", refusal.message(), code.code());

@@ -51,6 +51,11 @@ async fn prepare(client: &Client, place: &str) -> Result<(), Failure> {
     }
     client.batch_execute("BEGIN").await?;
     client.query_typed(sql!("schema_lock"), &[(&LOCK, Type::INT8)]).await?;
+    let room = client.query_typed_one("SELECT to_regnamespace('mailscan') IS NOT NULL", &[]).await?;
+    // Where somebody has made it, no right is needed to make it.
+    if !room.try_get::<_, bool>(0)? {
+        client.batch_execute("CREATE SCHEMA mailscan").await?;
+    }
     client.batch_execute(sql!("schema_create")).await?;
     // Another process may have been faster, so the version is read under the lock.
     let version = version(client, place).await?;

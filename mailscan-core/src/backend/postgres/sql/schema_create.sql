@@ -1,5 +1,4 @@
--- Room for everything, apart from what else is in the database.
-CREATE SCHEMA IF NOT EXISTS mailscan;
+-- What says which version the schema has.
 CREATE TABLE IF NOT EXISTS mailscan.schema (
     single boolean PRIMARY KEY DEFAULT true CHECK (single),
     version integer NOT NULL,
