@@ -271,8 +271,11 @@ impl JobSpec {
     }
 }
 
-/// The URL of a page that can be fetched: absolute, `http` or `https`, with a host, without its fragment and without
-/// credentials.
+/// The longest name of a host (RFC 1035, section 2.3.4, without the final dot).
+const MAX_HOST: usize = 253;
+
+/// The URL of a page that can be fetched: absolute, `http` or `https`, with a host whose name is no longer than
+/// names may be, without its fragment and without credentials.
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`], naming the text and the mend.
@@ -282,6 +285,12 @@ pub fn parse_page_url(text: &str) -> Result<url::Url> {
         .map_err(|error| invalid(&format!("is not an absolute URL ({error}): write it like https://example.org/")))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
         return Err(invalid("cannot be fetched: only http and https URLs with a host can"));
+    }
+    if url.host_str().is_some_and(|host| host.len() > MAX_HOST) {
+        let host: String = url.host_str().unwrap_or_default().chars().take(40).collect();
+        let message =
+            format!("the URL of `{host}…` cannot be fetched: no host has a name of more than {MAX_HOST} letters");
+        return Err(Error::new(ErrorKind::Invalid, "url", message));
     }
     url.set_fragment(None);
     // A URL with a host always takes both.
@@ -336,6 +345,14 @@ pub struct Job {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_has_no_more_letters_than_names_may_have() {
+        let url = |letters: usize| format!("https://{}.org/", "a".repeat(letters - 4));
+        assert!(parse_page_url(&url(253)).is_ok());
+        let error = parse_page_url(&url(254)).unwrap_err().to_string();
+        assert!(error.contains("more than 253 letters") && error.len() < 200, "{error}");
+    }
 
     #[test]
     fn final_states_stay() {

@@ -113,7 +113,7 @@ async fn notice<P: Pipeline>(shared: &Shared<P>, run: &JobRun, job: Job) -> Resu
 
 /// Makes a job this engine's: running, with its first tasks on the queue and the filter rebuilt.
 async fn take_up<P: Pipeline>(shared: &Shared<P>, job: Job) -> Result<()> {
-    let (queue, store) = (shared.pipeline.queue(), shared.pipeline.store());
+    let store = shared.pipeline.store();
     let from = [JobStatus::Queued, JobStatus::Running];
     if let Transition::Refused(_) = store.transition(job.id, &from, JobStatus::Running, None).await? {
         return Ok(());
@@ -122,14 +122,16 @@ async fn take_up<P: Pipeline>(shared: &Shared<P>, job: Job) -> Result<()> {
         store.transition(job.id, &[JobStatus::Running], JobStatus::Failed, Some(error.message())).await?;
         return Ok(());
     }
-    let mut left_out = 0;
-    if !job.seeded {
-        for tasks in job.spec.first_tasks(job.id)?.chunks(PAGE) {
-            let pushed = queue.push(tasks).await?;
-            left_out += pushed.iter().filter(|result| **result == Pushed::OverLimit).count() as u64;
+    let left_out = match seed(shared, &job).await {
+        Ok(left_out) => left_out,
+        // It is this job that the queue does not take; the others go on.
+        Err(error) if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Internal) => {
+            let reason = format!("its first tasks were not taken: {}", error.message());
+            store.transition(job.id, &[JobStatus::Running], JobStatus::Failed, Some(&reason)).await?;
+            return Ok(());
         }
-        store.mark_seeded(job.id).await?;
-    }
+        Err(error) => return Err(error),
+    };
     let run = JobRun::new(job, &shared.options, &shared.drain);
     run.over_limit.store(left_out, Ordering::Relaxed);
     fill_filter(store, &run).await?;
@@ -141,6 +143,19 @@ async fn take_up<P: Pipeline>(shared: &Shared<P>, job: Job) -> Result<()> {
         reach_target(shared, &run);
     }
     Ok(())
+}
+
+/// Puts the first tasks of a job on the queue, unless they were; answers how many its limit left out.
+async fn seed<P: Pipeline>(shared: &Shared<P>, job: &Job) -> Result<u64> {
+    let mut left_out = 0;
+    if !job.seeded {
+        for tasks in job.spec.first_tasks(job.id)?.chunks(PAGE) {
+            let pushed = shared.pipeline.queue().push(tasks).await?;
+            left_out += pushed.iter().filter(|result| **result == Pushed::OverLimit).count() as u64;
+        }
+        shared.pipeline.store().mark_seeded(job.id).await?;
+    }
+    Ok(left_out)
 }
 
 /// Puts a filter in place that knows every stored address and has room for more.
