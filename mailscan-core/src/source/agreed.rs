@@ -38,6 +38,8 @@ struct State {
     /// The next start, when one is left.
     next: Option<Instant>,
     left: u32,
+    /// Until when starts that are bound to no time are good.
+    lapse: Option<Instant>,
     places: usize,
     under_way: usize,
     waiting: u32,
@@ -146,6 +148,10 @@ impl Agreed {
         if state.under_way == 0 && state.kept.is_none_or(|kept| kept < now) {
             state.left = 0;
         }
+        // So that what other processes want is heard again and again.
+        if state.lapse.is_some_and(|lapse| lapse < now) {
+            state.left = 0;
+        }
         while state.left > 0 && !interval.is_zero() && state.next.is_some_and(is_late) {
             state.left -= 1;
             state.next = state.next.map(|next| next + interval);
@@ -169,7 +175,8 @@ impl Agreed {
         };
         let ahead =
             AHEAD.as_nanos().checked_div(interval.as_nanos()).map_or(MOST, |n| u32::try_from(n).unwrap_or(MOST));
-        let starts = waiting.min(ahead).clamp(1, MOST);
+        // Starts that are bound to no time are for everybody who comes until they lapse.
+        let starts = if interval.is_zero() { MOST } else { waiting.min(ahead).clamp(1, MOST) };
         let patience = latest.saturating_duration_since(Instant::now());
         let request = TurnRequest { host: host.to_owned(), interval, starts, concurrency, under_way, patience };
         let kept = Instant::now() + KEPT / 3 * 2;
@@ -184,6 +191,7 @@ impl Agreed {
         let mut state = self.state();
         state.places = grant.places;
         state.kept = Some(kept);
+        state.lapse = interval.is_zero().then(|| Instant::now() + AHEAD);
         if grant.starts > 0 {
             // The answer took its time, so these are never too early.
             state.next = Some(Instant::now() + grant.first);
