@@ -103,6 +103,12 @@ impl<'c> Stage<'c> {
         tokio::task::spawn_blocking(move || node(&folder, &url, lease, ["0", "64"])).await.unwrap()
     }
 
+    /// Starts a node that asks the one host of the web for as much at a time as it can, and waits until it works.
+    async fn node_without_limits(&self, lease: u32) -> Node {
+        let (url, folder) = (self.url(), self.folder.path().to_owned());
+        tokio::task::spawn_blocking(move || node(&folder, &url, lease, ["0", "100000"])).await.unwrap()
+    }
+
     /// Waits until so many addresses are stored, or the job has ended.
     async fn collected(&self, addresses: u64) {
         loop {

@@ -42,7 +42,7 @@ async fn measure(nodes: u32, workers: u32) -> (f64, f64, f64) {
     let stage = Stage::of(shared(), shared().fresh().await, web, workers).await;
     let mut running = Vec::new();
     for _ in 0..nodes {
-        running.push(stage.node(30).await);
+        running.push(stage.node_without_limits(30).await);
     }
     sleep(WARM_UP).await;
     let counts = async || {
