@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::extract::Media;
-use crate::job::JobOptions;
+use crate::job::{JobId, JobOptions};
 use crate::limiter::Reason;
 use crate::task::{Task, Work};
 
@@ -43,6 +43,9 @@ pub trait Fetcher: Debug + Send + Sync + 'static {
     }
 }
 
+/// The code of a [`FetchErrorClass::Deferred`] that is for the job's own sake: others may ask the host.
+pub const JOB_TURN: &str = "job-turn";
+
 /// The most hosts that [`Fetcher::limits`] names.
 pub const MAX_LIMITS: usize = 16;
 
@@ -51,6 +54,8 @@ pub const MAX_LIMITS: usize = 16;
 pub struct HostLimit {
     /// The host.
     pub host: String,
+    /// The job whose own limit it is; none for a limit that is for all.
+    pub job: Option<JobId>,
     /// The most requests under way now.
     pub limit: usize,
     /// Requests that are under way.

@@ -103,7 +103,7 @@ impl std::fmt::Display for Bound {
 }
 
 fn host_line(f: &mut std::fmt::Formatter<'_>, host: &HostLimit) -> std::fmt::Result {
-    let HostLimit { host, limit, under_way, waiting, blocked, interval, reason } = host;
+    let HostLimit { host, limit, under_way, waiting, blocked, interval, reason, job: _ } = host;
     if *blocked > Duration::ZERO {
         return write!(f, "{host} asked to be left alone for {} s more", blocked.as_secs().max(1));
     }
@@ -134,6 +134,7 @@ mod tests {
 
     fn host(waiting: usize) -> HostLimit {
         HostLimit {
+            job: None,
             host: "a.org".to_owned(),
             limit: 8,
             under_way: 8,

@@ -86,6 +86,8 @@ fn find_bounds<P: Pipeline>(shared: &Shared<P>) {
     let hold = shared.throttle.hold().map(|hold| hold.to_string());
     let mut changed = false;
     for (run, share) in shared.shares() {
+        let limits: Vec<_> =
+            limits.iter().filter(|limit| limit.job.is_none_or(|job| job == run.id())).cloned().collect();
         changed |= run.set_bound(Bound::of(&Standing {
             in_flight: run.running.load(Ordering::Relaxed),
             planned: run.limit,
@@ -125,10 +127,11 @@ async fn sweep<P: Pipeline>(shared: &Shared<P>) {
             Err(error) => return tracing::warn!(%error, "expired leases could not be taken back"),
         };
         let quarantined: Vec<_> = swept.quarantined.iter().map(|ended| quarantine_record(shared, ended)).collect();
+        // No later sweep tells of them.
         if !quarantined.is_empty()
-            && let Err(error) = shared.pipeline.store().record_errors(&quarantined).await
+            && shared.persist(|| shared.pipeline.store().record_errors(&quarantined)).await.is_none()
         {
-            tracing::warn!(%error, "quarantined tasks could not be recorded as errors");
+            return;
         }
         if swept.returned > 0 {
             tracing::info!(tasks = swept.returned, "tasks of dead workers went back to the queue");

@@ -18,7 +18,9 @@ use super::committer::Finished;
 use super::dispatcher::Assigned;
 use super::shared::Shared;
 use crate::class::LeftOut;
-use crate::fetch::{Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher, Recall};
+use crate::fetch::{
+    Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher, JOB_TURN, Recall,
+};
 use crate::lease::{Lease, Settle, Verdict};
 use crate::pipeline::{Pipeline, TaskOutcome};
 use crate::store::{ErrorClass, WorkerState};
@@ -272,6 +274,7 @@ impl<P: Pipeline> Worker<P> {
         let max_attempts = assigned.run.job.spec.options.max_attempts;
         let failure = outcome::failure(&assigned.claimed, error, max_attempts, options.backoff, rand::random());
         if error.class == FetchErrorClass::Deferred
+            && error.code != JOB_TURN
             && let Some(after) = error.retry_after.filter(|after| !after.is_zero())
         {
             let host = assigned.claimed.task.work.host();

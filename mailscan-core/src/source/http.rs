@@ -200,7 +200,8 @@ impl HttpSource {
         let mut url = robots_cache::location(page);
         // Five hops, as section 2.3.1.2 asks for; robots.txt files of the hosts passed through do not apply to it.
         for _ in 0..=5 {
-            let turn = self.politeness.turn(&host_of(&url), wishes.limit, None, deadline).await?;
+            // Other jobs wait for the file as well, so one job's limit is none for it.
+            let turn = self.politeness.turn(&host_of(&url), None, None, deadline).await?;
             let response = self.ask(&url, &wishes.headers, &turn, deadline).await.map_err(unreachable_robots)?;
             match redirect(&url, &response) {
                 Ok(Some(next)) => {

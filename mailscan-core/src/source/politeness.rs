@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::agreed::{Agreed, Held, Terms, is_late, with_slack};
 use super::crowd::{Crowd, Place};
-use crate::fetch::{FetchError, FetchErrorClass, HostLimit, MAX_LIMITS};
+use crate::fetch::{FetchError, FetchErrorClass, HostLimit, JOB_TURN, MAX_LIMITS};
 use crate::job::JobId;
 use crate::limiter::{Answer, Limiter};
 use crate::turns::{KEPT, SharedTurns};
@@ -82,6 +82,8 @@ pub(crate) struct JobLimit {
 /// What one name stands for: a host, or the part of it that one job may have.
 #[derive(Debug)]
 struct Host {
+    /// Whose part it is.
+    job: Option<JobId>,
     /// The most pages at a time.
     ceiling: usize,
     pages: Arc<Crowd>,
@@ -188,13 +190,13 @@ impl Politeness {
     /// Waits for one of the places that a job allows itself at a host.
     async fn job_place(&self, host: &str, limit: JobLimit, latest: Instant) -> Result<JobPlace, FetchError> {
         let name = format!("{host} for job {}", limit.job);
-        let state = self.remembered(&name, limit.most, Limiter::fixed);
-        let Some(place) = state.pages.enter(latest).await else { return Err(self.full(host, &state)) };
+        let state = self.remembered(&name, Some(limit.job), limit.most, Limiter::fixed);
+        let later = |away| FetchError { code: JOB_TURN.into(), ..defer(host, away) };
+        let place = state.pages.enter(latest).await.ok_or_else(|| later(self.pace.patience))?;
         let held = match &self.turns {
             Some(turns) => {
                 let terms = Terms { host: &name, interval: Duration::ZERO, concurrency: limit.most };
-                let (held, _) = state.agreed.start(&**turns, terms, latest).await.map_err(|away| defer(host, away))?;
-                Some(held)
+                Some(state.agreed.start(&**turns, terms, latest).await.map_err(later)?.0)
             }
             None => None,
         };
@@ -251,11 +253,11 @@ impl Politeness {
 
     fn host(&self, name: &str) -> Arc<Host> {
         let limiter = if self.pace.adapts { Limiter::new } else { Limiter::fixed };
-        self.remembered(name, self.pace.concurrency, limiter)
+        self.remembered(name, None, self.pace.concurrency, limiter)
     }
 
     /// What a name stands for; as new, with so many pages at a time, when it is not remembered.
-    fn remembered(&self, name: &str, ceiling: usize, limiter: fn(usize) -> Limiter) -> Arc<Host> {
+    fn remembered(&self, name: &str, job: Option<JobId>, ceiling: usize, limiter: fn(usize) -> Limiter) -> Arc<Host> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(host) = hosts.get(name) {
             return host.clone();
@@ -266,7 +268,7 @@ impl Politeness {
         let pages = Arc::new(Crowd::new(limiter(ceiling.min(Semaphore::MAX_PERMITS))));
         let calls = Arc::new(Crowd::new(limiter(Semaphore::MAX_PERMITS)));
         let schedule = Mutex::new(Schedule::new());
-        let host = Arc::new(Host { ceiling, pages, calls, schedule, agreed: Arc::default() });
+        let host = Arc::new(Host { job, ceiling, pages, calls, schedule, agreed: Arc::default() });
         hosts.insert(name.to_owned(), host.clone());
         host
     }
@@ -341,6 +343,7 @@ impl Host {
             })
             .map(|(now, _, interval)| HostLimit {
                 host: name.to_owned(),
+                job: self.job,
                 limit: now.limit,
                 under_way: now.under_way,
                 waiting: now.waiting,
@@ -498,7 +501,8 @@ mod tests {
         let gate = Politeness::new(pace);
         let limit = |job, most| Some(JobLimit { job: JobId(job), most });
         let first = gate.turn("a", limit(1, 1), None, far()).await.unwrap();
-        assert_eq!(gate.turn("a", limit(1, 1), None, far()).await.unwrap_err().class, FetchErrorClass::Deferred);
+        let deferred = gate.turn("a", limit(1, 1), None, far()).await.unwrap_err();
+        assert_eq!((deferred.class, &*deferred.code), (FetchErrorClass::Deferred, JOB_TURN));
         let _elsewhere = gate.turn("b", limit(1, 1), None, far()).await.unwrap();
         let _of_another = gate.turn("a", limit(2, 1), None, far()).await.unwrap();
         let _more_than_all = gate.turn("a", limit(3, 9), None, far()).await.unwrap();

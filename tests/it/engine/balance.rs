@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mailscan_core::engine::{Engine, EngineOptions};
-use mailscan_core::fetch::{Discovered, FetchError, FetchErrorClass, Fetched};
+use mailscan_core::fetch::{Discovered, FetchError, FetchErrorClass, Fetched, JOB_TURN};
 use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus};
 use mailscan_core::task::{Task, Work};
 use tokio::time::Instant;
@@ -153,6 +153,26 @@ async fn shares_hold_among_processes_of_which_each_does_what_it_can() {
     let (one, both) = (share_among_ten(&[120]).await, share_among_ten(&[120, 60]).await);
     let gained = both / one;
     assert!((1.4..1.6).contains(&gained), "half as many places again bring {gained:.2} times the pages");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_asks_for_less_of_a_host_holds_up_no_other() {
+    let later = || FetchError::new(FetchErrorClass::Deferred, JOB_TURN, "later").retry_after(Duration::from_secs(60));
+    let script = Script::new(LATENCY, move |task| match task.work.label().ends_with("/0") {
+        true => Ok(leads_to((1..=100).map(|n| url("shared", task.job.0 * 1_000 + n)))),
+        false if task.job == JobId(1) => Err(later()),
+        false => Ok(Fetched::default()),
+    });
+    let pipeline = in_memory(script);
+    let careful = create(&*pipeline, "careful", job_of("careful", 50)).await;
+    assert_eq!(careful, JobId(1));
+    let mut engine = Engine::start(pipeline.clone(), engine_of(100));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let other = create(&*pipeline, "other", job_of("other", 50)).await;
+    let begin = Instant::now();
+    engine.finished(other).await.unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    engine.abort().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
