@@ -207,6 +207,9 @@ impl Postgres {
     }
 }
 
+/// How many errors one statement resolves, so that it ends in time however many there are.
+const RESOLVED_AT_ONCE: i64 = 20_000;
+
 impl Store for Postgres {
     async fn create_job(&self, job: &NewJob) -> Result<Created> {
         let spec = self.made("create job", spec::encode(&job.spec).map_err(Failure::from))?;
@@ -341,9 +344,16 @@ impl Store for Postgres {
     }
 
     async fn resolve_errors(&self, selection: &ErrorSelection, note: &str, retried: bool) -> Result<u64> {
-        let resolve = Statement::new(sql!("error_resolve")).text(owned(note)).bool(retried);
-        let rows = self.query("resolve errors", selected(resolve, selection)).await?;
-        let count = rows.first().map_or(Ok(0), |row| uint(row, 0));
-        self.made("resolve errors", count)
+        let mut resolved = 0;
+        loop {
+            let resolve = Statement::new(sql!("error_resolve")).text(owned(note)).bool(retried);
+            let resolve = selected(resolve, selection).int(RESOLVED_AT_ONCE);
+            let rows = self.query("resolve errors", resolve).await?;
+            let count = self.made("resolve errors", rows.first().map_or(Ok(0), |row| uint(row, 0)))?;
+            resolved += count;
+            if int(count) < RESOLVED_AT_ONCE {
+                return Ok(resolved);
+            }
+        }
     }
 }
