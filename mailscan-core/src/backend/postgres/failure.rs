@@ -92,7 +92,8 @@ fn sql_error(operation: &'static str, place: &str, error: &tokio_postgres::Error
         }
         code if *code == SqlState::INSUFFICIENT_PRIVILEGE => (
             ErrorKind::Invalid,
-            "the user may not do this: let the owner of the database grant CREATE on it, or create a schema `mailscan` that the user owns",
+            "the user may not do this: let the owner of the database grant CREATE on it, or create a schema \
+             `mailscan` that the user owns",
         ),
         code if *code == SqlState::READ_ONLY_SQL_TRANSACTION => {
             (ErrorKind::Unavailable, "the database is read-only: name the primary server")

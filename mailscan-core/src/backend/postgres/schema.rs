@@ -51,7 +51,7 @@ async fn prepare(client: &Client, place: &str) -> Result<(), Failure> {
     }
     client.batch_execute("BEGIN").await?;
     client.query_typed(sql!("schema_lock"), &[(&LOCK, Type::INT8)]).await?;
-    let room = client.query_typed_one("SELECT to_regnamespace('mailscan') IS NOT NULL", &[]).await?;
+    let room = client.query_typed_one(sql!("schema_room"), &[]).await?;
     // Where somebody has made it, no right is needed to make it.
     if !room.try_get::<_, bool>(0)? {
         client.batch_execute("CREATE SCHEMA mailscan").await?;
