@@ -321,8 +321,10 @@ fn redirect(from: &Url, response: &Response<Incoming>) -> Result<Option<Url>, Fe
         return Err(permanent("redirect", "it redirects to nowhere".to_owned()));
     };
     let location = String::from_utf8_lossy(location.as_bytes());
-    let wrong =
-        || permanent("redirect", format!("it redirects to `{}`, which cannot be fetched", location.escape_debug()));
+    let wrong = || {
+        let shown: String = location.chars().take(100).flat_map(char::escape_debug).collect();
+        permanent("redirect", format!("it redirects to `{shown}`, which cannot be fetched"))
+    };
     let next = from.join(&location).map_err(|_| wrong())?;
     crate::job::parse_page_url(next.as_str()).map(Some).map_err(|_| wrong())
 }

@@ -131,6 +131,14 @@ async fn a_name_is_judged_by_the_address_it_resolves_to() {
 }
 
 #[tokio::test]
+async fn a_host_whose_name_is_too_long_leads_nowhere() {
+    let server = Server::start(|_| to(&format!("http://{}.org/", "a".repeat(5_000)))).await;
+    let error = fetch(&plain(), &server.url("/")).await.unwrap_err();
+    assert_eq!((error.class, &*error.code), (FetchErrorClass::Permanent, "redirect"), "{error}");
+    assert!(error.message.len() < 300, "{error}");
+}
+
+#[tokio::test]
 async fn robots_txt_of_the_next_host_counts_too() {
     let closed = Server::with_robots(|request| match request.path.as_str() {
         "/robots.txt" => page("User-agent: *\nDisallow: /"),
