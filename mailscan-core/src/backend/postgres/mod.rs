@@ -12,6 +12,7 @@
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use crate::backend::ready::ReadyHint;
 use crate::error::Result;
@@ -78,6 +79,9 @@ struct Shared {
     limits: QueueLimits,
     hint: Arc<ReadyHint>,
     hints: hint::Hints,
+    /// The right to agree on turns: half of the connections at most, so that a crawl of many hosts leaves some for
+    /// renewals.
+    agreements: Semaphore,
     cursors: claim::Cursors,
 }
 
@@ -111,6 +115,7 @@ impl Postgres {
             limits: options.queue_limits,
             hint,
             hints,
+            agreements: Semaphore::new(options.max_connections.div_ceil(2).max(1)),
             cursors: claim::Cursors::default(),
         };
         Ok(Self { shared: Arc::new(shared) })

@@ -49,7 +49,11 @@ impl Postgres {
             .float(seconds(request.patience));
         let lock = Statement::new(sql!("host_lock")).text(host());
         let flight = vec![Statement::new(sql!("host_open")).text(host()), lock, ask];
-        let answers = self.run("turns", Flight(flight)).await?;
+        let answers = {
+            // Never closed.
+            let _agreement = self.shared.agreements.acquire().await;
+            self.run("turns", Flight(flight)).await?
+        };
         if rand::random_range(0..CLEAR_EVERY) == 0 {
             let database = self.clone();
             // Nobody waits for it: another request does it as well.
