@@ -202,9 +202,10 @@ fn exhausted(depth: &Depth, run: &JobRun) -> Stop {
     let lost = format!("{} blocked, {} failed, {} set aside", depth.blocked, depth.failed, depth.quarantined);
     let (status, reason) = if depth.done == 0 && run.collected() == 0 && depth.lost() > 0 {
         (JobStatus::Failed, format!("no source could be read: {lost}"))
-    } else if left_out > 0 {
-        let most = run.job.spec.options.max_tasks.unwrap_or_default();
-        (JobStatus::Completed, format!("the limit of {most} pages, calls and files was reached and more were left out"))
+    } else if let Some(most) = run.job.spec.options.max_tasks.filter(|most| left_out > 0 || depth.total() >= *most) {
+        // What was left out elsewhere, by another process or before a restart, is not known here.
+        let more = if left_out > 0 { "and more were left out" } else { "and more may have been left out" };
+        (JobStatus::Completed, format!("the limit of {most} pages, calls and files was reached {more}"))
     } else if depth.lost() > 0 {
         (JobStatus::Completed, format!("the sources that could be read hold no more: {lost}"))
     } else {
