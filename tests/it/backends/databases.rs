@@ -182,3 +182,68 @@ async fn starts_and_places_at_a_host_are_given_once_to_all_processes() {
     assert_eq!(blocked.starts, 0, "what one was told all know");
     assert!(blocked.first > Duration::from_secs(3_000));
 }
+
+#[tokio::test]
+async fn a_server_in_trouble_is_waited_for_and_a_damaged_one_is_not() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    let queue = open(&name).await.unwrap();
+    let expected = [
+        ("XX000", ErrorKind::Unavailable),
+        ("53300", ErrorKind::Unavailable),
+        ("57P01", ErrorKind::Unavailable),
+        ("53100", ErrorKind::Full),
+        ("XX001", ErrorKind::Corrupt),
+        ("XX002", ErrorKind::Corrupt),
+        ("22000", ErrorKind::Internal),
+    ];
+    for (code, kind) in expected {
+        let trouble = format!(
+            "CREATE OR REPLACE FUNCTION mailscan.trouble() RETURNS trigger LANGUAGE plpgsql
+                AS $$ BEGIN RAISE EXCEPTION 'trouble' USING ERRCODE = '{code}'; END $$;
+            CREATE OR REPLACE TRIGGER trouble BEFORE INSERT ON mailscan.task
+                FOR EACH STATEMENT EXECUTE FUNCTION mailscan.trouble()"
+        );
+        shared().execute(&name, &trouble).await;
+        let error = queue.push(&[page(1)]).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(code), "{error}");
+    }
+    shared().execute(&name, "DROP TRIGGER trouble ON mailscan.task").await;
+    assert!(matches!(queue.push(&[page(1)]).await.unwrap()[..], [Pushed::New(_)]));
+}
+
+#[tokio::test]
+async fn hosts_that_nobody_asks_any_more_are_cleared_away() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    let node = open(&name).await.unwrap();
+    let request = |host: &str| TurnRequest {
+        host: host.to_owned(),
+        interval: Duration::ZERO,
+        starts: 1,
+        concurrency: 1_000,
+        under_way: 0,
+        patience: Duration::from_secs(1),
+    };
+    for host in ["old.org", "new.org"] {
+        node.turns(request(host)).await.unwrap();
+    }
+    let age = "UPDATE mailscan.host SET next = next - interval '2 hours' WHERE host = 'old.org';
+        UPDATE mailscan.host_place SET until = until - interval '2 hours' WHERE host = 'old.org'";
+    shared().execute(&name, age).await;
+    let left = || shared().number(&name, "SELECT count(*) FROM mailscan.host NATURAL FULL JOIN mailscan.host_place");
+    // One ask in a thousand does it, so some of so many certainly will.
+    for _ in 0..40 {
+        if left().await == 1 {
+            break;
+        }
+        futures::future::join_all((0..1_000).map(|_| node.turns(request("new.org")))).await;
+    }
+    assert_eq!(left().await, 1);
+    assert_eq!(shared().number(&name, "SELECT count(*) FROM mailscan.host WHERE host = 'new.org'").await, 1);
+}
