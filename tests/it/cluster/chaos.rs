@@ -24,6 +24,8 @@ use crate::postgres::{Cluster, is_there};
 /// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
+    /// None, to compare with: what a run shows without any.
+    Nothing,
     NodeKilled,
     NodesKilledInTurn,
     ServerDown,
@@ -68,7 +70,8 @@ const PAGE: Duration = Duration::from_millis(100);
 const PER_CALL: u32 = 5;
 
 impl Fault {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
+        Self::Nothing,
         Self::NodeKilled,
         Self::NodesKilledInTurn,
         Self::ServerDown,
@@ -84,6 +87,7 @@ impl Fault {
 
     fn name(self) -> &'static str {
         match self {
+            Self::Nothing => "nothing, to compare with",
             Self::NodeKilled => "a node killed, and started again at the end",
             Self::NodesKilledInTurn => "nodes killed in turn, and started again",
             Self::ServerDown => "PostgreSQL stopped for half of the time",
@@ -103,7 +107,7 @@ impl Fault {
         let seconds = |seconds| Duration::from_secs(seconds);
         let fault = match self {
             Self::NodesKilledInTurn => 120,
-            Self::NodeKilled | Self::ServerDown | Self::ConnectionsEnded | Self::IdleConnections => 60,
+            Self::Nothing | Self::NodeKilled | Self::ServerDown | Self::ConnectionsEnded | Self::IdleConnections => 60,
             _ => 30,
         };
         let workers = 10;
@@ -208,6 +212,7 @@ impl Play<'_> {
         let (time, end) = (self.length.fault, Instant::now() + self.length.fault);
         let mut times = 0;
         match fault {
+            Fault::Nothing => sleep(time).await,
             Fault::NodeKilled => {
                 self.kill(0).await;
                 sleep(time).await;
