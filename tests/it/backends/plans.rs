@@ -53,8 +53,13 @@ fn read_too_much(step: &Value, query: &str, greedy: &mut Vec<String>) {
     let number = |name: &str| step[name].as_f64().unwrap_or(0.0);
     let dropped = number("Rows Removed by Filter") + number("Rows Removed by Index Recheck");
     let read = (number("Actual Rows") + dropped) * number("Actual Loops");
+    let compared = number("Rows Removed by Join Filter") * number("Actual Loops");
+    let first_line = query.lines().next().unwrap();
     if step["Relation Name"].is_string() && step["Schema"] != "pg_catalog" && read > MOST {
-        greedy.push(format!("{read} rows of {}: {}", step["Relation Name"], query.lines().next().unwrap()));
+        greedy.push(format!("{read} rows of {}: {first_line}", step["Relation Name"]));
+    }
+    if compared > MOST {
+        greedy.push(format!("{compared} rows compared in vain: {first_line}"));
     }
     for inner in step["Plans"].as_array().into_iter().flatten() {
         read_too_much(inner, query, greedy);

@@ -1,5 +1,6 @@
 -- Puts tasks on the queue: new work as far as its limit allows. Answers for each the task that the work already has, the
--- id that was tried, and whether that was added; when it was not, another process was faster at the same place.
+-- id that was tried, and whether that was added; when it was not, another process was faster at the same place. Parts are
+-- put together and not joined: without statistics, the server would compare each with each.
 WITH input AS MATERIALIZED (
     SELECT i.*
     FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::smallint[], $8::bigint[])
@@ -30,5 +31,8 @@ WITH input AS MATERIALIZED (
     ON CONFLICT (job, fingerprint, probe) DO NOTHING
     RETURNING id
 )
-SELECT l.nth, l.known, n.id, a.id IS NOT NULL
-FROM looked l LEFT JOIN numbered n ON n.nth = l.nth LEFT JOIN added a ON a.id = n.id
+SELECT l.nth, l.known, NULL::bigint, false FROM looked l WHERE l.known IS NOT NULL
+UNION ALL
+SELECT n.nth, NULL, n.id, n.id IN (SELECT a.id FROM added a) FROM numbered n
+UNION ALL
+SELECT l.nth, NULL, NULL, false FROM looked l WHERE l.known IS NULL AND l.nth NOT IN (SELECT n.nth FROM numbered n)

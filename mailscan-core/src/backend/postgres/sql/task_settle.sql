@@ -1,5 +1,6 @@
 -- Gives tasks back under their leases. Answers the places of those whose fence is still the task's, and whether it took
--- effect now. The rows are locked in the order of ids first, so that nobody waits in a circle.
+-- effect now. The rows are locked in the order of ids first, so that nobody waits in a circle. `state + 0` keeps the
+-- server from the index of all leased tasks, which it would compare with each of these.
 WITH input AS MATERIALIZED (
     SELECT i.*
     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::smallint[], $5::float8[], $6::integer[], $7::text[])
@@ -15,7 +16,7 @@ WITH input AS MATERIALIZED (
         retries = t.retries + j.retries,
         error = coalesce(j.error, t.error)
     FROM judged j
-    WHERE t.id = j.id AND t.job + 0 = j.job AND t.fence = j.fence AND t.state = 3
+    WHERE t.id = j.id AND t.job + 0 = j.job AND t.fence = j.fence AND t.state + 0 = 3
     RETURNING j.nth, t.job, t.state
 ), counted AS (
     INSERT INTO mailscan.task_count AS c
@@ -35,4 +36,4 @@ WITH input AS MATERIALIZED (
     GROUP BY w.job, m.class ORDER BY w.job, m.class
     ON CONFLICT (job, class, slot) DO UPDATE SET mentions = l.mentions + excluded.mentions
 )
-SELECT j.nth, w.nth IS NOT NULL FROM judged j LEFT JOIN written w ON w.nth = j.nth
+SELECT j.nth, j.nth IN (SELECT w.nth FROM written w) FROM judged j
