@@ -173,7 +173,7 @@ impl<P: Pipeline> Dispatcher<P> {
         let mut shares = Vec::new();
         for (run, places) in self.shared.shares() {
             // A few where places are few, since a claim takes as long for them.
-            let prefetch = (places / 4).clamp(places.clamp(1, 4), 256);
+            let prefetch = (places / 2).clamp(places.clamp(1, 4), 256);
             let missing = (places + prefetch).saturating_sub(self.holds(&run));
             // Nothing is claimed for a process that may begin nothing.
             if places > 0 && missing > prefetch / 2 {

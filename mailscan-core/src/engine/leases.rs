@@ -20,6 +20,8 @@ struct Held {
     lease: Lease,
     host: Arc<str>,
     suspect: bool,
+    /// The work is done and waits for the committer: it burdens its host no more.
+    finished: bool,
     trusted_until: Instant,
     cancel: CancellationToken,
 }
@@ -27,9 +29,9 @@ struct Held {
 /// What one host has of this process.
 #[derive(Debug)]
 struct HostLoad {
-    /// Leases held now. A host without any is remembered for a while.
+    /// Leases held now whose work is not done. A host without any is remembered for a while.
     held: usize,
-    /// Leases that ended in the current span and in the one before.
+    /// Leases whose work ended in the current span and in the one before.
     ended: [usize; 2],
     /// When the current span began.
     since: Instant,
@@ -52,7 +54,7 @@ impl HostLoad {
         }
     }
 
-    /// Leases that ended in the last five to ten seconds.
+    /// Leases whose work ended in the last five to ten seconds.
     fn ended_lately(&mut self, now: Instant) -> usize {
         self.advance(now);
         self.ended.iter().sum()
@@ -98,9 +100,21 @@ impl Leases {
         table.by_host.entry(host.clone()).or_insert_with(|| HostLoad::new(Instant::now())).held += 1;
         *table.by_job.entry(lease.job).or_default() += 1;
         table.suspects += usize::from(suspect);
-        let held = Held { lease, host, suspect, trusted_until, cancel: cancel.clone() };
+        let held = Held { lease, host, suspect, finished: false, trusted_until, cancel: cancel.clone() };
         table.held.insert((lease.job, lease.task), held);
         cancel
+    }
+
+    /// Notes that the work on a task is done. Its lease is held until the outcome is committed.
+    pub(super) fn finish(&self, lease: Lease) {
+        let mut table = self.table();
+        if let Some(held) = table.held.get_mut(&(lease.job, lease.task))
+            && held.lease == lease
+            && !std::mem::replace(&mut held.finished, true)
+        {
+            let host = held.host.clone();
+            table.relieve(&host);
+        }
     }
 
     /// Forgets leases that were settled or lost.
@@ -205,16 +219,23 @@ impl Leases {
 }
 
 impl Table {
-    fn remove(&mut self, key: (JobId, TaskId)) -> Option<Held> {
-        let held = self.held.remove(&key)?;
-        self.suspects -= usize::from(held.suspect);
-        if let Some(load) = self.by_host.get_mut(&held.host) {
+    /// A host has one task less.
+    fn relieve(&mut self, host: &Arc<str>) {
+        if let Some(load) = self.by_host.get_mut(host) {
             load.advance(Instant::now());
             load.held -= 1;
             load.ended[0] += 1;
             if load.held == 0 && self.by_host.len() > MAX_LOADS {
-                self.by_host.remove(&held.host);
+                self.by_host.remove(host);
             }
+        }
+    }
+
+    fn remove(&mut self, key: (JobId, TaskId)) -> Option<Held> {
+        let held = self.held.remove(&key)?;
+        self.suspects -= usize::from(held.suspect);
+        if !held.finished {
+            self.relieve(&held.host);
         }
         if let Some(count) = self.by_job.get_mut(&held.lease.job) {
             *count -= 1;
@@ -248,6 +269,21 @@ mod tests {
         leases.remove([lease(1, 1)]);
         assert!(leases.busy_hosts(1).is_empty());
         assert_eq!(leases.table().by_job.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_the_committer_burdens_its_host_no_more() {
+        let leases = Leases::default();
+        for task in 1..=2 {
+            leases.add(lease(task, 1), "a", false, Instant::now());
+        }
+        leases.finish(lease(1, 1));
+        leases.finish(lease(1, 1));
+        assert!(leases.busy_hosts(2).is_empty());
+        assert_eq!((leases.busy_hosts(1), leases.held(JobId(1))), (vec!["a".to_owned()], 2));
+        leases.remove([lease(1, 1), lease(2, 1)]);
+        assert!(leases.busy_hosts(1).is_empty() && leases.held(JobId(1)) == 0);
+        assert_eq!(leases.table().by_host["a"].ended[0], 2);
     }
 
     #[tokio::test(start_paused = true)]

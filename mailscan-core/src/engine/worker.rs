@@ -153,6 +153,7 @@ impl<P: Pipeline> Worker<P> {
             self.give_up(&assigned, TaskOutcome::default(), LeftOut::NONE, &error).await;
         }
         self.activity.end();
+        self.shared.leases.finish(assigned.claimed.lease);
         assigned.run.running.fetch_sub(1, Ordering::Relaxed);
         self.shared.running.fetch_sub(1, Ordering::Relaxed);
         self.shared.wake_dispatcher.notify_one();
