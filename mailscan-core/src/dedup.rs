@@ -50,6 +50,11 @@ impl BloomFront {
         self.addresses >= self.capacity
     }
 
+    /// How many addresses it is made for.
+    pub const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// An empty filter for more addresses, to be filled from the store and to take the place of this one.
     #[must_use]
     pub fn grown(&self) -> Self {

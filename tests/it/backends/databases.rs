@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use mailscan_core::backend::postgres::{Postgres, PostgresOptions};
+use mailscan_core::class::Classes;
+use mailscan_core::extract::Form;
 use mailscan_core::job::{JobId, JobSource, JobSpec, NewJob};
 use mailscan_core::queue::{Pushed, Queue};
-use mailscan_core::store::Store;
+use mailscan_core::simulate;
+use mailscan_core::store::{Inserted, Sighting, Store};
 use mailscan_core::task::{NewTask, Work};
 use mailscan_core::turns::{SharedTurns, TurnRequest};
 use mailscan_core::{Error, ErrorKind};
 
-use crate::postgres::{is_there, shared};
+use crate::postgres::{Cluster, is_there, shared};
 
 async fn open(database: &str) -> Result<Postgres, Error> {
     Postgres::open(&shared().url(database), PostgresOptions::default()).await
@@ -246,4 +249,88 @@ async fn hosts_that_nobody_asks_any_more_are_cleared_away() {
     }
     assert_eq!(left().await, 1);
     assert_eq!(shared().number(&name, "SELECT count(*) FROM mailscan.host WHERE host = 'new.org'").await, 1);
+}
+
+/// Sightings of the simulated addresses of these numbers.
+fn sightings(job: JobId, numbers: std::ops::Range<u64>) -> Vec<Sighting> {
+    let one = |n| Sighting {
+        job,
+        address: simulate::address(1, n),
+        source: "https://a.org/".into(),
+        offset: n,
+        form: Form::Plain,
+        classes: Classes::NONE,
+    };
+    numbers.map(one).collect()
+}
+
+async fn collect(database: &Postgres) -> JobId {
+    let spec = JobSpec::new(1_000_000, vec![JobSource::Url("https://a.org/".to_owned())]);
+    database.create_job(&NewJob::new(spec)).await.unwrap().id()
+}
+
+async fn new_ones(database: &Postgres, job: JobId, numbers: std::ops::Range<u64>) -> usize {
+    let inserted = database.insert(&sightings(job, numbers)).await.unwrap();
+    inserted.into_iter().filter(|inserted| *inserted == Inserted::New).count()
+}
+
+const DOUBLED: &str = "SELECT count(*) - count(DISTINCT identity) FROM mailscan.address";
+
+#[tokio::test]
+async fn processes_know_what_others_added_however_much_that_was() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    let (one, other) = (open(&name).await.unwrap(), open(&name).await.unwrap());
+    let job = collect(&one).await;
+    let mut new = 0;
+    // By turns, each again with what the other has added: little, then more than is read beside an insertion.
+    for round in 0..6 {
+        new += new_ones(&one, job, round * 100..round * 100 + 150).await;
+        new += new_ones(&other, job, round * 100 + 50..round * 100 + 200).await;
+    }
+    for first in (0..40_000).step_by(8_000) {
+        new += new_ones(&one, job, first..first + 8_000).await;
+    }
+    for first in (0..44_000).step_by(4_000) {
+        new += new_ones(&other, job, first..first + 4_000).await;
+    }
+    new += new_ones(&one, job, 40_000..44_010).await;
+    assert_eq!(new, 44_010);
+    assert_eq!(shared().number(&name, DOUBLED).await, 0);
+    assert_eq!(shared().number(&name, "SELECT collected FROM mailscan.job").await, 44_010);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_lost_its_last_commits_is_given_no_address_twice() {
+    if !is_there() {
+        return;
+    }
+    let cluster = Cluster::start();
+    let name = cluster.fresh().await;
+    let url = cluster.url(&name);
+    let open = || Postgres::open(&url, PostgresOptions::default());
+    let one = open().await.unwrap();
+    let job = collect(&one).await;
+    for _ in 0..3 {
+        new_ones(&one, job, 0..100).await;
+    }
+    // As a standby that takes over before it has received everything.
+    let lose = "DELETE FROM mailscan.address WHERE id > 50; UPDATE mailscan.job SET collected = 50";
+    cluster.execute(&name, lose).await;
+    tokio::task::block_in_place(|| {
+        cluster.stop("fast");
+        cluster.resume();
+    });
+    // The ids of what was lost go to others.
+    assert_eq!(new_ones(&open().await.unwrap(), job, 200..300).await, 100);
+    let again = loop {
+        // The first connection that is tried may be one to the server that is gone.
+        if let Ok(inserted) = one.insert(&sightings(job, 0..300)).await {
+            break inserted;
+        }
+    };
+    assert_eq!(again.iter().filter(|inserted| **inserted == Inserted::New).count(), 150);
+    assert_eq!(cluster.number(&name, DOUBLED).await, 0);
 }

@@ -3,11 +3,12 @@
 //! Whoever adds to a job holds its row, so the jobs of a batch are locked in the order of their ids, and the count, the
 //! ids and the target need no further care. A batch names each address and each source once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::convert::{bits, int, limit, owned, text};
 use super::failure::Failure;
+use super::fronts::{Fronts, Learned, NEAR, Verdict};
 use super::transaction::{Operation, Statement, Transaction};
 use crate::address::{Address, fingerprint_of};
 use crate::error::{ErrorKind, Result};
@@ -32,6 +33,7 @@ struct Part {
     forms: Vec<&'static str>,
     classes: Vec<i32>,
     names: Vec<String>,
+    verdict: Verdict,
 }
 
 /// A batch of sightings.
@@ -71,11 +73,22 @@ impl Part {
             .smalls(self.classes.clone())
             .texts(self.names.clone())
             .ints(self.fingerprints.clone())
+            .int(self.verdict.known)
+            .bools(self.verdict.absent.clone())
+            .int(NEAR)
+            .int(self.verdict.server)
     }
 }
 
+/// What became of a batch, and what that tells of its jobs.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    pub(super) inserted: Vec<Inserted>,
+    pub(super) learned: Vec<(JobId, Learned)>,
+}
+
 impl Insert {
-    pub(super) fn new<'a>(sightings: impl Iterator<Item = &'a Sighting>) -> Self {
+    fn new<'a>(sightings: impl Iterator<Item = &'a Sighting>, fronts: &Fronts) -> Self {
         let mut insert = Self::default();
         let (mut known, mut names) = (HashMap::new(), HashMap::new());
         for sighting in sightings {
@@ -86,6 +99,9 @@ impl Insert {
             if at == next {
                 part.add(sighting, &mut names);
             }
+        }
+        for (job, part) in &mut insert.parts {
+            part.verdict = fronts.judge(*job, &part.fingerprints);
         }
         insert
     }
@@ -103,7 +119,7 @@ impl Insert {
     }
 
     /// What became of each input, by what the statements answered.
-    pub(super) fn spread(&self, answers: &[Vec<tokio_postgres::Row>]) -> Result<Vec<Inserted>, Failure> {
+    pub(super) fn spread(&self, answers: &[Vec<tokio_postgres::Row>]) -> Result<Answer, Failure> {
         let ids = |answer: usize| -> Result<Vec<i64>, Failure> {
             let rows = answers.get(answer).map_or(&[][..], Vec::as_slice);
             Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
@@ -113,7 +129,7 @@ impl Insert {
         if let Some(job) = self.parts.keys().find(is_missing) {
             return Err(Failure::Own(ErrorKind::NotFound, format!("there is no job {job}")));
         }
-        let mut fates = BTreeMap::new();
+        let (mut fates, mut learned) = (BTreeMap::new(), Vec::new());
         for ((job, part), rows) in self.parts.iter().zip(answers.iter().skip(2)) {
             let usual = if deleted.contains(&int(job.0)) { Inserted::OverTarget } else { Inserted::Known };
             let mut fate = vec![usual; part.identities.len()];
@@ -126,6 +142,12 @@ impl Insert {
                         }
                     }
                 }
+                if let Some(collected) = row.try_get(2)? {
+                    let new = part.fingerprints.iter().zip(&fate).filter(|(_, fate)| **fate == Inserted::New);
+                    let added = new.map(|(fingerprint, _)| *fingerprint).collect();
+                    let (number, later, server) = (part.verdict.number, row.try_get(3)?, row.try_get(4)?);
+                    learned.push((*job, Learned { number, server, collected, later, added }));
+                }
             }
             fates.insert(*job, fate);
         }
@@ -134,20 +156,33 @@ impl Insert {
             Some(inserted) => *inserted,
             None => Inserted::Known,
         };
-        Ok(self.inputs.iter().map(one).collect())
+        Ok(Answer { inserted: self.inputs.iter().map(one).collect(), learned })
     }
 }
 
 impl Operation for Insert {
-    type Output = Vec<Inserted>;
+    type Output = Answer;
 
-    async fn run(&self, transaction: &Transaction<'_>) -> Result<Vec<Inserted>, Failure> {
+    async fn run(&self, transaction: &Transaction<'_>) -> Result<Answer, Failure> {
         let answers = transaction.run(&self.statements()).await?;
         self.spread(&answers)
     }
 }
 
 impl Postgres {
+    /// A batch to be inserted, with what this process knows of its addresses.
+    pub(super) async fn batch<'a>(&self, sightings: impl Iterator<Item = &'a Sighting> + Clone) -> Result<Insert> {
+        for job in sightings.clone().map(|sighting| sighting.job).collect::<BTreeSet<_>>() {
+            self.catch_up(job).await?;
+        }
+        Ok(Insert::new(sightings, &self.shared.fronts))
+    }
+
+    /// Notes what an insertion told, once it is committed.
+    pub(super) fn learn(&self, learned: &[(JobId, Learned)]) {
+        learned.iter().for_each(|(job, learned)| self.shared.fronts.learn(*job, learned));
+    }
+
     pub(super) async fn known_addresses(&self, job: JobId, addresses: &[Address]) -> Result<Vec<bool>> {
         let mut known = vec![false; addresses.len()];
         if addresses.is_empty() {
@@ -168,16 +203,21 @@ impl Postgres {
 
     pub(super) async fn all_fingerprints<T>(&self, job: JobId, mut sum: T, add: fn(&mut T, u64)) -> Result<T> {
         let mut after = 0;
-        loop {
-            let page = Statement::new(sql!("address_fingerprints")).int(int(job.0)).int(after).int(limit(PAGE));
-            let rows = self.query("fingerprints", page).await?;
-            let Some(last) = rows.last() else { return Ok(sum) };
-            after = self.made("fingerprints", last.try_get(0).map_err(Failure::from))?;
-            for row in &rows {
-                let fingerprint: i64 = self.made("fingerprints", row.try_get(1).map_err(Failure::from))?;
-                add(&mut sum, fingerprint.cast_unsigned());
-            }
+        while let Some((last, fingerprints)) = self.fingerprints_behind(job, after).await? {
+            after = last;
+            fingerprints.into_iter().for_each(|fingerprint| add(&mut sum, fingerprint.cast_unsigned()));
         }
+        Ok(sum)
+    }
+
+    /// The fingerprints of some addresses of a job that come behind an id, with the id of the last; `None` where no
+    /// address does.
+    pub(super) async fn fingerprints_behind(&self, job: JobId, id: i64) -> Result<Option<(i64, Vec<i64>)>> {
+        let page = Statement::new(sql!("address_fingerprints")).int(int(job.0)).int(id).int(limit(PAGE));
+        let rows = self.query("fingerprints", page).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let read = || Ok(row.try_get::<_, Option<i64>>(0)?.zip(row.try_get(1)?));
+        self.made("fingerprints", read())
     }
 }
 

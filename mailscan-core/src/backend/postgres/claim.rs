@@ -57,11 +57,19 @@ impl Operation for Claim {
 
     async fn run(&self, transaction: &Transaction<'_>) -> Result<Served, Failure> {
         let (mut taken, mut of_suspects) = (Vec::new(), HashMap::<JobId, Vec<String>>::new());
-        // In statements of their own, so that the claim sees what they did.
-        for row in transaction.run(&self.first()).await?.into_iter().skip(1).flatten() {
-            let task = claimed(&row)?;
-            of_suspects.entry(task.task.job).or_default().push(row.try_get(8)?);
-            taken.push(task);
+        // Seldom is there anything to do before the walks, and to look for it costs less than to plan it.
+        let looked = transaction.run(&[self.look()]).await?;
+        let (delayed, suspects) = match looked.first().and_then(|rows| rows.first()) {
+            Some(row) => (row.try_get(0)?, row.try_get(1)?),
+            None => (false, false),
+        };
+        // In statements of their own, so that the claim sees what they did. What becomes ready may be a suspect.
+        if delayed || (suspects && self.request.suspects > 0) {
+            for row in transaction.run(&self.first()).await?.into_iter().skip(1).flatten() {
+                let task = claimed(&row)?;
+                of_suspects.entry(task.task.job).or_default().push(row.try_get(8)?);
+                taken.push(task);
+            }
         }
         let walks: Vec<_> = self.shares.iter().filter_map(|(job, most)| self.walk(*job, *most, &of_suspects)).collect();
         let mut served = HashMap::new();
@@ -75,14 +83,22 @@ impl Operation for Claim {
 }
 
 impl Claim {
+    fn jobs(&self) -> Vec<i64> {
+        self.shares.keys().map(|job| int(job.0)).collect()
+    }
+
+    /// Whether something comes before ready tasks.
+    fn look(&self) -> Statement {
+        Statement::new(sql!("task_waiting")).ints(self.jobs())
+    }
+
     /// What comes before ready tasks: delayed ones become ready, and suspects are leased.
     fn first(&self) -> Vec<Statement> {
-        let jobs = || self.shares.keys().map(|job| int(job.0)).collect::<Vec<_>>();
         let promote = Statement::new(sql!("task_promote"));
-        let mut first = vec![promote.ints(jobs()).small(small(self.limits.suspect_after)).slot(self.slot)];
+        let mut first = vec![promote.ints(self.jobs()).small(small(self.limits.suspect_after)).slot(self.slot)];
         if self.request.suspects > 0 {
             let most = self.shares.values().map(|most| limit(*most)).collect();
-            let suspects = Statement::new(sql!("task_claim_suspects")).ints(jobs()).ints(most);
+            let suspects = Statement::new(sql!("task_claim_suspects")).ints(self.jobs()).ints(most);
             let suspects = suspects.int(limit(self.request.per_host)).texts(self.request.busy_hosts.clone());
             let suspects = suspects.int(limit(self.request.suspects)).float(seconds(self.request.lease_for));
             first.push(suspects.slot(self.slot));

@@ -31,6 +31,7 @@ mod connect;
 mod convert;
 mod deletion;
 mod failure;
+mod fronts;
 mod hint;
 mod pipeline;
 mod push;
@@ -83,6 +84,7 @@ struct Shared {
     /// renewals.
     agreements: Semaphore,
     cursors: claim::Cursors,
+    fronts: fronts::Fronts,
 }
 
 impl Postgres {
@@ -117,6 +119,7 @@ impl Postgres {
             hints,
             agreements: Semaphore::new(options.max_connections.div_ceil(2).max(1)),
             cursors: claim::Cursors::default(),
+            fronts: fronts::Fronts::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }

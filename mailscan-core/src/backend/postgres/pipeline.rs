@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::addresses::Insert;
 use super::failure::Failure;
+use super::fronts::Learned;
 use super::push::Push;
 use super::settle::Settlement;
 use super::store::{record, recover};
@@ -11,6 +12,7 @@ use super::transaction::{Operation, Statement, Transaction};
 use super::{Postgres, slot};
 use crate::error::Result;
 use crate::fetch::Fetcher;
+use crate::job::JobId;
 use crate::pipeline::{Committed, Pipeline, TaskOutcome};
 use crate::queue::Pushed;
 
@@ -32,20 +34,21 @@ struct Commit {
 }
 
 impl Operation for Commit {
-    type Output = Committed;
+    type Output = (Committed, Vec<(JobId, Learned)>);
 
     /// The order is that of the contract, and every process locks in it: jobs, limits, tasks, counts.
-    async fn run(&self, transaction: &Transaction<'_>) -> Result<Committed, Failure> {
+    async fn run(&self, transaction: &Transaction<'_>) -> Result<Self::Output, Failure> {
         let mut first = if self.insert.is_empty() { Vec::new() } else { self.insert.statements() };
         let inserts = first.len();
         let (pushes, mut answers) = self.push.opening();
         if !self.push.is_empty() {
             first.extend(pushes);
         }
-        let mut committed = Committed::default();
+        let (mut committed, mut learned) = (Committed::default(), Vec::new());
         if !first.is_empty() {
             let rows = transaction.run(&first).await?;
-            committed.inserted = self.insert.spread(&rows[..inserts])?;
+            let inserted = self.insert.spread(&rows[..inserts])?;
+            (committed.inserted, learned) = (inserted.inserted, inserted.learned);
             if !self.push.is_empty() {
                 Push::take(&mut answers, rows.last().map_or(&[], Vec::as_slice))?;
                 self.push.settle(transaction, &mut answers).await?;
@@ -64,7 +67,7 @@ impl Operation for Commit {
         if !self.settlement.is_empty() {
             committed.settled = self.settlement.spread(rows.get(settles).map_or(&[], Vec::as_slice))?;
         }
-        Ok(committed)
+        Ok((committed, learned))
     }
 }
 
@@ -89,7 +92,7 @@ impl<F: Fetcher> Pipeline for PostgresPipeline<F> {
         // One for both, or two commits could wait for each other.
         let slot = slot();
         let commit = Commit {
-            insert: Insert::new(outcomes.iter().flat_map(|outcome| &outcome.sightings)),
+            insert: self.database.batch(outcomes.iter().flat_map(|outcome| &outcome.sightings)).await?,
             push: Push::new(outcomes.iter().flat_map(|outcome| &outcome.discovered), slot),
             settlement: Settlement::new(
                 outcomes.iter().flat_map(|outcome| &outcome.settle),
@@ -99,7 +102,8 @@ impl<F: Fetcher> Pipeline for PostgresPipeline<F> {
             outcomes,
         };
         let gives_back = commit.settlement.gives_back();
-        let committed = self.database.run("commit", commit).await?;
+        let (committed, learned) = self.database.run("commit", commit).await?;
+        self.database.learn(&learned);
         if gives_back || committed.pushed.iter().any(|pushed| matches!(pushed, Pushed::New(_))) {
             self.database.hint();
         }

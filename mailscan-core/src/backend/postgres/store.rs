@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use tokio_postgres::Row;
 
 use super::Postgres;
-use super::addresses::{self, Insert, Names};
+use super::addresses::{self, Names};
 use super::convert::{int, limit, named, owned, time, uint};
 use super::deletion::Delete;
 use super::failure::Failure;
@@ -275,7 +275,9 @@ impl Store for Postgres {
         if sightings.is_empty() {
             return Ok(Vec::new());
         }
-        self.run("insert", Insert::new(sightings.iter())).await
+        let answer = self.run("insert", self.batch(sightings.iter()).await?).await?;
+        self.learn(&answer.learned);
+        Ok(answer.inserted)
     }
 
     async fn known(&self, job: JobId, addresses: &[Address]) -> Result<Vec<bool>> {

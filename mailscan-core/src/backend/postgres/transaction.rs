@@ -68,6 +68,7 @@ impl Statement {
         float: f64 => FLOAT8;
         text: String => TEXT;
         maybe_text: Option<String> => TEXT;
+        bools: Vec<bool> => BOOL_ARRAY;
         slots: Vec<i16> => INT2_ARRAY;
         smalls: Vec<i32> => INT4_ARRAY;
         ints: Vec<i64> => INT8_ARRAY;

@@ -1,0 +1,219 @@
+//! What this process knows of the addresses of jobs: Bloom filters that spare the server most look-ups.
+//!
+//! The filter of a job knows the addresses up to some id, and ids have no gaps. So an address that it never met can only
+//! be among those of higher ids, which the statement that inserts reads in one piece and answers (`sql/address_insert.sql`).
+//! What the filter takes for met is looked up by the server as ever, and so is everything where too much was added by
+//! others: then the filter catches up before the next insertion. A server that was started anew, or another in its place,
+//! may have lost the last of what it had, and given the ids to others; so a filter belongs to one start of one server.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::Postgres;
+use super::convert::limit;
+use crate::dedup::BloomFront;
+use crate::error::Result;
+use crate::job::JobId;
+
+/// The most jobs whose filters are kept; beyond that they are made anew.
+const MOST_JOBS: usize = 64;
+/// The addresses that a filter is made for at first, and how often it may err.
+const CAPACITY: usize = 200_000;
+const FALSE_POSITIVES: f64 = 0.05;
+/// The most addresses that an insertion reads to know what was added since.
+pub(super) const NEAR: i64 = 10_000;
+/// How many pages of fingerprints an insertion waits for.
+const PAGES: usize = 5;
+
+/// The filters of jobs.
+#[derive(Debug, Default)]
+pub(super) struct Fronts(Mutex<HashMap<JobId, Front>>);
+
+/// The filter of one job.
+#[derive(Debug)]
+struct Front {
+    front: BloomFront,
+    /// It knows the addresses up to this id.
+    known: i64,
+    /// How many addresses the job had at least when it was heard of last.
+    collected: i64,
+    /// Tells this filter from those before it.
+    number: u64,
+    /// When the server was started that told what it knows, in microseconds since the epoch; 0 for none.
+    server: i64,
+}
+
+/// What a filter says of the addresses of one insertion.
+#[derive(Debug, Default)]
+pub(super) struct Verdict {
+    /// Which filter says so.
+    pub(super) number: u64,
+    pub(super) known: i64,
+    /// When the server was started that told it so.
+    pub(super) server: i64,
+    /// Which of them are not among the first `known`.
+    pub(super) absent: Vec<bool>,
+}
+
+/// What an insertion that was committed tells of a job.
+#[derive(Debug)]
+pub(super) struct Learned {
+    /// Which filter was asked before.
+    pub(super) number: u64,
+    /// When the server was started.
+    pub(super) server: i64,
+    /// How many addresses there were before.
+    pub(super) collected: i64,
+    /// Those that came after what the filter knew; nothing where they were too many to be told.
+    pub(super) later: Option<Vec<i64>>,
+    /// Those that were added now.
+    pub(super) added: Vec<i64>,
+}
+
+impl Front {
+    fn new(capacity: usize, collected: i64, server: i64) -> Self {
+        Self { front: BloomFront::new(capacity, FALSE_POSITIVES), known: 0, collected, number: rand::random(), server }
+    }
+
+    /// Makes room where it has none: the addresses are read anew.
+    fn make_room(&mut self) {
+        if self.front.is_full() {
+            *self = Self::new(self.front.capacity().saturating_mul(4), self.collected.max(self.known), self.server);
+        }
+    }
+
+    fn note(&mut self, fingerprints: &[i64], known: i64) {
+        fingerprints.iter().for_each(|fingerprint| self.front.insert(fingerprint.cast_unsigned()));
+        self.known = self.known.max(known);
+        self.collected = self.collected.max(known);
+    }
+}
+
+impl Fronts {
+    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Front>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says of addresses of a job, by their fingerprints, whether they are among those that the filter knows.
+    pub(super) fn judge(&self, job: JobId, fingerprints: &[i64]) -> Verdict {
+        let mut fronts = self.lock();
+        if fronts.len() >= MOST_JOBS && !fronts.contains_key(&job) {
+            fronts.clear();
+        }
+        let front = fronts.entry(job).or_insert_with(|| Front::new(CAPACITY, 0, 0));
+        let absent = fingerprints.iter().map(|fingerprint| front.front.surely_new(fingerprint.cast_unsigned()));
+        Verdict { number: front.number, known: front.known, server: front.server, absent: absent.collect() }
+    }
+
+    /// Notes what was told after a verdict.
+    pub(super) fn learn(&self, job: JobId, learned: &Learned) {
+        let mut fronts = self.lock();
+        let Some(front) = fronts.get_mut(&job).filter(|front| front.number == learned.number) else { return };
+        let collected = learned.collected.saturating_add(limit(learned.added.len()));
+        if front.server != learned.server {
+            *front = Front::new(front.front.capacity(), collected, learned.server);
+            return;
+        }
+        match &learned.later {
+            Some(later) => {
+                front.note(later, learned.collected);
+                front.note(&learned.added, collected);
+            }
+            None => front.collected = front.collected.max(collected),
+        }
+        front.make_room();
+    }
+
+    /// Where to read on, if the filter of a job is far behind; its number with it.
+    fn behind(&self, job: JobId) -> Option<(u64, i64)> {
+        let fronts = self.lock();
+        let front = fronts.get(&job)?;
+        (front.collected - front.known > NEAR / 2).then_some((front.number, front.known))
+    }
+
+    /// Notes a page of fingerprints that ends with an id.
+    fn read(&self, job: JobId, number: u64, page: &[i64], last: i64) {
+        if let Some(front) = self.lock().get_mut(&job).filter(|front| front.number == number) {
+            front.note(page, last);
+            front.make_room();
+        }
+    }
+}
+
+impl Postgres {
+    /// Lets the filter of a job catch up with what was added, a bounded part of the way.
+    pub(super) async fn catch_up(&self, job: JobId) -> Result<()> {
+        for _ in 0..PAGES {
+            let Some((number, known)) = self.shared.fronts.behind(job) else { break };
+            // A job that was deleted has none, and nobody adds to it.
+            let Some((last, fingerprints)) = self.fingerprints_behind(job, known).await? else { break };
+            self.shared.fronts.read(job, number, &fingerprints, last);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JOB: JobId = JobId(1);
+
+    fn learned(after: &Verdict, collected: i64, later: &[i64], added: &[i64]) -> Learned {
+        Learned { number: after.number, server: 5, collected, later: Some(later.to_vec()), added: added.to_vec() }
+    }
+
+    /// Filters that have heard of their server.
+    fn fronts() -> Fronts {
+        let fronts = Fronts::default();
+        fronts.learn(JOB, &learned(&fronts.judge(JOB, &[]), 0, &[], &[]));
+        fronts
+    }
+
+    #[test]
+    fn knows_what_it_was_told_and_how_far() {
+        let fronts = fronts();
+        let first = fronts.judge(JOB, &[1, 2]);
+        assert_eq!((first.known, first.absent.as_slice()), (0, &[true, true][..]));
+        fronts.learn(JOB, &learned(&first, 2, &[7, 8], &[1]));
+        let second = fronts.judge(JOB, &[1, 7, 8, 2]);
+        assert_eq!(second.known, 3);
+        assert_eq!(second.absent, [false, false, false, true]);
+    }
+
+    #[test]
+    fn what_was_not_told_is_not_known() {
+        let fronts = fronts();
+        let verdict = fronts.judge(JOB, &[1]);
+        fronts.learn(JOB, &Learned { later: None, ..learned(&verdict, 50_000, &[], &[1]) });
+        assert_eq!(fronts.judge(JOB, &[1]).known, 0);
+        let (number, known) = fronts.behind(JOB).unwrap();
+        fronts.read(JOB, number, &[5; 10], 50_001);
+        assert_eq!((known, fronts.behind(JOB)), (0, None));
+        assert_eq!(fronts.judge(JOB, &[5]).known, 50_001);
+    }
+
+    #[test]
+    fn another_start_of_the_server_is_believed_from_the_beginning() {
+        let fronts = fronts();
+        fronts.learn(JOB, &learned(&fronts.judge(JOB, &[1]), 0, &[], &[1]));
+        let verdict = fronts.judge(JOB, &[2]);
+        assert_eq!((verdict.known, verdict.server), (1, 5));
+        fronts.learn(JOB, &Learned { server: 6, later: None, ..learned(&verdict, 1, &[], &[2]) });
+        let anew = fronts.judge(JOB, &[1]);
+        assert_eq!((anew.known, anew.server, anew.absent.as_slice()), (0, 6, &[true][..]));
+    }
+
+    #[test]
+    fn a_full_filter_begins_anew_and_believes_no_verdict_of_the_one_before() {
+        let fronts = fronts();
+        let verdict = fronts.judge(JOB, &[]);
+        let all: Vec<i64> = (0..CAPACITY as i64 + 5_000).collect();
+        fronts.learn(JOB, &learned(&verdict, 0, &[], &all));
+        let larger = fronts.judge(JOB, &[]);
+        assert_eq!(larger.known, 0);
+        assert!(fronts.behind(JOB).is_some());
+        fronts.learn(JOB, &learned(&verdict, limit(all.len()), &[], &[1]));
+        assert_eq!(fronts.judge(JOB, &[]).known, 0);
+    }
+}
