@@ -17,9 +17,10 @@ use crate::job::JobId;
 
 /// The most jobs whose filters are kept; beyond that they are made anew.
 const MOST_JOBS: usize = 64;
-/// The addresses that a filter is made for at first, and how often it may err.
-const CAPACITY: usize = 200_000;
-const FALSE_POSITIVES: f64 = 0.05;
+/// The addresses that a filter is made for at first, how many times as many the next one, and how often each may err.
+const CAPACITY: usize = 100_000;
+const GROWTH: usize = 4;
+const FALSE_POSITIVES: f64 = 0.02;
 /// The most addresses that an insertion reads to know what was added since.
 pub(super) const NEAR: i64 = 10_000;
 /// How many pages of fingerprints an insertion waits for.
@@ -32,7 +33,9 @@ pub(super) struct Fronts(Mutex<HashMap<JobId, Front>>);
 /// The filter of one job.
 #[derive(Debug)]
 struct Front {
-    front: BloomFront,
+    /// One for the first addresses, and a larger one behind each that is full: to make one anew is to read all of the
+    /// job, and one more look costs nothing beside what the server does.
+    filters: Vec<BloomFront>,
     /// It knows the addresses up to this id.
     known: i64,
     /// How many addresses the job had at least when it was heard of last.
@@ -71,19 +74,25 @@ pub(super) struct Learned {
 }
 
 impl Front {
-    fn new(capacity: usize, collected: i64, server: i64) -> Self {
-        Self { front: BloomFront::new(capacity, FALSE_POSITIVES), known: 0, collected, number: rand::random(), server }
+    fn new(collected: i64, server: i64) -> Self {
+        let filters = vec![BloomFront::new(CAPACITY, FALSE_POSITIVES)];
+        Self { filters, known: 0, collected, number: rand::random(), server }
     }
 
-    /// Makes room where it has none: the addresses are read anew.
-    fn make_room(&mut self) {
-        if self.front.is_full() {
-            *self = Self::new(self.front.capacity().saturating_mul(4), self.collected.max(self.known), self.server);
-        }
+    fn surely_new(&self, fingerprint: i64) -> bool {
+        self.filters.iter().all(|filter| filter.surely_new(fingerprint.cast_unsigned()))
     }
 
     fn note(&mut self, fingerprints: &[i64], known: i64) {
-        fingerprints.iter().for_each(|fingerprint| self.front.insert(fingerprint.cast_unsigned()));
+        for fingerprint in fingerprints {
+            if let Some(full) = self.filters.last().filter(|last| last.is_full()) {
+                let capacity = full.capacity().saturating_mul(GROWTH);
+                self.filters.push(BloomFront::new(capacity, FALSE_POSITIVES));
+            }
+            if let Some(last) = self.filters.last_mut() {
+                last.insert(fingerprint.cast_unsigned());
+            }
+        }
         self.known = self.known.max(known);
         self.collected = self.collected.max(known);
     }
@@ -100,8 +109,8 @@ impl Fronts {
         if fronts.len() >= MOST_JOBS && !fronts.contains_key(&job) {
             fronts.clear();
         }
-        let front = fronts.entry(job).or_insert_with(|| Front::new(CAPACITY, 0, 0));
-        let absent = fingerprints.iter().map(|fingerprint| front.front.surely_new(fingerprint.cast_unsigned()));
+        let front = fronts.entry(job).or_insert_with(|| Front::new(0, 0));
+        let absent = fingerprints.iter().map(|fingerprint| front.surely_new(*fingerprint));
         Verdict { number: front.number, known: front.known, server: front.server, absent: absent.collect() }
     }
 
@@ -111,7 +120,7 @@ impl Fronts {
         let Some(front) = fronts.get_mut(&job).filter(|front| front.number == learned.number) else { return };
         let collected = learned.collected.saturating_add(limit(learned.added.len()));
         if front.server != learned.server {
-            *front = Front::new(front.front.capacity(), collected, learned.server);
+            *front = Front::new(collected, learned.server);
             return;
         }
         match &learned.later {
@@ -121,7 +130,6 @@ impl Fronts {
             }
             None => front.collected = front.collected.max(collected),
         }
-        front.make_room();
     }
 
     /// Where to read on, if the filter of a job is far behind; its number with it.
@@ -135,7 +143,6 @@ impl Fronts {
     fn read(&self, job: JobId, number: u64, page: &[i64], last: i64) {
         if let Some(front) = self.lock().get_mut(&job).filter(|front| front.number == number) {
             front.note(page, last);
-            front.make_room();
         }
     }
 }
@@ -205,15 +212,23 @@ mod tests {
     }
 
     #[test]
-    fn a_full_filter_begins_anew_and_believes_no_verdict_of_the_one_before() {
+    fn a_full_filter_is_followed_by_a_larger_one() {
+        let fronts = fronts();
+        let all: Vec<i64> =
+            (0..CAPACITY as i64 * 2).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64.cast_signed())).collect();
+        fronts.learn(JOB, &learned(&fronts.judge(JOB, &[]), 0, &[], &all));
+        let verdict = fronts.judge(JOB, &all);
+        assert_eq!(verdict.known, limit(all.len()));
+        assert!(verdict.absent.iter().all(|absent| !absent));
+        assert_eq!(fronts.lock()[&JOB].filters.len(), 2);
+    }
+
+    #[test]
+    fn a_verdict_from_before_another_start_teaches_nothing() {
         let fronts = fronts();
         let verdict = fronts.judge(JOB, &[]);
-        let all: Vec<i64> = (0..CAPACITY as i64 + 5_000).collect();
-        fronts.learn(JOB, &learned(&verdict, 0, &[], &all));
-        let larger = fronts.judge(JOB, &[]);
-        assert_eq!(larger.known, 0);
-        assert!(fronts.behind(JOB).is_some());
-        fronts.learn(JOB, &learned(&verdict, limit(all.len()), &[], &[1]));
+        fronts.learn(JOB, &Learned { server: 6, ..learned(&verdict, 0, &[], &[]) });
+        fronts.learn(JOB, &Learned { server: 6, ..learned(&verdict, 9, &[], &[1]) });
         assert_eq!(fronts.judge(JOB, &[]).known, 0);
     }
 }
