@@ -101,7 +101,7 @@ impl<'a> Harvest<'a> {
     fn stays_on_site(&self, base: &url::Url) -> bool {
         let task = &self.claimed.task;
         let Work::Page { url } = &task.work else { return true };
-        task.depth == 0 || url::Url::parse(url).is_ok_and(|url| same_site(&url, base))
+        task.depth == 0 || url == base.as_str() || url::Url::parse(url).is_ok_and(|url| same_site(&url, base))
     }
 
     fn follow(&mut self, document: &Document, base: &url::Url) {

@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt};
 use http_body_util::{BodyExt, BodyStream};
 use hyper::Response;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::CONTENT_ENCODING;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -140,6 +140,8 @@ async fn read_plain(mut body: Incoming, cap: usize, places: &Arc<Semaphore>) -> 
     let mut held = None;
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
+    // What the server announces, as far as nobody has to have a place for it.
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(SMALL).min(cap).min(SMALL);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| broken(&error))?;
         let Ok(mut data) = frame.into_data() else { continue };
@@ -155,6 +157,7 @@ async fn read_plain(mut body: Incoming, cap: usize, places: &Arc<Semaphore>) -> 
             None => first = Some(data),
             Some(begin) => {
                 if rest.is_empty() {
+                    rest.reserve(announced);
                     rest.extend_from_slice(begin);
                 }
                 rest.extend_from_slice(&data);
