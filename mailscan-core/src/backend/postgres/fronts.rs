@@ -34,7 +34,8 @@ pub(super) struct Fronts(Mutex<HashMap<JobId, Front>>);
 #[derive(Debug)]
 struct Front {
     /// One for the first addresses, and a larger one behind each that is full: to make one anew is to read all of the
-    /// job, and one more look costs nothing beside what the server does.
+    /// job, and one more look costs nothing beside what the server does. They take a byte for each address that they are
+    /// made for, so five for each that they hold when a new one begins, and fewer from then on.
     filters: Vec<BloomFront>,
     /// It knows the addresses up to this id.
     known: i64,
