@@ -172,8 +172,8 @@ impl<P: Pipeline> Dispatcher<P> {
     fn shares(&self) -> Vec<Share> {
         let mut shares = Vec::new();
         for (run, places) in self.shared.shares() {
-            // As many as run where places are few: what began together may end together, and a claim takes as long.
-            let prefetch = (places / 2).clamp(places.clamp(1, 16), 256);
+            // A few where places are few, since a claim takes as long for them.
+            let prefetch = (places / 2).clamp(places.clamp(1, 4), 256);
             let missing = (places + prefetch).saturating_sub(self.holds(&run));
             // Nothing is claimed for a process that may begin nothing.
             if places > 0 && missing > prefetch / 2 {
