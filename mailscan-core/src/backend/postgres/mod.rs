@@ -82,7 +82,7 @@ struct Shared {
     hints: hint::Hints,
     /// The right to agree on turns: half of the connections at most, so that a crawl of many hosts leaves some for
     /// renewals.
-    agreements: Semaphore,
+    agreements: Arc<Semaphore>,
     cursors: claim::Cursors,
     fronts: fronts::Fronts,
 }
@@ -117,7 +117,7 @@ impl Postgres {
             limits: options.queue_limits,
             hint,
             hints,
-            agreements: Semaphore::new(options.max_connections.div_ceil(2).max(1)),
+            agreements: Arc::new(Semaphore::new(options.max_connections.div_ceil(2).max(1))),
             cursors: claim::Cursors::default(),
             fronts: fronts::Fronts::default(),
         };

@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_postgres::Row;
 
 use super::Postgres;
 use super::convert::{int, limit, owned, seconds, uint};
 use super::failure::Failure;
-use super::transaction::{Flight, Statement};
+use super::transaction::{Flight, Operation, Statement, Transaction};
 use crate::error::Result;
 use crate::turns::{KEPT, SharedTurns, TurnGrant, TurnRequest};
 
@@ -35,6 +37,20 @@ impl SharedTurns for Postgres {
     }
 }
 
+/// Statements that agree on turns. The right to do so lasts as long as they do, which may be longer than the caller waits.
+struct Ask {
+    flight: Flight,
+    _agreement: Option<OwnedSemaphorePermit>,
+}
+
+impl Operation for Ask {
+    type Output = Vec<Vec<Row>>;
+
+    async fn run(&self, transaction: &Transaction<'_>) -> Result<Self::Output, Failure> {
+        self.flight.run(transaction).await
+    }
+}
+
 impl Postgres {
     async fn ask(&self, request: TurnRequest) -> Result<TurnGrant> {
         let host = || owned(&request.host);
@@ -49,11 +65,9 @@ impl Postgres {
             .float(seconds(request.patience));
         let lock = Statement::new(sql!("host_lock")).text(host());
         let flight = vec![Statement::new(sql!("host_open")).text(host()), lock, ask];
-        let answers = {
-            // Never closed.
-            let _agreement = self.shared.agreements.acquire().await;
-            self.run("turns", Flight(flight)).await?
-        };
+        // Never closed.
+        let agreement = self.shared.agreements.clone().acquire_owned().await.ok();
+        let answers = self.run("turns", Ask { flight: Flight(flight), _agreement: agreement }).await?;
         if rand::random_range(0..CLEAR_EVERY) == 0 {
             let database = self.clone();
             // Nobody waits for it: another request does it as well.
@@ -63,7 +77,7 @@ impl Postgres {
     }
 }
 
-fn grant(request: &TurnRequest, answers: &[Vec<tokio_postgres::Row>]) -> Result<TurnGrant, Failure> {
+fn grant(request: &TurnRequest, answers: &[Vec<Row>]) -> Result<TurnGrant, Failure> {
     let Some(row) = answers.get(2).and_then(|rows| rows.first()) else {
         return Err(Failure::corrupt("host", &request.host));
     };
