@@ -1,5 +1,5 @@
-//! What a crawl costs at the least: hyper's client on one thread, links by a simple pattern, three references decoded, what
-//! stands around an `@`, and everything in memory. No robots.txt, no pacing, no queue, no store, no checks.
+//! What a crawl costs at the least: hyper's client on one thread, links by a simple pattern, `@` and dots in references
+//! decoded, what stands around an `@`, and everything in memory. No robots.txt, no pacing, no queue, no store, no checks.
 //! Arguments: the first page, the file for what was found, and how many requests at a time.
 
 use std::collections::{HashSet, VecDeque};
