@@ -52,7 +52,8 @@ const ROUNDS: usize = 2;
 const FEWEST: usize = 24;
 /// No epoch is shorter: answers come in bursts.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// Answers take this many times as long as the quickest: perhaps the server is busy.
+/// Answers take this many times as long as the quickest, in two epochs on end: perhaps the server is busy. In one alone it
+/// may be a moment in which this machine or the server did nothing, and that is over.
 const STRETCHED: f64 = 1.3;
 /// How much throughput a move down may cost.
 const TOLERATED: f64 = 0.98;
@@ -82,6 +83,8 @@ pub struct Limiter {
     epoch: Epoch,
     /// The shortest latency of any answer.
     quickest: Duration,
+    /// Whether answers took long in the last epoch.
+    was_stretched: bool,
     phase: Phase,
     /// Epochs to rest after the next try in vain.
     rest: u32,
@@ -135,6 +138,7 @@ impl Limiter {
             reason: Reason::Ceiling,
             epoch: Epoch::new(Duration::ZERO, 0),
             quickest: Duration::MAX,
+            was_stretched: false,
             phase: Phase::New,
             rest: 1,
             went_up: true,
@@ -200,6 +204,7 @@ impl Limiter {
         // Where demand leaves places free, the demand is what is measured.
         let used = if self.epoch.slack * 4 > self.epoch.answers { under_way.min(self.limit) } else { self.limit };
         self.decide(throughput, stretched, used);
+        self.was_stretched = stretched;
         let moved = self.limit != before;
         self.epoch = Epoch::new(now, if moved { under_way.min(before) } else { 0 });
         moved
@@ -258,10 +263,12 @@ impl Limiter {
             }
             Phase::Resting { throughput: before, epochs } => {
                 let fallen = throughput < before * FALLEN && stretched;
-                if epochs > 1 && !fallen {
+                if fallen && !self.was_stretched {
+                    // The next epoch tells.
+                } else if epochs > 1 && !fallen {
                     let mean = if before > 0.0 { 0.7 * before + 0.3 * throughput } else { throughput };
                     self.phase = Phase::Resting { throughput: mean, epochs: epochs - 1 };
-                } else if stretched && used > 1 && (fallen || self.went_up) {
+                } else if stretched && self.was_stretched && used > 1 && (fallen || self.went_up) {
                     self.went_up = false;
                     self.try_lower(used, throughput, if fallen { 0.7 } else { 1.0 / self.step });
                 } else if self.limit < self.most() && used == self.limit {

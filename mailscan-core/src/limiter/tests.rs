@@ -153,6 +153,33 @@ fn what_broke_together_halves_once() {
     assert_eq!(limiter.limit(), 49);
 }
 
+/// Answers `rounds` times ten requests that were under way together, each round after `latency`; answers when the last came.
+fn rounds(limiter: &mut Limiter, mut now: Duration, rounds: u32, latency: Duration) -> Duration {
+    for _ in 0..rounds {
+        now += latency;
+        for under_way in (1..=limiter.limit()).rev() {
+            limiter.ended(now, latency, Answer::Served, under_way);
+        }
+    }
+    now
+}
+
+#[test]
+fn a_moment_in_which_nothing_moves_changes_nothing_but_a_server_that_stays_slower_is_asked_less() {
+    let (mut limiter, usual) = (Limiter::new(10), Duration::from_millis(100));
+    let mut now = Duration::ZERO;
+    for calm in 30..45 {
+        now = rounds(&mut limiter, now, calm, usual);
+        now = rounds(&mut limiter, now, 1, Duration::from_millis(600));
+        for _ in 0..20 {
+            now = rounds(&mut limiter, now, 1, usual);
+            assert_eq!(limiter.limit(), 10, "after {now:?}");
+        }
+    }
+    rounds(&mut limiter, now, 10, 3 * usual);
+    assert!(limiter.limit() < 10, "within three epochs");
+}
+
 fn answers() -> impl Strategy<Value = Answer> {
     prop::sample::select(vec![Answer::Served, Answer::Refused, Answer::Broken])
 }
