@@ -19,7 +19,7 @@ use tracing::Instrument;
 
 use super::committer::Finished;
 use super::job_run::JobRun;
-use super::share::{HostShare, RecentHosts};
+use super::share::{FEW, HostShare, RecentHosts};
 use super::shared::Shared;
 use super::worker;
 use crate::job::JobId;
@@ -172,8 +172,8 @@ impl<P: Pipeline> Dispatcher<P> {
     fn shares(&self) -> Vec<Share> {
         let mut shares = Vec::new();
         for (run, places) in self.shared.shares() {
-            // A few where places are few, since a claim takes as long for them.
-            let prefetch = (places / 2).clamp(places.clamp(1, 4), 256);
+            // As many again where places are few: they tend to end together, and a claim takes as long for them.
+            let prefetch = (places / 2).max(places.min(FEW)).min(256);
             let missing = (places + prefetch).saturating_sub(self.holds(&run));
             // Nothing is claimed for a process that may begin nothing.
             if places > 0 && missing > prefetch / 2 {

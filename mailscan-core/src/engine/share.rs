@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// So many places are few: a claim may bring as many tasks, and as many wait for them.
+pub(super) const FEW: usize = 16;
+
 /// What one job may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Claimant {
@@ -64,11 +67,12 @@ impl HostShare {
         Self { at_once: (places / 8).clamp(1, held), held }
     }
 
-    /// The same for the only job at work, of which one host was met and no other: a claim brings half of the places, since
-    /// each waits for a commit, and a host that answers quickly empties an eighth before the next claim is through. What
-    /// is more than [`Self::ENOUGH`] only makes a claim long.
+    /// The same for the only job at work, of which one host was met and no other: a claim brings half of the places, or
+    /// all where they are [`FEW`], since each waits for a commit, and a host that answers quickly empties an eighth before
+    /// the next claim is through. What is more than [`Self::ENOUGH`] only makes a claim long.
     pub(super) fn undivided(self, places: usize) -> Self {
-        Self { at_once: self.at_once.max((places / 2).min(Self::ENOUGH)).min(self.held), ..self }
+        let part = (places / 2).max(places.min(FEW)).min(Self::ENOUGH);
+        Self { at_once: self.at_once.max(part).min(self.held), ..self }
     }
 
     /// How many tasks a claim may bring without being long.
@@ -154,6 +158,7 @@ mod tests {
         assert_eq!(undivided(1_000, 5_000), HostShare { at_once: 500, held: 2_000 });
         assert_eq!(undivided(1_000, 64), HostShare { at_once: 64, held: 64 });
         assert_eq!((undivided(4_000, 50_000).at_once, undivided(20_000, 50_000).at_once), (1_000, 2_500));
+        assert_eq!((undivided(20, 64).at_once, undivided(10, 64).at_once), (16, 10), "all where they are few");
         assert_eq!((undivided(1, 64).at_once, undivided(0, 64).at_once), (1, 1));
     }
 
