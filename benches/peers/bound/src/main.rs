@@ -1,8 +1,12 @@
-//! What a crawl costs at the least: hyper's client on one thread, links by a simple pattern, `@` and dots in references
-//! decoded, what stands around an `@`, and everything in memory. No robots.txt, no pacing, no queue, no store, no checks.
-//! Arguments: the first page, the file for what was found, and how many requests at a time.
+//! What the work costs at the least: hyper's client on one thread, `@` and dots in references decoded, what stands around an
+//! `@`, and everything in memory. No robots.txt, no pacing, no queue, no store, no checks.
+//! Arguments: `crawl` and the first page, or `calls`, the address of the API and the number of calls; then the file for what
+//! was found, and how many requests at a time.
 
-use std::collections::{HashSet, VecDeque};
+mod calls;
+mod crawl;
+
+use std::collections::HashSet;
 use std::io::Write;
 
 use http_body_util::{BodyExt, Empty};
@@ -10,54 +14,42 @@ use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use regex::bytes::Regex;
-use tokio::task::JoinSet;
+
+/// What was found.
+pub type Addresses = HashSet<Vec<u8>>;
+type Web = Client<HttpConnector, Empty<Bytes>>;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(crawl());
-}
-
-async fn crawl() {
-    let mut arguments = std::env::args().skip(1);
-    let (Some(start), Some(found), Some(most)) = (arguments.next(), arguments.next(), arguments.next()) else {
-        panic!("usage: mailscan-peer-bound START FOUND REQUESTS");
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (addresses, found) = match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["crawl", start, found, most] => (runtime.block_on(crawl::crawl(start, number(most) as usize)), *found),
+        ["calls", api, count, found, most] => {
+            (runtime.block_on(calls::calls(api, number(count), number(most))), *found)
+        }
+        _ => panic!("usage: mailscan-peer-bound crawl START FOUND REQUESTS | calls API CALLS FOUND REQUESTS"),
     };
-    let most: usize = most.parse().expect("a number of requests");
-    let site = &start[..start.find("/p/").expect("a page of the site")];
-    let link = Regex::new(r#"href="(/[^"]*)""#).expect("a pattern");
-    let client = Client::builder(TokioExecutor::new()).build::<_, Empty<Bytes>>(HttpConnector::new());
-    let (mut met, mut waiting) = (HashSet::from([start.clone()]), VecDeque::from([start.clone()]));
-    let (mut pages, mut addresses) = (JoinSet::new(), HashSet::new());
-    loop {
-        while pages.len() < most
-            && let Some(page) = waiting.pop_front()
-        {
-            pages.spawn(fetch(client.clone(), page));
-        }
-        let Some(page) = pages.join_next().await else { break };
-        let page = page.expect("no panic");
-        for target in link.captures_iter(&page) {
-            let url = format!("{site}{}", String::from_utf8_lossy(&target[1]));
-            if met.insert(url.clone()) {
-                waiting.push_back(url);
-            }
-        }
-        read(&page, &mut addresses);
-    }
     let mut file = std::io::BufWriter::new(std::fs::File::create(found).expect("a file"));
     for address in addresses {
         file.write_all(&address).and_then(|()| file.write_all(b"\n")).expect("written");
     }
 }
 
-async fn fetch(client: Client<HttpConnector, Empty<Bytes>>, page: String) -> Bytes {
+fn number(text: &str) -> u64 {
+    text.parse().expect("a number")
+}
+
+fn client() -> Web {
+    Client::builder(TokioExecutor::new()).build::<_, Empty<Bytes>>(HttpConnector::new())
+}
+
+async fn fetch(client: &Web, page: &str) -> Bytes {
     let answer = client.get(page.parse().expect("a URL")).await.expect("an answer");
     answer.into_body().collect().await.expect("a body").to_bytes()
 }
 
 /// Finds every `@`, written as it is or as a reference, and what may belong to it on both sides.
-fn read(page: &[u8], addresses: &mut HashSet<Vec<u8>>) {
+fn read(page: &[u8], addresses: &mut Addresses) {
     let mut decoded = Vec::new();
     let mut text = page;
     while let Some(at) = memchr::memchr(b'&', text) {
