@@ -4,6 +4,7 @@
 //! address itself shows. Commands and jobs carry a [`ClassFilter`], and stores keep the classes of every row. Nothing
 //! here looks at a document.
 
+mod domains;
 pub(crate) mod rules;
 
 use std::fmt;

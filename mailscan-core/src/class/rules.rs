@@ -5,7 +5,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Class, Classes};
+use super::{Class, Classes, domains};
 use crate::address::Address;
 
 pub(super) fn classes(address: &Address) -> Classes {
@@ -24,23 +24,34 @@ pub(super) fn classes(address: &Address) -> Classes {
             classes = classes.with(Class::Placeholder);
         }
     }
+    if is_key(local) {
+        classes = classes.with(Class::Machine);
+    }
+    let shown = domains::classes(domain, of_domain);
+    if classes.contains(Class::Placeholder) {
+        // Nobody's address is at no provider.
+        return classes.union(shown.iter().filter(|class| *class != Class::Disposable).collect());
+    }
+    classes.union(shown)
+}
+
+/// What a domain shows.
+fn of_domain(domain: &str) -> Classes {
+    let mut classes = Classes::NONE;
     if is_reserved(domain) || asks_to_be_replaced(domain) {
         classes = classes.with(Class::Placeholder);
     }
     if domain.starts_with('[') || domain.parse::<Ipv4Addr>().is_ok() {
         classes = classes.with(Class::Literal);
     }
-    if is_key(local) || is_machine_host(domain) {
+    if is_machine_host(domain) {
         classes = classes.with(Class::Machine);
     }
     if is_file_name(domain) {
         classes = classes.with(Class::FileName);
     }
     // Lists of throw-away domains hold examples and machines too.
-    if !classes.intersection(NOWHERE).is_empty() {
-        return classes;
-    }
-    if is_disposable(domain) {
+    if classes.intersection(NOWHERE).is_empty() && is_disposable(domain) {
         classes = classes.with(Class::Disposable);
     }
     classes

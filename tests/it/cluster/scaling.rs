@@ -68,7 +68,7 @@ async fn nodes_beside_each_other() {
     }
     println!("| workers a node | nodes | tasks/s | new addresses/s | of linear | cores at work |");
     println!("| ---: | ---: | ---: | ---: | ---: | ---: |");
-    for workers in [50, 400] {
+    for workers in [50, 200] {
         let mut one = 0.0;
         for nodes in [1, 2, 4] {
             let (tasks, addresses, busy) = measure(nodes, workers).await;
