@@ -107,6 +107,7 @@ async fn claims(database: &Postgres) {
         node: NodeId("n".into()),
         shares: vec![Share { job, limit: CLAIM }],
         per_host: 2,
+        calls: 2,
         busy_hosts: Vec::new(),
         suspects: 1,
         lease_for: std::time::Duration::from_secs(90),

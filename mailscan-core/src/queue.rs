@@ -18,7 +18,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::job::JobId;
 use crate::lease::{Claimed, Lease, NodeId, Settle};
-use crate::task::{ListPosition, NewTask, TaskId};
+use crate::task::{ListPosition, NewTask, SEARCH_HOST, TaskId};
 
 pub use crate::task::{Depth, TaskState};
 
@@ -37,8 +37,8 @@ pub trait Queue: Debug + Send + Sync + 'static {
     ///
     /// - A claimed task is leased: nobody else gets it before the lease ends.
     /// - The fence of a task rises with every claim.
-    /// - Per call, one host yields at most [`per_host`](ClaimRequest::per_host) tasks of one job, and a host in
-    ///   [`busy_hosts`](ClaimRequest::busy_hosts) none. Hosts take turns between calls; within a host and job, tasks
+    /// - Per call, one host yields at most [`per_host`](ClaimRequest::per_host) tasks of one job (that of searches at most
+    ///   [`calls`](ClaimRequest::calls)), and a host in [`busy_hosts`](ClaimRequest::busy_hosts) none. Hosts take turns between calls; within a host and job, tasks
     ///   come in the order in which they became ready.
     /// - Tasks delivered in vain at least [`QueueLimits::suspect_after`] times are *suspects*: a call yields at most
     ///   [`suspects`](ClaimRequest::suspects) of them, those with the fewest crashes first.
@@ -147,12 +147,22 @@ pub struct ClaimRequest {
     pub shares: Vec<Share>,
     /// The most tasks of one host within one job.
     pub per_host: usize,
+    /// The most calls of searches within one job. All are of one host, [`SEARCH_HOST`], but it is no site that a share of
+    /// the places would be too much for, and the other hosts have nothing to do without them.
+    pub calls: usize,
     /// Hosts that have enough in flight here.
     pub busy_hosts: Vec<String>,
     /// The most suspects to claim.
     pub suspects: usize,
     /// How long the leases hold.
     pub lease_for: Duration,
+}
+
+impl ClaimRequest {
+    /// The most tasks of this host within one job.
+    pub fn most_of(&self, host: &str) -> usize {
+        if host == SEARCH_HOST { self.calls } else { self.per_host }
+    }
 }
 
 /// What became of a renewed lease.

@@ -94,14 +94,14 @@ impl Work {
 
     /// The host that the work burdens, as `host` or `host:port`, lower case: the unit of politeness and of balance.
     ///
-    /// Search calls share the host `search:`, local work the host `local:`; neither can be the name of a real host.
+    /// Search calls share the host [`SEARCH_HOST`], local work the host `local:`; neither can be the name of a real host.
     pub fn host(&self) -> String {
         match self {
             Self::Page { url } => match plain_host(url) {
                 Some(host) => host.to_owned(),
                 None => url::Url::parse(url).ok().as_ref().map(host_of).unwrap_or_default(),
             },
-            Self::Search { .. } => "search:".to_owned(),
+            Self::Search { .. } => SEARCH_HOST.to_owned(),
             Self::Path { .. } | Self::List { .. } => "local:".to_owned(),
         }
     }
@@ -133,6 +133,9 @@ impl Work {
         hasher.digest()
     }
 }
+
+/// The host of all search calls.
+pub const SEARCH_HOST: &str = "search:";
 
 /// The host of a URL that is written as it is meant: nothing to decode, to fold or to leave out, and no port.
 fn plain_host(url: &str) -> Option<&str> {

@@ -33,6 +33,7 @@ macro_rules! conformance_tests {
                 shares_limit_each_job
                 other_jobs_are_left_alone
                 one_host_yields_at_most_per_host
+                searches_have_a_limit_of_their_own
                 busy_hosts_yield_nothing
                 hosts_take_turns_between_calls
                 tasks_of_a_host_come_in_order

@@ -18,7 +18,7 @@ use crate::job::JobId;
 use crate::lease::{Claimed, FailureClass, Lease, NodeId, Settle, Verdict};
 use crate::queue::{ClaimRequest, Pushed, Queue, QueueLimits, Settled, Share, Swept};
 use crate::store::Store;
-use crate::task::{ListPosition, NewTask, TaskId, Work};
+use crate::task::{ListPosition, NewTask, SEARCH_HOST, TaskId, Work};
 
 pub mod addresses;
 pub mod claim;
@@ -77,6 +77,7 @@ fn request(limit: usize) -> ClaimRequest {
         node: NodeId("node".to_owned()),
         shares: vec![Share { job: JOB, limit }],
         per_host: usize::MAX,
+        calls: usize::MAX,
         busy_hosts: Vec::new(),
         suspects: usize::MAX,
         lease_for: LEASE,

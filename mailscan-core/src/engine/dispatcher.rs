@@ -26,7 +26,7 @@ use crate::job::JobId;
 use crate::lease::{Claimed, Settle, Verdict};
 use crate::pipeline::Pipeline;
 use crate::queue::{ClaimRequest, Queue, Share};
-use crate::task::Work;
+use crate::task::{SEARCH_HOST, Work};
 
 /// A claimed task on its way to a worker.
 #[derive(Debug)]
@@ -187,28 +187,30 @@ impl<P: Pipeline> Dispatcher<P> {
     async fn claim_fairly(&mut self, shares: Vec<Share>) -> usize {
         let most = self.shared.options.per_host;
         let (fair, alone) = self.host_shares();
-        let busy = self.shared.leases.busy_hosts(fair.held);
+        let calls = HostShare::of_calls(fair, alone);
+        let held = |host: &str| if host == SEARCH_HOST { calls.held } else { fair.held };
+        let busy = self.shared.leases.busy_hosts(held);
         let held_back = busy.len();
-        let claimed = self.claim(shares.clone(), fair.at_once, busy).await;
+        let claimed = self.claim(shares.clone(), (fair.at_once, calls.at_once), busy).await;
         if claimed > 0 {
             return claimed;
         }
         // Those below their share have nothing to do, and places would stand empty for the sake of fairness: whoever
         // gives places back may have more.
-        let stalled = self.shared.leases.stalled_hosts(fair.held, most);
+        let stalled = self.shared.leases.stalled_hosts(held, most);
         if stalled.len() < held_back {
-            let claimed = self.claim(shares, fair.at_once, stalled).await;
+            let claimed = self.claim(shares, (fair.at_once, calls.at_once), stalled).await;
             if claimed > 0 {
                 return claimed;
             }
         }
         // Then whoever does not, but only where a place is empty now.
         let empty = self.empty_places();
-        let stalled = self.shared.leases.stalled_hosts(alone.held, most);
+        let stalled = self.shared.leases.stalled_hosts(|_| alone.held, most);
         if empty.is_empty() || stalled.len() >= held_back {
             return 0;
         }
-        self.claim(empty, alone.at_once, stalled).await
+        self.claim(empty, (alone.at_once, alone.at_once), stalled).await
     }
 
     /// What each job could begin at once, if it had it.
@@ -223,8 +225,9 @@ impl<P: Pipeline> Dispatcher<P> {
         run.running.load(Ordering::Relaxed) + self.ready.get(&run.id()).map_or(0, VecDeque::len)
     }
 
-    /// Claims for these shares, so many tasks of a host and none of the hosts named; answers how many came.
-    async fn claim(&mut self, shares: Vec<Share>, per_host: usize, busy_hosts: Vec<String>) -> usize {
+    /// Claims for these shares, so many tasks of a host and so many calls, and none of the hosts named; answers how many
+    /// came.
+    async fn claim(&mut self, shares: Vec<Share>, (per_host, calls): (usize, usize), busy_hosts: Vec<String>) -> usize {
         let suspects = usize::from(self.shared.leases.suspects() == 0);
         let shared = self.shared.clone();
         let options = &shared.options;
@@ -232,6 +235,7 @@ impl<P: Pipeline> Dispatcher<P> {
             node: options.node.clone(),
             shares,
             per_host,
+            calls,
             busy_hosts,
             suspects,
             lease_for: options.lease_for,

@@ -159,24 +159,26 @@ impl Leases {
         }
     }
 
-    /// Hosts with at least `limit` tasks here, and those that rest.
-    pub(super) fn busy_hosts(&self, limit: usize) -> Vec<String> {
+    /// Hosts with at least so many tasks here as `limit` says, and those that rest.
+    pub(super) fn busy_hosts(&self, limit: impl Fn(&str) -> usize) -> Vec<String> {
         let now = Instant::now();
         let mut table = self.table();
         table.resting.retain(|_, until| *until > now);
-        let busy = table.by_host.iter().filter(|(_, load)| load.held >= limit).map(|(host, _)| host.to_string());
+        let busy =
+            table.by_host.iter().filter(|(host, load)| load.held >= limit(host)).map(|(host, _)| host.to_string());
         busy.chain(table.resting.keys().cloned()).collect()
     }
 
-    /// Hosts with at least `limit` tasks here that do not give them back: fewer than they hold ended lately. With them
+    /// Hosts with at least so many tasks here as `limit` says that do not give them back: fewer than they hold ended lately. With them
     /// those that rest, and those with at least `most` tasks.
-    pub(super) fn stalled_hosts(&self, limit: usize, most: usize) -> Vec<String> {
+    pub(super) fn stalled_hosts(&self, limit: impl Fn(&str) -> usize, most: usize) -> Vec<String> {
         let now = Instant::now();
         let mut table = self.table();
         table.by_host.retain(|_, load| load.held > 0 || load.ended_lately(now) > 0);
-        let stalled = |load: &mut HostLoad| load.held >= limit.max(load.ended_lately(now)).min(most);
+        let stalled = |host: &str, load: &mut HostLoad| load.held >= limit(host).max(load.ended_lately(now)).min(most);
         let loads = table.by_host.iter_mut();
-        let mut hosts: Vec<_> = loads.filter_map(|(host, load)| stalled(load).then(|| host.to_string())).collect();
+        let mut hosts: Vec<_> =
+            loads.filter_map(|(host, load)| stalled(host, load).then(|| host.to_string())).collect();
         hosts.extend(table.resting.keys().cloned());
         hosts
     }
@@ -261,13 +263,13 @@ mod tests {
         let until = Instant::now();
         leases.add(lease(1, 1), "a", false, until);
         leases.add(lease(2, 1), "a", true, until);
-        assert_eq!(leases.busy_hosts(2), ["a"]);
+        assert_eq!(leases.busy_hosts(|_| 2), ["a"]);
         assert_eq!(leases.suspects(), 1);
         leases.remove([lease(2, 1)]);
-        assert!(leases.busy_hosts(2).is_empty());
+        assert!(leases.busy_hosts(|_| 2).is_empty());
         assert_eq!(leases.suspects(), 0);
         leases.remove([lease(1, 1)]);
-        assert!(leases.busy_hosts(1).is_empty());
+        assert!(leases.busy_hosts(|_| 1).is_empty());
         assert_eq!(leases.table().by_job.len(), 0);
     }
 
@@ -279,10 +281,10 @@ mod tests {
         }
         leases.finish(lease(1, 1));
         leases.finish(lease(1, 1));
-        assert!(leases.busy_hosts(2).is_empty());
-        assert_eq!((leases.busy_hosts(1), leases.held(JobId(1))), (vec!["a".to_owned()], 2));
+        assert!(leases.busy_hosts(|_| 2).is_empty());
+        assert_eq!((leases.busy_hosts(|_| 1), leases.held(JobId(1))), (vec!["a".to_owned()], 2));
         leases.remove([lease(1, 1), lease(2, 1)]);
-        assert!(leases.busy_hosts(1).is_empty() && leases.held(JobId(1)) == 0);
+        assert!(leases.busy_hosts(|_| 1).is_empty() && leases.held(JobId(1)) == 0);
         assert_eq!(leases.table().by_host["a"].ended[0], 2);
     }
 
@@ -294,13 +296,13 @@ mod tests {
             leases.add(lease(task + 10, 1), "slow", false, Instant::now());
         }
         leases.remove((1..=4).map(|task| lease(task, 1)));
-        assert!(leases.stalled_hosts(7, 9).is_empty(), "nobody holds so much");
-        assert_eq!(leases.stalled_hosts(2, 9), ["slow"], "two of the quick one are held, four ended lately");
-        let mut both = leases.stalled_hosts(2, 2);
+        assert!(leases.stalled_hosts(|_| 7, 9).is_empty(), "nobody holds so much");
+        assert_eq!(leases.stalled_hosts(|_| 2, 9), ["slow"], "two of the quick one are held, four ended lately");
+        let mut both = leases.stalled_hosts(|_| 2, 2);
         both.sort_unstable();
         assert_eq!(both, ["quick", "slow"], "that is the most it may hold");
         tokio::time::advance(HostLoad::SPAN * 3).await;
-        assert_eq!(leases.stalled_hosts(2, 9).len(), 2);
+        assert_eq!(leases.stalled_hosts(|_| 2, 9).len(), 2);
     }
 
     #[tokio::test]

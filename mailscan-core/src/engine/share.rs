@@ -87,6 +87,12 @@ impl HostShare {
 }
 
 impl HostShare {
+    /// What the calls of a search may have: half of the places at once, however many hosts there are. What a host may have
+    /// of those is small where there are many of them, and all of them wait for the pages that calls bring.
+    pub(super) fn of_calls(fair: Self, alone: Self) -> Self {
+        fair.max(Self { at_once: alone.held.min(Self::ENOUGH), held: alone.held })
+    }
+
     /// The larger of both.
     pub(super) fn max(self, other: Self) -> Self {
         Self { at_once: self.at_once.max(other.at_once), held: self.held.max(other.held) }
@@ -160,6 +166,15 @@ mod tests {
         assert_eq!((undivided(4_000, 50_000).at_once, undivided(20_000, 50_000).at_once), (1_000, 2_500));
         assert_eq!((undivided(20, 64).at_once, undivided(10, 64).at_once), (16, 10), "all where they are few");
         assert_eq!((undivided(1, 64).at_once, undivided(0, 64).at_once), (1, 1));
+    }
+
+    #[test]
+    fn calls_have_half_of_the_places_at_least() {
+        let calls =
+            |places, hosts| HostShare::of_calls(HostShare::new(places, hosts, 5_000), HostShare::alone(places, 5_000));
+        assert_eq!(calls(1_000, 97), HostShare { at_once: 500, held: 500 });
+        assert_eq!(calls(1_000, 1), HostShare { at_once: 500, held: 2_000 });
+        assert_eq!(calls(4_000, 97), HostShare { at_once: 1_000, held: 2_000 });
     }
 
     #[test]

@@ -47,6 +47,7 @@ fn claim(limit: usize) -> ClaimRequest {
         node: NodeId("n".to_owned()),
         shares: vec![Share { job: JobId(1), limit }],
         per_host: usize::MAX,
+        calls: usize::MAX,
         busy_hosts: Vec::new(),
         suspects: usize::MAX,
         lease_for: Duration::from_secs(90),

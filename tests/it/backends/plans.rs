@@ -110,7 +110,7 @@ async fn fill(database: &Postgres, job: JobId) {
 async fn claim(database: &Postgres, job: JobId, lease_for: Duration) -> Vec<Claimed> {
     let shares = vec![Share { job, limit: BATCH / 2 }];
     let node = NodeId("n".into());
-    let request = ClaimRequest { node, shares, per_host: 3, busy_hosts: Vec::new(), suspects: 1, lease_for };
+    let request = ClaimRequest { node, shares, per_host: 3, calls: 3, busy_hosts: Vec::new(), suspects: 1, lease_for };
     database.claim(&request).await.unwrap()
 }
 

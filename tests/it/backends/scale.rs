@@ -28,6 +28,7 @@ async fn a_large_frontier_is_claimed_piece_by_piece() {
         node: NodeId("n".to_owned()),
         shares: vec![Share { job: JobId(1), limit: 500 }],
         per_host: 2,
+        calls: 2,
         busy_hosts: Vec::new(),
         suspects: 1,
         lease_for: Duration::from_secs(90),

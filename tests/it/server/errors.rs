@@ -17,6 +17,7 @@ async fn claim(server: &Running, job: JobId) -> Vec<Claimed> {
         node: NodeId("node".to_owned()),
         shares: vec![Share { job, limit: 99 }],
         per_host: 99,
+        calls: 99,
         busy_hosts: Vec::new(),
         suspects: 99,
         lease_for: Duration::from_secs(90),

@@ -348,7 +348,7 @@ impl<'a> Taken<'a> {
         }
         let left = self.left(share);
         let of_host = self.by_host.entry((share.job, host.to_owned())).or_default();
-        let granted = wanted.min(left).min(self.request.per_host.saturating_sub(*of_host));
+        let granted = wanted.min(left).min(self.request.most_of(host).saturating_sub(*of_host));
         *of_host += granted;
         *self.by_job.entry(share.job).or_default() += granted;
         granted

@@ -101,7 +101,7 @@ impl Claim {
             let suspects = Statement::new(sql!("task_claim_suspects")).ints(self.jobs()).ints(most);
             let suspects = suspects.int(limit(self.request.per_host)).texts(self.request.busy_hosts.clone());
             let suspects = suspects.int(limit(self.request.suspects)).float(seconds(self.request.lease_for));
-            first.push(suspects.slot(self.slot));
+            first.push(suspects.slot(self.slot).int(limit(self.request.calls)));
         }
         first
     }
@@ -116,7 +116,7 @@ impl Claim {
         let cursor = self.cursors.get(&job).cloned().unwrap_or_default();
         let walk = Statement::new(sql!("task_claim")).int(int(job.0)).text(cursor).int(limit(most));
         let walk = walk.int(limit(self.request.per_host)).texts(busy).int(hosts);
-        Some(walk.float(seconds(self.request.lease_for)).slot(self.slot))
+        Some(walk.float(seconds(self.request.lease_for)).slot(self.slot).int(limit(self.request.calls)))
     }
 }
 
@@ -127,7 +127,7 @@ impl Postgres {
             let most = shares.entry(share.job).or_insert(0);
             *most = share.limit.max(*most);
         }
-        if shares.is_empty() || request.per_host == 0 {
+        if shares.is_empty() || request.per_host.max(request.calls) == 0 {
             return Ok(Vec::new());
         }
         let cursors = self.shared.cursors.of(shares.keys().copied());

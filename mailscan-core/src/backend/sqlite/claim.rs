@@ -107,7 +107,7 @@ impl Claim<'_, '_> {
                     continue;
                 }
                 let of_host = self.suspects_by_host.entry((share.job, host.clone())).or_default();
-                if *of_host < self.request.per_host {
+                if *of_host < self.request.most_of(&host) {
                     *of_host += 1;
                     found += 1;
                     candidates.push((claimed(row)?, row.get::<_, i64>(9)?, host, share));
@@ -185,7 +185,7 @@ impl Claim<'_, '_> {
             return Ok(0);
         }
         let suspects = self.suspects_by_host.get(&(share.job, host.to_owned())).copied().unwrap_or(0);
-        let most = self.request.per_host.saturating_sub(suspects).min(self.left(share));
+        let most = self.request.most_of(host).saturating_sub(suspects).min(self.left(share));
         let mut tasks = Vec::new();
         {
             let mut select = self.session.connection.prepare_cached(sql!("task_of_host"))?;

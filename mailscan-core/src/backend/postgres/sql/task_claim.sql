@@ -1,4 +1,4 @@
--- Leases ready tasks of one job, host after host from the one behind `$2` and once around, at most `$4` of each.
+-- Leases ready tasks of one job, host after host from the one behind `$2` and once around, at most `$4` of each, and `$9` calls.
 --
 -- The walk seeks from host to host in the index of ready tasks, and goes only as far as tasks are wanted.
 -- Who is picked is locked and was ready then, so nothing but the id is asked of it afterwards.
@@ -34,7 +34,7 @@ WITH RECURSIVE walk (host, wrapped, nth) AS (
     FROM walk CROSS JOIN LATERAL (
         SELECT t.id, t.due FROM mailscan.task t
         WHERE t.job + 0 = $1 AND t.state = 0 AND t.host = walk.host
-        ORDER BY t.due, t.id LIMIT $4 FOR NO KEY UPDATE SKIP LOCKED
+        ORDER BY t.due, t.id LIMIT CASE WHEN walk.host = 'search:' THEN $9 ELSE $4 END FOR NO KEY UPDATE SKIP LOCKED
     ) ready
     WHERE walk.host <> ALL ($5)
     LIMIT $3

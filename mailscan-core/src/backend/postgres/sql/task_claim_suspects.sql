@@ -2,7 +2,7 @@
 WITH share AS (
     SELECT s.* FROM unnest($1::bigint[], $2::bigint[]) AS s (job, most)
 ), candidate AS MATERIALIZED (
-    SELECT t.id, t.job, t.crashes, t.due, s.most,
+    SELECT t.id, t.job, t.host, t.crashes, t.due, s.most,
         row_number() OVER (PARTITION BY t.job, t.host ORDER BY t.crashes, t.due, t.id) AS of_host
     FROM share s CROSS JOIN LATERAL (
         SELECT q.id, q.job, q.host, q.crashes, q.due FROM mailscan.task q
@@ -13,7 +13,7 @@ WITH share AS (
     SELECT c.id
     FROM (
         SELECT id, crashes, due, most, row_number() OVER (PARTITION BY job ORDER BY crashes, due, id) AS of_job
-        FROM candidate WHERE of_host <= $3
+        FROM candidate WHERE of_host <= CASE WHEN host = 'search:' THEN $8 ELSE $3 END
     ) c
     WHERE c.of_job <= c.most
     ORDER BY c.crashes, c.due, c.id LIMIT $5
