@@ -38,8 +38,8 @@ pub trait Queue: Debug + Send + Sync + 'static {
     /// - A claimed task is leased: nobody else gets it before the lease ends.
     /// - The fence of a task rises with every claim.
     /// - Per call, one host yields at most [`per_host`](ClaimRequest::per_host) tasks of one job (that of searches at most
-    ///   [`calls`](ClaimRequest::calls)), and a host in [`busy_hosts`](ClaimRequest::busy_hosts) none. Hosts take turns between calls; within a host and job, tasks
-    ///   come in the order in which they became ready.
+    ///   [`calls`](ClaimRequest::calls)), and a host in [`busy_hosts`](ClaimRequest::busy_hosts) none. Hosts take turns
+    ///   between calls; within a host and job, tasks come in the order in which they became ready.
     /// - Tasks delivered in vain at least [`QueueLimits::suspect_after`] times are *suspects*: a call yields at most
     ///   [`suspects`](ClaimRequest::suspects) of them, those with the fewest crashes first.
     /// - Delayed tasks whose time has come are ready; expired leases are not (see [`sweep`](Self::sweep)).

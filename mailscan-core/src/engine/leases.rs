@@ -169,8 +169,8 @@ impl Leases {
         busy.chain(table.resting.keys().cloned()).collect()
     }
 
-    /// Hosts with at least so many tasks here as `limit` says that do not give them back: fewer than they hold ended lately. With them
-    /// those that rest, and those with at least `most` tasks.
+    /// Hosts with at least so many tasks here as `limit` says that do not give them back: fewer than they hold ended
+    /// lately. With them those that rest, and those with at least `most` tasks.
     pub(super) fn stalled_hosts(&self, limit: impl Fn(&str) -> usize, most: usize) -> Vec<String> {
         let now = Instant::now();
         let mut table = self.table();
