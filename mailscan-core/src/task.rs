@@ -134,7 +134,7 @@ impl Work {
     }
 }
 
-/// The host of all search calls.
+/// The host of all search calls. The claims of PostgreSQL name it in their SQL, and the conformance suite holds them to it.
 pub const SEARCH_HOST: &str = "search:";
 
 /// The host of a URL that is written as it is meant: nothing to decode, to fold or to leave out, and no port.

@@ -153,7 +153,7 @@ fn what_broke_together_halves_once() {
     assert_eq!(limiter.limit(), 49);
 }
 
-/// Answers `rounds` times ten requests that were under way together, each round after `latency`; answers when the last came.
+/// Ends as many requests together as the limit allows, `rounds` times, each time after `latency`; answers when that was.
 fn rounds(limiter: &mut Limiter, mut now: Duration, rounds: u32, latency: Duration) -> Duration {
     for _ in 0..rounds {
         now += latency;
