@@ -54,6 +54,39 @@ async fn a_schema_that_is_too_new_is_refused_in_one_line() {
 }
 
 #[tokio::test]
+async fn steps_that_stand_in_the_way_of_somebody_are_taken_again() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    open(&name).await.unwrap();
+    // As the version before left it.
+    let back = "DROP INDEX mailscan.worker_error_group; UPDATE mailscan.schema SET version = version - 1";
+    shared().execute(&name, back).await;
+    // Somebody holds what the step wants, and then wants what the step holds. Whoever has waited for a second looks
+    // whether that is so, and gives up; this one never looks.
+    let in_the_way = "BEGIN; SET LOCAL deadlock_timeout = '10min';
+        LOCK TABLE mailscan.worker_error IN ROW EXCLUSIVE MODE;
+        DO $$ BEGIN
+            WHILE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'mailscan.worker_error'::regclass) LOOP
+                PERFORM pg_sleep_for('10 ms');
+            END LOOP;
+        END $$;
+        SELECT pg_advisory_xact_lock((classid::bigint << 32) + objid::bigint) FROM pg_locks
+            WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
+        COMMIT";
+    let held = "SELECT count(*) FROM pg_locks WHERE granted AND relation = 'mailscan.worker_error'::regclass";
+    let step = async {
+        while shared().number(&name, held).await == 0 {}
+        open(&name).await
+    };
+    let ((), opened) = tokio::join!(shared().execute(&name, in_the_way), step);
+    opened.unwrap();
+    let index = "SELECT count(*) FROM pg_indexes WHERE indexname = 'worker_error_group'";
+    assert_eq!(shared().number(&name, index).await, 1);
+}
+
+#[tokio::test]
 async fn a_database_that_cannot_hold_every_text_is_refused() {
     if !is_there() {
         return;

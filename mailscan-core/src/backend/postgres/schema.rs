@@ -2,7 +2,8 @@
 //!
 //! The first process that finds something missing takes the steps under a lock; the others wait for it. Beside its
 //! version the schema says which version a mailscan must at least know to work with it, so that the processes of a
-//! cluster can be renewed one by one.
+//! cluster can be renewed one by one: a step adds what the version before it can do without (indexes, tables, columns with
+//! a default), and takes away only what two versions before it needed last.
 
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
@@ -12,10 +13,16 @@ use super::failure::Failure;
 use crate::error::{ErrorKind, Result};
 
 /// The steps from an empty database to the schema of this version; the number of steps done is the schema's version.
-const MIGRATIONS: [&str; 3] =
-    [sql!("migrations/0001_base"), sql!("migrations/0002_hosts"), sql!("migrations/0003_deletion")];
+const MIGRATIONS: [&str; 4] = [
+    sql!("migrations/0001_base"),
+    sql!("migrations/0002_hosts"),
+    sql!("migrations/0003_deletion"),
+    sql!("migrations/0004_error_groups"),
+];
 /// A mailscan that knows this version of the schema can still work with the newest.
 const OLDEST: i32 = 3;
+/// How often the steps are tried when the processes that work meanwhile stand in their way.
+const ATTEMPTS: u32 = 8;
 /// The lock of whoever changes the schema.
 const LOCK: i64 = 0x6d61_696c_7363_616e;
 /// The oldest server, as the server counts its versions.
@@ -28,6 +35,7 @@ pub(super) async fn open(connector: &Connector) -> Result<()> {
     let (client, driver) = connector.connect().await.map_err(named)?;
     let driving = tokio::spawn(driver);
     let result = prepare(&client, &connector.place).await.map_err(named);
+    // What was begun and not committed ends with the session.
     drop(client);
     // The driver ends with its client; how it ends is of no interest any more.
     let _ = driving.await;
@@ -49,6 +57,18 @@ async fn prepare(client: &Client, place: &str) -> Result<(), Failure> {
     if exists && is_current(version(client, place).await?) {
         return Ok(());
     }
+    let mut attempt = 1;
+    loop {
+        match step(client, place).await {
+            Err(failure) if failure.is_conflict() && attempt < ATTEMPTS => client.batch_execute("ROLLBACK").await?,
+            settled => return settled,
+        }
+        attempt += 1;
+    }
+}
+
+/// Takes all steps that are missing, in one transaction.
+async fn step(client: &Client, place: &str) -> Result<(), Failure> {
     client.batch_execute("BEGIN").await?;
     client.query_typed(sql!("schema_lock"), &[(&LOCK, Type::INT8)]).await?;
     let room = client.query_typed_one(sql!("schema_room"), &[]).await?;

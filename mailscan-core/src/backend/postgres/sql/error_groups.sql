@@ -5,7 +5,7 @@ WITH numbered AS (
         row_number() OVER (PARTITION BY class, code, host ORDER BY id DESC) AS n
     FROM mailscan.worker_error
     WHERE (cardinality($1) = 0 OR id = ANY ($1))
-      AND ($2::bigint IS NULL OR job = $2) AND ($3::text IS NULL OR class = $3)
+      AND ($2::bigint IS NULL OR job + 0 = $2) AND ($3::text IS NULL OR class = $3)
       AND ($4::text IS NULL OR code = $4) AND ($5::text IS NULL OR host = $5)
 ), grouped AS (
     SELECT class, code, host, count(*) AS errors, count(*) FILTER (WHERE resolved_at IS NULL) AS open,
