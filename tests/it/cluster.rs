@@ -8,6 +8,7 @@ mod guide;
 mod nodes;
 mod politeness;
 mod proxy;
+mod renewal;
 mod scaling;
 
 use std::collections::BTreeSet;
@@ -100,13 +101,13 @@ impl<'c> Stage<'c> {
     /// Likewise, by another way to the database.
     async fn node_at(&self, url: &str, lease: u32) -> Node {
         let (url, folder) = (url.to_owned(), self.folder.path().to_owned());
-        tokio::task::spawn_blocking(move || node(&folder, &url, lease, ["0", "64"])).await.unwrap()
+        tokio::task::spawn_blocking(move || node(binary(), &folder, &url, lease, ["0", "64"])).await.unwrap()
     }
 
     /// Starts a node that asks the one host of the web for as much at a time as it can, and waits until it works.
     async fn node_without_limits(&self, lease: u32) -> Node {
         let (url, folder) = (self.url(), self.folder.path().to_owned());
-        tokio::task::spawn_blocking(move || node(&folder, &url, lease, ["0", "100000"])).await.unwrap()
+        tokio::task::spawn_blocking(move || node(binary(), &folder, &url, lease, ["0", "100000"])).await.unwrap()
     }
 
     /// Waits until so many addresses are stored, or the job has ended.
@@ -168,11 +169,11 @@ fn submission(web: &SimulatedWeb, folder: &Path, url: &str, workers: u32) -> Vec
     text.split(' ').map(str::to_owned).collect()
 }
 
-/// Starts a node and waits until it says that it works.
-fn node(folder: &Path, url: &str, lease: u32, pace: [&str; 2]) -> Node {
+/// Starts a node of a program, and waits until it says that it works.
+fn node(program: &Path, folder: &Path, url: &str, lease: u32, pace: [&str; 2]) -> Node {
     let lease = lease.to_string();
     let options = ["--rate-limit", pace[0], "--per-host", pace[1], "--allow-network", "127.0.0.0/8"];
-    let mut child = Command::new(binary())
+    let mut child = Command::new(program)
         .args(["worker", "--db", url, "--lease", &lease])
         .args(options)
         .current_dir(folder)

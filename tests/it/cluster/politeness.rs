@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::cli::run_in;
+use crate::cli::{binary, run_in};
 use crate::postgres::{is_there, shared};
 
 /// How many requests the nodes may have under way at the host, and the pages that it has.
@@ -96,7 +96,7 @@ async fn four_nodes(of_nodes: &'static str, of_job: &'static str) {
         let job: Vec<_> = job.chain([of_job, "--db", &at]).collect();
         let ran = run_in(&path, &job);
         assert_eq!(ran.code, 0, "{}", ran.err);
-        (0..4).map(|_| super::node(&path, &at, 30, ["0.05", of_nodes])).collect::<Vec<_>>()
+        (0..4).map(|_| super::node(binary(), &path, &at, 30, ["0.05", of_nodes])).collect::<Vec<_>>()
     };
     let _nodes = tokio::task::spawn_blocking(start).await.unwrap();
     let database = Postgres::open(&url, PostgresOptions::default()).await.unwrap();
