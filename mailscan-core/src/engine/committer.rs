@@ -1,12 +1,14 @@
 //! The committer: gathers what workers finished and writes it in batches.
 //!
 //! Outcomes come from the workers over a bounded channel, weighted by their sightings. A batch is written when a
-//! watermark is reached; while one batch is written the next gathers. Addresses that the store has confirmed lately are
-//! dropped here; the Bloom front tells what is surely new, and never decides that an address is old.
+//! watermark is reached; while one batch is written the next gathers, and the one before is accounted for. Addresses that
+//! the store has confirmed lately are dropped here; the Bloom front tells what is surely new, and never decides that an
+//! address is old.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, timeout_at};
@@ -36,7 +38,7 @@ pub(super) struct Finished {
 impl Finished {
     /// The outcome that gives a task back untouched.
     pub(super) fn released(assigned: &Assigned) -> Self {
-        let settle = Settle::new(assigned.claimed.lease, Verdict::Release { after: std::time::Duration::ZERO });
+        let settle = Settle::new(assigned.claimed.lease, Verdict::Release { after: Duration::ZERO });
         let outcome = TaskOutcome { settle: Some(settle), ..TaskOutcome::default() };
         Self { run: assigned.run.clone(), outcome, room: None }
     }
@@ -47,16 +49,35 @@ pub(super) fn channel(options: &EngineOptions) -> (mpsc::Sender<Finished>, mpsc:
     mpsc::channel(options.watermarks.outcomes.max(1) * 2)
 }
 
+/// A batch on its way to the store: its outcomes, and what each of them belongs to.
+struct Batch {
+    runs: Vec<(Arc<JobRun>, Option<OwnedSemaphorePermit>)>,
+    outcomes: Arc<[TaskOutcome]>,
+}
+
 /// Writes until every worker is gone, then says that all is committed.
 pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>, mut finished: mpsc::Receiver<Finished>) {
-    let mut writing = true;
-    while let Some(first) = finished.recv().await {
-        let batch = gather(first, &mut finished, shared.options.watermarks, &shared.running).await;
-        // Once a batch was given up, a later one must not settle a task whose earlier part is missing: everything
-        // that comes now is dropped, and the tasks are delivered again.
+    let marks = shared.options.watermarks;
+    let mut written = None;
+    loop {
+        // What was written is accounted for at once, unless so much waits that the store can be given the next batch first.
+        let linger = if finished.len() * 2 < marks.outcomes {
+            settle_accounts(&shared, written.take()).await;
+            marks.linger
+        } else {
+            Duration::ZERO
+        };
+        let Some(first) = finished.recv().await else { break };
+        let batch = gather(first, &mut finished, Watermarks { linger, ..marks }, &shared.running).await;
         let span = tracing::info_span!("commit", outcomes = batch.len());
-        writing = writing && commit(&shared, batch).instrument(span).await.is_some();
+        written = write(&shared, batch, written.take()).instrument(span).await;
+        if written.is_none() {
+            // A later batch must not settle a task whose earlier part is missing: everything that comes now is dropped, and
+            // the tasks are delivered again.
+            while finished.recv().await.is_some() {}
+        }
     }
+    settle_accounts(&shared, written).await;
     shared.committed.cancel();
 }
 
@@ -86,9 +107,13 @@ async fn gather(
     batch
 }
 
-/// Writes one batch and accounts for it. Repeats while the backend is away; `None` when it is given up, which only the
-/// end of the engine does.
-async fn commit<P: Pipeline>(shared: &Shared<P>, mut batch: Vec<Finished>) -> Option<()> {
+/// Writes one batch, and accounts for the one before meanwhile. Repeats while the backend is away; `None` when it is given
+/// up, which only the end of the engine does.
+async fn write<P: Pipeline>(
+    shared: &Shared<P>,
+    mut batch: Vec<Finished>,
+    before: Option<(Batch, Committed)>,
+) -> Option<(Batch, Committed)> {
     for finished in &batch {
         let mentions = finished.outcome.sightings.len() as u64;
         finished.run.mentions.fetch_add(mentions, Ordering::Relaxed);
@@ -103,15 +128,24 @@ async fn commit<P: Pipeline>(shared: &Shared<P>, mut batch: Vec<Finished>) -> Op
         batch.into_iter().map(|finished| ((finished.run, finished.room), finished.outcome)).unzip();
     let outcomes: Arc<[TaskOutcome]> = outcomes.into();
     let began = Instant::now();
-    let committed = shared.persist(|| shared.pipeline.commit(outcomes.clone())).await?;
+    let commit = shared.persist(|| shared.pipeline.commit(outcomes.clone()));
+    // In this order, so that the store has the new batch first.
+    let (committed, ()) = tokio::join!(biased; commit, settle_accounts(shared, before));
+    let committed = committed?;
     shared.counters.commits.observe(began.elapsed());
-    account(shared, &runs, &outcomes, &committed);
-    let jobs: BTreeMap<JobId, &Arc<JobRun>> = runs.iter().map(|(run, _)| (run.id(), run)).collect();
+    Some((Batch { runs, outcomes }, committed))
+}
+
+/// Accounts for a batch that was written, if there is one, and makes room in the filters.
+async fn settle_accounts<P: Pipeline>(shared: &Shared<P>, written: Option<(Batch, Committed)>) {
+    let Some((batch, committed)) = written else { return };
+    account(shared, &batch, &committed);
+    let jobs: BTreeMap<JobId, &Arc<JobRun>> = batch.runs.iter().map(|(run, _)| (run.id(), run)).collect();
     for run in jobs.into_values().filter(|run| run.filter().is_full()) {
-        // Between two batches, so that no address is missed.
-        shared.persist(|| lifecycle::fill_filter(shared.pipeline.store(), run)).await?;
+        // No address is missed: a batch that is being written meanwhile is accounted for afterwards. Given up only at the
+        // end of the engine, when the filter is of no use any more.
+        let _ = shared.persist(|| lifecycle::fill_filter(shared.pipeline.store(), run)).await;
     }
-    Some(())
 }
 
 /// Drops the sightings that bring nothing new: those of addresses that the store confirmed lately, and, where the filter
@@ -146,14 +180,10 @@ fn fingerprint(sighting: &Sighting) -> u64 {
 }
 
 /// Notes what a written batch means for its jobs and leases.
-fn account<P: Pipeline>(
-    shared: &Shared<P>,
-    runs: &[(Arc<JobRun>, Option<OwnedSemaphorePermit>)],
-    outcomes: &[TaskOutcome],
-    committed: &Committed,
-) {
+fn account<P: Pipeline>(shared: &Shared<P>, batch: &Batch, committed: &Committed) {
+    let Batch { runs, outcomes } = batch;
     let (mut inserted, mut pushed) = (committed.inserted.iter(), committed.pushed.iter());
-    for ((run, _), outcome) in runs.iter().zip(outcomes) {
+    for ((run, _), outcome) in runs.iter().zip(outcomes.iter()) {
         let (mut new, mut over) = (0, false);
         {
             let (mut filter, mut lately) = (run.filter(), run.stored_lately());
