@@ -9,7 +9,7 @@ use mailscan_core::class::Classes;
 use mailscan_core::extract::Form;
 use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob};
 use mailscan_core::lease::NodeId;
-use mailscan_core::queue::{ClaimRequest, Queue, Share};
+use mailscan_core::queue::{ClaimRequest, Pushed, Queue, Share};
 use mailscan_core::store::{Inserted, NodeBeat, Sighting, Store, Transition};
 use mailscan_core::task::{NewTask, Work};
 use mailscan_core::{Address, ErrorKind};
@@ -96,6 +96,14 @@ async fn an_older_schema_is_migrated_with_its_data() {
         .unwrap();
     let sql = "INSERT INTO address VALUES (1, 1, ?1, 0, 'Ann@a.org', 1, 7, 'plain', 0)";
     connection.execute(sql, [address.fingerprint().cast_signed()]).unwrap();
+    let sql = "INSERT INTO task (job, fingerprint, probe, kind, locator, host, depth, state, due)
+        VALUES (1, ?1, 0, 'page', ?2, 'a.org', 0, ?3, 0)";
+    for n in 0..1_000 {
+        let NewTask { work, .. } = page(n);
+        let state = if n < 600 { 4 } else { 0 };
+        connection.execute(sql, (work.fingerprint().cast_signed(), work.locator(), state)).unwrap();
+    }
+    connection.execute_batch("INSERT INTO task_count VALUES (1, 400, 0, 0, 0, 600, 0, 0, 0)").unwrap();
     drop(connection);
     let database = open(&path);
     assert_eq!(database.job(JobId(1)).await.unwrap().unwrap().key, "old");
@@ -110,6 +118,10 @@ async fn an_older_schema_is_migrated_with_its_data() {
     };
     let inserted = database.insert(&[again("bob@a.org"), again("ANN@a.org")]).await.unwrap();
     assert_eq!(inserted, [Inserted::New, Inserted::Known], "what was stored before is found again");
+    let pushed = database.push(&(0..1_001).map(page).collect::<Vec<_>>()).await.unwrap();
+    let known = pushed.iter().filter(|pushed| matches!(pushed, Pushed::Duplicate(_))).count();
+    assert_eq!((known, matches!(pushed[1_000], Pushed::New(_))), (1_000, true), "and so is what was pushed");
+    assert_eq!(database.depth(JobId(1)).await.unwrap().pending, 401);
     drop(database);
     assert!(latest > 1);
     assert_eq!(version(&path), latest);

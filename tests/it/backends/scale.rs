@@ -51,9 +51,9 @@ async fn a_large_frontier_is_claimed_piece_by_piece() {
         (include_str!("../../../mailscan-core/src/backend/sqlite/sql/task_promote.sql"), "task_delayed"),
         (include_str!("../../../mailscan-core/src/backend/sqlite/sql/task_expired.sql"), "task_leased"),
         (include_str!("../../../mailscan-core/src/backend/sqlite/sql/task_lists.sql"), "task_list"),
-        (include_str!("../../../mailscan-core/src/backend/sqlite/sql/address_part_of.sql"), "address_part_first"),
-        (include_str!("../../../mailscan-core/src/backend/sqlite/sql/address_part_next.sql"), "address_part_first"),
-        (include_str!("../../../mailscan-core/src/backend/sqlite/sql/address_runs.sql"), "address_run_job"),
+        (include_str!("../../../mailscan-core/src/backend/sqlite/sql/part_of.sql"), "entry_part_first"),
+        (include_str!("../../../mailscan-core/src/backend/sqlite/sql/part_next.sql"), "entry_part_first"),
+        (include_str!("../../../mailscan-core/src/backend/sqlite/sql/runs.sql"), "entry_run_job"),
     ] {
         let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let values = (1..=plan.parameter_count()).map(|_| 1);

@@ -189,7 +189,7 @@ fn a_job_is_deleted_when_that_is_meant() {
     assert_eq!(run(&["job", "show", "1"]).code, 1);
     assert!(run(&["job", "delete", "1", "--yes"]).err.contains("there is no job 1"));
     let database = Connection::open(folder.path().join("mailscan.db")).unwrap();
-    for table in ["address", "address_run", "address_part", "task", "worker_error", "left_out"] {
+    for table in ["address", "source", "entry_run", "entry_part", "task", "worker_error", "left_out"] {
         let count: i64 = database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
         assert_eq!(count, 0, "{table}");
     }

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::convert::{int, limit};
 use super::failure::Failure;
+use super::runs::Rows;
 use super::store::status;
 use super::writer::Session;
 use crate::job::JobId;
@@ -22,7 +23,7 @@ pub(super) fn delete(session: &mut Session<'_>, id: JobId) -> Result<Deletion, F
     }
     connection.prepare_cached(sql!("job_deleted"))?.execute([int(id.0)])?;
     connection.prepare_cached(sql!("job_delete"))?.execute([int(id.0)])?;
-    session.memory.filters.forget(id);
+    session.memory.filters.forget(Rows::Addresses(id));
     Ok(Deletion::Applied)
 }
 
@@ -49,10 +50,11 @@ pub(super) fn purge(session: &mut Session<'_>, id: JobId, most: usize) -> Result
         Some(_) => {}
     }
     let parts = (most / PART).max(1);
-    if connection.prepare_cached(sql!("address_part_purge"))?.execute(params![job, limit(parts)])? == parts {
+    let table = Rows::Addresses(id).table();
+    if connection.prepare_cached(sql!("part_purge"))?.execute(params![table, job, limit(parts)])? == parts {
         return Ok(true);
     }
-    connection.prepare_cached(sql!("address_run_purge"))?.execute([job])?;
+    connection.prepare_cached(sql!("run_purge"))?.execute(params![table, job])?;
     if connection.prepare_cached(sql!("error_purge"))?.execute(params![job, limit(most)])? == most {
         return Ok(true);
     }
@@ -63,14 +65,20 @@ pub(super) fn purge(session: &mut Session<'_>, id: JobId, most: usize) -> Result
 /// Removes what is the job's among the next addresses of its range, and notes how far that is.
 fn purge_addresses(connection: &Connection, job: i64, next: i64, last: i64, most: usize) -> Result<(), Failure> {
     let mut select = connection.prepare_cached(sql!("address_window"))?;
-    let window: Vec<(i64, i64)> = select
-        .query_map(params![next, last, limit(most)], |row| Ok((row.get(0)?, row.get(1)?)))?
+    let window: Vec<(i64, i64, i64)> = select
+        .query_map(params![next, last, limit(most)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<rusqlite::Result<_>>()?;
     let mut delete = connection.prepare_cached(sql!("address_delete"))?;
-    for (id, _) in window.iter().filter(|(_, owner)| *owner == job) {
+    let mut delete_source = connection.prepare_cached(sql!("source_delete"))?;
+    let mut gone = None;
+    for (id, _, source) in window.iter().filter(|(_, owner, _)| *owner == job) {
         delete.execute([id])?;
+        // Neighbours share it.
+        if gone.replace(source) != Some(source) {
+            delete_source.execute([*source, job])?;
+        }
     }
-    let next = window.last().filter(|_| window.len() == most).map(|(id, _)| id + 1);
+    let next = window.last().filter(|_| window.len() == most).map(|(id, ..)| id + 1);
     connection.prepare_cached(sql!("deleted_next"))?.execute(params![job, next])?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Sqlite, addresses, queue, store};
+use super::{Sqlite, addresses, push, queue, store};
 use crate::error::Result;
 use crate::fetch::Fetcher;
 use crate::pipeline::{Committed, Pipeline, TaskOutcome};
@@ -40,7 +40,7 @@ impl<F: Fetcher> Pipeline for SqlitePipeline<F> {
             // The order is that of the contract: the later steps rely on the earlier ones even within a transaction.
             let sightings: Vec<_> = outcomes.iter().flat_map(|outcome| &outcome.sightings).collect();
             let inserted = addresses::insert(session, &sightings, mask, now)?;
-            let pushed = queue::push(session, outcomes.iter().flat_map(|outcome| &outcome.discovered), mask, now)?;
+            let pushed = push::push(session, outcomes.iter().flat_map(|outcome| &outcome.discovered), mask, now)?;
             store::record_errors(session, outcomes.iter().flat_map(|outcome| &outcome.error), now)?;
             store::recover_errors(session, outcomes.iter().filter_map(|outcome| outcome.recovered), now)?;
             let settled = queue::settle(session, outcomes.iter().flat_map(|outcome| &outcome.settle), limits, now)?;

@@ -1,18 +1,18 @@
-//! The queue in SQLite: pushes, renewals, settlements and sweeps. Claims are in `claim.rs`.
+//! The queue in SQLite: renewals, settlements and sweeps. Pushes are in `push.rs`, claims in `claim.rs`.
 //!
 //! Each call is one operation of the writer. The counts of a job move in the same transaction as its tasks.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::convert::{bits, claimed, int, limit, uint};
+use super::convert::{claimed, int, limit, uint};
 use super::failure::Failure;
+use super::runs::{self, Rows};
 use super::writer::Session;
-use super::{Sqlite, claim};
+use super::{Sqlite, claim, push};
 use crate::backend::ready::{State, due_at};
 use crate::class::{Class, LeftOut};
 use crate::clock::Timestamp;
@@ -62,7 +62,7 @@ fn counts(connection: &Connection, job: JobId) -> Result<[u64; State::COUNT], Fa
 }
 
 /// How many tasks a job ever had; `None` when it takes no more.
-fn total(connection: &Connection, job: JobId) -> Result<Option<u64>, Failure> {
+pub(super) fn total(connection: &Connection, job: JobId) -> Result<Option<u64>, Failure> {
     let mut get = connection.prepare_cached(sql!("count_is_closed"))?;
     let closed = get.query_row([int(job.0)], |row| row.get::<_, bool>(0)).optional()?.unwrap_or_default();
     Ok(if closed { None } else { Some(counts(connection, job)?.iter().sum()) })
@@ -79,87 +79,6 @@ fn left_out(connection: &Connection, job: JobId) -> Result<LeftOut, Failure> {
         }
     }
     Ok(counts)
-}
-
-/// What a push needs for one task.
-struct Push<'a> {
-    new: &'a NewTask,
-    kind: &'static str,
-    locator: Cow<'a, str>,
-    fingerprint: i64,
-}
-
-impl Push<'_> {
-    /// Writes the task at a probe; `None` when that is taken.
-    fn insert(&self, session: &mut Session<'_>, probe: i64, now: Timestamp) -> Result<Option<TaskId>, Failure> {
-        let due = int(session.memory.order.next(now));
-        let (job, host) = (int(self.new.job.0), self.new.work.host());
-        let mut insert = session.connection.prepare_cached(sql!("task_insert"))?;
-        let changed = insert.execute(params![
-            job,
-            self.fingerprint,
-            probe,
-            self.kind,
-            self.locator,
-            host,
-            self.new.depth,
-            due
-        ])?;
-        Ok((changed == 1).then(|| TaskId(session.connection.last_insert_rowid().cast_unsigned())))
-    }
-
-    /// The task of the same work, or the first free probe.
-    fn find(&self, connection: &Connection) -> Result<Result<TaskId, i64>, Failure> {
-        let mut same = connection.prepare_cached(sql!("task_same_fingerprint"))?;
-        let mut rows = same.query(params![int(self.new.job.0), self.fingerprint])?;
-        let mut free = 0;
-        while let Some(row) = rows.next()? {
-            let text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str()?);
-            if text(2)? == self.kind && text(3)? == self.locator {
-                return Ok(Ok(TaskId(uint(row, 0)?)));
-            }
-            free = row.get::<_, i64>(1)? + 1;
-        }
-        Ok(Err(free))
-    }
-}
-
-pub(super) fn push<'a>(
-    session: &mut Session<'_>,
-    tasks: impl Iterator<Item = &'a NewTask>,
-    mask: u64,
-    now: Timestamp,
-) -> Result<Vec<Pushed>, Failure> {
-    let mut totals = HashMap::new();
-    let mut moves = Moves::default();
-    let mut pushed = Vec::new();
-    for new in tasks {
-        let fingerprint = bits(new.work.fingerprint() & mask);
-        let push = Push { new, kind: new.work.kind(), locator: new.work.locator(), fingerprint };
-        let total = match totals.get_mut(&new.job) {
-            Some(total) => total,
-            None => totals.entry(new.job).or_insert(total(session.connection, new.job)?),
-        };
-        let over = total.is_none_or(|total| new.limit.is_some_and(|limit| total >= limit));
-        let mut id = if over { None } else { push.insert(session, 0, now)? };
-        if id.is_none() {
-            match push.find(session.connection)? {
-                Ok(id) => {
-                    pushed.push(Pushed::Duplicate(id));
-                    continue;
-                }
-                Err(free) if !over => id = push.insert(session, free, now)?,
-                Err(_) => {}
-            }
-        }
-        pushed.push(id.map_or(Pushed::OverLimit, Pushed::New));
-        if id.is_some() {
-            *total = total.map(|total| total + 1);
-            moves.note(new.job, None, State::Pending as usize, 1);
-        }
-    }
-    moves.write(session.connection)?;
-    Ok(pushed)
 }
 
 fn renew(session: &mut Session<'_>, leases: &[Lease], end: u64) -> Result<Vec<Renewed>, Failure> {
@@ -283,10 +202,15 @@ fn retry(session: &mut Session<'_>, job: JobId, tasks: &[TaskId], now: Timestamp
 fn purge_tasks(session: &mut Session<'_>, job: JobId, most: usize) -> Result<bool, Failure> {
     let connection = session.connection;
     session.memory.cursors.remove(&job);
-    let removed = connection.prepare_cached(sql!("task_purge"))?.execute(params![int(job.0), limit(most)])?;
+    session.memory.filters.forget(Rows::Tasks(job));
+    let tasks = runs::take(connection, Rows::Tasks(job), most)?;
+    let mut delete = connection.prepare_cached(sql!("task_delete"))?;
+    for task in &tasks {
+        delete.execute([task])?;
+    }
     connection.prepare_cached(sql!("count_close"))?.execute([int(job.0)])?;
     connection.prepare_cached(sql!("left_out_delete"))?.execute([int(job.0)])?;
-    Ok(removed == most)
+    Ok(tasks.len() == most)
 }
 
 impl Queue for Sqlite {
@@ -295,7 +219,7 @@ impl Queue for Sqlite {
             return Ok(Vec::new());
         }
         let (tasks, mask, now) = (tasks.to_vec(), self.shared.fingerprint_mask, self.shared.clock.now());
-        let pushed = self.write("push", move |session| push(session, tasks.iter(), mask, now)).await?;
+        let pushed = self.write("push", move |session| push::push(session, tasks.iter(), mask, now)).await?;
         self.shared.hint.give();
         Ok(pushed)
     }

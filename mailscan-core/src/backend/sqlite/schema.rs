@@ -19,16 +19,20 @@ enum Step {
 }
 
 /// The steps from an empty file to the schema of this version; the number of steps done is the schema's version.
-const MIGRATIONS: [Step; 9] = [
+const MIGRATIONS: [Step; 13] = [
     Step::Sql(sql!("migrations/0001_base")),
     Step::Sql(sql!("migrations/0002_open_errors")),
     Step::Sql(sql!("migrations/0003_address_runs")),
-    Step::Code(runs::build),
+    Step::Code(runs::build_of_addresses),
     Step::Sql(sql!("migrations/0005_address_slim")),
     Step::Sql(sql!("migrations/0006_classes")),
     Step::Sql(sql!("migrations/0007_task_list")),
     Step::Sql(sql!("migrations/0008_bounds")),
     Step::Sql(sql!("migrations/0009_deletion")),
+    Step::Sql(sql!("migrations/0010_entries")),
+    Step::Code(runs::build_of_tasks),
+    Step::Sql(sql!("migrations/0012_task_slim")),
+    Step::Sql(sql!("migrations/0013_sources")),
 ];
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::convert::{int, limit, maybe_time, millis, small, time, uint};
 use super::failure::Failure;
-use super::runs::Index;
+use super::runs::{Index, Rows};
 use super::writer::Session;
 use super::{Sqlite, addresses, deletion};
 use crate::address::Address;
@@ -324,7 +324,8 @@ impl Store for Sqlite {
             // In one transaction, because the runs of the index change with every batch.
             let snapshot = connection.unchecked_transaction()?;
             let mut sum = sum;
-            Index::open(&snapshot, job)?.fingerprints(|fingerprint| add(&mut sum, fingerprint.cast_unsigned()))?;
+            let index = Index::open(&snapshot, Rows::Addresses(job))?;
+            index.fingerprints(|fingerprint| add(&mut sum, fingerprint.cast_unsigned()))?;
             Ok(sum)
         })
         .await

@@ -12,8 +12,9 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Sqlite;
-use super::addresses::Filters;
+
 use super::failure::Failure;
+use super::filters::Filters;
 use crate::backend::ready::ReadyOrder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::JobId;
@@ -39,7 +40,7 @@ pub(super) struct Memory {
     pub(super) order: ReadyOrder,
     /// The host that each job was served last.
     pub(super) cursors: HashMap<JobId, String>,
-    /// Which addresses are surely new.
+    /// Which addresses and tasks are surely new.
     pub(super) filters: Filters,
 }
 

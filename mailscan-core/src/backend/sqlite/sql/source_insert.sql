@@ -1,2 +1,2 @@
--- Keeps the name of a source.
-INSERT INTO source (hash, name) VALUES (?1, ?2)
+-- Keeps the name of a source of a job.
+INSERT INTO source (job, name) VALUES (?1, ?2)

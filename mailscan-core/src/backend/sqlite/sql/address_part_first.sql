@@ -1,2 +1,0 @@
--- The first part of a run.
-SELECT first, entries FROM address_part WHERE run = ?1 ORDER BY first LIMIT 1

@@ -1,2 +1,0 @@
--- Forgets a run.
-DELETE FROM address_run WHERE id = ?1

@@ -1,2 +1,0 @@
--- Forgets the runs of a job.
-DELETE FROM address_run WHERE job = ?1

@@ -1,0 +1,2 @@
+-- The jobs that have tasks, and how many.
+SELECT job, count(*) FROM task GROUP BY job

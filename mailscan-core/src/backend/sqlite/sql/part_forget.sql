@@ -1,0 +1,2 @@
+-- Forgets a part.
+DELETE FROM entry_part WHERE id = ?1

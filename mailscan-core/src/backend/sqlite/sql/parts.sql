@@ -1,0 +1,2 @@
+-- All parts of a run.
+SELECT entries FROM entry_part WHERE run = ?1

@@ -1,0 +1,2 @@
+-- Forgets a run.
+DELETE FROM entry_run WHERE id = ?1

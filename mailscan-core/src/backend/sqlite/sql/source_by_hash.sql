@@ -1,2 +1,0 @@
--- The sources that share a hash.
-SELECT id, name FROM source WHERE hash = ?1

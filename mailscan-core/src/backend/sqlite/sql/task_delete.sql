@@ -1,0 +1,2 @@
+-- Removes a task.
+DELETE FROM task WHERE id = ?1
