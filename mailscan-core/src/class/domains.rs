@@ -9,6 +9,8 @@ use super::Classes;
 
 /// How many domains a thread remembers: 256 KiB, and their texts.
 const PLACES: usize = 1 << 13;
+/// A domain may stand in so many of them, so that few push each other out for ever.
+const WAYS: usize = 4;
 
 thread_local! {
     static LATEST: RefCell<Vec<(String, Classes)>> = const { RefCell::new(Vec::new()) };
@@ -20,14 +22,19 @@ pub(super) fn classes(domain: &str, find: impl FnOnce(&str) -> Classes) -> Class
         if latest.is_empty() {
             latest.resize(PLACES, (String::new(), Classes::NONE));
         }
-        let place = xxhash_rust::xxh3::xxh3_64(domain.as_bytes()) % PLACES as u64;
-        let (met, classes) = &mut latest[place as usize];
-        if met != domain {
-            *classes = find(domain);
-            met.clear();
-            met.push_str(domain);
+        let set = xxhash_rust::xxh3::xxh3_64(domain.as_bytes()) as usize % (PLACES / WAYS) * WAYS;
+        // The one that was asked for last stands first, and the one that nobody asked for longest goes.
+        let ways = &mut latest[set..set + WAYS];
+        match ways.iter().position(|(met, _)| met == domain) {
+            Some(way) => ways[..=way].rotate_right(1),
+            None => {
+                ways.rotate_right(1);
+                ways[0].0.clear();
+                ways[0].0.push_str(domain);
+                ways[0].1 = find(domain);
+            }
         }
-        *classes
+        ways[0].1
     })
 }
 
