@@ -22,6 +22,10 @@ use mailscan_core::store::Store;
 use mailscan_core::task::{Task, Work};
 use tokio::time::Instant;
 
+/// As in the command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SIZES: [u64; 4] = [1_000, 10_000, 100_000, 1_000_000];
 
 /// A search whose every call lists one page, and pages of ten addresses each, until all are served.

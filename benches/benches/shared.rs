@@ -18,6 +18,10 @@ use mailscan_core::store::{Sighting, Store};
 use mailscan_core::task::{NewTask, Work};
 use tokio_postgres::NoTls;
 
+/// As in the command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BATCH: u64 = 10_000;
 const TASKS: usize = 200_000;
 const CLAIM: usize = 100;

@@ -22,6 +22,10 @@ use mailscan_core::store::Store;
 use mailscan_core::task::{Task, Work};
 use rusqlite::Connection;
 
+/// As in the command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PER_PAGE: u64 = 10;
 const BATCH: u64 = 10_000;
 
