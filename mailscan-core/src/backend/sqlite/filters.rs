@@ -11,7 +11,7 @@ use crate::dedup::BloomFront;
 use crate::error::ErrorKind;
 
 /// The most filters that are kept; beyond that they are made anew.
-const FILTERS: usize = 64;
+const FILTERS: usize = 128;
 /// The rows that a filter is made for at first, and how often it may err.
 const CAPACITY: usize = 10_000;
 const FALSE_POSITIVES: f64 = 0.01;

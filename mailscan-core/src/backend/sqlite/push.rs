@@ -4,7 +4,7 @@
 //! filter in the writer's memory tells most new ones without a look.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
@@ -26,8 +26,8 @@ struct Intake<'c, 'a> {
     before: u64,
     /// How many it has now; `None` when it takes no more.
     total: Option<u64>,
-    /// What came with this push, by fingerprint.
-    fresh: HashMap<i64, Vec<(i64, Work<'a>)>>,
+    /// What came with this push, in the order of the index.
+    fresh: BTreeMap<runs::Entry, Work<'a>>,
 }
 
 /// What tells tasks of a job apart.
@@ -52,7 +52,7 @@ impl<'c> Intake<'c, '_> {
     fn open(connection: &'c Connection, job: JobId) -> Result<Self, Failure> {
         let total = total(connection, job)?;
         let index = Index::open(connection, Rows::Tasks(job))?;
-        Ok(Self { index, before: total.unwrap_or_default(), total, fresh: HashMap::new() })
+        Ok(Self { index, before: total.unwrap_or_default(), total, fresh: BTreeMap::new() })
     }
 
     /// The task of this work, if there is one already.
@@ -63,9 +63,9 @@ impl<'c> Intake<'c, '_> {
         surely_new: bool,
         look: &mut CachedStatement<'_>,
     ) -> Result<Option<i64>, Failure> {
-        let fresh = self.fresh.get(&fingerprint).into_iter().flatten().find(|(_, other)| other == work);
-        match fresh {
-            Some((id, _)) => Ok(Some(*id)),
+        let mut fresh = self.fresh.range((fingerprint, i64::MIN)..=(fingerprint, i64::MAX));
+        match fresh.find(|(_, other)| *other == work) {
+            Some(((_, id), _)) => Ok(Some(*id)),
             None if surely_new => Ok(None),
             None => self.index.find(fingerprint, |id| work.is_of(id, look)),
         }
@@ -106,16 +106,11 @@ pub(super) fn push<'a>(
         let id = connection.last_insert_rowid();
         pushed.push(Pushed::New(TaskId(id.cast_unsigned())));
         intake.total = Some(total + 1);
-        intake.fresh.entry(fingerprint).or_default().push((id, work));
+        intake.fresh.insert((fingerprint, id), work);
         moves.note(new.job, None, State::Pending as usize, 1);
     }
     for (job, intake) in intakes {
-        let of = |(fingerprint, tasks): (&i64, &Vec<(i64, Work<'_>)>)| {
-            let fingerprint = *fingerprint;
-            tasks.iter().map(move |(id, _)| (fingerprint, *id)).collect::<Vec<_>>()
-        };
-        let mut entries: Vec<runs::Entry> = intake.fresh.iter().flat_map(of).collect();
-        entries.sort_unstable();
+        let entries: Vec<runs::Entry> = intake.fresh.into_keys().collect();
         let filter = session.memory.filters.of(Rows::Tasks(job), intake.before, &intake.index)?;
         filter.note(entries.iter().map(|(fingerprint, _)| *fingerprint));
         runs::add(connection, Rows::Tasks(job), &entries)?;
