@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// So many places are few: a claim may bring as many tasks, and as many wait for them.
-pub(super) const FEW: usize = 16;
+pub(super) const FEW: usize = 128;
 
 /// What one job may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +164,8 @@ mod tests {
         assert_eq!(undivided(1_000, 5_000), HostShare { at_once: 500, held: 2_000 });
         assert_eq!(undivided(1_000, 64), HostShare { at_once: 64, held: 64 });
         assert_eq!((undivided(4_000, 50_000).at_once, undivided(20_000, 50_000).at_once), (1_000, 2_500));
-        assert_eq!((undivided(20, 64).at_once, undivided(10, 64).at_once), (16, 10), "all where they are few");
+        assert_eq!((undivided(100, 128).at_once, undivided(10, 64).at_once), (100, 10), "all where they are few");
+        assert_eq!(undivided(200, 5_000).at_once, FEW);
         assert_eq!((undivided(1, 64).at_once, undivided(0, 64).at_once), (1, 1));
     }
 
