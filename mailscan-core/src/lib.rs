@@ -88,6 +88,7 @@ pub mod limits;
 pub mod pipeline;
 pub mod plan;
 pub mod queue;
+mod recent;
 pub mod resources;
 pub mod retry;
 #[cfg(feature = "simulate")]

@@ -17,7 +17,7 @@ pub(super) fn classes(address: &Address) -> Classes {
     if let Some(short) = short.get_mut(..base.len()) {
         short.copy_from_slice(base.as_bytes());
         short.make_ascii_lowercase();
-        if is_role(short) {
+        if ROLES.contains(short) {
             classes = classes.with(Class::Role);
         }
         if is_dummy(short, domain) {
@@ -64,7 +64,7 @@ const NOWHERE: Classes = Classes::NONE.with(Class::Placeholder).with(Class::Lite
 const LONGEST_NAME: usize = 20;
 
 /// The mailboxes of RFC 2142, and those that organisations use beside them, sorted.
-const ROLES: [&[u8]; 81] = [
+static ROLES: Names<81> = Names::new([
     b"abuse",
     b"accounting",
     b"accounts",
@@ -146,10 +146,32 @@ const ROLES: [&[u8]; 81] = [
     b"uucp",
     b"webmaster",
     b"www",
-];
+]);
 
-fn is_role(local: &[u8]) -> bool {
-    ROLES.binary_search(&local).is_ok()
+/// A list of names that is asked about many that are not on it.
+struct Names<const N: usize> {
+    /// Sorted.
+    names: [&'static [u8]; N],
+    /// For each first byte the lengths of the names that begin with it, as bits.
+    lengths: [u32; 256],
+}
+
+impl<const N: usize> Names<N> {
+    const fn new(names: [&'static [u8]; N]) -> Self {
+        let mut lengths = [0; 256];
+        let mut at = 0;
+        while at < N {
+            lengths[names[at][0] as usize] |= 1 << names[at].len();
+            at += 1;
+        }
+        Self { names, lengths }
+    }
+
+    /// Whether a name of at most [`LONGEST_NAME`] bytes is on the list.
+    fn contains(&self, name: &[u8]) -> bool {
+        let lengths = name.first().map_or(0, |first| self.lengths[usize::from(*first)]);
+        lengths >> name.len() & 1 == 1 && self.names.binary_search(&name).is_ok()
+    }
 }
 
 /// Whether the domain is reserved for examples, tests and one's own machine: RFC 2606, 6761 and 6762.
@@ -174,26 +196,28 @@ fn asks_to_be_replaced(domain: &str) -> bool {
     thing.is_some_and(|thing| THINGS.contains(&thing))
 }
 
+/// What a template says where a name is to be put, sorted.
+static DUMMIES: Names<13> = Names::new([
+    b"firstname",
+    b"firstname.lastname",
+    b"your-email",
+    b"your-name",
+    b"your.email",
+    b"your.name",
+    b"your_email",
+    b"your_name",
+    b"your_username",
+    b"youremail",
+    b"yourmail",
+    b"yourname",
+    b"yourusername",
+]);
+
 /// Whether a template says with the local part that a name is to be put there: `your.name@gmail.com`.
 fn is_dummy(local: &[u8], domain: &str) -> bool {
-    const NAMES: [&[u8]; 13] = [
-        b"youremail",
-        b"your.email",
-        b"your-email",
-        b"your_email",
-        b"yourmail",
-        b"yourname",
-        b"your.name",
-        b"your-name",
-        b"your_name",
-        b"yourusername",
-        b"firstname.lastname",
-        b"firstname",
-        b"your_username",
-    ];
     // Providers whose names are words, in which a template sees no more than that.
     let any: [&[u8]; 8] = [b"email", b"example", b"name", b"someone", b"user", b"username", b"you", b"your"];
-    NAMES.contains(&local) || (matches!(domain, "email.com" | "mail.com" | "company.com") && any.contains(&local))
+    DUMMIES.contains(local) || (matches!(domain, "email.com" | "mail.com" | "company.com") && any.contains(&local))
 }
 
 /// Whether the local part is a key rather than a name: 24 hexadecimal digits or more, digits and letters among them,
@@ -286,8 +310,10 @@ mod tests {
 
     #[test]
     fn lists_are_sorted_and_fit() {
-        assert!(ROLES.is_sorted());
-        assert!(ROLES.iter().all(|role| role.len() <= LONGEST_NAME));
+        for names in [&ROLES.names[..], &DUMMIES.names[..]] {
+            assert!(names.is_sorted());
+            assert!(names.iter().all(|name| name.len() <= LONGEST_NAME));
+        }
     }
 
     #[test]

@@ -28,8 +28,10 @@ const IDLE_PER_HOST: usize = 1_024;
 /// How long a connection is kept idle. Each holds the memory of the largest page it brought, which is to come back soon
 /// after the process has fewer fetches in flight.
 const IDLE_FOR: Duration = Duration::from_secs(15);
-/// The largest head of an answer, in bytes, as much as Node.js takes. Each connection keeps a buffer of this size.
+/// The largest head of an answer over HTTP/2, in bytes, as much as Node.js takes.
 const MAX_HEAD: usize = 16 * 1024;
+/// How much is read at once over HTTP/1, where pages are that large; most come whole. The largest head as well.
+const MAX_READ: usize = 64 * 1024;
 /// What this client can undo.
 const ENCODINGS: HeaderValue = HeaderValue::from_static("gzip, br, zstd, deflate");
 
@@ -92,7 +94,7 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_FOR)
             .pool_max_idle_per_host(IDLE_PER_HOST)
-            .http1_max_buf_size(MAX_HEAD)
+            .http1_max_buf_size(MAX_READ)
             .http2_max_header_list_size(MAX_HEAD as u32)
             .build(connector);
         Ok(Self { inner, user_agent, network, head_time: options.connect_timeout + options.header_timeout })
