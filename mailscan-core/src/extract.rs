@@ -5,6 +5,7 @@
 //! - [`addresses`] finds the e-mail addresses of a document, decoded from whatever they hide behind.
 //! - [`links`] finds the links of an HTML document.
 
+mod attributes;
 pub(crate) mod border;
 pub(crate) mod charset;
 mod context;
@@ -35,6 +36,7 @@ mod unusual;
 use std::ops::Range;
 
 pub use self::extractor::Extractor;
+pub(crate) use self::links::Link;
 #[cfg(any(feature = "http", feature = "files"))]
 pub(crate) use self::mail::is_mail;
 pub use self::mention::Mention;
@@ -226,7 +228,7 @@ pub fn oracle(document: &[u8], media: Media) -> Vec<Finding> {
 #[cfg(feature = "oracle")]
 pub fn links_oracle(document: &[u8], base: &url::Url) -> Vec<url::Url> {
     let mut found = Vec::new();
-    links::scan_whole(document, base, |link| found.push(link));
+    links::scan_whole(document, base, |link| found.extend(link.into_url()));
     found
 }
 
@@ -236,7 +238,12 @@ pub fn links_oracle(document: &[u8], base: &url::Url) -> Vec<url::Url> {
 /// Links are those of `a`, `area`, `iframe`, `frame`, of `link` to the next, an alternate or the canonical page, and a
 /// refresh, inside of `noscript` too. At most [`MAX_LINKS`] come out of a document, and none longer than
 /// [`MAX_LINK_LENGTH`] bytes.
-pub fn links(document: &[u8], base: &url::Url, found: impl FnMut(url::Url)) {
+pub fn links(document: &[u8], base: &url::Url, mut found: impl FnMut(url::Url)) {
+    links::scan(document, base, |link| link.into_url().into_iter().for_each(&mut found));
+}
+
+/// The same, without a [`Url`](url::Url) made where the text of one is known.
+pub(crate) fn link_texts(document: &[u8], base: &url::Url, found: impl FnMut(Link<'_>)) {
     links::scan(document, base, found);
 }
 

@@ -1,46 +1,74 @@
 //! Links: what an HTML document refers to that a crawl may follow.
 //!
-//! The document is skimmed ([`super::skim`]), and the tokenizer of `html5gum` reads the tags and decodes their attributes;
-//! this module picks the elements that link to documents and makes their URLs absolute. Whether a link is followed is the
-//! engine's business.
+//! The document is skimmed ([`super::skim`]). Tags that say what they say as it stands are read in place
+//! ([`super::attributes`]), and the tokenizer of `html5gum` reads and decodes the others; this module picks the elements
+//! that link to documents and makes their URLs absolute. Whether a link is followed is the engine's business.
 
 use std::convert::Infallible;
 
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, Tokenizer};
-use url::Url;
+use url::{Position, Url};
 
-use super::skim::skim;
+use super::attributes::Attributes;
+use super::skim::{Markup, skim};
 use super::{MAX_LINK_LENGTH, MAX_LINKS};
 
-/// Hands every link of `document` to `found`, absolute and without its fragment.
-pub(super) fn scan(document: &[u8], base: &Url, found: impl FnMut(Url)) {
+/// A link, absolute and without its fragment.
+#[derive(Clone, Debug)]
+pub(crate) enum Link<'a> {
+    /// To another path of the document's own origin, as [`Url`] writes it.
+    Path(&'a str),
+    /// To anywhere.
+    Url(Url),
+}
+
+impl Link<'_> {
+    /// The URL as text.
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Path(url) => url,
+            Self::Url(url) => url.as_str(),
+        }
+    }
+
+    /// The URL; `None` never happens.
+    pub(super) fn into_url(self) -> Option<Url> {
+        match self {
+            Self::Path(url) => Url::parse(url).ok(),
+            Self::Url(url) => Some(url),
+        }
+    }
+}
+
+/// How a document is parted into what matters of it.
+type Part = for<'a> fn(&'a [u8], &mut dyn FnMut(Markup<'a>));
+
+/// Hands every link of `document` to `found`.
+pub(super) fn scan(document: &[u8], base: &Url, found: impl FnMut(Link<'_>)) {
     scan_by(document, skim, base, found);
 }
 
 /// The same with every tag tokenized: the reference that skimming is held to.
 #[cfg(any(test, feature = "oracle"))]
-pub(super) fn scan_whole(document: &[u8], base: &Url, found: impl FnMut(Url)) {
-    scan_by(document, <[u8]>::to_vec, base, found);
+pub(super) fn scan_whole(document: &[u8], base: &Url, found: impl FnMut(Link<'_>)) {
+    scan_by(document, |document, take| take(Markup::Rest(document)), base, found);
 }
 
-fn scan_by(document: &[u8], skim: fn(&[u8]) -> Vec<u8>, base: &Url, found: impl FnMut(Url)) {
-    let (tag, noscript) = (Tag::default(), None);
-    let mut reader = LinkReader { skim, base: base.clone(), own_base: false, tag, noscript, count: 0, found };
-    read(&mut reader, document);
-    // One that is not closed goes on to the end.
-    reader.leave_noscript();
-}
-
-fn read<F: FnMut(Url)>(reader: &mut LinkReader<F>, document: &[u8]) {
-    let tags = (reader.skim)(document);
-    let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: Span<()>| {
-        reader.read(&event);
-        None::<Infallible>
-    });
-    // The insides of scripts, styles and titles are no markup.
-    emitter.naively_switch_states(true);
-    let Ok(()) = Tokenizer::new_with_emitter(tags.as_slice(), emitter).finish();
+fn scan_by(document: &[u8], part: Part, base: &Url, found: impl FnMut(Link<'_>)) {
+    let mut reader = LinkReader {
+        part,
+        base: base.clone(),
+        own_base: false,
+        origin: base[..Position::BeforePath].to_owned(),
+        path: String::new(),
+        tag: Tag::default(),
+        inside_noscript: false,
+        noscript: None,
+        count: 0,
+        found,
+    };
+    reader.read(document);
 }
 
 /// The elements that matter.
@@ -81,6 +109,12 @@ struct Tag {
 }
 
 impl Tag {
+    /// The attribute whose value comes next; what is cut of a long name belongs to none that matters.
+    fn begin(&mut self, attribute: &[u8]) {
+        self.attribute.clear();
+        self.attribute.extend_from_slice(&attribute[..attribute.len().min(16)]);
+    }
+
     fn keep(&mut self, value: &[u8]) {
         let slot = match (self.element, self.attribute.as_slice()) {
             (Element::Anchor | Element::Link | Element::Base, b"href") => &mut self.target,
@@ -125,28 +159,66 @@ fn refresh_target(content: &[u8]) -> Option<&[u8]> {
 }
 
 struct LinkReader<F> {
-    /// Makes the part of a document that is tokenized.
-    skim: fn(&[u8]) -> Vec<u8>,
+    part: Part,
     base: Url,
     own_base: bool,
+    /// What stands before the path of the document's URL.
+    origin: String,
+    /// A URL that begins with it.
+    path: String,
     tag: Tag,
-    /// What stands in the `noscript` being read. To a reader without scripts it is markup like any other, which the
-    /// tokenizer takes for text.
+    /// One `noscript` stands in another only as text: read anew for each, a page of nothing but opening tags would cost the
+    /// square of its length.
+    inside_noscript: bool,
+    /// What the tokenizer has read of the `noscript` that it is in. To a reader without scripts it is markup like any
+    /// other, which the tokenizer takes for text.
     noscript: Option<Vec<u8>>,
     count: usize,
     found: F,
 }
 
-impl<F: FnMut(Url)> LinkReader<F> {
-    fn read(&mut self, event: &CallbackEvent<'_>) {
+impl<F: FnMut(Link<'_>)> LinkReader<F> {
+    fn read(&mut self, document: &[u8]) {
+        (self.part)(document, &mut |markup| match markup {
+            Markup::Tag { name, tag } if Attributes::are_plain(tag) => self.read_plain(name, tag),
+            Markup::Tag { tag, .. } => self.tokenize(tag),
+            Markup::NoScript(inside) => self.read_noscript(inside),
+            Markup::Rest(rest) => {
+                self.tokenize(rest);
+                // One that is not closed goes on to the end.
+                self.leave_noscript();
+            }
+        });
+    }
+
+    fn read_plain(&mut self, name: &'static [u8], tag: &[u8]) {
+        self.tag = Tag { element: Element::named(name), ..Tag::default() };
+        for (attribute, value) in Attributes::of(tag) {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                self.tag.begin(attribute);
+                self.tag.attribute.make_ascii_lowercase();
+                self.tag.keep(value);
+            }
+        }
+        self.close();
+    }
+
+    fn tokenize(&mut self, document: &[u8]) {
+        let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: Span<()>| {
+            self.event(&event);
+            None::<Infallible>
+        });
+        // The insides of scripts, styles and titles are no markup.
+        emitter.naively_switch_states(true);
+        let Ok(()) = Tokenizer::new_with_emitter(document, emitter).finish();
+    }
+
+    fn event(&mut self, event: &CallbackEvent<'_>) {
         match event {
             CallbackEvent::OpenStartTag { name } => {
                 self.tag = Tag { element: Element::named(name), ..Tag::default() };
             }
-            CallbackEvent::AttributeName { name } if self.tag.element != Element::Other => {
-                self.tag.attribute.clear();
-                self.tag.attribute.extend_from_slice(&name[..name.len().min(16)]);
-            }
+            CallbackEvent::AttributeName { name } if self.tag.element != Element::Other => self.tag.begin(name),
             CallbackEvent::AttributeValue { value } if self.tag.element != Element::Other => self.tag.keep(value),
             CallbackEvent::CloseStartTag { .. } => self.close(),
             CallbackEvent::String { value } => {
@@ -165,18 +237,23 @@ impl<F: FnMut(Url)> LinkReader<F> {
             self.rebase(&tag);
         } else if tag.element == Element::NoScript {
             self.noscript = Some(Vec::new());
-        } else if let Some(url) = tag.link().and_then(|link| self.resolve(link)) {
-            self.give(url);
+        } else if let Some(link) = tag.link() {
+            self.follow(link);
         }
     }
 
-    /// Reads what stood in a `noscript`, once.
+    /// Reads what the tokenizer has read of a `noscript`, once.
     fn leave_noscript(&mut self) {
         if let Some(inside) = self.noscript.take() {
-            read(self, &inside);
-            // One that opened inside has the same end. It stays text: read anew for each, a page of nothing but opening
-            // tags would cost the square of its length.
-            self.noscript = None;
+            self.read_noscript(&inside);
+        }
+    }
+
+    fn read_noscript(&mut self, inside: &[u8]) {
+        if !self.inside_noscript {
+            self.inside_noscript = true;
+            self.read(inside);
+            self.inside_noscript = false;
         }
     }
 
@@ -189,6 +266,20 @@ impl<F: FnMut(Url)> LinkReader<F> {
         }
     }
 
+    fn follow(&mut self, link: &[u8]) {
+        if self.own_base || !is_path(link) || self.origin.len() + link.len() > MAX_LINK_LENGTH {
+            if let Some(url) = self.resolve(link) {
+                self.give(|found| found(Link::Url(url)));
+            }
+            return;
+        }
+        let mut path = std::mem::take(&mut self.path);
+        path.clone_from(&self.origin);
+        path.extend(link.iter().map(|byte| char::from(*byte)));
+        self.give(|found| found(Link::Path(&path)));
+        self.path = path;
+    }
+
     fn resolve(&self, link: &[u8]) -> Option<Url> {
         let text = std::str::from_utf8(link).ok().filter(|text| text.len() <= MAX_LINK_LENGTH)?;
         let mut url = self.base.join(text.trim()).ok()?;
@@ -197,12 +288,22 @@ impl<F: FnMut(Url)> LinkReader<F> {
         (fit && url.has_host()).then_some(url)
     }
 
-    fn give(&mut self, url: Url) {
+    fn give(&mut self, give: impl FnOnce(&mut F)) {
         if self.count < MAX_LINKS {
             self.count += 1;
-            (self.found)(url);
+            give(&mut self.found);
         }
     }
+}
+
+/// Whether a link is a path that is part of its URL as it stands: it begins at the root, goes to no parent, and has no sign
+/// that the URL standard would encode, or read otherwise, in a path or a query.
+fn is_path(link: &[u8]) -> bool {
+    let plain = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'~' | b'?' | b'=' | b',' | b'+')
+    };
+    let begins = link.starts_with(b"/") && !link.starts_with(b"//");
+    begins && link.iter().all(plain) && !link.windows(2).any(|pair| pair == b"/.")
 }
 
 #[cfg(test)]
@@ -211,7 +312,9 @@ mod tests {
 
     fn links(html: &str) -> Vec<String> {
         let mut urls = Vec::new();
-        scan(html.as_bytes(), &Url::parse("https://a.org/dir/page.html").unwrap(), |url| urls.push(url.into()));
+        scan(html.as_bytes(), &Url::parse("https://a.org/dir/page.html").unwrap(), |link| {
+            urls.push(link.as_str().to_owned())
+        });
         urls
     }
 
@@ -270,7 +373,7 @@ mod tests {
         assert_eq!(links(&"<a href=x>".repeat(MAX_LINKS + 5)).len(), MAX_LINKS);
     }
 
-    const PIECES: [&str; 62] = [
+    const PIECES: [&str; 68] = [
         "<",
         ">",
         "/",
@@ -333,16 +436,34 @@ mod tests {
         "<xmp>",
         "</xmp>",
         "\u{e9}",
+        "\r\n",
+        "<a href='q\rr'>",
+        "<a HREF = /d/e.html >",
+        "<a class=b href=\"/d/../e?f=/..\"id>",
+        "<a href=/&amp;>",
+        "<meta content='url=/g' http-equiv=refresh>",
     ];
 
     proptest::proptest! {
+        #[test]
+        fn a_path_is_what_the_url_parser_makes_of_it(link in "/[a-z./~?=,+%#A:\\\\ -]{0,12}") {
+            let base = Url::parse("https://ann@a.org:81/dir/page.html?q").unwrap();
+            let mut found = Vec::new();
+            scan(format!("<a href='{link}'>").as_bytes(), &base, |link| found.push(link.as_str().to_owned()));
+            let expected = base.join(link.trim()).map(|mut url| {
+                url.set_fragment(None);
+                url.into()
+            });
+            proptest::prop_assert_eq!(found, Vec::<String>::from_iter(expected));
+        }
+
         #[test]
         fn skimming_loses_no_link(
             pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..24),
         ) {
             let html = pieces.concat();
             let mut whole: Vec<String> = Vec::new();
-            scan_whole(html.as_bytes(), &Url::parse("https://a.org/dir/page.html").unwrap(), |url| whole.push(url.into()));
+            scan_whole(html.as_bytes(), &Url::parse("https://a.org/dir/page.html").unwrap(), |link| whole.push(link.as_str().to_owned()));
             proptest::prop_assert_eq!(links(&html), whole, "{}", html);
         }
     }

@@ -1,70 +1,117 @@
-//! Skimming: the few tags of an HTML document that matter to its links, copied one after the other.
+//! Skimming: the few tags of an HTML document that matter to its links.
 //!
-//! Takes a document and answers with a much smaller one, which the tokenizer reads in place of the whole: most of a page
-//! is text and tags that link to nothing. Where tags and comments end is decided as the HTML standard's tokenizer does
-//! (section 13.2.5); what a tag says is left to the reader.
+//! Takes a document and hands over those tags in their order: most of a page is text and tags that link to nothing. Where
+//! tags and comments end is decided as the HTML standard's tokenizer does (section 13.2.5); what a tag says is left to the
+//! reader.
 
 use memchr::memmem;
 
-/// The tags that are kept.
-const KEPT: [&[u8]; 8] = [b"a", b"area", b"link", b"iframe", b"frame", b"base", b"meta", b"noscript"];
-/// The elements whose insides are no markup, up to their end tag.
-const OPAQUE: [&[u8]; 9] =
-    [b"script", b"style", b"title", b"textarea", b"xmp", b"iframe", b"noembed", b"noframes", b"noscript"];
+/// A part of a document that matters to its links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Markup<'a> {
+    /// A start tag with all of its signs, and its name in lower case.
+    Tag { name: &'static [u8], tag: &'a [u8] },
+    /// What stands in a `noscript`, up to its end tag or the end of the document.
+    NoScript(&'a [u8]),
+    /// Everything from here on, where only a whole tokenizer tells what is markup.
+    Rest(&'a [u8]),
+}
 
-/// The document made of the tags that matter, in their order; `noscript` with all that stands in it.
-pub(super) fn skim(document: &[u8]) -> Vec<u8> {
-    let mut kept = Vec::new();
+/// What a start tag means to whoever looks for links.
+#[derive(Clone, Copy, Default)]
+struct Meaning {
+    /// Its name, where the tag itself matters.
+    kept: Option<&'static [u8]>,
+    /// Its name, where what stands behind it is no markup, up to its end tag.
+    opaque: Option<&'static [u8]>,
+}
+
+impl Meaning {
+    /// The longest name that has one, in bytes.
+    const LONGEST: usize = 9;
+
+    fn of(name: &[u8]) -> Self {
+        let kept = |name| Self { kept: Some(name), opaque: None };
+        let opaque = |name| Self { kept: None, opaque: Some(name) };
+        match name {
+            b"a" => kept(b"a"),
+            b"area" => kept(b"area"),
+            b"base" => kept(b"base"),
+            b"frame" => kept(b"frame"),
+            b"link" => kept(b"link"),
+            b"meta" => kept(b"meta"),
+            b"iframe" => Self { kept: Some(b"iframe"), opaque: Some(b"iframe") },
+            b"noembed" => opaque(b"noembed"),
+            b"noframes" => opaque(b"noframes"),
+            b"noscript" => opaque(b"noscript"),
+            b"script" => opaque(b"script"),
+            b"style" => opaque(b"style"),
+            b"textarea" => opaque(b"textarea"),
+            b"title" => opaque(b"title"),
+            b"xmp" => opaque(b"xmp"),
+            _ => Self::default(),
+        }
+    }
+}
+
+/// Hands over what matters of a document, in order.
+pub(super) fn skim<'a>(document: &'a [u8], take: &mut dyn FnMut(Markup<'a>)) {
     let mut at = 0;
     while let Some(open) = memchr::memchr(b'<', &document[at..]).map(|open| at + open) {
-        let Some(end) = markup(document, open, &mut kept) else { break };
+        let Some(end) = markup(document, open, take) else { break };
         at = end;
     }
-    kept
 }
 
 /// Reads the markup, or the text, that begins with the `<` at `open`; answers where it ends, if it does.
-fn markup(document: &[u8], open: usize, kept: &mut Vec<u8>) -> Option<usize> {
+fn markup<'a>(document: &'a [u8], open: usize, take: &mut dyn FnMut(Markup<'a>)) -> Option<usize> {
     match document.get(open + 1..)? {
         [b'!', b'-', b'-', ..] => comment_end(document, open + 4),
         [b'!' | b'?', ..] => after(document, open, b'>'),
         [b'/', first, ..] if first.is_ascii_alphabetic() => tag_end(document, open + 2),
         [b'/', _, ..] => after(document, open, b'>'),
-        [first, ..] if first.is_ascii_alphabetic() => start_tag(document, open, kept),
+        [first, ..] if first.is_ascii_alphabetic() => start_tag(document, open, take),
         _ => Some(open + 1),
     }
 }
 
 /// Reads a start tag, and what it makes opaque.
-fn start_tag(document: &[u8], open: usize, kept: &mut Vec<u8>) -> Option<usize> {
+fn start_tag<'a>(document: &'a [u8], open: usize, take: &mut dyn FnMut(Markup<'a>)) -> Option<usize> {
     let end = tag_end(document, open + 1)?;
-    let is = |known: &&&[u8]| is_named(document, open + 1, known);
-    let keeps = KEPT.iter().any(|name| is(&name));
-    if keeps {
-        kept.extend_from_slice(&document[open..end]);
-    }
-    if is_named(document, open + 1, b"plaintext") {
+    let mut lower = [0; Meaning::LONGEST];
+    let name = lower_name(&document[open + 1..end], &mut lower);
+    if name == b"plaintext" {
         return None;
     }
-    let Some(name) = OPAQUE.iter().find(is) else { return Some(end) };
+    let Meaning { kept, opaque } = Meaning::of(name);
+    if let Some(name) = kept {
+        take(Markup::Tag { name, tag: &document[open..end] });
+    }
+    let Some(name) = opaque else { return Some(end) };
     let close = closing(document, end, name);
     let inside = &document[end..close.unwrap_or(document.len())];
-    if *name == b"script" && is_escaped(inside) {
+    if name == b"noscript" {
+        take(Markup::NoScript(inside));
+    }
+    if name == b"script" && is_escaped(inside) {
         // What ends such a script takes more states than are told here.
-        kept.extend_from_slice(&document[open..]);
+        take(Markup::Rest(&document[open..]));
         return None;
     }
-    if keeps {
-        if *name == b"noscript" {
-            kept.extend_from_slice(inside);
-        }
-        // Without its end, the element goes on to that of the document.
-        close?;
-        kept.extend_from_slice(b"</");
-        kept.extend_from_slice(name);
-        kept.push(b'>');
-    }
+    // Without its end, the element goes on to that of the document.
     close
+}
+
+/// The name of the tag that is given without its `<`, in lower case; nothing for one that is too long to matter.
+fn lower_name<'l>(tag: &[u8], lower: &'l mut [u8; Meaning::LONGEST]) -> &'l [u8] {
+    for (at, byte) in tag.iter().enumerate() {
+        if ends_name(*byte) {
+            return &lower[..at];
+        }
+        let Some(place) = lower.get_mut(at) else { break };
+        *place = byte.to_ascii_lowercase();
+    }
+    b""
 }
 
 /// Whether a script opens another one in a comment, whose end tag then is not its own.
@@ -84,10 +131,15 @@ fn closing(document: &[u8], from: usize, name: &[u8]) -> Option<usize> {
 fn is_named(document: &[u8], at: usize, name: &[u8]) -> bool {
     let end = at + name.len();
     document.get(at..end).is_some_and(|written| written.eq_ignore_ascii_case(name))
-        && document.get(end).is_some_and(|next| is_space(*next) || matches!(next, b'/' | b'>'))
+        && document.get(end).is_some_and(|next| ends_name(*next))
 }
 
-fn is_space(byte: u8) -> bool {
+/// Whether the byte ends the name of a tag.
+fn ends_name(byte: u8) -> bool {
+    is_space(byte) || matches!(byte, b'/' | b'>')
+}
+
+pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'\x0c')
 }
 
@@ -151,23 +203,30 @@ enum State {
 mod tests {
     use super::*;
 
-    fn skimmed(document: &str) -> String {
-        String::from_utf8(skim(document.as_bytes())).unwrap()
+    fn skimmed(document: &str) -> Vec<String> {
+        let mut kept = Vec::new();
+        skim(document.as_bytes(), &mut |markup| {
+            let (Markup::Tag { tag: bytes, .. } | Markup::NoScript(bytes) | Markup::Rest(bytes)) = markup;
+            kept.push(String::from_utf8(bytes.to_vec()).unwrap());
+        });
+        kept
     }
 
     #[test]
     fn tags_that_link_are_kept_as_they_are() {
         let page = "<!doctype html><html><head><title>a <a href=x></title><BASE href='/b'></head>\
                     <p class='<a href=no>'>text <A\nHREF=\"a>b\" >link</A> <abbr href=x> <!-- <a href=no> --> 1 < 2 <img alt=it's><a href=y>";
-        assert_eq!(skimmed(page), "<BASE href='/b'><A\nHREF=\"a>b\" ><a href=y>");
+        assert_eq!(skimmed(page), ["<BASE href='/b'>", "<A\nHREF=\"a>b\" >", "<a href=y>"]);
     }
 
     #[test]
     fn insides_that_are_no_markup_are_passed_over() {
-        assert_eq!(skimmed("<script>'<a href=x>'</script ><a href=y>"), "<a href=y>");
-        assert_eq!(skimmed("<iframe src=x><a href=no></iframe><a href=y>"), "<iframe src=x></iframe><a href=y>");
-        assert_eq!(skimmed("<noscript><a href=x></noscript>"), "<noscript><a href=x></noscript>");
-        assert_eq!(skimmed("<textarea><a href=x>"), "");
-        assert_eq!(skimmed("<script><!-- <script> </script> --></script><a href=y>").len(), 54);
+        assert_eq!(skimmed("<script>'<a href=x>'</script ><a href=y>"), ["<a href=y>"]);
+        assert_eq!(skimmed("<iframe src=x><a href=no></iframe><a href=y>"), ["<iframe src=x>", "<a href=y>"]);
+        assert_eq!(skimmed("<noscript><a href=x></noscript>"), ["<a href=x>"]);
+        assert_eq!(skimmed("<NoScript >a"), ["a"]);
+        assert!(skimmed("<textarea><a href=x>").is_empty());
+        let escaped = "<script><!-- <script> </script> --></script><a href=y>";
+        assert_eq!(skimmed(escaped), [escaped]);
     }
 }

@@ -1,11 +1,12 @@
 //! What a fetched document, or a failure to fetch one, means for the job. Pure but for the extraction it calls.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::super::met_links::MetLinks;
 use crate::class::{Class, ClassFilter, LeftOut};
-use crate::extract::{self, Extractor, Media, Mention};
+use crate::extract::{self, Extractor, Link, Media, Mention};
 use crate::fetch::{Discovered, Document, FetchError, FetchErrorClass};
 use crate::job::{JobId, JobOptions};
 use crate::lease::{Claimed, FailureClass, NodeId, Verdict};
@@ -107,11 +108,18 @@ impl<'a> Harvest<'a> {
     fn follow(&mut self, document: &Document, base: &url::Url) {
         let mut seen = HashSet::new();
         let mut links = Vec::new();
-        extract::links(&document.body, base, |link| {
-            if same_site(&link, base) && link != *base {
-                let hash = self.met_links.hash(link.as_str());
+        let mut texts = String::new();
+        extract::link_texts(&document.body, base, |link| {
+            let on_site = match &link {
+                Link::Path(_) => true,
+                Link::Url(url) => same_site(url, base),
+            };
+            let (text, begin) = (link.as_str(), texts.len());
+            if on_site && text != base.as_str() {
+                let hash = self.met_links.hash(text);
                 if seen.insert(hash) {
-                    links.push((hash, link));
+                    texts.push_str(text);
+                    links.push((hash, begin..texts.len()));
                 }
             }
         });
@@ -119,8 +127,10 @@ impl<'a> Harvest<'a> {
         let (task, limit) = (&self.claimed.task, self.options.max_tasks);
         let depth = task.depth.saturating_add(1);
         // They stay on the site of a page that does, so none needs another look.
-        let new =
-            |(_, link): (_, url::Url)| NewTask { job: task.job, work: Work::Page { url: link.into() }, depth, limit };
+        let new = |(_, text): (_, Range<usize>)| {
+            let url = texts.get(text).unwrap_or_default().to_owned();
+            NewTask { job: task.job, work: Work::Page { url }, depth, limit }
+        };
         self.discovered.extend(links.into_iter().map(new));
     }
 
