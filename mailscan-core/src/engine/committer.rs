@@ -30,7 +30,8 @@ use crate::task::{NewTask, Work};
 #[derive(Debug)]
 pub(super) struct Finished {
     pub(super) run: Arc<JobRun>,
-    pub(super) outcome: TaskOutcome,
+    /// Boxed, since it goes from hand to hand.
+    pub(super) outcome: Box<TaskOutcome>,
     /// The room that its sightings take in the channel; `None` for none.
     pub(super) room: Option<OwnedSemaphorePermit>,
 }
@@ -39,7 +40,7 @@ impl Finished {
     /// The outcome that gives a task back untouched.
     pub(super) fn released(assigned: &Assigned) -> Self {
         let settle = Settle::new(assigned.claimed.lease, Verdict::Release { after: Duration::ZERO });
-        let outcome = TaskOutcome { settle: Some(settle), ..TaskOutcome::default() };
+        let outcome = Box::new(TaskOutcome { settle: Some(settle), ..TaskOutcome::default() });
         Self { run: assigned.run.clone(), outcome, room: None }
     }
 }
@@ -125,7 +126,7 @@ async fn write<P: Pipeline>(
     }
     drop_known(shared, &mut batch).await?;
     let (runs, outcomes): (Vec<_>, Vec<_>) =
-        batch.into_iter().map(|finished| ((finished.run, finished.room), finished.outcome)).unzip();
+        batch.into_iter().map(|finished| ((finished.run, finished.room), *finished.outcome)).unzip();
     let outcomes: Arc<[TaskOutcome]> = outcomes.into();
     let began = Instant::now();
     let commit = shared.persist(|| shared.pipeline.commit(outcomes.clone()));

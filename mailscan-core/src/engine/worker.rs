@@ -150,7 +150,7 @@ impl<P: Pipeline> Worker<P> {
         let worked = AssertUnwindSafe(self.work(&assigned)).catch_unwind().await;
         if worked.is_err() {
             let error = FetchError::new(FetchErrorClass::Transient, "panic", "the task panicked: this is a defect");
-            self.give_up(&assigned, TaskOutcome::default(), LeftOut::NONE, &error).await;
+            self.give_up(&assigned, Box::default(), LeftOut::NONE, &error).await;
         }
         self.activity.end();
         self.shared.leases.finish(assigned.claimed.lease);
@@ -169,7 +169,7 @@ impl<P: Pipeline> Worker<P> {
         match fetched {
             None => self.give_back(assigned).await,
             Some(Ok(fetched)) => self.harvest(assigned, fetched).await,
-            Some(Err(error)) => self.give_up(assigned, TaskOutcome::default(), LeftOut::NONE, &error).await,
+            Some(Err(error)) => self.give_up(assigned, Box::default(), LeftOut::NONE, &error).await,
         }
     }
 
@@ -179,7 +179,8 @@ impl<P: Pipeline> Worker<P> {
         recall.unless(self.turn(&assigned.claimed.task.work, options.rate_limit)).await?;
         let context = FetchContext { options, budget: self.shared.options.budget, recall };
         let budget = context.budget;
-        let fetch = self.shared.pipeline.fetcher().fetch(&assigned.claimed.task, &context);
+        // Boxed, since it is large and would be moved on from hand to hand.
+        let fetch = Box::pin(self.shared.pipeline.fetcher().fetch(&assigned.claimed.task, &context));
         let fetched = tokio::time::timeout(budget.time.saturating_add(GRACE), fetch).await.unwrap_or_else(|_| {
             let message = format!("nothing came within {} s", budget.time.as_secs());
             Err(FetchError::new(FetchErrorClass::Transient, "task-timeout", message))
@@ -270,7 +271,7 @@ impl<P: Pipeline> Worker<P> {
     }
 
     /// Settles a task that failed, after what it had brought until then: a retry, a later return, or the end.
-    async fn give_up(&self, assigned: &Assigned, mut brought: TaskOutcome, left_out: LeftOut, error: &FetchError) {
+    async fn give_up(&self, assigned: &Assigned, mut brought: Box<TaskOutcome>, left_out: LeftOut, error: &FetchError) {
         let options = &self.shared.options;
         let max_attempts = assigned.run.job.spec.options.max_attempts;
         let failure = outcome::failure(&assigned.claimed, error, max_attempts, options.backoff, rand::random());
@@ -287,10 +288,10 @@ impl<P: Pipeline> Worker<P> {
 
     /// Gives the task back untouched.
     async fn give_back(&self, assigned: &Assigned) {
-        self.settle(assigned, TaskOutcome::default(), LeftOut::NONE, Verdict::Release { after: Duration::ZERO }).await;
+        self.settle(assigned, Box::default(), LeftOut::NONE, Verdict::Release { after: Duration::ZERO }).await;
     }
 
-    async fn settle(&self, assigned: &Assigned, mut outcome: TaskOutcome, left_out: LeftOut, verdict: Verdict) {
+    async fn settle(&self, assigned: &Assigned, mut outcome: Box<TaskOutcome>, left_out: LeftOut, verdict: Verdict) {
         let lease: Lease = assigned.claimed.lease;
         // What is no longer ours is another's to settle, and another finds the same addresses.
         if self.shared.leases.holds(lease) {
@@ -299,14 +300,16 @@ impl<P: Pipeline> Worker<P> {
         }
     }
 
-    async fn send(&self, assigned: &Assigned, outcome: TaskOutcome) {
+    async fn send(&self, assigned: &Assigned, outcome: Box<TaskOutcome>) {
         let permits = (outcome.sightings.len() + outcome.discovered.len()).min(self.shared.room_total());
         let room = match u32::try_from(permits) {
             Ok(permits) if permits > 0 => Semaphore::acquire_many_owned(self.shared.room.clone(), permits).await.ok(),
             _ => None,
         };
         // The channel closes only when the engine fails; then the task is delivered again.
-        let _ = self.outcomes.send(Finished { run: assigned.run.clone(), outcome, room }).await;
+        if let Ok(place) = self.outcomes.reserve().await {
+            place.send(Finished { run: assigned.run.clone(), outcome, room });
+        }
     }
 }
 

@@ -161,7 +161,9 @@ impl Politeness {
         let latest = deadline.min(Instant::now() + self.pace.patience);
         // First, so that those who wait for their own job take no place from others.
         let of_job = match limit {
-            Some(limit) if limit.most < self.pace.concurrency => Some(self.job_place(host, limit, latest).await?),
+            Some(limit) if limit.most < self.pace.concurrency => {
+                Some(Box::pin(self.job_place(host, limit, latest)).await?)
+            }
             _ => None,
         };
         let state = self.host(host);
@@ -219,7 +221,7 @@ impl Politeness {
         if free > Instant::now() {
             tokio::time::sleep_until(free).await;
         }
-        let (held, start) = state.agreed.start(&**turns, terms, latest).await?;
+        let (held, start) = Box::pin(state.agreed.start(&**turns, terms, latest)).await?;
         Ok((Some(held), start))
     }
 

@@ -71,7 +71,7 @@ pub(super) fn add(connection: &Connection, rows: Rows, entries: &[Entry]) -> Res
         total += size;
         merged.push(run);
     }
-    let mut cursors = vec![Cursor { part: Part::Given(entries), at: 0, run: None, first: 0 }];
+    let mut cursors = vec![Cursor { part: Part::Given(entries), at: 0, entry: entries[0], run: None, first: 0 }];
     for run in &merged {
         cursors.extend(Cursor::open(connection, *run)?);
     }
@@ -87,8 +87,8 @@ pub(super) fn add(connection: &Connection, rows: Rows, entries: &[Entry]) -> Res
 
 /// Writes the entries of all cursors in one order.
 fn merge(connection: &Connection, mut cursors: Vec<Cursor<'_>>, writer: &mut Writer<'_>) -> Result<(), Failure> {
-    while let Some(least) = (0..cursors.len()).min_by_key(|index| cursors[*index].entry()) {
-        writer.push(cursors[least].entry())?;
+    while let Some(least) = (0..cursors.len()).min_by_key(|index| cursors[*index].entry) {
+        writer.push(cursors[least].entry)?;
         if !cursors[least].advance(connection)? {
             cursors.swap_remove(least);
         }
@@ -128,6 +128,8 @@ fn decode(bytes: &[u8], at: usize) -> Entry {
 struct Cursor<'a> {
     part: Part<'a>,
     at: usize,
+    /// What stands there.
+    entry: Entry,
     /// `None` for entries that are in no run yet.
     run: Option<i64>,
     /// The first fingerprint of the part.
@@ -141,17 +143,19 @@ impl Cursor<'_> {
             .prepare_cached(sql!("part_first"))?
             .query_row([run], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        Ok(first.map(|(first, part)| Self { part: Part::Read(part), at: 0, run: Some(run), first }))
+        Ok(first.map(|(first, part)| Self::at_part(run, first, part)))
     }
 
-    fn entry(&self) -> Entry {
-        self.part.entry(self.at)
+    fn at_part(run: i64, first: i64, part: Vec<u8>) -> Self {
+        let part = Part::Read(part);
+        Self { entry: part.entry(0), part, at: 0, run: Some(run), first }
     }
 
     /// Goes on to the next entry; answers whether there is one.
     fn advance(&mut self, connection: &Connection) -> Result<bool, Failure> {
         self.at += 1;
         if self.at < self.part.len() {
+            self.entry = self.part.entry(self.at);
             return Ok(true);
         }
         let Some(run) = self.run else { return Ok(false) };
@@ -160,7 +164,7 @@ impl Cursor<'_> {
             .query_row([run, self.first], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         let Some((first, part)) = next else { return Ok(false) };
-        *self = Self { part: Part::Read(part), at: 0, run: Some(run), first };
+        *self = Self::at_part(run, first, part);
         Ok(true)
     }
 }

@@ -159,16 +159,17 @@ impl<'a> Harvest<'a> {
     }
 
     /// The first `most` sightings, to be handed on while the task goes on.
-    pub(super) fn part(&mut self, most: usize) -> TaskOutcome {
+    pub(super) fn part(&mut self, most: usize) -> Box<TaskOutcome> {
         let rest = self.sightings.split_off(most.min(self.sightings.len()));
-        TaskOutcome { sightings: std::mem::replace(&mut self.sightings, rest), ..TaskOutcome::default() }
+        let sightings = std::mem::replace(&mut self.sightings, rest);
+        Box::new(TaskOutcome { sightings, ..TaskOutcome::default() })
     }
 
     /// Everything that is left, and the mentions that were left out for their classes in all documents.
-    pub(super) fn rest(mut self) -> (TaskOutcome, LeftOut) {
+    pub(super) fn rest(mut self) -> (Box<TaskOutcome>, LeftOut) {
         self.end();
         let rest = TaskOutcome { sightings: self.sightings, discovered: self.discovered, ..TaskOutcome::default() };
-        (rest, self.left_out)
+        (Box::new(rest), self.left_out)
     }
 }
 

@@ -89,7 +89,7 @@ impl Bodies {
             if encodings.is_empty() {
                 read_plain(response.into_body(), cap, &self.places).await
             } else {
-                decode(response, &encodings, cap, &self.places).await
+                Box::pin(decode(response, &encodings, cap, &self.places)).await
             }
         };
         timeout_at(deadline, reading)

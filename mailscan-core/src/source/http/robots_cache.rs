@@ -77,8 +77,13 @@ impl RobotsCache {
     {
         let origin = page.origin().ascii_serialization();
         let answer = self.answer(&origin);
+        // Mostly: without all that waiting for it takes.
+        if let Some(answer) = answer.get() {
+            return answer.get();
+        }
         let asking = answer.get_or_try_init(|| async {
-            let rules = fetch().await.map(Arc::new);
+            // Boxed, since it is seldom done and large.
+            let rules = Box::pin(fetch()).await.map(Arc::new);
             let keep = match &rules {
                 Ok(rules) => {
                     self.weigh(&origin, &answer, rules.bytes());
