@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -69,7 +69,8 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>, mut finished: mpsc:
             Duration::ZERO
         };
         let Some(first) = finished.recv().await else { break };
-        let batch = gather(first, &mut finished, Watermarks { linger, ..marks }, &shared.running).await;
+        let batch =
+            gather(first, &mut finished, Watermarks { linger, ..marks }, |waiting| shared.runs_dry(waiting)).await;
         let span = tracing::info_span!("commit", outcomes = batch.len());
         written = write(&shared, batch, written.take()).instrument(span).await;
         if written.is_none() {
@@ -82,13 +83,12 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>, mut finished: mpsc:
     shared.committed.cancel();
 }
 
-/// What has come by the time a watermark is reached, or when little more can come: as soon as no more fetches run than
-/// outcomes wait.
+/// What has come by the time a watermark is reached, or when the engine runs dry with so many outcomes waiting.
 async fn gather(
     first: Finished,
     finished: &mut mpsc::Receiver<Finished>,
     marks: Watermarks,
-    running: &AtomicUsize,
+    runs_dry: impl Fn(usize) -> bool,
 ) -> Vec<Finished> {
     let deadline = Instant::now() + marks.linger;
     let mut sightings = first.outcome.sightings.len();
@@ -96,7 +96,7 @@ async fn gather(
     while batch.len() < marks.outcomes && sightings < marks.sightings {
         let next = match finished.try_recv() {
             Ok(next) => next,
-            Err(_) if batch.len() >= running.load(Ordering::Relaxed) => break,
+            Err(_) if runs_dry(batch.len()) => break,
             Err(_) => match timeout_at(deadline, finished.recv()).await {
                 Ok(Some(next)) => next,
                 Ok(None) | Err(_) => break,

@@ -130,6 +130,11 @@ impl<P: Pipeline> Dispatcher<P> {
 
     /// Moves tasks to the workers while there are places: always for the job that has least for its weight.
     fn hand_over(&mut self) {
+        self.fill_places();
+        self.shared.ready.store(self.ready.values().map(VecDeque::len).sum(), Ordering::Relaxed);
+    }
+
+    fn fill_places(&mut self) {
         loop {
             if self.shared.running.load(Ordering::Relaxed) >= self.shared.throttle.places() {
                 return;
