@@ -4,6 +4,7 @@
 //! ([`super::attributes`]), and the tokenizer of `html5gum` reads and decodes the others; this module picks the elements
 //! that link to documents and makes their URLs absolute. Whether a link is followed is the engine's business.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
@@ -63,6 +64,7 @@ fn scan_by(document: &[u8], part: Part, base: &Url, found: impl FnMut(Link<'_>))
         origin: base[..Position::BeforePath].to_owned(),
         path: String::new(),
         tag: Tag::default(),
+        attribute: Attribute::Other,
         inside_noscript: false,
         noscript: None,
         count: 0,
@@ -98,33 +100,53 @@ impl Element {
     }
 }
 
-/// The start tag being read. A repeated attribute does not count, as in HTML.
-#[derive(Debug, Default)]
-struct Tag {
-    element: Element,
-    attribute: Vec<u8>,
-    target: Option<Vec<u8>>,
-    relation: Option<Vec<u8>>,
-    directive: Option<Vec<u8>>,
+/// The attributes of elements that matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attribute {
+    Other,
+    Href,
+    Src,
+    Content,
+    Rel,
+    HttpEquiv,
 }
 
-impl Tag {
-    /// The attribute whose value comes next; what is cut of a long name belongs to none that matters.
-    fn begin(&mut self, attribute: &[u8]) {
-        self.attribute.clear();
-        self.attribute.extend_from_slice(&attribute[..attribute.len().min(16)]);
+impl Attribute {
+    fn named(name: &[u8]) -> Self {
+        let known: [(&[u8], Self); 5] = [
+            (b"href", Self::Href),
+            (b"src", Self::Src),
+            (b"content", Self::Content),
+            (b"rel", Self::Rel),
+            (b"http-equiv", Self::HttpEquiv),
+        ];
+        known.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map_or(Self::Other, |(_, known)| known)
+    }
+}
+
+/// The start tag being read. A repeated attribute does not count, as in HTML.
+#[derive(Debug, Default)]
+struct Tag<'a> {
+    element: Element,
+    target: Option<Cow<'a, [u8]>>,
+    relation: Option<Cow<'a, [u8]>>,
+    directive: Option<Cow<'a, [u8]>>,
+}
+
+impl<'a> Tag<'a> {
+    fn new(element: Element) -> Self {
+        Self { element, ..Self::default() }
     }
 
-    fn keep(&mut self, value: &[u8]) {
-        let slot = match (self.element, self.attribute.as_slice()) {
-            (Element::Anchor | Element::Link | Element::Base, b"href") => &mut self.target,
-            (Element::Frame, b"src") | (Element::Meta, b"content") => &mut self.target,
-            (Element::Link, b"rel") => &mut self.relation,
-            (Element::Meta, b"http-equiv") => &mut self.directive,
+    fn keep(&mut self, attribute: Attribute, value: Cow<'a, [u8]>) {
+        let slot = match (self.element, attribute) {
+            (Element::Anchor | Element::Link | Element::Base, Attribute::Href) => &mut self.target,
+            (Element::Frame, Attribute::Src) | (Element::Meta, Attribute::Content) => &mut self.target,
+            (Element::Link, Attribute::Rel) => &mut self.relation,
+            (Element::Meta, Attribute::HttpEquiv) => &mut self.directive,
             _ => return,
         };
-        // An over-long value is cut one byte past the limit, which is enough to refuse it later.
-        slot.get_or_insert_with(|| value[..value.len().min(MAX_LINK_LENGTH + 1)].to_vec());
+        slot.get_or_insert(value);
     }
 
     /// What the tag links to, as written.
@@ -137,6 +159,11 @@ impl Tag {
             _ => None,
         }
     }
+}
+
+/// An over-long value, cut one byte past the limit, which is enough to refuse it later.
+fn cut(value: &[u8]) -> &[u8] {
+    &value[..value.len().min(MAX_LINK_LENGTH + 1)]
 }
 
 /// Whether a `rel` names a document rather than a style, an icon or a hint.
@@ -166,7 +193,9 @@ struct LinkReader<F> {
     origin: String,
     /// A URL that begins with it.
     path: String,
-    tag: Tag,
+    /// The tag that the tokenizer reads, and the attribute.
+    tag: Tag<'static>,
+    attribute: Attribute,
     /// One `noscript` stands in another only as text: read anew for each, a page of nothing but opening tags would cost the
     /// square of its length.
     inside_noscript: bool,
@@ -192,15 +221,13 @@ impl<F: FnMut(Link<'_>)> LinkReader<F> {
     }
 
     fn read_plain(&mut self, name: &'static [u8], tag: &[u8]) {
-        self.tag = Tag { element: Element::named(name), ..Tag::default() };
+        let mut read = Tag::new(Element::named(name));
         for (attribute, value) in Attributes::of(tag) {
             if let Some(value) = value.filter(|value| !value.is_empty()) {
-                self.tag.begin(attribute);
-                self.tag.attribute.make_ascii_lowercase();
-                self.tag.keep(value);
+                read.keep(Attribute::named(attribute), Cow::Borrowed(cut(value)));
             }
         }
-        self.close();
+        self.close(&read);
     }
 
     fn tokenize(&mut self, document: &[u8]) {
@@ -215,12 +242,17 @@ impl<F: FnMut(Link<'_>)> LinkReader<F> {
 
     fn event(&mut self, event: &CallbackEvent<'_>) {
         match event {
-            CallbackEvent::OpenStartTag { name } => {
-                self.tag = Tag { element: Element::named(name), ..Tag::default() };
+            CallbackEvent::OpenStartTag { name } => self.tag = Tag::new(Element::named(name)),
+            CallbackEvent::AttributeName { name } if self.tag.element != Element::Other => {
+                self.attribute = Attribute::named(name);
             }
-            CallbackEvent::AttributeName { name } if self.tag.element != Element::Other => self.tag.begin(name),
-            CallbackEvent::AttributeValue { value } if self.tag.element != Element::Other => self.tag.keep(value),
-            CallbackEvent::CloseStartTag { .. } => self.close(),
+            CallbackEvent::AttributeValue { value } if self.tag.element != Element::Other => {
+                self.tag.keep(self.attribute, Cow::Owned(cut(value).to_vec()));
+            }
+            CallbackEvent::CloseStartTag { .. } => {
+                let tag = std::mem::take(&mut self.tag);
+                self.close(&tag);
+            }
             CallbackEvent::String { value } => {
                 if let Some(inside) = &mut self.noscript {
                     inside.extend_from_slice(value);
@@ -231,10 +263,9 @@ impl<F: FnMut(Link<'_>)> LinkReader<F> {
         }
     }
 
-    fn close(&mut self) {
-        let tag = std::mem::take(&mut self.tag);
+    fn close(&mut self, tag: &Tag<'_>) {
         if tag.element == Element::Base {
-            self.rebase(&tag);
+            self.rebase(tag);
         } else if tag.element == Element::NoScript {
             self.noscript = Some(Vec::new());
         } else if let Some(link) = tag.link() {
@@ -258,7 +289,7 @@ impl<F: FnMut(Link<'_>)> LinkReader<F> {
     }
 
     /// The first `<base>` with an address counts.
-    fn rebase(&mut self, tag: &Tag) {
+    fn rebase(&mut self, tag: &Tag<'_>) {
         let Some(base) = tag.target.as_deref().and_then(|target| self.resolve(target)) else { return };
         if !self.own_base {
             self.base = base;

@@ -116,14 +116,12 @@ impl<'a> Harvest<'a> {
             };
             let (text, begin) = (link.as_str(), texts.len());
             if on_site && text != base.as_str() {
-                let hash = self.met_links.hash(text);
-                if seen.insert(hash) {
-                    texts.push_str(text);
-                    links.push((hash, begin..texts.len()));
-                }
+                texts.push_str(text);
+                links.push((self.met_links.hash(text), begin..texts.len()));
             }
         });
         self.met_links.retain_new(&mut links);
+        links.retain(|(hash, _)| seen.insert(*hash));
         let (task, limit) = (&self.claimed.task, self.options.max_tasks);
         let depth = task.depth.saturating_add(1);
         // They stay on the site of a page that does, so none needs another look.
