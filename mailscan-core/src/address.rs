@@ -19,7 +19,10 @@ const MAX_TEXT: usize = 254;
 pub struct Address {
     /// Shared, because an address goes from hand to hand on its way to the store.
     text: Arc<str>,
-    at: usize,
+    /// Where the `@` is: a local part has 64 bytes at most.
+    at: u8,
+    /// Kept, because it is asked for several times on the way to the store.
+    fingerprint: u64,
 }
 
 impl Address {
@@ -50,7 +53,7 @@ impl Address {
         text.push_str(local);
         text.push('@');
         text.push_str(&ascii);
-        Some(Self { text: text.into(), at: local.len() })
+        Some(Self::made(text.into(), local.len()))
     }
 
     /// The address that `text` is as it stands, with its last `@` at the byte `at`: as [`new`](Self::new) would make it
@@ -67,7 +70,7 @@ impl Address {
         }
         let mut text: Arc<str> = text.into();
         Arc::get_mut(&mut text)?[at..].make_ascii_lowercase();
-        Some(Self { text, at })
+        Some(Self::made(text, at))
     }
 
     /// The same where the text is known to be ASCII with a lower-case domain without A-labels, within the limits of
@@ -75,7 +78,13 @@ impl Address {
     pub(crate) fn from_normal(text: &[u8], at: usize) -> Self {
         let text = String::from_utf8_lossy(text);
         debug_assert_eq!(Self::from_ascii(&text, at).as_ref().map(Self::as_str), Some(&*text));
-        Self { text: (&*text).into(), at }
+        Self::made((&*text).into(), at)
+    }
+
+    /// The address of a normalised text with its last `@` at the byte `at`.
+    fn made(text: Arc<str>, at: usize) -> Self {
+        let fingerprint = fingerprint_of_text(&text, at);
+        Self { text, at: u8::try_from(at).unwrap_or(u8::MAX), fingerprint }
     }
 
     /// The address that [`as_str`](Self::as_str) gave, such as one read back from a store.
@@ -85,12 +94,12 @@ impl Address {
 
     /// The local part, as written where it was first seen.
     pub fn local(&self) -> &str {
-        &self.text[..self.at]
+        &self.text[..usize::from(self.at)]
     }
 
     /// The domain: lower case, A-labels (`xn--...`) for international names.
     pub fn domain(&self) -> &str {
-        &self.text[self.at + 1..]
+        &self.text[usize::from(self.at) + 1..]
     }
 
     /// The domain as people read it: U-labels where there are any.
@@ -109,32 +118,43 @@ impl Address {
     /// RFC 5321 (section 2.4) lets a host tell `Ann` from `ann`; no host in use does, and a person who counts addresses
     /// does not. Quotes that a local part could do without (section 4.1.2) make no other address.
     pub fn identity(&self) -> String {
-        let unquoted = unquoted(self.local());
-        let local = unquoted.as_deref().unwrap_or_else(|| self.local());
-        let mut identity = if local.is_ascii() {
-            local.to_ascii_lowercase()
-        } else {
-            // RFC 6532 (section 3.1) wants it composed, and keyboards differ in what they write.
-            unicase::UniCase::unicode(local).to_folded_case().nfc().collect()
-        };
-        identity.push('@');
-        identity.push_str(self.domain());
-        identity
+        identity(self.local(), self.domain())
     }
 
     /// A 64-bit fingerprint (XXH3) of the identity, stable across versions. Two addresses may share one, so an equal
     /// fingerprint only says where to compare identities.
-    pub fn fingerprint(&self) -> u64 {
-        let at = self.at;
-        // Nearly every address folds in place; asked several times for each, it had better not allocate.
-        let mut folded = [0; MAX_TEXT];
-        match folded.get_mut(..self.text.len()) {
-            Some(folded) if self.text.is_ascii() && !self.text.starts_with('"') => {
-                folded.copy_from_slice(self.text.as_bytes());
-                folded[..at].make_ascii_lowercase();
-                fingerprint_of(folded)
-            }
-            _ => fingerprint_of(self.identity().as_bytes()),
+    pub const fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+}
+
+fn identity(local: &str, domain: &str) -> String {
+    let unquoted = unquoted(local);
+    let local = unquoted.as_deref().unwrap_or(local);
+    let mut identity = if local.is_ascii() {
+        local.to_ascii_lowercase()
+    } else {
+        // RFC 6532 (section 3.1) wants it composed, and keyboards differ in what they write.
+        unicase::UniCase::unicode(local).to_folded_case().nfc().collect()
+    };
+    identity.push('@');
+    identity.push_str(domain);
+    identity
+}
+
+/// The fingerprint of the address of this normalised text.
+fn fingerprint_of_text(text: &str, at: usize) -> u64 {
+    // Nearly every address folds in place, and had better not allocate for it.
+    let mut folded = [0; MAX_TEXT];
+    match folded.get_mut(..text.len()) {
+        Some(folded) if text.is_ascii() && !text.starts_with('"') => {
+            folded.copy_from_slice(text.as_bytes());
+            folded[..at].make_ascii_lowercase();
+            fingerprint_of(folded)
+        }
+        _ => {
+            let (local, domain) = text.split_at(at);
+            fingerprint_of(identity(local, domain.get(1..).unwrap_or_default()).as_bytes())
         }
     }
 }

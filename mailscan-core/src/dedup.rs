@@ -1,7 +1,7 @@
 //! The Bloom front: spares the store the look-up of addresses that are surely new.
 //!
-//! The committer asks it about every sighting before the store. It may say "surely new"; it never decides "old": for
-//! that the store is asked ([`crate::store::Store::known`]), and the store's union has the last word in any case. So a
+//! The committer asks it before the store, while a job meets much that is old. It may say "surely new"; it never decides
+//! "old": for that the store is asked ([`crate::store::Store::known`]), and the store's union has the last word in any case. So a
 //! wrong, forgotten or saturated filter costs time and never an address.
 
 use std::hash::{BuildHasher, Hasher};

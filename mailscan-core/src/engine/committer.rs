@@ -150,19 +150,27 @@ async fn settle_accounts<P: Pipeline>(shared: &Shared<P>, written: Option<(Batch
 }
 
 /// Drops the sightings that bring nothing new: those of addresses that the store confirmed lately, and, where the filter
-/// takes most for old, those that the store confirms now. A few doubtful ones go on: the union looks for them anyway.
+/// takes most for old, those that the store confirms now. A few doubtful ones go on: the union looks for them anyway. For a
+/// job of which the last batch brought mostly new ones the filter is not asked.
 async fn drop_known<P: Pipeline>(shared: &Shared<P>, batch: &mut [Finished]) -> Option<()> {
-    let mut left: BTreeMap<JobId, (usize, Vec<crate::Address>)> = BTreeMap::new();
+    let mut asked: BTreeMap<JobId, (Arc<JobRun>, usize, Vec<crate::Address>)> = BTreeMap::new();
     for Finished { run, outcome, .. } in batch.iter_mut() {
         run.stored_lately().retain_others(&mut outcome.sightings);
-        let (all, doubtful) = left.entry(run.id()).or_default();
+        if run.mostly_new.load(Ordering::Relaxed) {
+            continue;
+        }
+        let (_, all, doubtful) = asked.entry(run.id()).or_insert_with(|| (run.clone(), 0, Vec::new()));
         *all += outcome.sightings.len();
         let filter = run.filter();
         let old = outcome.sightings.iter().filter(|sighting| !filter.surely_new(fingerprint(sighting)));
         doubtful.extend(old.map(|sighting| sighting.address.clone()));
     }
     let mut known = BTreeMap::new();
-    for (job, (_, addresses)) in left.into_iter().filter(|(_, (all, doubtful))| doubtful.len() * 2 > *all) {
+    for (job, (run, all, addresses)) in asked {
+        if addresses.len() * 2 <= all {
+            run.mostly_new.store(all > 0, Ordering::Relaxed);
+            continue;
+        }
         let answers = shared.persist(|| shared.pipeline.store().known(job, &addresses)).await?;
         let stored = addresses.into_iter().zip(answers).filter(|(_, known)| *known).map(|(address, _)| address);
         known.insert(job, stored.collect::<std::collections::HashSet<_>>());
@@ -184,12 +192,14 @@ fn fingerprint(sighting: &Sighting) -> u64 {
 fn account<P: Pipeline>(shared: &Shared<P>, batch: &Batch, committed: &Committed) {
     let Batch { runs, outcomes } = batch;
     let (mut inserted, mut pushed) = (committed.inserted.iter(), committed.pushed.iter());
+    let mut counts: BTreeMap<JobId, (&Arc<JobRun>, u64, u64)> = BTreeMap::new();
     for ((run, _), outcome) in runs.iter().zip(outcomes.iter()) {
-        let (mut new, mut over) = (0, false);
+        let (mut new, mut known, mut over) = (0, 0, false);
         {
             let (mut filter, mut lately) = (run.filter(), run.stored_lately());
             for (sighting, result) in outcome.sightings.iter().zip(inserted.by_ref()) {
                 new += u64::from(*result == Inserted::New);
+                known += u64::from(*result == Inserted::Known);
                 over |= *result == Inserted::OverTarget;
                 if *result != Inserted::OverTarget {
                     filter.insert(fingerprint(sighting));
@@ -197,12 +207,17 @@ fn account<P: Pipeline>(shared: &Shared<P>, batch: &Batch, committed: &Committed
                 }
             }
         }
+        let (_, all_new, all_known) = counts.entry(run.id()).or_insert((run, 0, 0));
+        (*all_new, *all_known) = (*all_new + new, *all_known + known);
         note_pushed(run, &outcome.discovered, pushed.by_ref().take(outcome.discovered.len()));
         shared.counters.addresses.fetch_add(new, Ordering::Relaxed);
         let collected = run.add(new);
         if over || collected >= run.job.spec.target {
             reach_target(shared, run);
         }
+    }
+    for (run, _, _) in counts.into_values().filter(|(_, new, known)| known > new) {
+        run.mostly_new.store(false, Ordering::Relaxed);
     }
     for settle in outcomes.iter().filter_map(|outcome| outcome.settle.as_ref()) {
         shared.counters.settled(&settle.verdict);

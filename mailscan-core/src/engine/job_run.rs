@@ -62,6 +62,8 @@ pub(super) struct JobRun {
     pub(super) met_links: MetLinks,
     filter: Mutex<BloomFront>,
     stored_lately: Mutex<StoredLately>,
+    /// Whether most of what came last was new, so that the filter need not be asked.
+    pub(super) mostly_new: AtomicBool,
     bloom_capacity: usize,
     began: Instant,
     window: Mutex<RateWindow>,
@@ -119,6 +121,7 @@ impl JobRun {
             met_links: MetLinks::new(),
             filter: Mutex::new(BloomFront::new(limits.bloom_capacity, FALSE_POSITIVES)),
             stored_lately: Mutex::default(),
+            mostly_new: AtomicBool::new(false),
             bloom_capacity: limits.bloom_capacity.clamp(1, MOST),
             began: Instant::now(),
             window: Mutex::new(window),

@@ -23,8 +23,9 @@ pub(super) type Entry = (i64, i64);
 const ENTRY: usize = 16;
 /// The entries of a part: as many as fit in a page of the file.
 const PART: usize = 250;
-/// An older run is at least so many times as large as a newer one, or they are merged.
-const GROWTH: u64 = 4;
+/// An older run is at least so many times as large as a newer one, or they are merged. With 2 an entry is written half as
+/// often as with 4, and there are half as many runs again to look into.
+const GROWTH: u64 = 2;
 
 /// Whose rows an index finds: those of one job in one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
