@@ -58,6 +58,10 @@ pub(crate) enum Start {
     Resume(Option<u64>),
 }
 
+/// What the connections of a process may hold in all of pages that are being read, in bytes, as far as that is more than each
+/// needs.
+const READ_IN_ALL: usize = 8 << 20;
+
 /// How sources are treated, beyond what belongs to a job.
 #[derive(Clone, Debug)]
 pub(crate) struct Fetching {
@@ -87,6 +91,13 @@ pub(crate) fn fetching(typed: &args::Politeness, kept: &JobOptions) -> Fetching 
         pace.concurrency = most as usize;
     }
     Fetching { client, pace, for_one_job: true }
+}
+
+/// The same for a process that keeps at most so many fetches in flight: the fewer connections there are, the more is read at
+/// once of each.
+pub(crate) fn for_few(fetching: Fetching, in_flight: usize) -> Fetching {
+    let read_at_once = (READ_IN_ALL / in_flight.max(1)).clamp(16 << 10, 64 << 10);
+    Fetching { client: ClientOptions { read_at_once, ..fetching.client }, ..fetching }
 }
 
 /// The same for jobs that others hand in: only public addresses are reached, and the networks that the operator names;

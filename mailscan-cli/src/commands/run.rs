@@ -36,6 +36,7 @@ pub(crate) async fn run(typed: &args::Run) -> Result<Exit> {
 async fn new(typed: &args::Run, config: &RunConfig, spec: &JobSpec) -> Result<Exit> {
     let database = wire::create(&config.db).await?;
     let fetching = config::fetching(&typed.politeness, &spec.options);
+    let fetching = config::for_few(fetching, config::planned(spec));
     // Before there is a job: fetchers refuse what a later run could not use either.
     let pipeline = wire::pipeline(database, &fetching)?;
     if config.detach {
@@ -55,6 +56,7 @@ async fn resume(typed: &args::Run, config: &RunConfig, id: Option<u64>) -> Resul
         None => newest_unfinished(&database).await?,
     };
     let fetching = config::fetching(&typed.politeness, &job.spec.options);
+    let fetching = config::for_few(fetching, config::planned(&job.spec));
     let pipeline = wire::pipeline(database, &fetching)?;
     requeue(pipeline.store(), job.id).await?;
     work(&pipeline, (typed, config), (job.id, &job.spec), &fetching.pace).await

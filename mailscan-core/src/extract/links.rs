@@ -359,7 +359,7 @@ mod tests {
     fn links(html: &str) -> Vec<String> {
         let mut urls = Vec::new();
         scan(html.as_bytes(), &Url::parse("https://a.org/dir/page.html").unwrap(), |link| {
-            urls.push(link.as_str().to_owned())
+            urls.push(link.as_str().to_owned());
         });
         urls
     }

@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use futures::future::join;
 use mailscan_core::engine::{Engine, EngineOptions, JobFilter};
+use mailscan_core::error::Result;
 use mailscan_core::fetch::{FetchError, FetchErrorClass, Fetched};
 use mailscan_core::forecast::Forecast;
 use mailscan_core::job::{JobSource, JobStatus};
-use mailscan_core::pipeline::Pipeline;
+use mailscan_core::pipeline::{Committed, Pipeline, TaskOutcome};
 use mailscan_core::queue::Queue;
 use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, Store};
 use mailscan_core::task::Work;
 
-use super::script::{Script, addresses_of, create, expected, in_memory, leased, number, only, pages_job, stored, text};
+use super::script::{
+    InMemory, Script, addresses_of, create, expected, in_memory, leased, number, only, pages_job, stored, text,
+};
 
 const LATENCY: Duration = Duration::from_millis(20);
 
@@ -283,4 +286,54 @@ async fn a_job_at_work_never_holds_more_than_it_can_run() {
     }
     // 50 run, half as many are prefetched, and a batch waits for the committer.
     assert!(most < 50 + 25 + 512, "{most} leases");
+}
+
+/// A pipeline that counts the sightings that are handed to the store.
+#[derive(Debug)]
+struct Counting {
+    inner: Arc<InMemory>,
+    sightings: AtomicU64,
+}
+
+impl Pipeline for Counting {
+    type Queue = <InMemory as Pipeline>::Queue;
+    type Store = <InMemory as Pipeline>::Store;
+    type Fetcher = Script;
+
+    fn queue(&self) -> &Self::Queue {
+        self.inner.queue()
+    }
+
+    fn store(&self) -> &Self::Store {
+        self.inner.store()
+    }
+
+    fn fetcher(&self) -> &Script {
+        self.inner.fetcher()
+    }
+
+    async fn commit(&self, outcomes: Arc<[TaskOutcome]>) -> Result<Committed> {
+        let sightings: usize = outcomes.iter().map(|outcome| outcome.sightings.len()).sum();
+        self.sightings.fetch_add(sightings as u64, Ordering::Relaxed);
+        self.inner.commit(outcomes).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_most_pages_repeat_is_asked_for_and_not_written_again() {
+    // Too long to be remembered as confirmed lately, so only the filter tells what may be old.
+    let addresses = |n: u64| (0..10).map(move |i| format!("user{i}.of{n}.with.a.long.name@host.org"));
+    const NEW: u64 = 400;
+    let script = Script::new(LATENCY, move |task| {
+        let all: Vec<_> = addresses(number(task) % NEW).collect();
+        Ok(text(task, all.join(" ")))
+    });
+    let pipeline = Arc::new(Counting { inner: in_memory(script), sightings: AtomicU64::new(0) });
+    let job = create(&*pipeline, "k", pages_job(10 * NEW, 100_000)).await;
+    let mut engine = Engine::start(pipeline.clone(), only(job));
+    let last = engine.finished(job).await.unwrap();
+    engine.drain().await.unwrap();
+    assert_eq!(last.collected, 10 * NEW);
+    let handed = pipeline.sightings.load(Ordering::Relaxed);
+    assert!((10 * NEW..40 * NEW).contains(&handed), "{handed} sightings of {} were handed to the store", 100 * NEW);
 }

@@ -28,10 +28,8 @@ const IDLE_PER_HOST: usize = 1_024;
 /// How long a connection is kept idle. Each holds the memory of the largest page it brought, which is to come back soon
 /// after the process has fewer fetches in flight.
 const IDLE_FOR: Duration = Duration::from_secs(15);
-/// The largest head of an answer over HTTP/2, in bytes, as much as Node.js takes.
+/// The largest head of an answer over HTTP/2, in bytes, as much as Node.js takes, and the least that is read at once.
 const MAX_HEAD: usize = 16 * 1024;
-/// How much is read at once over HTTP/1, where pages are that large; most come whole. The largest head as well.
-const MAX_READ: usize = 64 * 1024;
 /// What this client can undo.
 const ENCODINGS: HeaderValue = HeaderValue::from_static("gzip, br, zstd, deflate");
 
@@ -46,6 +44,9 @@ pub struct ClientOptions {
     pub connect_timeout: Duration,
     /// The most time from the request to the head of the answer.
     pub header_timeout: Duration,
+    /// How many bytes of a large page are read at once over HTTP/1, from 16 KiB: pages that come in one piece cost less, and
+    /// every connection keeps as much memory. The largest head over HTTP/1 as well.
+    pub read_at_once: usize,
     /// From which network addresses to fetch.
     pub network: NetworkPolicy,
     /// Certificates (DER) to trust beside the system's, such as those of a company's own authority.
@@ -58,6 +59,7 @@ impl Default for ClientOptions {
             contact: env!("CARGO_PKG_REPOSITORY").to_owned(),
             connect_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(30),
+            read_at_once: MAX_HEAD,
             network: NetworkPolicy::Any,
             extra_roots: Vec::new(),
         }
@@ -94,7 +96,7 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_FOR)
             .pool_max_idle_per_host(IDLE_PER_HOST)
-            .http1_max_buf_size(MAX_READ)
+            .http1_max_buf_size(options.read_at_once.max(MAX_HEAD))
             .http2_max_header_list_size(MAX_HEAD as u32)
             .build(connector);
         Ok(Self { inner, user_agent, network, head_time: options.connect_timeout + options.header_timeout })
