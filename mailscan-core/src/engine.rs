@@ -140,8 +140,8 @@ pub struct Watermarks {
     pub outcomes: usize,
     /// As soon as this many sightings wait. Twice as many is the most that may wait before workers do.
     pub sightings: usize,
-    /// As soon as the first of them has waited this long. Outcomes wait only while claimed tasks wait for a place, or while
-    /// more fetches run than there are outcomes, so a task on which everything waits is not held up.
+    /// As soon as the first of them has waited this long. Outcomes wait only while their jobs have claimed tasks that wait for
+    /// a place, or while more fetches run than there are outcomes, so a task on which everything waits is not held up.
     pub linger: Duration,
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The layers from the bottom up. A module may import its own layer and the layers before it.
 const LAYERS: [(&str, &[&str]); 5] = [
-    ("vocabulary", &["address", "class", "clock", "error", "job", "lease", "limits", "suppression", "task"]),
+    ("vocabulary", &["address", "class", "clock", "error", "job", "lease", "limits", "recent", "suppression", "task"]),
     ("pure", &["eta", "extract", "forecast", "limiter", "plan", "retry"]),
     ("contracts", &["fetch", "pipeline", "queue", "store", "turns"]),
     ("support", &["dedup", "desk", "resources"]),

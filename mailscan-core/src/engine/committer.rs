@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -69,8 +69,7 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>, mut finished: mpsc:
             Duration::ZERO
         };
         let Some(first) = finished.recv().await else { break };
-        let batch =
-            gather(first, &mut finished, Watermarks { linger, ..marks }, |waiting| shared.runs_dry(waiting)).await;
+        let batch = gather(first, &mut finished, Watermarks { linger, ..marks }, &shared.running).await;
         let span = tracing::info_span!("commit", outcomes = batch.len());
         written = write(&shared, batch, written.take()).instrument(span).await;
         if written.is_none() {
@@ -83,26 +82,29 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>, mut finished: mpsc:
     shared.committed.cancel();
 }
 
-/// What has come by the time a watermark is reached, or when the engine runs dry with so many outcomes waiting.
+/// What has come by the time a watermark is reached, or when little more can come: as soon as no more fetches run than
+/// outcomes wait, unless each of their jobs has claimed tasks that wait for a place.
 async fn gather(
     first: Finished,
     finished: &mut mpsc::Receiver<Finished>,
     marks: Watermarks,
-    runs_dry: impl Fn(usize) -> bool,
+    running: &AtomicUsize,
 ) -> Vec<Finished> {
     let deadline = Instant::now() + marks.linger;
-    let mut sightings = first.outcome.sightings.len();
+    let runs_dry = |finished: &Finished| finished.run.ready.load(Ordering::Relaxed) == 0;
+    let (mut sightings, mut dry) = (first.outcome.sightings.len(), runs_dry(&first));
     let mut batch = vec![first];
     while batch.len() < marks.outcomes && sightings < marks.sightings {
         let next = match finished.try_recv() {
             Ok(next) => next,
-            Err(_) if runs_dry(batch.len()) => break,
+            Err(_) if dry && batch.len() >= running.load(Ordering::Relaxed) => break,
             Err(_) => match timeout_at(deadline, finished.recv()).await {
                 Ok(Some(next)) => next,
                 Ok(None) | Err(_) => break,
             },
         };
         sightings += next.outcome.sightings.len();
+        dry |= runs_dry(&next);
         batch.push(next);
     }
     batch

@@ -124,17 +124,13 @@ impl<P: Pipeline> Dispatcher<P> {
     }
 
     async fn give_back(&self, assigned: &Assigned) {
+        assigned.run.ready.fetch_sub(1, Ordering::Relaxed);
         // The committer outlives the dispatcher, so the channel is open.
         let _ = self.outcomes.send(Finished::released(assigned)).await;
     }
 
     /// Moves tasks to the workers while there are places: always for the job that has least for its weight.
     fn hand_over(&mut self) {
-        self.fill_places();
-        self.shared.ready.store(self.ready.values().map(VecDeque::len).sum(), Ordering::Relaxed);
-    }
-
-    fn fill_places(&mut self) {
         loop {
             if self.shared.running.load(Ordering::Relaxed) >= self.shared.throttle.places() {
                 return;
@@ -146,6 +142,7 @@ impl<P: Pipeline> Dispatcher<P> {
             });
             let Some((_, job)) = next.min() else { return };
             let Some(assigned) = self.ready.get_mut(&job).and_then(VecDeque::pop_front) else { return };
+            assigned.run.ready.fetch_sub(1, Ordering::Relaxed);
             assigned.run.running.fetch_add(1, Ordering::Relaxed);
             self.shared.running.fetch_add(1, Ordering::Relaxed);
             // The channel holds as many as may run, and it is open as long as this dispatcher lives.
@@ -320,6 +317,7 @@ impl<P: Pipeline> Dispatcher<P> {
             self.hosts.entry(run.id()).or_default().note(&host, Instant::now());
         }
         let cancel = self.shared.leases.add(claimed.lease, &host, suspect, trusted_until);
+        run.ready.fetch_add(1, Ordering::Relaxed);
         self.ready.entry(run.id()).or_default().push_back(Assigned { claimed, run, cancel });
     }
 }

@@ -48,6 +48,8 @@ pub(super) struct JobRun {
     pub(super) limit: usize,
     /// Handed to workers and not ended.
     pub(super) running: AtomicUsize,
+    /// Claimed and waiting in the dispatcher for a place.
+    pub(super) ready: AtomicUsize,
     /// Whether the last claim found nothing.
     pub(super) dry: AtomicBool,
     /// What the store said last, and what this engine has added since it took the job up. Either may lag behind the
@@ -112,6 +114,7 @@ impl JobRun {
             plan,
             limit: limit.max(1),
             running: AtomicUsize::new(0),
+            ready: AtomicUsize::new(0),
             dry: AtomicBool::new(false),
             stored,
             added: AtomicU64::new(0),

@@ -39,8 +39,6 @@ pub(super) struct Shared<P> {
     pub(super) connections: AtomicUsize,
     /// Fetches in flight, over all jobs.
     pub(super) running: AtomicUsize,
-    /// Tasks that wait in the dispatcher for a place.
-    pub(super) ready: AtomicUsize,
     /// Room for sightings and discovered tasks between workers and committer: two batches.
     pub(super) room: Arc<Semaphore>,
     pub(super) wake_dispatcher: Notify,
@@ -86,7 +84,6 @@ impl<P: Pipeline> Shared<P> {
             counters: Counters::default(),
             connections: AtomicUsize::new(1),
             running: AtomicUsize::new(0),
-            ready: AtomicUsize::new(0),
             wake_dispatcher: Notify::new(),
             wake_supervisor: Notify::new(),
             jobs_changed: Notify::new(),
@@ -106,12 +103,6 @@ impl<P: Pipeline> Shared<P> {
     /// How many sightings and discovered tasks may be between workers and committer.
     pub(super) fn room_total(&self) -> usize {
         room_total(&self.options)
-    }
-
-    /// Whether little more can come before what waits for the committer is written: no task waits for a place, and no more
-    /// fetches run than outcomes wait.
-    pub(super) fn runs_dry(&self, waiting: usize) -> bool {
-        self.ready.load(Ordering::Relaxed) == 0 && waiting >= self.running.load(Ordering::Relaxed)
     }
 
     /// The jobs that this engine works on, by id.
