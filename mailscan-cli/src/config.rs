@@ -271,6 +271,12 @@ mod tests {
     }
 
     #[test]
+    fn few_connections_read_more_at_once_within_a_bound() {
+        let read = |in_flight| for_few(resumed("", &kept("--crawl")), in_flight).client.read_at_once >> 10;
+        assert_eq!([1, 128, 256, 1_000].map(read), [64, 64, 32, 16]);
+    }
+
+    #[test]
     fn a_job_that_was_told_nothing_gets_the_defaults() {
         let Fetching { client, pace, .. } = resumed("", &kept("--crawl"));
         let default = Pace::default();

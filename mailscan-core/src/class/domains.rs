@@ -12,7 +12,7 @@ use crate::recent::Recent;
 const DOMAINS: usize = 1 << 15;
 
 thread_local! {
-    static RECENT: RefCell<Recent> = const { RefCell::new(Recent::new(DOMAINS)) };
+    static RECENT: RefCell<Recent<32>> = const { RefCell::new(Recent::new(DOMAINS)) };
 }
 
 /// What `find` says of a domain, or said when it was asked last.

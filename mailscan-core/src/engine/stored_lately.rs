@@ -7,16 +7,21 @@ use crate::address::Address;
 use crate::recent::Recent;
 use crate::store::Sighting;
 
-/// The addresses remembered of a job, in at most 4 MiB.
-const ADDRESSES: usize = 1 << 17;
+/// The addresses of up to 29 bytes that are remembered of a job, in at most 4 MiB; most are as short.
+const SHORT: usize = 1 << 17;
+/// Those of up to 93 bytes, in at most 768 KiB.
+const LONG: usize = 1 << 13;
 
 /// The addresses of one job that were confirmed last.
 #[derive(Debug)]
-pub(super) struct StoredLately(Recent);
+pub(super) struct StoredLately {
+    short: Recent<32>,
+    long: Recent<96>,
+}
 
 impl Default for StoredLately {
     fn default() -> Self {
-        Self(Recent::new(ADDRESSES))
+        Self { short: Recent::new(SHORT), long: Recent::new(LONG) }
     }
 }
 
@@ -24,13 +29,22 @@ impl StoredLately {
     /// Notes addresses that are stored.
     pub(super) fn note<'a>(&mut self, addresses: impl IntoIterator<Item = &'a Address>) {
         for address in addresses {
-            self.0.note(address.as_str(), 0);
+            let text = address.as_str();
+            if text.len() <= Recent::<32>::LONGEST {
+                self.short.note(text, 0);
+            } else {
+                self.long.note(text, 0);
+            }
         }
     }
 
     /// Keeps the sightings of addresses that are not known to be stored.
     pub(super) fn retain_others(&mut self, sightings: &mut Vec<Sighting>) {
-        sightings.retain(|sighting| self.0.get(sighting.address.as_str()).is_none());
+        sightings.retain(|sighting| {
+            let text = sighting.address.as_str();
+            let met = if text.len() <= Recent::<32>::LONGEST { self.short.get(text) } else { self.long.get(text) };
+            met.is_none()
+        });
     }
 }
 
@@ -43,8 +57,10 @@ mod tests {
     use crate::extract::Form;
     use crate::job::JobId;
 
+    /// Every other one is a long one.
     fn address(n: usize) -> Address {
-        Address::parse(&format!("ann{n}@a.org")).unwrap()
+        let name = if n.is_multiple_of(2) { "ann" } else { "ann.of.the.department.for.people" };
+        Address::parse(&format!("{name}{n}@a.org")).unwrap()
     }
 
     fn others(lately: &mut StoredLately, numbers: std::ops::Range<usize>) -> usize {
@@ -67,5 +83,7 @@ mod tests {
         assert_eq!(others(&mut lately, 0..3), 3);
         lately.note([&address(1)]);
         assert_eq!(others(&mut lately, 0..3), 2);
+        lately.note([&address(2)]);
+        assert_eq!(others(&mut lately, 0..3), 1);
     }
 }

@@ -322,7 +322,13 @@ impl Pipeline for Counting {
 #[tokio::test(start_paused = true)]
 async fn what_most_pages_repeat_is_asked_for_and_not_written_again() {
     // Too long to be remembered as confirmed lately, so only the filter tells what may be old.
-    let addresses = |n: u64| (0..10).map(move |i| format!("user{i}.of{n}.with.a.long.name@host.org"));
+    let host = "department-for-people-with-long-names.".repeat(2);
+    let addresses = move |n: u64| {
+        (0..10).map({
+            let host = host.clone();
+            move |i| format!("user{i}.of{n}@{host}host.org")
+        })
+    };
     const NEW: u64 = 400;
     let script = Script::new(LATENCY, move |task| {
         let all: Vec<_> = addresses(number(task) % NEW).collect();
