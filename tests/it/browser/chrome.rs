@@ -103,8 +103,14 @@ fn missing() -> Option<&'static str> {
     ["chromedriver", "chromium"].into_iter().find(|program| !there(program).is_ok_and(|status| status.success()))
 }
 
-/// Starts the driver in a process group of its own; answers where it listens.
+/// Starts the driver; answers where it listens. It takes any port of the first kind of addresses and ends when another
+/// program has the same one of the second kind, as happens beside tests that hold thousands of connections.
 fn start_driver() -> (Child, u16) {
+    (0..5).find_map(|_| try_driver()).expect("chromedriver says where it listens")
+}
+
+/// Starts the driver in a process group of its own; `None` when it ends before it listens.
+fn try_driver() -> Option<(Child, u16)> {
     let mut child = Command::new("chromedriver")
         .arg("--port=0")
         .process_group(0)
@@ -118,9 +124,14 @@ fn start_driver() -> (Child, u16) {
         let (_, port) = line.split_once("started successfully on port ")?;
         port.trim_end_matches('.').parse().ok()
     });
+    let Some(port) = port else {
+        // Its output has ended, so it has as well.
+        child.wait().unwrap();
+        return None;
+    };
     // Nobody reads on, and a full pipe would stop it.
     std::thread::spawn(move || lines.for_each(drop));
-    (child, port.expect("chromedriver says where it listens"))
+    Some((child, port))
 }
 
 fn capabilities(profile: &str) -> serde_json::Map<String, Value> {
