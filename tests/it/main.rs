@@ -22,5 +22,7 @@ mod hostile;
 mod layering;
 // A PostgreSQL server of the tests' own.
 mod postgres;
+// What is not installed is told of.
+mod services;
 // The server over real sockets: every answer, every refusal, and the command that starts it.
 mod server;
