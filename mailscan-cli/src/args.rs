@@ -48,9 +48,9 @@ pub(crate) enum Command {
     /// Say how many workers a job would get and how long it should take
     #[command(after_help = "Example:\n  mailscan plan 1000000 --json")]
     Plan(Plan),
-    /// Print the addresses in files, folders and standard input
+    /// Print the addresses in files, folders, web archives and standard input
     #[command(
-        after_help = "Example:\n  mailscan scan ./site backup.sql.gz --format csv > found.csv\n  mailscan scan ./mail --include message_id,placeholder"
+        after_help = "Example:\n  mailscan scan ./site backup.sql.gz --format csv > found.csv\n  mailscan scan crawl.warc.gz --format jsonl\n  mailscan scan ./mail --include message_id,placeholder"
     )]
     Scan(Scan),
     /// Run a durable job until its target is reached
@@ -146,7 +146,7 @@ pub(crate) enum ScanFormat {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Scan {
-    /// Files and folders; `-` or nothing is standard input
+    /// Files, folders and web archives (WARC); `-` or nothing is standard input
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// How to write the addresses

@@ -4,6 +4,8 @@
 
 #[cfg(feature = "http")]
 mod agreed;
+#[cfg(any(feature = "http", feature = "files"))]
+mod content_type;
 #[cfg(feature = "http")]
 mod crowd;
 #[cfg(any(feature = "http", feature = "files"))]

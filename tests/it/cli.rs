@@ -1,5 +1,6 @@
 //! The command line as a user meets it: the built binary, its output, its errors and its exit codes.
 
+mod archives;
 mod demo;
 mod jobs;
 mod plan;

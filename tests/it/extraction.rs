@@ -3,6 +3,8 @@
 // Helpers fail as the tests that call them do.
 #![allow(clippy::unwrap_used)]
 
+// Web archives: their pages, codings and damage.
+mod archives;
 // A labelled sample of real pages.
 mod pages;
 // The public accuracy sets.

@@ -4,6 +4,7 @@
 //! Small files come whole, larger and compressed ones as a stream of [`Pieces`], so that a file of any length is read
 //! in constant memory. Nothing is written, and links to folders are not followed.
 
+mod archive;
 mod buffer;
 mod decode;
 mod folder;
@@ -35,6 +36,8 @@ const LIST_URLS: usize = 1_000;
 ///   tasks for the other names, so that it is not lost in silence.
 /// - A file of up to 1 MiB that is not compressed gives one document, any other a stream. A stream has no bound but
 ///   the file's end: the budget's size bounds one document, and a piece is far smaller.
+/// - A web archive (WARC, compressed or not) gives the pages in it, each a source of its own: the path of the archive,
+///   `#`, and the address of the page. Links in them are not followed.
 /// - A list gives a [`Work::Page`] for each of its URLs, up to 1,000 at a time, and itself again from where it
 ///   stopped. Lines that are empty or begin with `#` do not count; a line that is no URL is logged and skipped.
 #[derive(Clone, Debug, Default)]
@@ -124,15 +127,21 @@ impl Opened {
     }
 }
 
-fn document(piece: Piece, source: &Arc<str>) -> Document {
+fn document(piece: Piece, file: &Arc<str>) -> Document {
+    let source = piece.page.map_or_else(|| Arc::clone(file), |page| page_of_archive(file, &page).into());
     Document {
-        source: Arc::clone(source),
+        source,
         base: None,
         media: piece.media,
         body: Bytes::from(piece.bytes),
         offset: piece.offset,
         truncated: false,
     }
+}
+
+/// How a page of a web archive is called: by the archive and by its own address.
+pub fn page_of_archive(file: &str, page: &str) -> String {
+    format!("{file}#{page}")
 }
 
 /// Reads on a blocking thread for as long as somebody receives.

@@ -18,11 +18,10 @@ use hyper::{Response, StatusCode};
 use tokio::time::Instant;
 use url::Url;
 
-use super::media;
+use super::content_type::ContentType;
 use super::politeness::{JobLimit, Pace, Politeness, Turn};
 use super::robots::Rules;
 use crate::error::Result;
-use crate::extract::Media;
 use crate::fetch::{
     Discovered, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, HostLimit, Recall,
 };
@@ -30,7 +29,6 @@ use crate::job::{JobId, JobOptions};
 use crate::task::{Work, host_of};
 use crate::turns::SharedTurns;
 use body::{Bodies, Body};
-use charset::ContentType;
 use client::{Client, permanent};
 use robots_cache::RobotsCache;
 
@@ -141,7 +139,7 @@ impl HttpSource {
         };
         self.judge(&response, &turn)?;
         let declared = content_type(response.headers());
-        if declared.media(|| Media::Text).is_none() {
+        if declared.media(b"").is_none() {
             return Ok(Fetched::default());
         }
         let body = self.bodies.read(response, budget.body, deadline).await?;
@@ -346,14 +344,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 /// The text of a page; nothing when a body without a type turns out to be no text.
 fn document(url: Url, declared: &ContentType, mut body: Body, cap: usize) -> Fetched {
-    let Some(mut media) = declared.media(|| media::of_content(&body.bytes)) else { return Fetched::default() };
-    // Archives of mailing lists are called plain text.
-    if media == Media::Text && media::of_content(&body.bytes) == Media::Mail {
-        media = Media::Mail;
-    }
-    if !declared.essence.starts_with("text/") && media == Media::Text && charset::looks_binary(&body.bytes) {
-        return Fetched::default();
-    }
+    let Some(media) = declared.media(&body.bytes) else { return Fetched::default() };
     let text = charset::to_utf8(body.bytes.clone(), declared, media);
     // Decoded text may be longer than the bytes it came in.
     let truncated = body.truncated || text.len() > cap;

@@ -1,9 +1,11 @@
 //! The results of a scan, in the format asked for.
 
+use std::borrow::Cow;
 use std::io::{self, BufWriter, StdoutLock, Write};
 
 use mailscan_core::address::Address;
 use mailscan_core::class::Class;
+use mailscan_core::source::file::page_of_archive;
 use serde::Serialize;
 
 use super::Found;
@@ -70,10 +72,14 @@ impl Output {
 
 impl Writer {
     fn write(&mut self, source: &str, found: &Found) -> Result<()> {
-        let Found { address, offset, form, classes } = found;
+        let Found { address, page, offset, form, classes } = found;
+        let source = match page {
+            Some(page) => Cow::from(page_of_archive(source, page)),
+            None => Cow::from(source),
+        };
         let row = Row {
             email: Address::as_str(address),
-            source,
+            source: &source,
             offset: *offset,
             form: form.as_str(),
             classes: classes.iter().map(Class::as_str).collect(),
@@ -85,7 +91,7 @@ impl Writer {
                 out.write_all(b"\n")?;
             }
             Self::Csv(out) => {
-                let (email, source) = (safe_cell(row.email), safe_cell(source));
+                let (email, source) = (safe_cell(row.email), safe_cell(row.source));
                 out.write_record([&*email, &*source, &row.offset.to_string(), row.form, &row.classes.join(" ")])?;
             }
         }

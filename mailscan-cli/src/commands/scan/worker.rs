@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use mailscan_core::address::Address;
 use mailscan_core::class::{Class, ClassFilter, Classes};
@@ -20,6 +21,8 @@ const REMEMBERED: usize = 1 << 16;
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     pub(super) address: Address,
+    /// The page of a web archive that it is in.
+    pub(super) page: Option<Arc<str>>,
     pub(super) offset: u64,
     pub(super) form: Form,
     pub(super) classes: Classes,
@@ -88,15 +91,21 @@ impl Worker {
     fn read(&mut self, pieces: Pieces, searched: &mut Searched) -> io::Result<()> {
         let mut extractor = (self.asked.extract)();
         let mut pieces = pieces.searched_by(&extractor);
-        let mut take = |mention: Mention<'_>| take(&mut self.known, &self.asked, mention, searched);
-        let (mut bytes, mut result) = (0, Ok(()));
+        let mut take = |page: &Option<Arc<str>>, mention: Mention<'_>| {
+            take(&mut self.known, &self.asked, mention, page.as_ref(), searched);
+        };
+        let (mut bytes, mut result, mut page) = (0, Ok(()), None);
         loop {
             match pieces.next_view() {
                 Ok(Some(piece)) => {
                     bytes += piece.bytes.len() as u64;
+                    if piece.page != page.as_ref() {
+                        extractor.end(|mention| take(&page, mention));
+                        page = piece.page.cloned();
+                    }
                     // No machine of ours has a file beyond its own addresses.
                     let offset = usize::try_from(piece.offset).unwrap_or(usize::MAX);
-                    extractor.read(piece.bytes, offset, piece.media, &mut take);
+                    extractor.read(piece.bytes, offset, piece.media, |mention| take(&page, mention));
                 }
                 Ok(None) => break,
                 Err(error) => {
@@ -105,7 +114,7 @@ impl Worker {
                 }
             }
         }
-        extractor.end(take);
+        extractor.end(|mention| take(&page, mention));
         searched.bytes = bytes;
         self.buffer = pieces.into_memory();
         result
@@ -113,7 +122,13 @@ impl Worker {
 }
 
 /// Notes a finding, unless the thread knows its address.
-fn take(known: &mut HashSet<Address>, asked: &Asked, mention: Mention<'_>, searched: &mut Searched) {
+fn take(
+    known: &mut HashSet<Address>,
+    asked: &Asked,
+    mention: Mention<'_>,
+    page: Option<&Arc<str>>,
+    searched: &mut Searched,
+) {
     if known.contains(mention.as_bytes()) {
         return;
     }
@@ -126,7 +141,7 @@ fn take(known: &mut HashSet<Address>, asked: &Asked, mention: Mention<'_>, searc
     }
     known.insert(finding.address.clone());
     let offset = finding.span.start as u64;
-    searched.found.push(Found { address: finding.address, offset, form: finding.form, classes });
+    searched.found.push(Found { address: finding.address, page: page.cloned(), offset, form: finding.form, classes });
 }
 
 /// Only files and pipes are opened: a device among the paths would be waited for.

@@ -59,20 +59,16 @@ fn charset_of(start: &[u8], media: Option<Media>) -> Option<&'static Encoding> {
 }
 
 /// A reader of the text in UTF-8.
-pub(super) fn open(
-    reader: impl Read + Send + 'static,
-    coding: Coding,
-    media: Option<Media>,
-) -> Result<Box<dyn Read + Send>> {
+pub(super) fn open(reader: impl Read + Send + 'static, coding: Coding, media: Option<Media>) -> Box<dyn Read + Send> {
     match coding {
-        Coding::Charset(encoding) => Ok(transcoder(reader, encoding)),
+        Coding::Charset(encoding) => transcoder(reader, encoding),
         Coding::Gzip => {
             let decoder = MultiGzDecoder::new(BufReader::with_capacity(CHUNK, reader));
-            let (start, reader) = peek(decoder, START)?;
-            Ok(match charset_of(&start, media) {
+            let (start, reader) = peek(decoder, START);
+            match charset_of(&start, media) {
                 Some(encoding) => transcoder(reader, encoding),
                 None => Box::new(reader),
-            })
+            }
         }
     }
 }
@@ -81,11 +77,21 @@ fn transcoder(reader: impl Read + Send + 'static, encoding: &'static Encoding) -
     Box::new(Transcoder::new(reader, encoding.new_decoder_with_bom_removal()))
 }
 
-/// The first bytes of a reader, fewer at its end, and a reader that begins with them again.
-fn peek<R: Read>(mut reader: R, count: usize) -> Result<(Vec<u8>, impl Read + use<R>)> {
+/// The first bytes of a reader, fewer at its end or where it fails, and a reader that begins with them again and fails
+/// behind them.
+pub(super) fn peek<R: Read>(mut reader: R, count: usize) -> (Vec<u8>, impl Read + use<R>) {
     let mut start = Vec::with_capacity(count);
-    reader.by_ref().take(count as u64).read_to_end(&mut start)?;
-    Ok((start.clone(), Cursor::new(start).chain(reader)))
+    let failure = reader.by_ref().take(count as u64).read_to_end(&mut start).err();
+    (start.clone(), Cursor::new(start).chain(Failure(failure)).chain(reader))
+}
+
+/// A reader that fails once, or is empty.
+struct Failure(Option<std::io::Error>);
+
+impl Read for Failure {
+    fn read(&mut self, _: &mut [u8]) -> Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
 }
 
 /// Reads another encoding as UTF-8.
@@ -143,7 +149,7 @@ mod tests {
     fn text(bytes: Vec<u8>) -> (String, bool) {
         let Some(coding) = Coding::of(&bytes, None) else { return (String::from_utf8(bytes).unwrap(), false) };
         let mut text = String::new();
-        open(Cursor::new(bytes), coding, None).unwrap().read_to_string(&mut text).unwrap();
+        open(Cursor::new(bytes), coding, None).read_to_string(&mut text).unwrap();
         (text, coding == Coding::Gzip)
     }
 
@@ -212,9 +218,13 @@ mod tests {
 
     #[test]
     fn a_damaged_gzip_file_is_an_error() {
-        let mut bytes = gzip(&b"text ".repeat(1_000));
-        bytes.truncate(bytes.len() - 9);
-        let mut reader = open(Cursor::new(bytes), Coding::Gzip, None).unwrap();
-        assert!(reader.read_to_end(&mut Vec::new()).is_err());
+        let text = b"text ".repeat(1_000);
+        for length in [10, text.len()] {
+            let mut bytes = gzip(&text[..length]);
+            bytes.truncate(bytes.len() - 8);
+            let (mut reader, mut read) = (open(Cursor::new(bytes), Coding::Gzip, None), Vec::new());
+            assert!(reader.read_to_end(&mut read).is_err());
+            assert_eq!(read, text[..length], "what could be read comes first");
+        }
     }
 }

@@ -2,9 +2,13 @@
 //!
 //! A piece ends where no address can stand, so that searching piece by piece finds what searching the whole would.
 
-use std::io::{ErrorKind, Read, Result};
+use std::io::{Cursor, ErrorKind, Read, Result};
 use std::path::Path;
+use std::sync::Arc;
 
+use encoding_rs::{Encoding, UTF_8};
+
+use super::archive::{self, Archive, Damage, Page};
 use super::buffer::Buffer;
 use super::decode::{self, Coding};
 use crate::extract::{Extractor, Media, Search, border, charset, scan_into};
@@ -27,6 +31,8 @@ pub struct Piece {
     pub bytes: Vec<u8>,
     /// How to read it.
     pub media: Media,
+    /// The address of the page that it is a part of, in a web archive: where the page changes, another text begins.
+    pub page: Option<Arc<str>>,
 }
 
 /// A part of a file's text, in the memory of its [`Pieces`].
@@ -38,6 +44,8 @@ pub struct PieceView<'a> {
     pub bytes: &'a [u8],
     /// How to read it.
     pub media: Media,
+    /// The page that it is a part of, as in a [`Piece`].
+    pub page: Option<&'a Arc<str>>,
 }
 
 /// The text of a file, in pieces of about 1 MiB, read in constant memory: gzip and charsets are
@@ -48,7 +56,11 @@ pub struct PieceView<'a> {
 /// is no such place it ends anywhere: a run of 64 KiB that might be one address is none. Mail is cut anywhere, as its
 /// reader remembers what a piece began.
 ///
-/// An error ends the iteration; what could be read before it comes first.
+/// A web archive (WARC) is the texts of its pages, one after the other, by what the head of each says of it; those that are
+/// no text are passed over.
+///
+/// An error ends the iteration; what could be read before it comes first. Pages of an archive that cannot be decoded are
+/// one error together, after all others.
 pub struct Pieces {
     reader: Box<dyn Read + Send>,
     compressed: bool,
@@ -61,6 +73,10 @@ pub struct Pieces {
     given: usize,
     failed: Option<std::io::Error>,
     ended: bool,
+    /// Whose pages these are, if the file is a web archive.
+    archive: Option<Box<Archive>>,
+    page: Option<Arc<str>>,
+    damage: Damage,
     /// What tells whether a cut changes anything.
     search: Search,
 }
@@ -104,20 +120,50 @@ impl Pieces {
             given: 0,
             failed: None,
             ended: false,
+            archive: None,
+            page: None,
+            damage: Damage::default(),
             search: scan_into,
         };
-        while this.filled < decode::MARK && !this.ended {
-            this.read_some(&mut reader)?;
-        }
+        this.read_start(&mut reader)?;
         this.reader = Box::new(reader);
-        if let Some(coding) = this.coding() {
-            let start = std::io::Cursor::new(this.buffer.bytes()[..this.filled].to_vec());
-            let rest = std::mem::replace(&mut this.reader, Box::new(std::io::empty()));
-            this.reader = decode::open(start.chain(rest), coding, this.media)?;
+        if let Some(coding) = this.coding(None) {
+            this.undo(coding);
             this.compressed = coding == Coding::Gzip;
-            (this.filled, this.ended) = (0, false);
+        }
+        if this.compressed {
+            let mut reader = std::mem::replace(&mut this.reader, Box::new(std::io::empty()));
+            // An error here is one of the text.
+            this.failed = this.read_start(&mut reader).err();
+            this.ended |= this.failed.is_some();
+            this.reader = reader;
+        }
+        if this.buffer.bytes()[..this.filled].starts_with(archive::MAGIC) {
+            this.archive = Some(Box::new(Archive::new(this.take_reader())));
+            this.ended = true;
         }
         Ok(this)
+    }
+
+    /// Reads enough to tell what it is.
+    fn read_start(&mut self, reader: &mut impl Read) -> Result<()> {
+        while self.filled < decode::MARK.max(archive::MAGIC.len()) && !self.ended {
+            self.read_some(reader)?;
+        }
+        Ok(())
+    }
+
+    /// The reader, as if nothing had been read from it.
+    fn take_reader(&mut self) -> Box<dyn Read + Send> {
+        let start = Cursor::new(self.buffer.bytes()[..self.filled].to_vec());
+        self.filled = 0;
+        Box::new(start.chain(std::mem::replace(&mut self.reader, Box::new(std::io::empty()))))
+    }
+
+    /// Reads on through what undoes the coding.
+    fn undo(&mut self, coding: Coding) {
+        self.reader = decode::open(self.take_reader(), coding, self.media);
+        self.ended = false;
     }
 
     /// The same, cut so that `extractor` loses nothing by it. Without this nothing is lost by [`Extractor::new`].
@@ -126,9 +172,15 @@ impl Pieces {
         Self { search: extractor.search(), ..self }
     }
 
-    /// What has to be decoded of what was read.
-    fn coding(&mut self) -> Option<Coding> {
-        let coding = Coding::of(&self.buffer.bytes()[..self.filled], self.media)?;
+    /// What has to be decoded of what was read, where a head `declared` this charset or none did.
+    fn coding(&mut self, declared: Option<&'static Encoding>) -> Option<Coding> {
+        let start = &self.buffer.bytes()[..self.filled];
+        let coding = match declared {
+            Some(encoding) if Encoding::for_bom(start).is_none() && self.media != Some(Media::Mail) => {
+                Some(Coding::Charset(encoding)).filter(|_| encoding != UTF_8)?
+            }
+            _ => Coding::of(start, self.media)?,
+        };
         if let Coding::Charset(encoding) = coding {
             // Most pages in an old charset are ASCII, which shows when all of it is there.
             self.fill();
@@ -155,9 +207,13 @@ impl Pieces {
     /// # Errors
     /// Those of reading.
     pub fn next_piece(&mut self) -> Result<Option<(Piece, bool)>> {
-        let piece =
-            self.next_view()?.map(|view| Piece { offset: view.offset, bytes: view.bytes.to_vec(), media: view.media });
-        Ok(piece.map(|piece| (piece, self.ended && self.failed.is_none())))
+        let piece = self.next_view()?.map(|view| Piece {
+            offset: view.offset,
+            bytes: view.bytes.to_vec(),
+            media: view.media,
+            page: view.page.cloned(),
+        });
+        Ok(piece.map(|piece| (piece, self.ended && self.failed.is_none() && self.archive.is_none())))
     }
 
     /// The next piece, which lasts until the one after it is asked for. Nothing of it is copied.
@@ -169,16 +225,59 @@ impl Pieces {
         self.filled -= self.given;
         self.given = 0;
         self.fill();
-        let bytes = &self.buffer.bytes()[..self.filled];
-        if bytes.is_empty() {
-            return self.failed.take().map_or(Ok(None), Err);
+        while self.filled == 0 {
+            let failed = self.failed.take();
+            if self.archive.is_none() {
+                return failed.map_or(Ok(None), Err);
+            }
+            failed.inspect(|error| self.damage.note(self.page.as_ref(), error));
+            self.turn_page()?;
         }
+        let bytes = &self.buffer.bytes()[..self.filled];
         let media = *self.media.get_or_insert_with(|| media::of_content(bytes));
         let cut_anywhere = self.ended || media == Media::Mail;
         self.given = if cut_anywhere { self.filled } else { border::last(bytes, TAIL, (media, self.search), |_| true) };
         let offset = self.offset;
         self.offset += self.given as u64;
-        Ok(Some(PieceView { offset, bytes: &bytes[..self.given], media }))
+        Ok(Some(PieceView { offset, bytes: &bytes[..self.given], media, page: self.page.as_ref() }))
+    }
+
+    /// Begins the next page of the archive, which ends with the last.
+    fn turn_page(&mut self) -> Result<()> {
+        let page = match self.archive.as_mut().map_or(Ok(None), |archive| archive.next_page()) {
+            Ok(Some(page)) => page,
+            end => {
+                self.archive = None;
+                return end.map_or_else(Err, |_| self.damage.take().map_or(Ok(()), Err));
+            }
+        };
+        self.damage.pages += 1;
+        if let Err(error) = self.begin(page) {
+            self.damage.note(self.page.as_ref(), &error);
+            (self.filled, self.ended) = (0, true);
+        }
+        Ok(())
+    }
+
+    /// Begins a page; one that is no text is empty.
+    fn begin(&mut self, page: Page) -> Result<()> {
+        self.page = Some(page.url);
+        (self.media, self.offset, self.ended) = (None, 0, page.declared.media(&[]).is_none());
+        if self.ended {
+            return Ok(());
+        }
+        self.reader = page.body?;
+        self.fill();
+        self.media = page.declared.media(&self.buffer.bytes()[..self.filled]);
+        if self.media.is_none() {
+            (self.filled, self.ended, self.failed) = (0, true, None);
+            return Ok(());
+        }
+        if let Some(coding) = self.coding(page.declared.charset()) {
+            self.undo(coding);
+            self.fill();
+        }
+        Ok(())
     }
 
     /// Reads until the piece is full, the reader ends or it fails; a failure is kept for the next call.
@@ -286,7 +385,7 @@ mod tests {
         let pieces = Pieces::from_reader(Cursor::new(text.into_bytes()), "").unwrap().searched_by(&extractor);
         let (mut cuts, mut found) = (0, 0);
         for piece in pieces {
-            let Piece { offset, bytes, media } = piece.unwrap();
+            let Piece { offset, bytes, media, .. } = piece.unwrap();
             cuts += usize::from(offset > 0);
             extractor.read(&bytes, offset as usize, media, |_| found += 1);
         }

@@ -1,93 +1,18 @@
-//! What a body is and in which charset it is written: from its head where that tells, else from the body itself.
+//! In which charset a body is written: by its mark, its head, its own words, or its bytes.
 
 use bytes::Bytes;
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
 use crate::extract::{Media, charset};
+use crate::source::content_type::ContentType;
 use crate::source::declared;
 
 /// How far back the end of a cut text is looked for: more than an address takes, also with every character escaped.
 const LONGEST_WORD: usize = 4_096;
 
-/// A parsed `Content-Type`.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct ContentType {
-    /// Type and subtype, lower case; empty when there is none.
-    pub(crate) essence: String,
-    charset: Option<String>,
-}
-
-impl ContentType {
-    pub(crate) fn parse(value: &str) -> Self {
-        let mut parts = value.split(';');
-        let essence = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
-        let charset = parts.find_map(|part| {
-            let (name, value) = part.split_once('=')?;
-            let value = value.trim().trim_matches(['"', '\'']);
-            name.trim().eq_ignore_ascii_case("charset").then(|| value.to_owned())
-        });
-        Self { essence, charset }
-    }
-
-    /// How to read a body of this type; `None` when it is not text.
-    pub(crate) fn media(&self, body: impl FnOnce() -> Media) -> Option<Media> {
-        let (kind, subtype) = self.essence.split_once('/').unwrap_or((&self.essence, ""));
-        match (kind, subtype) {
-            ("", _) | ("application", "octet-stream" | "x-unknown" | "unknown") => Some(body()),
-            (_, "html" | "xml") => Some(Media::Html),
-            (_, subtype) if subtype.ends_with("+xml") => Some(Media::Html),
-            ("message", "rfc822" | "global" | "news") | ("application", "mbox") | ("multipart", _) => Some(Media::Mail),
-            ("text" | "message", _) => Some(Media::Text),
-            ("application", subtype) if is_text_like(subtype) => Some(Media::Text),
-            _ => None,
-        }
-    }
-}
-
-/// Application types that are text in all but name.
-fn is_text_like(subtype: &str) -> bool {
-    subtype.ends_with("+json")
-        || subtype.ends_with("+yaml")
-        || [
-            "json",
-            "ld+json",
-            "javascript",
-            "x-javascript",
-            "ecmascript",
-            "x-ndjson",
-            "jsonl",
-            "yaml",
-            "x-yaml",
-            "toml",
-            "sql",
-            "csv",
-            "rtf",
-            "x-sh",
-            "x-perl",
-            "x-python",
-            "x-ruby",
-            "x-csh",
-            "x-tcl",
-            "x-x509-ca-cert",
-            "pgp-keys",
-            "pgp-signature",
-            "graphql",
-            "x-httpd-php",
-            "x-tex",
-            "x-latex",
-            "manifest",
-        ]
-        .contains(&subtype)
-}
-
-/// Whether a body without a type is no text at all: it holds a NUL and no byte order mark.
-pub(crate) fn looks_binary(body: &[u8]) -> bool {
-    Encoding::for_bom(body).is_none() && memchr::memchr(0, &body[..body.len().min(declared::WINDOW)]).is_some()
-}
-
 /// The body in UTF-8, without its byte order mark: by that mark, its head, its own words, as UTF-8 where it is that, else
-/// as windows-1252. A body that is UTF-8 already is not
-/// copied, and one that is mail stays as it is: its parts have charsets of their own.
+/// as windows-1252. A body that is UTF-8 already is not copied, and one that is mail stays as it is: its parts have
+/// charsets of their own.
 pub(crate) fn to_utf8(body: Bytes, content_type: &ContentType, media: Media) -> Bytes {
     if media == Media::Mail {
         return body;
@@ -95,7 +20,7 @@ pub(crate) fn to_utf8(body: Bytes, content_type: &ContentType, media: Media) -> 
     if let Some((encoding, mark)) = Encoding::for_bom(&body) {
         return decode(body.slice(mark..), encoding);
     }
-    let declared = content_type.charset.as_deref().and_then(|label| declared::readable(label.as_bytes()));
+    let declared = content_type.charset();
     let encoding = declared.or_else(|| if media == Media::Html { declared::in_document(&body) } else { None });
     let guess = || if charset::is_utf8(&body) { UTF_8 } else { WINDOWS_1252 };
     let encoding = encoding.unwrap_or_else(guess);
@@ -174,26 +99,5 @@ mod tests {
         assert_eq!(cut("to ann@example.co", 99), "to");
         assert_eq!(cut("<p>ann@example.com</p>", 17), "<p");
         assert_eq!(cut("nogap", 3), "nog");
-    }
-
-    #[test]
-    fn only_text_is_read() {
-        let media = |value: &str| ContentType::parse(value).media(|| Media::Text);
-        assert_eq!(media("Text/HTML; charset=x"), Some(Media::Html));
-        assert_eq!(media("application/atom+xml"), Some(Media::Html));
-        assert_eq!(media("application/ld+json"), Some(Media::Text));
-        assert_eq!(media("message/rfc822"), Some(Media::Mail));
-        assert_eq!(media("application/mbox"), Some(Media::Mail));
-        assert_eq!(media("message/http"), Some(Media::Text));
-        assert_eq!(media(""), Some(Media::Text));
-        for other in ["image/png", "video/mp4", "application/pdf", "application/zip", "font/woff2"] {
-            assert_eq!(media(other), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn bodies_that_are_no_text_are_told() {
-        assert!(looks_binary(b"PK\x03\x04\0\0"));
-        assert!(!looks_binary(b"\xff\xfea\0"));
     }
 }

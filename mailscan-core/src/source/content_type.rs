@@ -1,0 +1,129 @@
+//! What a body is by its `Content-Type`, and by its first bytes where that says little.
+
+use encoding_rs::Encoding;
+
+use super::{declared, media};
+use crate::extract::Media;
+
+/// A parsed `Content-Type`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct ContentType {
+    /// Type and subtype, lower case; empty when there is none.
+    essence: String,
+    charset: Option<String>,
+}
+
+impl ContentType {
+    pub(crate) fn parse(value: &str) -> Self {
+        let mut parts = value.split(';');
+        let essence = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
+        let charset = parts.find_map(|part| {
+            let (name, value) = part.split_once('=')?;
+            let value = value.trim().trim_matches(['"', '\'']);
+            name.trim().eq_ignore_ascii_case("charset").then(|| value.to_owned())
+        });
+        Self { essence, charset }
+    }
+
+    /// Whether it is this type and subtype, in lower case.
+    #[cfg(feature = "files")]
+    pub(crate) fn is(&self, essence: &str) -> bool {
+        self.essence == essence
+    }
+
+    /// The charset it names, if that can be read.
+    pub(crate) fn charset(&self) -> Option<&'static Encoding> {
+        self.charset.as_deref().and_then(|label| declared::readable(label.as_bytes()))
+    }
+
+    /// How to read a body of this type that begins with these bytes; `None` when it is not text.
+    pub(crate) fn media(&self, start: &[u8]) -> Option<Media> {
+        let (kind, subtype) = self.essence.split_once('/').unwrap_or((&self.essence, ""));
+        let media = match (kind, subtype) {
+            ("", _) | ("application", "octet-stream" | "x-unknown" | "unknown") => media::of_content(start),
+            (_, "html" | "xml") => Media::Html,
+            (_, subtype) if subtype.ends_with("+xml") => Media::Html,
+            ("message", "rfc822" | "global" | "news") | ("application", "mbox") | ("multipart", _) => Media::Mail,
+            ("text" | "message", _) => Media::Text,
+            ("application", subtype) if is_text_like(subtype) => Media::Text,
+            _ => return None,
+        };
+        match media {
+            // Archives of mailing lists are called plain text.
+            Media::Text if media::of_content(start) == Media::Mail => Some(Media::Mail),
+            Media::Text if kind != "text" && looks_binary(start) => None,
+            media => Some(media),
+        }
+    }
+}
+
+/// Application types that are text in all but name.
+fn is_text_like(subtype: &str) -> bool {
+    subtype.ends_with("+json")
+        || subtype.ends_with("+yaml")
+        || [
+            "json",
+            "ld+json",
+            "javascript",
+            "x-javascript",
+            "ecmascript",
+            "x-ndjson",
+            "jsonl",
+            "yaml",
+            "x-yaml",
+            "toml",
+            "sql",
+            "csv",
+            "rtf",
+            "x-sh",
+            "x-perl",
+            "x-python",
+            "x-ruby",
+            "x-csh",
+            "x-tcl",
+            "x-x509-ca-cert",
+            "pgp-keys",
+            "pgp-signature",
+            "graphql",
+            "x-httpd-php",
+            "x-tex",
+            "x-latex",
+            "manifest",
+        ]
+        .contains(&subtype)
+}
+
+/// Whether a body without a type is no text at all: it holds a NUL and no byte order mark.
+fn looks_binary(body: &[u8]) -> bool {
+    Encoding::for_bom(body).is_none() && memchr::memchr(0, &body[..body.len().min(declared::WINDOW)]).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_text_is_read() {
+        let media = |value: &str| ContentType::parse(value).media(b"text");
+        assert_eq!(media("Text/HTML; charset=x"), Some(Media::Html));
+        assert_eq!(media("application/atom+xml"), Some(Media::Html));
+        assert_eq!(media("application/ld+json"), Some(Media::Text));
+        assert_eq!(media("message/rfc822"), Some(Media::Mail));
+        assert_eq!(media("application/mbox"), Some(Media::Mail));
+        assert_eq!(media("message/http"), Some(Media::Text));
+        assert_eq!(media(""), Some(Media::Text));
+        for other in ["image/png", "video/mp4", "application/pdf", "application/zip", "font/woff2"] {
+            assert_eq!(media(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn bodies_tell_what_their_type_does_not() {
+        let media = |value: &str, start: &[u8]| ContentType::parse(value).media(start);
+        assert_eq!(media("", b"PK\x03\x04\0\0"), None);
+        assert_eq!(media("application/octet-stream", b"\xff\xfea\0"), Some(Media::Text));
+        assert_eq!(media("", b"<!doctype html><p>"), Some(Media::Html));
+        assert_eq!(media("text/plain", b"From: ann@a.org\nTo: bob@b.org\nSubject: x\nDate: y\n\n"), Some(Media::Mail));
+        assert_eq!(media("text/plain", b"a\0b"), Some(Media::Text), "who says text is believed");
+    }
+}

@@ -1,0 +1,419 @@
+//! Web archives (WARC, ISO 28500): the pages that a crawl kept, one after the other.
+//!
+//! Takes a reader of the archive's bytes, of which gzip is undone already, and gives the page of each record to
+//! `pieces.rs` as a reader of its body, in constant memory. What a record says of its size bounds it, so a page that
+//! cannot be decoded costs no other.
+//!
+//! Pages are the records of answers, of resources and of texts that were made of pages (`response`, `resource`,
+//! `conversion`, and `continuation`, which is read as a text of its own). What the archive says of itself and of the crawl
+//! (`warcinfo`, `request`, `metadata`, `revisit`) was on no page and is passed over.
+
+use std::io::{BufRead, BufReader, Cursor, Error, ErrorKind, Read, Result, copy, sink};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+
+use super::decode::peek;
+use crate::source::content_type::ContentType;
+
+/// What every record begins with.
+pub(super) const MAGIC: &[u8] = b"WARC/";
+
+/// How much is read from the archive at a time.
+const CHUNK: usize = 64 << 10;
+/// The most bytes of the head of a record, and of that of the answer in it.
+const HEAD: u64 = 64 << 10;
+/// How much of an address of a page is kept.
+const LONGEST_URL: usize = 4_096;
+/// How many bytes tell whether a body is encoded as its head says.
+const START: usize = 64;
+/// The most content encodings laid over each other that are undone.
+const MAX_ENCODINGS: usize = 2;
+/// The largest window of a zstd body, as a power of two: the 8 MiB of RFC 9659.
+const ZSTD_WINDOW: u32 = 23;
+/// The most bytes that an encoded page is decoded to: more is a bomb.
+const MOST_DECODED: u64 = 1 << 30;
+
+type Body = Box<dyn Read + Send>;
+
+/// A page of an archive.
+pub(super) struct Page {
+    /// The address it was fetched from.
+    pub(super) url: Arc<str>,
+    /// What its head says it is.
+    pub(super) declared: ContentType,
+    /// Its body, or why that cannot be decoded. Ends early once the next page is asked for.
+    pub(super) body: Result<Body>,
+}
+
+/// What could not be decoded of an archive.
+#[derive(Debug, Default)]
+pub(super) struct Damage {
+    /// The pages begun so far.
+    pub(super) pages: u64,
+    damaged: u64,
+    /// What was wrong with the first.
+    first: Option<String>,
+}
+
+impl Damage {
+    /// Notes why a page could not be read whole.
+    pub(super) fn note(&mut self, page: Option<&Arc<str>>, error: &Error) {
+        self.damaged += 1;
+        self.first.get_or_insert_with(|| format!("{}: {error}", page.map_or("", |page| page)));
+    }
+
+    /// The error it comes to, once.
+    pub(super) fn take(&mut self) -> Option<Error> {
+        let Self { pages, damaged, first } = std::mem::take(self);
+        let message = |first| format!("{damaged} of its {pages} pages cannot be decoded, the first of them {first}");
+        Some(Error::new(ErrorKind::InvalidData, message(first?)))
+    }
+}
+
+/// An archive that is read from the beginning.
+pub(super) struct Archive {
+    records: Arc<Mutex<Records>>,
+}
+
+impl Archive {
+    pub(super) fn new(reader: Body) -> Self {
+        let reader = BufReader::with_capacity(CHUNK, reader);
+        Self { records: Arc::new(Mutex::new(Records { reader, number: 0, left: 0, broken: None })) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Records> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next page; what is left of the one before is passed over.
+    ///
+    /// # Errors
+    /// Those of reading, and [`ErrorKind::InvalidData`] for what is no record. Nothing can be read behind them.
+    pub(super) fn next_page(&mut self) -> Result<Option<Page>> {
+        loop {
+            let mut records = self.lock();
+            let Some(head) = records.next()? else { return Ok(None) };
+            if !matches!(head.get("warc-type"), "response" | "resource" | "conversion" | "continuation") {
+                continue;
+            }
+            let url = head.get("warc-target-uri").trim_matches(['<', '>']);
+            let url = url.get(..url.floor_char_boundary(LONGEST_URL)).unwrap_or_default().into();
+            let block = Block { records: Arc::clone(&self.records), number: records.number };
+            let declared = ContentType::parse(head.get("content-type"));
+            if !declared.is("application/http") {
+                return Ok(Some(Page { url, declared, body: Ok(Box::new(block)) }));
+            }
+            let mut first = Vec::new();
+            records.line_of_block(&mut first, HEAD)?;
+            if !first.starts_with(b"HTTP/") {
+                let body: Body = Box::new(Cursor::new(first).chain(block));
+                return Ok(Some(Page { url, declared: ContentType::default(), body: Ok(body) }));
+            }
+            let answer = Head::read(|line, most| records.line_of_block(line, most));
+            drop(records);
+            return match answer {
+                Ok(answer) => {
+                    let declared = ContentType::parse(answer.get("content-type"));
+                    Ok(Some(Page { url, declared, body: undo(block, &answer) }))
+                }
+                Err(error) if error.kind() == ErrorKind::InvalidData => {
+                    Ok(Some(Page { url, declared: ContentType::default(), body: Err(error) }))
+                }
+                Err(error) => Err(error),
+            };
+        }
+    }
+}
+
+/// The records of an archive, and the place in the one that is read.
+struct Records {
+    reader: BufReader<Body>,
+    /// The number of the record, from 1.
+    number: u64,
+    /// How many bytes of its block are left.
+    left: u64,
+    /// Why the archive cannot be read any further.
+    broken: Option<(ErrorKind, String)>,
+}
+
+impl Records {
+    /// Goes on to the next record and answers its head.
+    fn next(&mut self) -> Result<Option<Head>> {
+        if let Some((kind, message)) = self.broken.take() {
+            return Err(Error::new(kind, message));
+        }
+        let passed = copy(&mut self.reader.by_ref().take(self.left), &mut sink())?;
+        if passed < self.left {
+            return Err(self.cut_off());
+        }
+        (self.number, self.left) = (self.number + 1, 0);
+        let mut line = Vec::new();
+        while line.trim_ascii().is_empty() {
+            line.clear();
+            if self.line(&mut line, HEAD)? == 0 {
+                return Ok(None);
+            }
+        }
+        if !line.starts_with(MAGIC) {
+            return Err(self.damaged("does not begin with `WARC/`"));
+        }
+        let head = Head::read(|line, most| self.line(line, most)).map_err(|error| match error.kind() {
+            ErrorKind::InvalidData => self.damaged("has a head of more than 64 KiB"),
+            _ => error,
+        })?;
+        let length = head.get("content-length").parse();
+        self.left = length.map_err(|_| self.damaged("does not say how long it is"))?;
+        Ok(Some(head))
+    }
+
+    fn damaged(&self, what: &str) -> Error {
+        Error::new(ErrorKind::InvalidData, format!("record {} of the archive {what}", self.number))
+    }
+
+    fn cut_off(&self) -> Error {
+        let message = format!("the archive ends within its record {}", self.number);
+        Error::new(ErrorKind::UnexpectedEof, message)
+    }
+
+    /// Reads a line, or `most` bytes of it; answers how many, 0 at the end.
+    fn line(&mut self, line: &mut Vec<u8>, most: u64) -> Result<u64> {
+        Ok(self.reader.by_ref().take(most).read_until(b'\n', line)? as u64)
+    }
+
+    /// The same within the block of the record.
+    fn line_of_block(&mut self, line: &mut Vec<u8>, most: u64) -> Result<u64> {
+        let count = self.line(line, most.min(self.left))?;
+        self.left -= count;
+        Ok(count)
+    }
+
+    /// Reads from the block of the record.
+    fn read_block(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        if most == 0 {
+            return Ok(0);
+        }
+        let count = match self.reader.read(&mut buffer[..most]) {
+            Ok(0) => Err(self.cut_off()),
+            read => read,
+        };
+        if let Err(error) = &count
+            && error.kind() != ErrorKind::Interrupted
+        {
+            self.broken = Some((error.kind(), error.to_string()));
+        }
+        self.left -= *count.as_ref().unwrap_or(&0) as u64;
+        count
+    }
+}
+
+/// The block of a record, for as long as the archive has not gone on to the next.
+struct Block {
+    records: Arc<Mutex<Records>>,
+    number: u64,
+}
+
+impl Read for Block {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        if records.number == self.number { records.read_block(buffer) } else { Ok(0) }
+    }
+}
+
+/// The fields of a head by their names in lower case.
+struct Head(Vec<(String, String)>);
+
+impl Head {
+    /// Reads fields up to an empty line, or the end, by what reads a line of which at most so many bytes may come.
+    fn read(mut read_line: impl FnMut(&mut Vec<u8>, u64) -> Result<u64>) -> Result<Self> {
+        let (mut fields, mut left, mut line) = (Vec::<(String, String)>::new(), HEAD, Vec::new());
+        loop {
+            line.clear();
+            left = left.saturating_sub(read_line(&mut line, left)?);
+            if left == 0 {
+                return Err(Error::new(ErrorKind::InvalidData, "its head is longer than 64 KiB"));
+            }
+            let text = String::from_utf8_lossy(&line);
+            match (text.trim(), fields.last_mut()) {
+                ("", _) => return Ok(Self(fields)),
+                // A value may go on in the next line.
+                (more, Some((_, value))) if text.starts_with([' ', '\t']) => {
+                    value.push(' ');
+                    value.push_str(more);
+                }
+                (field, _) => {
+                    if let Some((name, value)) = field.split_once(':') {
+                        fields.push((name.trim_end().to_ascii_lowercase(), value.trim_start().to_owned()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The value of the first field of this name, or nothing.
+    fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value)
+    }
+}
+
+/// The body of an answer as its page was. Archives keep it as it came, or decoded under a head that says otherwise.
+fn undo(block: Block, answer: &Head) -> Result<Body> {
+    let mut body: Body = Box::new(block);
+    if answer.get("transfer-encoding").to_ascii_lowercase().contains("chunked") {
+        body = unchunk(body);
+    }
+    let encodings = answer.get("content-encoding").to_ascii_lowercase();
+    let encodings: Vec<_> =
+        encodings.split(',').map(str::trim).filter(|name| !matches!(*name, "" | "identity")).collect();
+    if encodings.len() > MAX_ENCODINGS {
+        let message = format!("{} content encodings lie over each other", encodings.len());
+        return Err(Error::new(ErrorKind::InvalidData, message));
+    }
+    for encoding in encodings.into_iter().rev() {
+        body = decode(body, encoding)?;
+    }
+    Ok(body)
+}
+
+fn unchunk(body: Body) -> Body {
+    let (start, body) = peek(body, START);
+    let digits = start.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let blanks = start[digits..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let behind = &start[digits + blanks..];
+    let is_chunked = (1..=16).contains(&digits) && matches!(behind, [b'\r' | b'\n' | b';', ..]);
+    if !is_chunked {
+        return Box::new(body);
+    }
+    let chunks = chunked_transfer::Decoder::new(BufReader::with_capacity(CHUNK, body));
+    Box::new(Chunks { chunks, ended: false })
+}
+
+/// The chunks of a body, whose decoder must not be asked again behind the last.
+struct Chunks<R: Read> {
+    chunks: chunked_transfer::Decoder<R>,
+    ended: bool,
+}
+
+impl<R: Read> Read for Chunks<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        if self.ended || buffer.is_empty() {
+            return Ok(0);
+        }
+        let count = self.chunks.read(buffer)?;
+        self.ended = count == 0;
+        Ok(count)
+    }
+}
+
+fn decode(body: Body, encoding: &str) -> Result<Body> {
+    let (start, body) = peek(body, START);
+    // RFC 1950: the method is 8, and both bytes together are a multiple of 31.
+    let is_zlib = matches!(start[..], [a, b, ..] if a & 0x0f == 8 && u16::from_be_bytes([a, b]) % 31 == 0);
+    let decoded: Body = match encoding {
+        "gzip" | "x-gzip" if start.starts_with(b"\x1f\x8b") => Box::new(MultiGzDecoder::new(body)),
+        "zstd" if start.starts_with(b"\x28\xb5\x2f\xfd") => {
+            let mut decoder = zstd::stream::read::Decoder::new(body)?;
+            decoder.window_log_max(ZSTD_WINDOW)?;
+            Box::new(decoder)
+        }
+        "gzip" | "x-gzip" | "zstd" => return Ok(Box::new(body)),
+        "deflate" if is_zlib => Box::new(ZlibDecoder::new(body)),
+        "deflate" if is_text(&start) => return Ok(Box::new(body)),
+        "deflate" => Box::new(DeflateDecoder::new(body)),
+        "br" if is_text(&start) => return Ok(Box::new(body)),
+        "br" => Box::new(brotli::Decompressor::new(body, CHUNK)),
+        other => {
+            let message = format!("the content encoding `{}` is not known", other.escape_debug());
+            return Err(Error::new(ErrorKind::InvalidData, message));
+        }
+    };
+    Ok(Box::new(Capped { body: decoded, left: MOST_DECODED }))
+}
+
+/// Whether these bytes are more likely a text than compressed.
+fn is_text(start: &[u8]) -> bool {
+    start.iter().all(|byte| *byte >= b' ' && *byte != 0x7f || byte.is_ascii_whitespace()) && start.is_ascii()
+}
+
+/// A decoded body that must not go on for ever.
+struct Capped {
+    body: Body,
+    left: u64,
+}
+
+impl Read for Capped {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let count = self.body.read(buffer)?;
+        let bomb = || Error::new(ErrorKind::InvalidData, "it decodes to more than 1 GiB");
+        self.left = self.left.checked_sub(count as u64).ok_or_else(bomb)?;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::source::file::Pieces;
+
+    #[test]
+    fn a_bomb_ends_in_an_error() {
+        let body = |left| Capped { body: Box::new(Cursor::new(vec![b' '; 100])), left };
+        assert_eq!(body(100).read_to_end(&mut Vec::new()).unwrap(), 100);
+        let error = body(99).read_to_end(&mut Vec::new()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn a_page_ends_where_the_next_begins() {
+        let record = |block: &str| {
+            let head = "WARC/1.1\r\nWARC-Type: resource\r\nContent-Length: ";
+            format!("{head}{}\r\n\r\n{block}\r\n\r\n", block.len())
+        };
+        let text = [record("first page"), record("second")].concat();
+        let mut archive = Archive::new(Box::new(Cursor::new(text)));
+        let mut first = archive.next_page().unwrap().unwrap().body.unwrap();
+        let mut start = [0; 5];
+        first.read_exact(&mut start).unwrap();
+        let mut second = archive.next_page().unwrap().unwrap().body.unwrap();
+        assert_eq!(first.read(&mut start).unwrap(), 0);
+        let mut text = String::new();
+        second.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "second");
+        assert!(archive.next_page().unwrap().is_none());
+    }
+
+    /// Parts of which archives are made, so that chance makes some that are nearly right.
+    fn parts() -> impl Strategy<Value = Vec<u8>> {
+        let part = prop_oneof![
+            Just(b"WARC/1.0\r\n".to_vec()),
+            Just(b"WARC-Type: response\r\n".to_vec()),
+            Just(b"Content-Type: application/http\r\n".to_vec()),
+            Just(b"HTTP/1.1 200 OK\r\n".to_vec()),
+            Just(b"Content-Encoding: gzip, deflate\r\n".to_vec()),
+            Just(b"Content-Encoding: br\r\n".to_vec()),
+            Just(b"Content-Encoding: zstd\r\n".to_vec()),
+            Just(b"Transfer-Encoding: chunked\r\n".to_vec()),
+            Just(b"\r\n".to_vec()),
+            Just(b"\x1f\x8b\x08\0\0\0\0\0\0\xff".to_vec()),
+            Just(b"\x28\xb5\x2f\xfd".to_vec()),
+            Just(b"ffffffffffffffff\r\n".to_vec()),
+            (0u64..60).prop_map(|length| format!("Content-Length: {length}\r\n").into_bytes()),
+            prop::collection::vec(any::<u8>(), 0..20),
+        ];
+        prop::collection::vec(part, 0..60).prop_map(|parts| [b"WARC/1.0\r\n".to_vec(), parts.concat()].concat())
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_it_holds_it_ends(archive in parts()) {
+            let mut failed = false;
+            for piece in Pieces::from_reader(Cursor::new(archive), "").unwrap() {
+                prop_assert!(!failed, "an error is the last");
+                failed = piece.is_err();
+            }
+        }
+    }
+}
