@@ -110,18 +110,14 @@ impl Archive {
                 let body: Body = Box::new(Cursor::new(first).chain(block));
                 return Ok(Some(Page { url, declared: ContentType::default(), body: Ok(body) }));
             }
-            let answer = Head::read(|line, most| records.line_of_block(line, most));
+            let answer = Head::read(|line, most| records.line_of_block(line, most))?;
             drop(records);
-            return match answer {
-                Ok(answer) => {
-                    let declared = ContentType::parse(answer.get("content-type"));
-                    Ok(Some(Page { url, declared, body: undo(block, &answer) }))
-                }
-                Err(error) if error.kind() == ErrorKind::InvalidData => {
-                    Ok(Some(Page { url, declared: ContentType::default(), body: Err(error) }))
-                }
-                Err(error) => Err(error),
+            let Some(answer) = answer else {
+                let body = Err(Error::new(ErrorKind::InvalidData, "its head is longer than 64 KiB"));
+                return Ok(Some(Page { url, declared: ContentType::default(), body }));
             };
+            let declared = ContentType::parse(answer.get("content-type"));
+            return Ok(Some(Page { url, declared, body: undo(block, &answer) }));
         }
     }
 }
@@ -158,10 +154,8 @@ impl Records {
         if !line.starts_with(MAGIC) {
             return Err(self.damaged("does not begin with `WARC/`"));
         }
-        let head = Head::read(|line, most| self.line(line, most)).map_err(|error| match error.kind() {
-            ErrorKind::InvalidData => self.damaged("has a head of more than 64 KiB"),
-            _ => error,
-        })?;
+        let head = Head::read(|line, most| self.line(line, most))?;
+        let head = head.ok_or_else(|| self.damaged("has a head of more than 64 KiB"))?;
         let length = head.get("content-length").parse();
         self.left = length.map_err(|_| self.damaged("does not say how long it is"))?;
         Ok(Some(head))
@@ -225,18 +219,19 @@ impl Read for Block {
 struct Head(Vec<(String, String)>);
 
 impl Head {
-    /// Reads fields up to an empty line, or the end, by what reads a line of which at most so many bytes may come.
-    fn read(mut read_line: impl FnMut(&mut Vec<u8>, u64) -> Result<u64>) -> Result<Self> {
+    /// Reads fields up to an empty line, or the end, by what reads a line of which at most so many bytes may come; `None`
+    /// when it is too long.
+    fn read(mut read_line: impl FnMut(&mut Vec<u8>, u64) -> Result<u64>) -> Result<Option<Self>> {
         let (mut fields, mut left, mut line) = (Vec::<(String, String)>::new(), HEAD, Vec::new());
         loop {
             line.clear();
             left = left.saturating_sub(read_line(&mut line, left)?);
             if left == 0 {
-                return Err(Error::new(ErrorKind::InvalidData, "its head is longer than 64 KiB"));
+                return Ok(None);
             }
             let text = String::from_utf8_lossy(&line);
             match (text.trim(), fields.last_mut()) {
-                ("", _) => return Ok(Self(fields)),
+                ("", _) => return Ok(Some(Self(fields))),
                 // A value may go on in the next line.
                 (more, Some((_, value))) if text.starts_with([' ', '\t']) => {
                     value.push(' ');
