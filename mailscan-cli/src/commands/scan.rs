@@ -62,9 +62,10 @@ pub(crate) fn run(typed: &args::Scan) -> Result<Exit> {
     if !typed.quiet {
         eprintln!("{}", summary.line());
     }
-    Ok(match (summary.unreadable, summary.files) {
-        (0, _) => Exit::Done,
-        (_, 0) => Exit::Failed,
+    // What comes before damage counts, so a file that has some is not nothing.
+    Ok(match (summary.unreadable, summary.files, summary.bytes) {
+        (0, ..) => Exit::Done,
+        (_, 0, 0) => Exit::Failed,
         _ => Exit::DoneWithErrors,
     })
 }
@@ -78,7 +79,7 @@ impl Summary {
     fn count(&mut self, searched: &Searched) {
         self.bytes += searched.bytes;
         match &searched.error {
-            None => self.files += 1,
+            None => self.files += u64::from(searched.ended),
             Some(reason) => self.unreadable(reason),
         }
     }

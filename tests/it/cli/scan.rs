@@ -60,6 +60,44 @@ fn many_files_come_in_order_however_they_are_searched() {
 }
 
 #[test]
+fn large_files_come_in_order_too() {
+    let folder = TempDir::new().unwrap();
+    let mut expected = String::new();
+    for file in 0..6 {
+        // Some are several parts, and each has addresses of the one before.
+        let numbers = file * 30_000..file * 30_000 + if file % 2 == 0 { 60_000 } else { 20 };
+        let text: String = numbers.map(|n| format!("user{n}@host.org\n")).collect();
+        write(folder.path(), &format!("{file}"), &text);
+        expected.push_str(&text);
+    }
+    let mut seen = std::collections::HashSet::new();
+    let expected: Vec<_> = expected.lines().filter(|line| seen.insert(*line)).collect();
+    let ran = run_in(folder.path(), &["scan", "."]);
+    assert!(ran.out.lines().collect::<Vec<_>>() == expected);
+    assert!(ran.err.contains(" in 6 files "), "{}", ran.err);
+}
+
+#[test]
+fn what_is_found_is_written_before_the_input_ends() {
+    let mut child = Command::new(binary()).arg("scan").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let many: String = (0..400_000).map(|n| format!("user{n}@host.org\n")).collect();
+    let writer = std::thread::spawn(move || {
+        input.write_all(many.as_bytes()).unwrap();
+        input
+    });
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    output.read_line(&mut first).unwrap();
+    assert_eq!(first, "user0@host.org\n");
+    // The rest is read, or the writer would wait for ever.
+    let rest = std::thread::spawn(move || output.lines().count());
+    drop(writer.join().unwrap());
+    assert_eq!(rest.join().unwrap(), 399_999);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn rows_name_the_source_the_place_and_the_form() {
     let folder = folder();
     let ran = run_in(folder.path(), &["scan", "b/packed", "a.txt", "--format", "jsonl"]);
@@ -216,6 +254,8 @@ fn what_cannot_be_read_is_named() {
     let ran = run_in(folder.path(), &["scan", "broken.gz", "a.txt"]);
     assert_eq!(ran.code, 3, "{}", ran.err);
     assert!(ran.err.contains("broken.gz"), "{}", ran.err);
+    let ran = run_in(folder.path(), &["scan", "broken.gz"]);
+    assert_eq!((ran.code, &ran.out[..]), (3, "ann@a.org\n"), "what came before the damage counts");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The search itself: files side by side on all cores, results in the order of the files.
+//! The search itself: files side by side on all cores, results in the order of the files. What a large file holds comes in
+//! parts, once it is its turn, so that neither its reader nor whoever waits for it has to hold all of it.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -50,7 +51,11 @@ fn work<I: Iterator<Item = Input>>(turns: &Turns<I>, asked: &Asked, sender: &Syn
             Turn::Over => break,
         };
         if let Some((number, input)) = &next {
-            let searched = worker.search(input);
+            let searched = worker.search(input, |part| {
+                // What waits here is of earlier inputs, whose turn is before this one's.
+                let sent = results.is_empty() || sender.send(std::mem::take(&mut results)).is_ok();
+                sent && turns.wait_for(*number) && sender.send(vec![(*number, part)]).is_ok()
+            });
             bytes += searched.bytes;
             results.push((*number, searched));
         }
@@ -81,6 +86,11 @@ fn in_order<I: Iterator<Item = Input>>(
     for results in receiver {
         for (number, searched) in results {
             let place = number - turn;
+            if !searched.ended {
+                // Parts come when it is their turn.
+                take(searched)?;
+                continue;
+            }
             if waiting.len() <= place {
                 waiting.resize_with(place + 1, || None);
             }
@@ -109,7 +119,10 @@ struct State<I> {
     taken: usize,
     /// How many threads wait for results to be taken.
     waiting: usize,
+    /// There is no further input.
     over: bool,
+    /// Nobody takes results any more.
+    stopped: bool,
 }
 
 enum Turn {
@@ -123,7 +136,7 @@ enum Turn {
 
 impl<I: Iterator<Item = Input>> Turns<I> {
     fn new(inputs: I) -> Self {
-        let state = State { inputs, next: 0, taken: 0, waiting: 0, over: false };
+        let state = State { inputs, next: 0, taken: 0, waiting: 0, over: false, stopped: false };
         Self { state: Mutex::new(state), moved: Condvar::new() }
     }
 
@@ -150,9 +163,19 @@ impl<I: Iterator<Item = Input>> Turns<I> {
 
     /// Waits until the next input is near enough.
     fn wait(&self) {
+        self.wait_while(|state| !state.over && state.is_too_far());
+    }
+
+    /// Waits until the results of all inputs before this one have been taken; answers whether anybody still takes any.
+    fn wait_for(&self, number: usize) -> bool {
+        self.wait_while(|state| state.taken < number);
+        !self.lock().stopped
+    }
+
+    fn wait_while(&self, mut is_early: impl FnMut(&State<I>) -> bool) {
         let mut state = self.lock();
         state.waiting += 1;
-        let state = self.moved.wait_while(state, |state| !state.over && state.is_too_far());
+        let state = self.moved.wait_while(state, |state| !state.stopped && is_early(state));
         state.unwrap_or_else(PoisonError::into_inner).waiting -= 1;
     }
 
@@ -165,7 +188,9 @@ impl<I: Iterator<Item = Input>> Turns<I> {
     }
 
     fn stop(&self) {
-        self.lock().over = true;
+        let mut state = self.lock();
+        (state.over, state.stopped) = (true, true);
+        drop(state);
         self.moved.notify_all();
     }
 }

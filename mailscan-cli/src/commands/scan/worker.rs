@@ -14,8 +14,10 @@ use mailscan_core::suppression::Suppression;
 
 use super::inputs::Input;
 
-/// How many addresses a thread takes on to the next file; what it forgets is only handed over once more.
+/// How many addresses a thread takes on to the next file, or part of one; what it forgets is only handed over once more.
 const REMEMBERED: usize = 1 << 16;
+/// How many findings of a file make a part of it.
+const PART: usize = 1 << 14;
 
 /// The first mention of an address in a file.
 #[derive(Clone, Debug)]
@@ -28,10 +30,12 @@ pub(super) struct Found {
     pub(super) classes: Classes,
 }
 
-/// A searched input. What was found before an error counts.
+/// A searched input, or a part of one. What was found before an error counts.
 #[derive(Debug, Default)]
 pub(super) struct Searched {
     pub(super) source: String,
+    /// Whether it is all, or the last part.
+    pub(super) ended: bool,
     pub(super) bytes: u64,
     /// The addresses that the thread had not met in an earlier input.
     pub(super) found: Vec<Found>,
@@ -39,6 +43,17 @@ pub(super) struct Searched {
     /// of them may have been found.
     pub(super) left_out: HashMap<String, Class>,
     pub(super) error: Option<String>,
+}
+
+impl Searched {
+    /// What was found since the last part, once that is enough to be handed over.
+    fn part(&mut self) -> Option<Self> {
+        if self.found.len() + self.left_out.len() < PART {
+            return None;
+        }
+        let next = Self { source: self.source.clone(), ..Self::default() };
+        Some(std::mem::replace(self, next))
+    }
 }
 
 /// Makes the extractor that a scan was asked for.
@@ -67,18 +82,20 @@ impl Worker {
         Self { asked, buffer: Vec::new(), known: HashSet::new() }
     }
 
-    pub(super) fn search(&mut self, input: &Input) -> Searched {
-        if self.known.len() > REMEMBERED {
-            self.known.clear();
-        }
+    /// Searches an input. One with many addresses is handed over in parts, for as long as `hand_over` wants them; the last
+    /// is the answer.
+    pub(super) fn search(&mut self, input: &Input, hand_over: impl FnMut(Searched) -> bool) -> Searched {
         let (source, opened) = match input {
-            Input::Broken(reason) => return Searched { error: Some(reason.clone()), ..Searched::default() },
+            Input::Broken(reason) => {
+                return Searched { error: Some(reason.clone()), ended: true, ..Searched::default() };
+            }
             Input::Stdin => ("(standard input)".to_owned(), Pieces::from_reader(io::stdin(), "")),
             Input::Named(path) => (path.to_string_lossy().into_owned(), readable(path).and_then(|()| self.open(path))),
             Input::Listed(path) => (path.to_string_lossy().into_owned(), self.open(path)),
         };
         let mut searched = Searched { source, ..Searched::default() };
-        let result = opened.and_then(|pieces| self.read(pieces, &mut searched));
+        let result = opened.and_then(|pieces| self.read(pieces, &mut searched, hand_over));
+        searched.ended = true;
         searched.error = result.err().map(|error| format!("cannot read `{}`: {error}", searched.source));
         searched
     }
@@ -88,17 +105,24 @@ impl Worker {
         Pieces::in_memory(file, &path.to_string_lossy(), std::mem::take(&mut self.buffer))
     }
 
-    fn read(&mut self, pieces: Pieces, searched: &mut Searched) -> io::Result<()> {
+    fn read(
+        &mut self,
+        pieces: Pieces,
+        searched: &mut Searched,
+        mut hand_over: impl FnMut(Searched) -> bool,
+    ) -> io::Result<()> {
         let mut extractor = (self.asked.extract)();
         let mut pieces = pieces.searched_by(&extractor);
-        let mut take = |page: &Option<Arc<str>>, mention: Mention<'_>| {
-            take(&mut self.known, &self.asked, mention, page.as_ref(), searched);
-        };
-        let (mut bytes, mut result, mut page) = (0, Ok(()), None);
-        loop {
+        let (mut page, mut wanted) = (None, true);
+        let result = loop {
+            if self.known.len() > REMEMBERED {
+                self.known.clear();
+            }
+            let mut take = |page: &Option<Arc<str>>, mention: Mention<'_>| {
+                take(&mut self.known, &self.asked, mention, page.as_ref(), searched);
+            };
             match pieces.next_view() {
-                Ok(Some(piece)) => {
-                    bytes += piece.bytes.len() as u64;
+                Ok(Some(piece)) if wanted => {
                     if piece.page != page.as_ref() {
                         extractor.end(|mention| take(&page, mention));
                         page = piece.page.cloned();
@@ -106,16 +130,15 @@ impl Worker {
                     // No machine of ours has a file beyond its own addresses.
                     let offset = usize::try_from(piece.offset).unwrap_or(usize::MAX);
                     extractor.read(piece.bytes, offset, piece.media, |mention| take(&page, mention));
+                    searched.bytes += piece.bytes.len() as u64;
                 }
-                Ok(None) => break,
-                Err(error) => {
-                    result = Err(error);
-                    break;
+                end => {
+                    extractor.end(|mention| take(&page, mention));
+                    break end.map(|_| ());
                 }
             }
-        }
-        extractor.end(|mention| take(&page, mention));
-        searched.bytes = bytes;
+            wanted = searched.part().is_none_or(&mut hand_over);
+        };
         self.buffer = pieces.into_memory();
         result
     }
