@@ -8,10 +8,10 @@ use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
 use mailscan_core::class::Classes;
 use mailscan_core::extract::Form;
 use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob};
-use mailscan_core::lease::NodeId;
-use mailscan_core::queue::{ClaimRequest, Pushed, Queue, Share};
+use mailscan_core::lease::{Lease, NodeId, Settle, Verdict};
+use mailscan_core::queue::{ClaimRequest, Pushed, Queue, Settled, Share};
 use mailscan_core::store::{Inserted, NodeBeat, Sighting, Store, Transition};
-use mailscan_core::task::{NewTask, Work};
+use mailscan_core::task::{NewTask, TaskId, Work};
 use mailscan_core::{Address, ErrorKind};
 use rusqlite::Connection;
 
@@ -96,14 +96,18 @@ async fn an_older_schema_is_migrated_with_its_data() {
         .unwrap();
     let sql = "INSERT INTO address VALUES (1, 1, ?1, 0, 'Ann@a.org', 1, 7, 'plain', 0)";
     connection.execute(sql, [address.fingerprint().cast_signed()]).unwrap();
-    let sql = "INSERT INTO task (job, fingerprint, probe, kind, locator, host, depth, state, due)
-        VALUES (1, ?1, 0, 'page', ?2, 'a.org', 0, ?3, 0)";
+    let sql = "INSERT INTO task (job, fingerprint, probe, kind, locator, host, depth, state, due, fence)
+        VALUES (1, ?1, 0, 'page', ?2, 'a.org', 0, ?3, 0, ?4)";
     for n in 0..1_000 {
         let NewTask { work, .. } = page(n);
-        let state = if n < 600 { 4 } else { 0 };
-        connection.execute(sql, (work.fingerprint().cast_signed(), work.locator(), state)).unwrap();
+        let (state, fence) = match n {
+            0..600 => (4, 1),
+            600..610 => (3, 2),
+            _ => (0, 0),
+        };
+        connection.execute(sql, (work.fingerprint().cast_signed(), work.locator(), state, fence)).unwrap();
     }
-    connection.execute_batch("INSERT INTO task_count VALUES (1, 400, 0, 0, 0, 600, 0, 0, 0)").unwrap();
+    connection.execute_batch("INSERT INTO task_count VALUES (1, 390, 0, 0, 10, 600, 0, 0, 0)").unwrap();
     drop(connection);
     let database = open(&path);
     assert_eq!(database.job(JobId(1)).await.unwrap().unwrap().key, "old");
@@ -121,7 +125,21 @@ async fn an_older_schema_is_migrated_with_its_data() {
     let pushed = database.push(&(0..1_001).map(page).collect::<Vec<_>>()).await.unwrap();
     let known = pushed.iter().filter(|pushed| matches!(pushed, Pushed::Duplicate(_))).count();
     assert_eq!((known, matches!(pushed[1_000], Pushed::New(_))), (1_000, true), "and so is what was pushed");
-    assert_eq!(database.depth(JobId(1)).await.unwrap().pending, 401);
+    let depth = database.depth(JobId(1)).await.unwrap();
+    assert_eq!((depth.pending, depth.leased), (391, 10));
+    let done = |id, fence| {
+        let lease = Lease { job: JobId(1), task: TaskId(id), fence };
+        Settle::new(lease, Verdict::Done)
+    };
+    let settled = database.settle(&[done(1, 1), done(601, 2), done(602, 1), done(611, 0)]).await.unwrap();
+    assert_eq!(settled, [Settled::Repeated, Settled::Applied, Settled::Lost, Settled::Lost], "leases are as they were");
+    assert_eq!(database.settle(&[done(601, 2)]).await.unwrap(), [Settled::Repeated]);
+    assert_eq!(database.sweep(NonZeroUsize::new(100).unwrap()).await.unwrap().returned, 9);
+    let claimed = database.claim(&claim(1_000)).await.unwrap();
+    assert_eq!(claimed.len(), 400);
+    let swept = claimed.iter().filter(|claimed| (602..=610).contains(&claimed.lease.task.0));
+    assert!(swept.clone().all(|claimed| claimed.lease.fence == 4 && claimed.task.crashes == 1));
+    assert_eq!(swept.count(), 9);
     drop(database);
     assert!(latest > 1);
     assert_eq!(version(&path), latest);

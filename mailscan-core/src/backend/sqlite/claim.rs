@@ -9,13 +9,14 @@ use rusqlite::{CachedStatement, OptionalExtension, params};
 
 use super::convert::{claimed, int, limit};
 use super::failure::Failure;
-use super::queue::Moves;
+use super::queue::{Moves, make_ready};
 use super::writer::Session;
 use crate::backend::ready::{State, due_at, due_by};
 use crate::clock::Timestamp;
 use crate::job::JobId;
-use crate::lease::Claimed;
+use crate::lease::{Claimed, Lease};
 use crate::queue::{ClaimRequest, QueueLimits, Share};
+use crate::task::Work;
 
 /// How many delayed tasks of a job one claim makes ready at most.
 const PROMOTIONS: i64 = 4_096;
@@ -69,7 +70,9 @@ impl Claim<'_, '_> {
         let mut promote = self.session.connection.prepare_cached(sql!("task_promote"))?;
         let mut rows = promote.query(params![int(job.0), int(due_by(now)), limits.suspect_after, PROMOTIONS])?;
         while let Some(row) = rows.next()? {
-            self.moves.note(job, Some(State::Delayed), row.get::<_, u32>(0)? as usize, 1);
+            let host = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
+            let state = make_ready(self.session.connection, (row.get(0)?, job, row.get(1)?), host, row.get(3)?)?;
+            self.moves.note(job, Some(State::Delayed), state, 1);
         }
         Ok(())
     }
@@ -79,14 +82,15 @@ impl Claim<'_, '_> {
         share.limit.saturating_sub(self.by_job.get(&share.job).copied().unwrap_or(0))
     }
 
-    /// Leases one task.
+    /// Leases one task, which is taken from where it was.
     fn lease(&mut self, lease: &mut CachedStatement<'_>, mut task: Claimed, from: State) -> Result<(), Failure> {
-        if lease.execute(params![int(task.lease.task.0), self.end])? == 1 {
-            task.lease.fence += 1;
-            self.moves.note(task.task.job, Some(from), State::Leased as usize, 1);
-            *self.by_job.entry(task.task.job).or_default() += 1;
-            self.claimed.push(task);
-        }
+        task.lease.fence += 1;
+        let Lease { job, task: id, fence } = task.lease;
+        let marked = matches!(task.task.work, Work::List { .. });
+        lease.execute(params![int(id.0), int(job.0), int(fence), self.end, marked])?;
+        self.moves.note(job, Some(from), State::Leased as usize, 1);
+        *self.by_job.entry(job).or_default() += 1;
+        self.claimed.push(task);
         Ok(())
     }
 
@@ -117,12 +121,13 @@ impl Claim<'_, '_> {
         self.suspects_by_host.clear();
         candidates.sort_by_key(|(task, due, ..)| (task.task.crashes, *due));
         let mut taken = 0;
+        let mut take = self.session.connection.prepare_cached(sql!("task_suspect_take"))?;
         let mut lease = self.session.connection.prepare_cached(sql!("task_lease"))?;
         for (task, _, host, share) in candidates {
             if taken < self.request.suspects && self.left(share) > 0 {
-                let before = self.claimed.len();
+                take.execute([int(task.lease.task.0)])?;
                 self.lease(&mut lease, task, State::Suspect)?;
-                taken += self.claimed.len() - before;
+                taken += 1;
                 *self.suspects_by_host.entry((share.job, host)).or_default() += 1;
             }
         }
@@ -186,18 +191,20 @@ impl Claim<'_, '_> {
         }
         let suspects = self.suspects_by_host.get(&(share.job, host.to_owned())).copied().unwrap_or(0);
         let most = self.request.most_of(host).saturating_sub(suspects).min(self.left(share));
-        let mut tasks = Vec::new();
-        {
-            let mut select = self.session.connection.prepare_cached(sql!("task_of_host"))?;
-            let mut rows = select.query(params![int(share.job.0), host, limit(most)])?;
-            while let Some(row) = rows.next()? {
-                tasks.push(claimed(row)?);
-            }
-        }
-        let count = tasks.len();
-        let mut lease = self.session.connection.prepare_cached(sql!("task_lease"))?;
-        for task in tasks {
+        let connection = self.session.connection;
+        let mut select = connection.prepare_cached(sql!("task_of_host"))?;
+        let mut lease = connection.prepare_cached(sql!("task_lease"))?;
+        let mut rows = select.query(params![int(share.job.0), host, limit(most)])?;
+        let (mut count, mut last) = (0, None);
+        while let Some(row) = rows.next()? {
+            let task = claimed(row)?;
+            last = Some((row.get::<_, i64>(8)?, int(task.lease.task.0)));
             self.lease(&mut lease, task, State::Pending)?;
+            count += 1;
+        }
+        drop(rows);
+        if let Some((due, task)) = last {
+            connection.prepare_cached(sql!("task_take"))?.execute(params![int(share.job.0), host, due, task])?;
         }
         Ok(count)
     }

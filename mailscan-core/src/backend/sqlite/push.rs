@@ -81,6 +81,7 @@ pub(super) fn push<'a>(
 ) -> Result<Vec<Pushed>, Failure> {
     let connection = session.connection;
     let mut insert = connection.prepare_cached(sql!("task_insert"))?;
+    let mut ready = connection.prepare_cached(sql!("task_ready"))?;
     let mut look = connection.prepare_cached(sql!("task_work"))?;
     let mut intakes = BTreeMap::new();
     let mut moves = Moves::default();
@@ -101,9 +102,10 @@ pub(super) fn push<'a>(
             pushed.push(Pushed::OverLimit);
             continue;
         };
-        let due = int(session.memory.order.next(now));
-        insert.execute(params![int(new.job.0), work.kind, work.locator, new.work.host(), new.depth, due])?;
+        let (job, host, due) = (int(new.job.0), new.work.host(), int(session.memory.order.next(now)));
+        insert.execute(params![job, work.kind, work.locator, host, new.depth, due])?;
         let id = connection.last_insert_rowid();
+        ready.execute(params![job, host, due, id])?;
         pushed.push(Pushed::New(TaskId(id.cast_unsigned())));
         intake.total = Some(total + 1);
         intake.fresh.insert((fingerprint, id), work);

@@ -1,5 +1,9 @@
 //! The queue in SQLite: renewals, settlements and sweeps. Pushes are in `push.rs`, claims in `claim.rs`.
 //!
+//! A task's row is written when it is pushed and when something becomes of it that is not usual. What is ready and what is
+//! leased stand in two narrow tables, and a task that is done in its first delivery only goes through them
+//! (`sql/migrations/0014_ready_and_leases.sql` says how a state and a fence are read).
+//!
 //! Each call is one operation of the writer. The counts of a job move in the same transaction as its tasks.
 
 use std::collections::{BTreeMap, HashMap};
@@ -90,6 +94,50 @@ fn renew(session: &mut Session<'_>, leases: &[Lease], end: u64) -> Result<Vec<Re
     leases.iter().map(&mut one).collect()
 }
 
+/// Puts a task among those that are ready, unless its state is another.
+pub(super) fn make_ready(
+    connection: &Connection,
+    (state, job, task): (u32, JobId, i64),
+    host: &str,
+    due: i64,
+) -> Result<usize, Failure> {
+    if state == State::Pending as u32 {
+        connection.prepare_cached(sql!("task_ready"))?.execute(params![int(job.0), host, due, task])?;
+    }
+    Ok(state as usize)
+}
+
+/// Ends the lease of one settlement and tells the task's row; answers the state of the task since, or `None` when the
+/// lease is not held.
+fn end_lease(
+    session: &mut Session<'_>,
+    Settle { lease, verdict, .. }: &Settle,
+    limits: QueueLimits,
+    now: Timestamp,
+) -> Result<Option<usize>, Failure> {
+    let connection = session.connection;
+    let (task, fence) = (int(lease.task.0), int(lease.fence));
+    if connection.prepare_cached(sql!("task_unlease"))?.execute(params![task, int(lease.job.0), fence])? != 1 {
+        return Ok(None);
+    }
+    let state = State::after(verdict, State::Pending);
+    if matches!(verdict, Verdict::Done | Verdict::Failed { .. }) {
+        let error = if let Verdict::Failed { message, .. } = verdict { Some(message) } else { None };
+        connection.prepare_cached(sql!("task_end"))?.execute(params![task, fence, state as i64, error])?;
+        return Ok(Some(state as usize));
+    }
+    let due = int(match verdict {
+        Verdict::Retry { after } | Verdict::Release { after } if !after.is_zero() => due_at(now.after(*after)),
+        _ => session.memory.order.next(now),
+    });
+    let retries = i64::from(matches!(verdict, Verdict::Retry { .. }));
+    let mut give_back = connection.prepare_cached(sql!("task_settle"))?;
+    let mut rows = give_back.query(params![task, fence, state as i64, limits.suspect_after, due, retries])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let host = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+    Ok(Some(make_ready(connection, (row.get(0)?, lease.job, task), host, due)?))
+}
+
 pub(super) fn settle<'a>(
     session: &mut Session<'_>,
     batch: impl Iterator<Item = &'a Settle>,
@@ -97,36 +145,22 @@ pub(super) fn settle<'a>(
     now: Timestamp,
 ) -> Result<Vec<Settled>, Failure> {
     let mut moves = Moves::default();
-    let mut end = session.connection.prepare_cached(sql!("task_end"))?;
-    let mut give_back = session.connection.prepare_cached(sql!("task_settle"))?;
+    let mut done = session.connection.prepare_cached(sql!("task_done"))?;
     let mut look = session.connection.prepare_cached(sql!("task_was_settled"))?;
     let mut settled = Vec::new();
     let mut left_out: BTreeMap<JobId, LeftOut> = BTreeMap::new();
     for settle in batch {
-        let Settle { lease, verdict, .. } = settle;
-        let (task, job, fence) = (int(lease.task.0), int(lease.job.0), int(lease.fence));
-        let state = State::after(verdict, State::Pending);
-        let error = if let Verdict::Failed { message, .. } = verdict { Some(message) } else { None };
-        let applied = if matches!(verdict, Verdict::Done | Verdict::Failed { .. }) {
-            // The usual case, apart because to hand a row back costs as much as to write it.
-            (end.execute(params![task, job, fence, state as i64, error])? == 1).then_some(state as usize)
-        } else {
-            let due = match verdict {
-                Verdict::Retry { after } | Verdict::Release { after } if !after.is_zero() => due_at(now.after(*after)),
-                _ => session.memory.order.next(now),
-            };
-            let retries = i64::from(matches!(verdict, Verdict::Retry { .. }));
-            let values = params![task, job, fence, state as i64, limits.suspect_after, int(due), retries];
-            give_back.query_row(values, |row| row.get::<_, u32>(0)).optional()?.map(|state| state as usize)
-        };
-        settled.push(if let Some(state) = applied {
+        let lease = settle.lease;
+        let held = params![int(lease.task.0), int(lease.job.0), int(lease.fence)];
+        let usual = matches!(settle.verdict, Verdict::Done) && done.execute(held)? == 1;
+        let ended = if usual { Some(State::Done as usize) } else { end_lease(session, settle, limits, now)? };
+        settled.push(if let Some(state) = ended {
             moves.note(lease.job, Some(State::Leased), state, 1);
             left_out.entry(lease.job).or_default().merge(&settle.counted());
             Settled::Applied
-        } else if look.query_row(params![task, job, fence], |row| row.get::<_, i64>(0))? == 1 {
-            Settled::Repeated
         } else {
-            Settled::Lost
+            let repeated = look.query_row(held, |row| row.get::<_, i64>(0))? == 1;
+            if repeated { Settled::Repeated } else { Settled::Lost }
         });
     }
     moves.write(session.connection)?;
@@ -140,19 +174,23 @@ pub(super) fn settle<'a>(
 }
 
 fn sweep(session: &mut Session<'_>, most: usize, limits: QueueLimits, now: Timestamp) -> Result<Swept, Failure> {
+    let connection = session.connection;
     let mut moves = Moves::default();
     let mut swept = Swept::default();
-    let mut expired = session.connection.prepare_cached(sql!("task_expired"))?;
-    let ids: Vec<i64> = expired
-        .query_map(params![int(due_at(now)), limit(most)], |row| row.get(0))?
+    let mut expired = connection.prepare_cached(sql!("task_expired"))?;
+    let leases: Vec<(i64, i64)> = expired
+        .query_map(params![int(due_at(now)), limit(most)], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    let mut sweep = session.connection.prepare_cached(sql!("task_sweep"))?;
-    for id in ids {
+    let mut end = connection.prepare_cached(sql!("task_lease_purge"))?;
+    let mut sweep = connection.prepare_cached(sql!("task_sweep"))?;
+    for (id, fence) in leases {
+        end.execute([id])?;
         let due = int(session.memory.order.next(now));
-        let mut rows = sweep.query(params![id, due, limits.suspect_after, limits.quarantine_after])?;
+        let mut rows = sweep.query(params![id, fence, due, limits.suspect_after, limits.quarantine_after])?;
         let Some(row) = rows.next()? else { continue };
         let ended = claimed(row)?;
-        let state = row.get::<_, u32>(8)? as usize;
+        let host = row.get_ref(9)?.as_str().map_err(rusqlite::Error::from)?;
+        let state = make_ready(connection, (row.get(8)?, ended.task.job, id), host, due)?;
         moves.note(ended.task.job, Some(State::Leased), state, 1);
         if state == State::Quarantined as usize {
             swept.quarantined.push(ended);
@@ -160,7 +198,7 @@ fn sweep(session: &mut Session<'_>, most: usize, limits: QueueLimits, now: Times
             swept.returned += 1;
         }
     }
-    moves.write(session.connection)?;
+    moves.write(connection)?;
     Ok(swept)
 }
 
@@ -188,8 +226,12 @@ fn retry(session: &mut Session<'_>, job: JobId, tasks: &[TaskId], now: Timestamp
                 Retried::Open
             }
             Some((state, TaskState::GivenUp)) => {
-                update.execute(params![int(task.0), int(session.memory.order.next(now))])?;
-                moves.note(job, Some(state), State::Pending as usize, 1);
+                let (task, due) = (int(task.0), int(session.memory.order.next(now)));
+                let mut rows = update.query([task, due])?;
+                let Some(row) = rows.next()? else { return Ok(Retried::Unchanged) };
+                let host = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+                let ready = make_ready(session.connection, (State::Pending as u32, job, task), host, due)?;
+                moves.note(job, Some(state), ready, 1);
                 Retried::Ready
             }
         })
@@ -204,8 +246,12 @@ fn purge_tasks(session: &mut Session<'_>, job: JobId, most: usize) -> Result<boo
     session.memory.cursors.remove(&job);
     session.memory.filters.forget(Rows::Tasks(job));
     let tasks = runs::take(connection, Rows::Tasks(job), most)?;
+    let mut unready = connection.prepare_cached(sql!("task_ready_purge"))?;
+    let mut unlease = connection.prepare_cached(sql!("task_lease_purge"))?;
     let mut delete = connection.prepare_cached(sql!("task_delete"))?;
     for task in &tasks {
+        unready.execute([task])?;
+        unlease.execute([task])?;
         delete.execute([task])?;
     }
     connection.prepare_cached(sql!("count_close"))?.execute([int(job.0)])?;

@@ -19,7 +19,7 @@ enum Step {
 }
 
 /// The steps from an empty file to the schema of this version; the number of steps done is the schema's version.
-const MIGRATIONS: [Step; 13] = [
+const MIGRATIONS: [Step; 14] = [
     Step::Sql(sql!("migrations/0001_base")),
     Step::Sql(sql!("migrations/0002_open_errors")),
     Step::Sql(sql!("migrations/0003_address_runs")),
@@ -33,6 +33,7 @@ const MIGRATIONS: [Step; 13] = [
     Step::Code(runs::build_of_tasks),
     Step::Sql(sql!("migrations/0012_task_slim")),
     Step::Sql(sql!("migrations/0013_sources")),
+    Step::Sql(sql!("migrations/0014_ready_and_leases")),
 ];
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,2 +1,2 @@
--- Ends a task under its lease.
-UPDATE task SET state = ?4, error = coalesce(?5, error) WHERE id = ?1 AND job = ?2 AND fence = ?3 AND state = 3
+-- Says that a task has ended, under which lease and how.
+UPDATE task SET state = ?3, fence = ?2, error = coalesce(?4, error) WHERE id = ?1

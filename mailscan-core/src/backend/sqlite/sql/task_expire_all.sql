@@ -1,2 +1,2 @@
 -- Ends every lease now, so that the next sweeps take them back.
-UPDATE task SET due = 0 WHERE state = 3
+UPDATE task_lease SET due = 0

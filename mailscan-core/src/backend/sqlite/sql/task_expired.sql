@@ -1,2 +1,2 @@
--- Leases whose time is over.
-SELECT id FROM task WHERE state = 3 AND due <= ?1 ORDER BY due LIMIT ?2
+-- Leases whose time is over. All are looked at: they are no more than the workers of all processes hold.
+SELECT task, fence FROM task_lease WHERE due <= ?1 LIMIT ?2

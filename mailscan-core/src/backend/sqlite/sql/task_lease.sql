@@ -1,2 +1,2 @@
--- Leases a ready task.
-UPDATE task SET state = 3, due = ?2, fence = fence + 1 WHERE id = ?1 AND state IN (0, 1)
+-- Leases a task that is not ready any more.
+INSERT INTO task_lease (task, job, fence, due, marked) VALUES (?1, ?2, ?3, ?4, ?5)

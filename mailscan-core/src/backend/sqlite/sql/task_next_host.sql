@@ -1,2 +1,2 @@
 -- The next host that has ready tasks of a job.
-SELECT host FROM task WHERE job = ?1 AND state = 0 AND host > ?2 ORDER BY host LIMIT 1
+SELECT host FROM task_ready WHERE job = ?1 AND host > ?2 ORDER BY host LIMIT 1
