@@ -8,9 +8,13 @@ use std::hash::{BuildHasher, Hasher};
 
 use probabilistic_collections::bloom::BloomFilter;
 
-/// A full filter is made anew this many times as large. With 9.6 bits an address at 1 %, it takes between 1.2 and 1.92
+/// A full filter is made anew this many times as large. With 9.8 bits an address at 1 %, it takes between 1.23 and 1.96
 /// bytes for each address in it.
 const GROWTH: f64 = 1.6;
+/// The bits of an address are so far apart at most: all of them lie within a kilobyte, on one page of memory or two.
+const STRIDE: u64 = 1_023;
+/// Bits that lie near each other err a little more often, so the filter is made as if it had to err less.
+const NEARNESS: f64 = 0.9;
 
 /// The addresses of one job that were seen, by fingerprint.
 ///
@@ -18,7 +22,7 @@ const GROWTH: f64 = 1.6;
 /// row of ever larger filters, which would need no store, takes a look into each of them for every new address, and
 /// twice the memory: at a million addresses it was the dearest part of the whole engine.
 pub struct BloomFront {
-    filter: BloomFilter<u64, Mixer>,
+    filter: BloomFilter<u64, Hash>,
     false_positives: f64,
     capacity: usize,
     addresses: usize,
@@ -28,8 +32,11 @@ impl BloomFront {
     /// A filter for `capacity` addresses, that errs with a probability of about `false_positives` when it holds so many.
     pub fn new(capacity: usize, false_positives: f64) -> Self {
         let (capacity, false_positives) = (capacity.max(64), false_positives.clamp(1e-9, 0.5));
-        let hashers = [Mixer(rand::random()), Mixer(rand::random())];
-        let filter = BloomFilter::with_hashers(capacity, false_positives, hashers);
+        // Bloom, Communications of the ACM 13 (1970).
+        let bits = -(false_positives * NEARNESS).log2() / std::f64::consts::LN_2 * capacity as f64;
+        let bits = bits.ceil() as u64;
+        let hashers = [Hash::Place { seed: rand::random(), bits }, Hash::Stride { seed: rand::random() }];
+        let filter = BloomFilter::from_item_count_with_hashers(bits as usize, capacity, hashers);
         Self { filter, false_positives, capacity, addresses: 0 }
     }
 
@@ -76,22 +83,54 @@ impl std::fmt::Debug for BloomFront {
     }
 }
 
-/// Hashes what is a hash already: a fingerprint, mixed with a random seed by the finaliser of SplitMix64 (Steele, Lea
-/// and Flood, OOPSLA 2014). The crate's own SipHash would cost more than the rest of the look-up.
+/// The two hashes of an address, whose fingerprint is a hash already: where its bits begin, and how far apart they are.
+///
+/// Places are in the order of fingerprints, so addresses that come in that order, as from the store and in its batches,
+/// find what they need near by. The crate's own SipHash would cost more than the rest of a look-up, and scatters the
+/// bits: in a filter of 20 MB each of them waits for memory.
 #[derive(Clone, Copy, Debug)]
-struct Mixer(u64);
+enum Hash {
+    /// The fingerprint, moved by the seed, as a part of the filter: "multiply and shift" (Lemire, ACM Transactions on
+    /// Modeling and Computer Simulation 29, 2019).
+    Place { seed: u64, bits: u64 },
+    /// The fingerprint mixed with the seed by the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+    Stride { seed: u64 },
+}
 
-impl BuildHasher for Mixer {
-    type Hasher = Self;
-
-    fn build_hasher(&self) -> Self {
-        *self
+impl Hash {
+    fn of(self, fingerprint: u64) -> u64 {
+        match self {
+            Self::Place { seed, bits } => {
+                let product = u128::from(fingerprint.wrapping_add(seed)) * u128::from(bits);
+                (product >> u64::BITS) as u64
+            }
+            Self::Stride { seed } => {
+                let mut mixed = (seed ^ fingerprint).wrapping_add(0x9e37_79b9_7f4a_7c15);
+                mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+                ((mixed ^ (mixed >> 31)) & STRIDE).max(1)
+            }
+        }
     }
 }
 
-impl Hasher for Mixer {
+impl BuildHasher for Hash {
+    type Hasher = Hashed;
+
+    fn build_hasher(&self) -> Hashed {
+        Hashed { hash: *self, value: 0 }
+    }
+}
+
+/// A hash under way.
+struct Hashed {
+    hash: Hash,
+    value: u64,
+}
+
+impl Hasher for Hashed {
     fn finish(&self) -> u64 {
-        self.0
+        self.value
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -103,10 +142,7 @@ impl Hasher for Mixer {
     }
 
     fn write_u64(&mut self, word: u64) {
-        let mut mixed = (self.0 ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        self.0 = mixed ^ (mixed >> 31);
+        self.value = self.hash.of(word);
     }
 }
 
