@@ -44,9 +44,13 @@ impl Fetcher for Scripted {
                     return Ok(Fetched::default());
                 }
                 let url = format!("http://site{}.org/{first}", page % 97);
-                let next = Work::Search { query: query.clone(), page: page + stride, stride: *stride };
-                let discovered = [Work::Page { url }, next].map(|work| Discovered { work, step: 0 });
-                Ok(Fetched { discovered: discovered.into(), ..Fetched::default() })
+                let mut works = vec![Work::Page { url }];
+                // The last call of a lane lists no further one, so that there are as many calls as pages.
+                if first + u64::from(*stride) * PER_PAGE < self.emails {
+                    works.push(Work::Search { query: query.clone(), page: page + stride, stride: *stride });
+                }
+                let discovered = works.into_iter().map(|work| Discovered { work, step: 0 }).collect();
+                Ok(Fetched { discovered, ..Fetched::default() })
             }
             work => {
                 let label = work.label();
