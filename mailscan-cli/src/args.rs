@@ -202,6 +202,10 @@ pub(crate) struct Run {
     /// A page to read
     #[arg(long, value_name = "URL", value_parser = page_url)]
     pub(crate) url: Vec<String>,
+    /// The pages that a sitemap lists; of a site without a path (https://example.org/), those of all sitemaps that its
+    /// robots.txt names, or else of /sitemap.xml
+    #[arg(long, value_name = "URL", value_parser = page_url)]
+    pub(crate) sitemap: Vec<String>,
     /// A file with one URL a line
     #[arg(long, value_name = "FILE")]
     pub(crate) urls: Vec<PathBuf>,
@@ -260,9 +264,10 @@ pub(crate) struct Run {
 }
 
 /// What a job keeps from its start: typing it again could only be ignored.
-const FIXED: [&str; 16] = [
+const FIXED: [&str; 17] = [
     "job",
     "url",
+    "sitemap",
     "urls",
     "search",
     "search_endpoint",

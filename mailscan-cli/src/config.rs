@@ -124,6 +124,7 @@ pub(crate) fn engine(pace: &Pace, machine: &args::Machine, jobs: JobFilter, max_
 
 fn spec(typed: &args::Run) -> Result<JobSpec> {
     let mut sources: Vec<_> = typed.url.iter().cloned().map(JobSource::Url).collect();
+    sources.extend(typed.sitemap.iter().cloned().map(JobSource::Sitemap));
     for path in &typed.urls {
         sources.push(JobSource::UrlList(there(path)?));
     }

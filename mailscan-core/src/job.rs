@@ -9,7 +9,7 @@ use crate::class::ClassFilter;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
-use crate::task::{NewTask, Work};
+use crate::task::{NewTask, Work, host_of};
 
 /// The identity of a job within its store, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,6 +106,9 @@ impl std::fmt::Display for JobStatus {
 pub enum JobSource {
     /// One page by its URL.
     Url(String),
+    /// The pages that a sitemap lists: the one at this URL, or, where it has no path, all that the site names in its
+    /// robots.txt (`/sitemap.xml` where it names none). Only pages of the URL's own site count.
+    Sitemap(String),
     /// A local file that holds one URL a line.
     UrlList(String),
     /// A query to the job's search endpoint.
@@ -222,10 +225,10 @@ impl JobSpec {
             return invalid(format!("target is {}: give a number from 1 to {}", self.target, i64::MAX));
         }
         if self.sources.is_empty() {
-            return invalid("no source: give at least one URL, list, search or path".to_owned());
+            return invalid("no source: give at least one URL, sitemap, list, search or path".to_owned());
         }
         for source in &self.sources {
-            if let JobSource::Url(text) = source {
+            if let JobSource::Url(text) | JobSource::Sitemap(text) = source {
                 parse_page_url(text)?;
             }
         }
@@ -258,6 +261,10 @@ impl JobSpec {
         for source in &self.sources {
             match source {
                 JobSource::Url(text) => tasks.push(task(Work::Page { url: parse_page_url(text)?.into() })),
+                JobSource::Sitemap(text) => {
+                    let url = parse_page_url(text)?;
+                    tasks.push(task(Work::Sitemap { site: host_of(&url), url: url.into() }));
+                }
                 JobSource::UrlList(path) => tasks.push(task(Work::List { path: path.clone(), offset: 0 })),
                 JobSource::Path(path) => tasks.push(task(Work::Path { path: path.clone() })),
                 JobSource::Search(query) => {

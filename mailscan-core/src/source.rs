@@ -1,4 +1,4 @@
-//! Fetchers that come with mailscan: pages and search endpoints over HTTP, local files.
+//! Fetchers that come with mailscan: pages, sitemaps and search endpoints over HTTP, local files.
 //!
 //! [`Sources`] carries out every kind of work by handing it to the part that can.
 
@@ -22,6 +22,8 @@ mod politeness;
 mod robots;
 #[cfg(feature = "http")]
 pub mod search;
+#[cfg(feature = "http")]
+mod sitemap;
 
 #[cfg(feature = "http")]
 use crate::fetch::HostLimit;
@@ -75,6 +77,10 @@ impl Fetcher for Sources {
         match &task.work {
             #[cfg(feature = "http")]
             Work::Page { url } if let Some(http) = &self.http => http.page(url, task.job, context).await,
+            #[cfg(feature = "http")]
+            Work::Sitemap { site, url } if let Some(http) = &self.http => {
+                http.sitemap((site, url), task, context).await
+            }
             #[cfg(feature = "http")]
             Work::Search { query, page, stride } if let Some(http) = &self.http => {
                 self.search.search(http, (query, *page, *stride), context).await

@@ -1,7 +1,7 @@
 //! A task: one item of the queue, such as one page, one call of a search API, or one file.
 //!
 //! Tasks are made from a job's sources and from what other tasks discover; the queue keeps them, a fetcher carries
-//! them out. Everything that a job does expands through tasks (a folder yields files, a list yields pages, a search
+//! them out. Everything that a job does expands through tasks (a folder yields files, a list or a sitemap yields pages, a search
 //! call yields pages and its next call), so the frontier lives in the queue and memory does not grow with it.
 
 use std::borrow::Cow;
@@ -26,6 +26,13 @@ pub enum Work {
     /// Fetch one page by its absolute `http` or `https` URL.
     Page {
         /// The URL, normalised, without a fragment.
+        url: String,
+    },
+    /// Read which pages a sitemap lists of a site, or which sitemaps a site has.
+    Sitemap {
+        /// The site, as `host` or `host:port`: pages of others are passed over.
+        site: String,
+        /// The URL of the sitemap; one without a path is that of the whole site, whose robots.txt names its sitemaps.
         url: String,
     },
     /// Call the job's search endpoint once. The call after it is `page + stride` of the same query.
@@ -56,6 +63,7 @@ impl Work {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Page { .. } => "page",
+            Self::Sitemap { .. } => "sitemap",
             Self::Search { .. } => "search",
             Self::Path { .. } => "path",
             Self::List { .. } => "list",
@@ -68,6 +76,7 @@ impl Work {
         match self {
             Self::Page { url } => url.into(),
             Self::Path { path } => path.into(),
+            Self::Sitemap { site, url } => format!("{site} {url}").into(),
             Self::Search { query, page, stride } => format!("{page}+{stride} {query}").into(),
             Self::List { path, offset } => format!("{offset} {path}").into(),
         }
@@ -79,6 +88,10 @@ impl Work {
         Some(match kind {
             "page" => Self::Page { url: text() },
             "path" => Self::Path { path: text() },
+            "sitemap" => {
+                let (site, url) = locator.split_once(' ')?;
+                Self::Sitemap { site: site.to_owned(), url: url.to_owned() }
+            }
             "search" => {
                 let (position, query) = locator.split_once(' ')?;
                 let (page, stride) = position.split_once('+')?;
@@ -97,7 +110,7 @@ impl Work {
     /// Search calls share the host [`SEARCH_HOST`], local work the host `local:`; neither can be the name of a real host.
     pub fn host(&self) -> String {
         match self {
-            Self::Page { url } => match plain_host(url) {
+            Self::Page { url } | Self::Sitemap { url, .. } => match plain_host(url) {
                 Some(host) => host.to_owned(),
                 None => url::Url::parse(url).ok().as_ref().map(host_of).unwrap_or_default(),
             },
@@ -111,6 +124,7 @@ impl Work {
         match self {
             Self::Search { query, page, .. } => format!("search \"{query}\" page {page}"),
             Self::Page { url } => url.clone(),
+            Self::Sitemap { url, .. } => format!("sitemap {url}"),
             Self::Path { path } | Self::List { path, .. } => path.clone(),
         }
     }
@@ -119,7 +133,7 @@ impl Work {
     pub fn list_position(&self) -> Option<ListPosition> {
         match self {
             Self::List { path, offset } => Some(ListPosition { path: path.clone(), offset: *offset }),
-            Self::Page { .. } | Self::Search { .. } | Self::Path { .. } => None,
+            Self::Page { .. } | Self::Sitemap { .. } | Self::Search { .. } | Self::Path { .. } => None,
         }
     }
 
@@ -255,6 +269,8 @@ mod tests {
     fn work() -> impl Strategy<Value = Work> {
         prop_oneof![
             "https?://[a-z]{1,9}\\.org/[ -~]{0,20}".prop_map(|url| Work::Page { url }),
+            ("[a-z]{1,9}\\.org(:81)?", "https?://[a-z]{1,9}\\.org/[ -~]{0,20}")
+                .prop_map(|(site, url)| Work::Sitemap { site, url }),
             (".{0,20}", any::<u32>(), any::<u32>()).prop_map(|(query, page, stride)| Work::Search {
                 query,
                 page,

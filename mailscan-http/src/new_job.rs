@@ -76,10 +76,12 @@ fn missing(fields: &mut Fields, name: &'static str, mend: &str) {
 
 fn sources(fields: &mut Fields, rooted: bool) -> Vec<JobSource> {
     let mut sources = Vec::new();
-    for (n, text) in fields.texts("urls", MAX_URLS, MAX_URL).into_iter().enumerate().filter(|(_, t)| !t.is_empty()) {
-        match parse_page_url(&text) {
-            Ok(url) => sources.push(JobSource::Url(url.into())),
-            Err(error) => fields.fault(format!("urls[{n}]"), error.message()),
+    for (name, source) in [("urls", JobSource::Url as fn(String) -> JobSource), ("sitemaps", JobSource::Sitemap)] {
+        for (n, text) in fields.texts(name, MAX_URLS, MAX_URL).into_iter().enumerate().filter(|(_, t)| !t.is_empty()) {
+            match parse_page_url(&text) {
+                Ok(url) => sources.push(source(url.into())),
+                Err(error) => fields.fault(format!("{name}[{n}]"), error.message()),
+            }
         }
     }
     sources.extend(fields.texts("searches", MAX_SEARCHES, MAX_QUERY).into_iter().map(JobSource::Search));
@@ -89,8 +91,8 @@ fn sources(fields: &mut Fields, rooted: bool) -> Vec<JobSource> {
     }
     sources.extend(paths.into_iter().map(JobSource::Path));
     let none = sources.is_empty();
-    if none && !["urls", "searches", "paths"].into_iter().any(|name| fields.is_faulty(name)) {
-        fields.fault("urls", "there is no source: give at least one of `urls`, `searches` and `paths`");
+    if none && !["urls", "sitemaps", "searches", "paths"].into_iter().any(|name| fields.is_faulty(name)) {
+        fields.fault("urls", "there is no source: give at least one of `urls`, `sitemaps`, `searches` and `paths`");
     }
     sources
 }
@@ -180,10 +182,11 @@ mod tests {
 
     #[test]
     fn a_job_as_people_ask_for_it() {
-        let body = r#"{"target": 9, "urls": ["https://A.org"], "searches": ["q"], "search_endpoint": "https://s.org/",
-            "crawl": true, "rate_limit": 0.25, "time_limit": 0, "include": ["role", "literal"], "workers": null}"#;
+        let body = r#"{"target": 9, "urls": ["https://A.org"], "sitemaps": ["https://b.org"], "searches": ["q"],
+            "search_endpoint": "https://s.org/", "crawl": true, "rate_limit": 0.25, "time_limit": 0, "include": ["role", "literal"], "workers": null}"#;
         let spec = parse(body.as_bytes(), false).unwrap();
-        assert_eq!(spec.sources, [JobSource::Url("https://a.org/".into()), JobSource::Search("q".into())]);
+        let (url, sitemap) = ("https://a.org/".into(), "https://b.org/".into());
+        assert_eq!(spec.sources, [JobSource::Url(url), JobSource::Sitemap(sitemap), JobSource::Search("q".into())]);
         assert_eq!((spec.target, spec.options.crawl), (9, Some(Crawl { max_depth: 5 })));
         assert_eq!((spec.options.rate_limit, spec.options.time_limit), (Duration::from_millis(250), None));
         assert_eq!(spec.options.classes, ClassFilter::parse("role,literal").unwrap());
@@ -193,7 +196,7 @@ mod tests {
     #[test]
     fn every_wrong_field_is_named() {
         assert_eq!(wrong("{}"), ["target", "urls"]);
-        let body = r#"{"target": 0, "urls": ["https://a.org", "ftp://a.org", 3], "paths": ["/etc"], "depth": 3, "x": 1,
+        let body = r#"{"target": 0, "urls": ["https://a.org", "ftp://a.org", 3], "sitemaps": ["b.org"], "paths": ["/etc"], "depth": 3, "x": 1,
             "include": ["nobody"], "contact": "a\nb", "searches": ["q"], "weight": 0, "rate_limit": -1}"#;
         let mut found = wrong(body);
         found.sort();
@@ -204,6 +207,7 @@ mod tests {
             "paths",
             "rate_limit",
             "search_endpoint",
+            "sitemaps[0]",
             "target",
             "urls[1]",
             "urls[2]",

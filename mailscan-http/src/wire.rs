@@ -190,6 +190,7 @@ pub fn planned(job: &job::Job, limits: &Limits) -> u32 {
 pub fn source(source: &JobSource) -> String {
     match source {
         JobSource::Url(url) => url.clone(),
+        JobSource::Sitemap(url) => format!("sitemap {url}"),
         JobSource::UrlList(path) => format!("URLs in {path}"),
         JobSource::Search(query) => format!("search \"{query}\""),
         JobSource::Path(path) => path.clone(),

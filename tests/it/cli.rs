@@ -6,6 +6,7 @@ mod jobs;
 mod plan;
 mod scan;
 mod signals;
+mod sitemaps;
 mod suppression;
 
 use std::io::{BufReader, Write};

@@ -11,5 +11,6 @@ mod robots;
 mod search;
 mod server;
 mod silence;
+mod sitemaps;
 mod status;
 mod tls;

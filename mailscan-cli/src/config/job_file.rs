@@ -21,6 +21,7 @@ const MOST_BYTES: u64 = 16 << 20;
 #[serde(deny_unknown_fields, default)]
 struct JobFile {
     url: Vec<String>,
+    sitemap: Vec<String>,
     urls: Vec<PathBuf>,
     search: Vec<String>,
     search_endpoint: Option<String>,
@@ -59,6 +60,7 @@ pub(super) fn merged(typed: &args::Run) -> Result<args::Run> {
         number.map(|number| args::seconds(&number.to_string()).map_err(|why| wrong(name, why))).transpose()
     };
     or_list(&mut run.url, file.url);
+    or_list(&mut run.sitemap, file.sitemap);
     or_list(&mut run.urls, beside(file.urls));
     or_list(&mut run.search, file.search);
     or_list(&mut run.path, beside(file.path));

@@ -36,6 +36,7 @@ struct SpecJson {
 #[serde(rename_all = "snake_case")]
 enum SourceJson {
     Url(String),
+    Sitemap(String),
     UrlList(String),
     Search(String),
     Path(String),
@@ -113,6 +114,7 @@ pub(super) fn encode(spec: &JobSpec) -> Result<String, Unreadable> {
     let source = |source: &JobSource| match source {
         JobSource::Url(text) => SourceJson::Url(text.clone()),
         JobSource::UrlList(text) => SourceJson::UrlList(text.clone()),
+        JobSource::Sitemap(text) => SourceJson::Sitemap(text.clone()),
         JobSource::Search(text) => SourceJson::Search(text.clone()),
         JobSource::Path(text) => SourceJson::Path(text.clone()),
     };
@@ -126,6 +128,7 @@ pub(super) fn decode(text: &str) -> Result<JobSpec, Unreadable> {
     let source = |source| match source {
         SourceJson::Url(text) => JobSource::Url(text),
         SourceJson::UrlList(text) => JobSource::UrlList(text),
+        SourceJson::Sitemap(text) => JobSource::Sitemap(text),
         SourceJson::Search(text) => JobSource::Search(text),
         SourceJson::Path(text) => JobSource::Path(text),
     };

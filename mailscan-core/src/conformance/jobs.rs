@@ -32,6 +32,7 @@ pub async fn a_new_job_is_queued_and_unseeded<H: Harness>(harness: &H) {
     let sources = vec![
         JobSource::Url("https://a.org/ü".to_owned()),
         JobSource::UrlList("urls.txt".to_owned()),
+        JobSource::Sitemap("https://a.org/".to_owned()),
         JobSource::Search("a \"b\"".to_owned()),
         JobSource::Path("/srv".to_owned()),
     ];

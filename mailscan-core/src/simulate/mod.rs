@@ -12,12 +12,14 @@
 //! | `/search?q=...&pageno=N` (or `page=N`) | results of call N as SearXNG writes them; none after the last call |
 //! | `/p/{n}` | page n, with its share of the addresses |
 //! | `/site/`, `/site/{n}` | the same pages as a tree of links below `/site/` |
-//! | `/robots.txt` | everything is allowed |
+//! | `/robots.txt` | everything is allowed, and the sitemap is named |
+//! | `/sitemap.xml`, `/sitemaps/{k}.xml` | an index, and sitemaps of a thousand pages each |
 
 mod address;
 mod layout;
 mod page;
 mod server;
+mod sitemap;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

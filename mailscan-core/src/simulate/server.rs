@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use super::SimulationStats;
 use super::layout::Layout;
 use super::page::{self, Filler};
+use super::sitemap;
 
 /// A thousand clients may connect at the same instant.
 const BACKLOG: u32 = 8_192;
@@ -104,7 +105,11 @@ impl Server {
             return self.search(request.uri().query().unwrap_or_default()).await;
         }
         if path == "/robots.txt" {
-            return Ok(self.reply(StatusCode::OK, "text/plain", "User-agent: *\nAllow: /\n".to_owned()));
+            let robots = format!("User-agent: *\nAllow: /\nSitemap: http://{}/sitemap.xml\n", self.local);
+            return Ok(self.reply(StatusCode::OK, "text/plain", robots));
+        }
+        if let Some(xml) = sitemap::sitemap(path, self.layout.pages(), self.local) {
+            return Ok(self.reply(StatusCode::OK, "application/xml", xml));
         }
         let (number, in_tree) = match (path.strip_prefix("/p/"), path.strip_prefix("/site/")) {
             (Some(number), _) => (number, false),

@@ -1,6 +1,6 @@
 //! Pages over HTTP: fetched politely, followed through redirects, read as text.
 //!
-//! A page task comes in; its text goes out as one document. Every hop is checked anew: the scheme, the network address
+//! A page task comes in; its text goes out as one document. Sitemaps list pages (`http/sitemaps.rs`). Every hop is checked anew: the scheme, the network address
 //! (at connect time), robots.txt of its host, and the host's turn. Nothing here finds addresses or links.
 
 mod body;
@@ -8,6 +8,7 @@ mod charset;
 mod client;
 mod network;
 mod robots_cache;
+mod sitemaps;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
 use hyper::{Response, StatusCode};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use url::Url;
 
@@ -46,6 +48,8 @@ pub struct HttpSource {
     politeness: Politeness,
     robots: RobotsCache,
     bodies: Bodies,
+    /// The places for sitemaps.
+    sitemaps: Semaphore,
     /// Whether a job's own limit for a host and its own contact count.
     heeds_jobs: bool,
 }
@@ -85,6 +89,7 @@ impl HttpSource {
             politeness: Politeness::new(pace),
             robots: RobotsCache::default(),
             bodies: Bodies::default(),
+            sitemaps: Semaphore::new(sitemaps::AT_ONCE),
             heeds_jobs: true,
         })
     }
@@ -181,7 +186,7 @@ impl HttpSource {
 
     /// Waits until a URL may be asked for: allowed by the site's robots.txt, and the host's turn.
     async fn admit(&self, url: &Url, wishes: &Wishes, deadline: Instant) -> Result<Turn, FetchError> {
-        let rules = self.robots.rules(url, deadline, || self.fetch_robots(url, wishes, deadline)).await?;
+        let rules = self.rules(url, wishes, deadline).await?;
         if !rules.allow(url) {
             return Err(FetchError::new(
                 FetchErrorClass::Refused,
@@ -190,6 +195,11 @@ impl HttpSource {
             ));
         }
         self.politeness.turn(&host_of(url), wishes.limit, rules.delay, deadline).await
+    }
+
+    /// The rules of a URL's site, fetched unless they are known.
+    async fn rules(&self, url: &Url, wishes: &Wishes, deadline: Instant) -> Result<Arc<Rules>, FetchError> {
+        self.robots.rules(url, deadline, || self.fetch_robots(url, wishes, deadline)).await
     }
 
     /// Fetches a site's robots.txt: 4xx allows everything, what cannot be reached allows nothing for now (RFC 9309,

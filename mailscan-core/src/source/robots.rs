@@ -9,6 +9,8 @@ use std::time::Duration;
 pub(crate) const PRODUCT: &str = "mailscan";
 /// How much of a file is read: RFC 9309, section 2.5, asks for at least 500 KiB.
 pub(crate) const MAX_BYTES: usize = 500 * 1024;
+/// The most sitemaps of a site that are looked at.
+const MAX_SITEMAPS: usize = 1_000;
 /// The longest crawl-delay that is believed.
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 
@@ -18,6 +20,8 @@ pub(crate) struct Rules {
     rules: Vec<Rule>,
     /// The time between requests that the site asks for.
     pub(crate) delay: Option<Duration>,
+    /// The sitemaps that the file names, for whomever.
+    sitemaps: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +50,7 @@ impl Rules {
     /// The rules of a file for this crawler: those of all groups that name it, else those of all groups for `*`.
     pub(crate) fn parse(file: &[u8]) -> Self {
         let text = String::from_utf8_lossy(file);
-        let (mut ours, mut everybody) = (None, Self::default());
+        let (mut ours, mut everybody, mut sitemaps) = (None, Self::default(), Vec::new());
         let (mut group, mut naming) = (Group::Others, false);
         for line in text.trim_start_matches('\u{feff}').split(['\n', '\r']) {
             let line = line.split('#').next().unwrap_or_default();
@@ -62,6 +66,9 @@ impl Rules {
                 }
                 continue;
             }
+            if field == "sitemap" && !value.is_empty() && sitemaps.len() < MAX_SITEMAPS {
+                sitemaps.push(value.to_owned());
+            }
             // Only a rule ends the names of a group: other records must not change what the rules belong to.
             naming &= !matches!(field.as_str(), "allow" | "disallow");
             match (group, &mut ours) {
@@ -70,12 +77,19 @@ impl Rules {
                 _ => {}
             }
         }
-        ours.unwrap_or(everybody)
+        Self { sitemaps, ..ours.unwrap_or(everybody) }
+    }
+
+    /// The sitemaps that the site names, as it writes them.
+    pub(crate) fn sitemaps(&self) -> impl Iterator<Item = &str> {
+        self.sitemaps.iter().map(String::as_str)
     }
 
     /// About how much memory the rules take.
     pub(crate) fn bytes(&self) -> usize {
-        self.rules.iter().map(|rule| size_of::<Rule>() + rule.pattern.capacity()).sum()
+        let rules: usize = self.rules.iter().map(|rule| size_of::<Rule>() + rule.pattern.capacity()).sum();
+        let sitemaps: usize = self.sitemaps.iter().map(|text| size_of::<String>() + text.capacity()).sum();
+        rules + sitemaps
     }
 
     fn add(&mut self, field: &str, value: &str) {

@@ -18,6 +18,7 @@ export function formFields() {
   const all = {
     target: field({ label: "How many addresses", control: count("target", { required: true, value: "1000" }), hint: "The job ends when it has so many, or when its sources hold no more." }),
     urls: field({ label: "Pages to begin with", control: lines("urls", 4, "https://example.org/"), hint: "One URL a line.", wide: true }),
+    sitemaps: field({ label: "Sitemaps", control: lines("sitemaps", 2, "https://example.org/sitemap.xml"), hint: "One URL a line. A site without a path stands for all that its robots.txt names.", wide: true }),
     crawl: { control: crawl, fail: () => {}, node: h("label", { class: "check" }, crawl, "Follow links within the site of each page") },
     depth: field({ label: "Links deep", control: count("depth", { value: "3" }) }),
     max_pages: field({ label: "Pages at most", control: count("max_pages", { placeholder: "no limit" }) }),
@@ -38,7 +39,7 @@ export function formFields() {
     h("div", { class: "grid" }, nodes("workers", "connections", "rate_limit", "per_host", "time_limit", "weight", "contact", "paths", "include")));
   const node = h("div", { class: "view" },
     h("section", { class: "card", "aria-label": "Target" }, nodes("target")),
-    h("section", { class: "card", "aria-label": "Pages" }, h("h2", {}, "Pages"), h("div", { class: "grid" }, nodes("urls"), h("div", { class: "field wide" }, all.crawl.node), nodes("depth", "max_pages"))),
+    h("section", { class: "card", "aria-label": "Pages" }, h("h2", {}, "Pages"), h("div", { class: "grid" }, nodes("urls", "sitemaps"), h("div", { class: "field wide" }, all.crawl.node), nodes("depth", "max_pages"))),
     h("section", { class: "card", "aria-label": "Searches" }, h("h2", {}, "Searches"), h("div", { class: "grid" }, nodes("searches", "search_endpoint"))),
     advanced);
   crawl.addEventListener("change", () => ["depth", "max_pages"].forEach((name) => { all[name].control.disabled = !crawl.checked; }));
@@ -68,12 +69,12 @@ export function body(all) {
     if (!fits) faults.push({ field: name, detail: FRACTIONS.includes(name) ? "Give a number such as 0.5" : "Give a whole number" });
     return fits ? Number(text) : null;
   };
-  const value = { target: numberOf("target"), urls: listOf(all.urls.control), searches: listOf(all.searches.control) };
+  const value = { target: numberOf("target"), urls: listOf(all.urls.control), sitemaps: listOf(all.sitemaps.control), searches: listOf(all.searches.control) };
   if (value.target === null && faults.length === 0) faults.push({ field: "target", detail: "Say how many addresses you want" });
   const paths = listOf(all.paths.control);
   if (paths.length > 0) value.paths = paths;
-  if (value.urls.length + value.searches.length + paths.length === 0) {
-    faults.push({ field: "urls", detail: "Give at least one page, or a search further down" });
+  if (value.urls.length + value.sitemaps.length + value.searches.length + paths.length === 0) {
+    faults.push({ field: "urls", detail: "Give at least one page or sitemap, or a search further down" });
   }
   value.crawl = all.crawl.control.checked;
   if (value.crawl) value.depth = numberOf("depth");
@@ -103,7 +104,7 @@ export const fieldNamed = (name) => /^[a-z_]*/.exec(name)[0];
 
 /** "Line 4: " for `urls[3]`, counted as the person sees it. */
 export function lineOf(name, control) {
-  const found = /^(?:urls|searches|paths)\[(\d+)\]/.exec(name);
+  const found = /^(?:urls|sitemaps|searches|paths)\[(\d+)\]/.exec(name);
   if (!found) return "";
   let left = Number(found[1]);
   const line = control.value.split("\n").findIndex((text) => text.trim() && left-- === 0);
@@ -119,7 +120,7 @@ export function targetOf(all) {
 /** The hosts that the pages are on; none where searches may lead anywhere. */
 export function hostsOf(all) {
   if (listOf(all.searches.control).length > 0) return null;
-  const hosts = new Set(listOf(all.urls.control).map((text) => URL.parse(text)?.host).filter(Boolean));
+  const hosts = new Set([all.urls, all.sitemaps].flatMap((named) => listOf(named.control)).map((text) => URL.parse(text)?.host).filter(Boolean));
   return hosts.size || null;
 }
 

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::Schema;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
 
-/// A job to begin: at least one of `urls`, `searches` and `paths`.
+/// A job to begin: at least one of `urls`, `sitemaps`, `searches` and `paths`.
 #[derive(Debug, ToSchema)]
 pub struct NewJob {
     /// How many addresses to collect.
@@ -16,6 +16,9 @@ pub struct NewJob {
     /// Pages to read.
     #[schema(schema_with = urls)]
     pub urls: Option<Vec<String>>,
+    /// Sitemaps whose pages to read. A site's address without a path stands for all that its robots.txt names.
+    #[schema(schema_with = sitemaps)]
+    pub sitemaps: Option<Vec<String>>,
     /// What to search for at the endpoint.
     #[schema(max_items = 1000)]
     pub searches: Option<Vec<String>>,
@@ -66,8 +69,18 @@ fn list(items: ObjectBuilder, most: usize, about: &str) -> Schema {
 }
 
 fn urls() -> Schema {
+    url_list("https://example.org/", "Pages to read.")
+}
+
+fn sitemaps() -> Schema {
+    let about =
+        "Sitemaps whose pages to read. A site's address without a path stands for all that its robots.txt names.";
+    url_list("https://example.org/sitemap.xml", about)
+}
+
+fn url_list(example: &str, about: &str) -> Schema {
     let url = ObjectBuilder::new().pattern(Some("^[hH][tT][tT][pP][sS]?://"));
-    list(url.examples(["https://example.org/"]), 10_000, "Pages to read.")
+    list(url.examples([example]), 10_000, about)
 }
 
 fn include() -> Schema {

@@ -1,0 +1,216 @@
+//! Sitemaps: the pages that a site lists of itself (sitemaps.org, protocol 0.9).
+//!
+//! What a server sent comes in, URLs go out; [`super::http`] fetches. A sitemap is a `urlset` of pages, a `sitemapindex` of
+//! further sitemaps, or a text with a URL a line. Whatever else such files hold, of images and languages, is passed over.
+
+use quick_xml::Reader;
+use quick_xml::escape::resolve_predefined_entity;
+use quick_xml::events::{BytesRef, Event};
+use url::Url;
+
+use crate::job::parse_page_url;
+
+/// The most bytes of a sitemap, uncompressed, and the most URLs in it: what the protocol allows.
+pub(crate) const MAX_BYTES: usize = 50 << 20;
+const MAX_ENTRIES: usize = 50_000;
+/// The most bytes of one URL. The protocol allows 2,047.
+const MAX_URL: usize = 8_192;
+
+/// What a sitemap lists.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sitemap {
+    pub(crate) pages: Vec<Url>,
+    pub(crate) sitemaps: Vec<Url>,
+    /// Whether there is more than was taken, or the end is missing.
+    pub(crate) is_cut: bool,
+}
+
+/// What an entry names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entry {
+    Page,
+    Sitemap,
+}
+
+impl Sitemap {
+    /// Reads a sitemap that was found at `base`; `None` for what is none.
+    pub(crate) fn parse(file: &[u8], base: &Url) -> Option<Self> {
+        let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file).trim_ascii_start();
+        if file.first() == Some(&b'<') { Self::parse_xml(file, base) } else { Self::parse_lines(file, base) }
+    }
+
+    fn parse_lines(file: &[u8], base: &Url) -> Option<Self> {
+        let mut sitemap = Self::default();
+        for line in file.split(|byte| matches!(byte, b'\n' | b'\r')) {
+            let line = line.trim_ascii();
+            // Nothing here is relative, or every text would be a sitemap.
+            if line.starts_with(b"http://") || line.starts_with(b"https://") {
+                sitemap.add(Entry::Page, &String::from_utf8_lossy(&line[..line.len().min(MAX_URL)]), base);
+            }
+        }
+        (file.is_empty() || !sitemap.pages.is_empty()).then_some(sitemap)
+    }
+
+    fn parse_xml(file: &[u8], base: &Url) -> Option<Self> {
+        let mut reader = Reader::from_reader(file);
+        let config = reader.config_mut();
+        // Sitemaps are written by many programs; what is wrong between two entries says nothing of either.
+        config.allow_dangling_amp = true;
+        config.allow_unmatched_ends = true;
+        config.check_end_names = false;
+        config.expand_empty_elements = true;
+        let mut sitemap = Self::default();
+        let (mut depth, mut entry, mut loc) = (0usize, None, None::<String>);
+        loop {
+            match reader.read_event() {
+                Ok(Event::Start(tag)) => {
+                    depth += 1;
+                    match (depth, tag.local_name().as_ref()) {
+                        (1, b"urlset" | b"sitemapindex") => {}
+                        (1, _) => return None,
+                        (2, b"url") => entry = Some(Entry::Page),
+                        (2, b"sitemap") => entry = Some(Entry::Sitemap),
+                        (2, _) => entry = None,
+                        (3, b"loc") => loc = Some(String::new()),
+                        _ => {}
+                    }
+                }
+                Ok(Event::End(_)) => {
+                    if let (3, Some(text), Some(entry)) = (depth, loc.take(), entry) {
+                        sitemap.add(entry, &text, base);
+                    }
+                    depth = depth.saturating_sub(1);
+                }
+                Ok(Event::Text(text)) => push(&mut loc, &String::from_utf8_lossy(&text)),
+                Ok(Event::CData(text)) => push(&mut loc, &String::from_utf8_lossy(&text)),
+                Ok(Event::GeneralRef(reference)) => push(&mut loc, &resolved(&reference)),
+                Ok(Event::Eof) => {
+                    sitemap.is_cut |= depth > 0;
+                    break;
+                }
+                Ok(_) => {}
+                Err(_) => {
+                    sitemap.is_cut = true;
+                    break;
+                }
+            }
+        }
+        Some(sitemap)
+    }
+
+    fn add(&mut self, entry: Entry, text: &str, base: &Url) {
+        if self.pages.len() + self.sitemaps.len() >= MAX_ENTRIES {
+            self.is_cut = true;
+            return;
+        }
+        let url = base.join(text.trim()).ok().and_then(|url| parse_page_url(url.as_str()).ok());
+        match entry {
+            Entry::Page => self.pages.extend(url),
+            Entry::Sitemap => self.sitemaps.extend(url),
+        }
+    }
+}
+
+/// Adds to the text of a URL, if one is being read, as far as a URL may go.
+fn push(loc: &mut Option<String>, text: &str) {
+    if let Some(loc) = loc.as_mut().filter(|loc| loc.len() + text.len() <= MAX_URL) {
+        loc.push_str(text);
+    }
+}
+
+/// What a reference stands for; itself where nothing says so.
+fn resolved(reference: &BytesRef<'_>) -> String {
+    let name = String::from_utf8_lossy(reference).into_owned();
+    match reference.resolve_char_ref() {
+        Ok(Some(character)) => character.to_string(),
+        _ => resolve_predefined_entity(&name).map_or_else(|| format!("&{name};"), str::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(file: &str) -> Option<Sitemap> {
+        Sitemap::parse(file.as_bytes(), &Url::parse("https://a.org/sitemaps/1.xml").unwrap())
+    }
+
+    fn texts(urls: &[Url]) -> Vec<&str> {
+        urls.iter().map(Url::as_str).collect()
+    }
+
+    #[test]
+    fn pages_are_listed() {
+        let sitemap = parse(
+            "\u{feff}<?xml version='1.0' encoding='UTF-8'?><!-- by hand -->
+            <urlset xmlns='http://www.sitemaps.org/schemas/sitemap/0.9' xmlns:image='http://www.google.com/schemas/x'>
+            <url><loc>https://a.org/1</loc><lastmod>2026-01-01</lastmod></url>
+            <url><image:image><image:loc>https://a.org/no.png</image:loc></image:image><loc>
+                https://a.org/2?a=1&amp;b=&#x32;&#51;</loc></url>
+            <url><loc><![CDATA[https://a.org/3?a&b]]></loc></url><url><loc/></url>
+            <url><loc>https://a.org/4?a&b=&c;</loc></url><url><loc>/5</loc></url><url><loc>mailto:x@a.org</loc></url>
+            <other><loc>https://a.org/no</loc></other></urlset>",
+        );
+        let sitemap = sitemap.unwrap();
+        let expected = [
+            "https://a.org/1",
+            "https://a.org/2?a=1&b=23",
+            "https://a.org/3?a&b",
+            "https://a.org/sitemaps/1.xml",
+            "https://a.org/4?a&b=&c;",
+            "https://a.org/5",
+        ];
+        assert_eq!(texts(&sitemap.pages), expected);
+        assert!(sitemap.sitemaps.is_empty() && !sitemap.is_cut);
+    }
+
+    #[test]
+    fn an_index_lists_sitemaps_whatever_prefix_it_is_written_with() {
+        let sitemap = parse(
+            "<s:sitemapindex xmlns:s='http://www.sitemaps.org/schemas/sitemap/0.9'><s:sitemap>
+            <s:loc>https://a.org/2.xml.gz</s:loc></s:sitemap></s:sitemapindex>",
+        );
+        let sitemap = sitemap.unwrap();
+        assert_eq!(texts(&sitemap.sitemaps), ["https://a.org/2.xml.gz"]);
+        assert!(sitemap.pages.is_empty() && !sitemap.is_cut);
+    }
+
+    #[test]
+    fn lines_are_a_sitemap_and_other_texts_are_none() {
+        let sitemap = parse("https://a.org/1\r\n\r\n  https://a.org/2  \n# no\nftp://a.org/\n").unwrap();
+        assert_eq!(texts(&sitemap.pages), ["https://a.org/1", "https://a.org/2"]);
+        assert_eq!(parse(""), Some(Sitemap::default()));
+        for other in ["<!doctype html><html><url><loc>https://a.org/</loc></url></html>", "{}", "Not found", "<"] {
+            assert!(parse(other).is_none_or(|sitemap| sitemap.is_cut && sitemap.pages.is_empty()), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_or_too_much_is_said_to_be_cut() {
+        let sitemap = parse("<urlset><url><loc>https://a.org/1</loc></url><url><loc>https://a.org/").unwrap();
+        assert_eq!((texts(&sitemap.pages), sitemap.is_cut), (vec!["https://a.org/1"], true));
+        let many: String = (0..=MAX_ENTRIES).map(|n| format!("https://a.org/{n}\n")).collect();
+        let sitemap = parse(&many).unwrap();
+        assert_eq!((sitemap.pages.len(), sitemap.is_cut), (MAX_ENTRIES, true));
+        let long = format!("<urlset><url><loc>https://a.org/{}</loc></url></urlset>", "a".repeat(2 * MAX_URL));
+        assert!(texts(&parse(&long).unwrap().pages).iter().all(|url| url.len() <= MAX_URL));
+    }
+
+    proptest! {
+        // Whatever it is, it is read to an end, and lists nothing that could not be fetched.
+        #[test]
+        fn nothing_breaks_it(pieces in prop::collection::vec(prop_oneof![
+            Just("<urlset>"), Just("</urlset>"), Just("<url>"), Just("</url>"), Just("<loc>"), Just("</loc>"),
+            Just("<sitemapindex"), Just(">"), Just("<sitemap>"), Just("<![CDATA["), Just("]]>"), Just("&#x0;"), Just("&"),
+            Just("<!DOCTYPE x [<!ENTITY e 'http://b.org/'>]>"), Just("&e;"), Just("https://a.org/"), Just("<!--"),
+            Just("-->"), Just("<?x"), Just("\0"), Just("<loc/>"), Just("\n"),
+        ], 0..40)) {
+            if let Some(sitemap) = parse(&pieces.concat()) {
+                for url in sitemap.pages.iter().chain(&sitemap.sitemaps) {
+                    prop_assert!(parse_page_url(url.as_str()).is_ok());
+                }
+            }
+        }
+    }
+}
