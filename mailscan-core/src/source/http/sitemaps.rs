@@ -47,6 +47,8 @@ impl HttpSource {
             Followed::To(answer) => *answer,
             Followed::Later(url) => return Ok(Fetched { discovered: vec![of_site(url, 0)], ..Fetched::default() }),
         };
+        // Such a file does not tell how pages are answered.
+        turn.passes_over();
         self.judge(&response, &turn)?;
         let Ok(Ok(_place)) = timeout_at(deadline, self.sitemaps.acquire()).await else {
             let message = "other sitemaps are being read";
