@@ -202,8 +202,8 @@ pub(crate) struct Run {
     /// A page to read
     #[arg(long, value_name = "URL", value_parser = page_url)]
     pub(crate) url: Vec<String>,
-    /// The pages that a sitemap lists; of a site without a path (https://example.org/), those of all sitemaps that its
-    /// robots.txt names, or else of /sitemap.xml
+    /// The pages that a sitemap lists. The address of a site, without a path, stands for all sitemaps that its robots.txt
+    /// names, or else for its /sitemap.xml
     #[arg(long, value_name = "URL", value_parser = page_url)]
     pub(crate) sitemap: Vec<String>,
     /// A file with one URL a line
