@@ -57,6 +57,24 @@ async fn files_below_the_root_are_read_and_no_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_sitemaps_of_a_site_are_read() {
+    let Some(desk) = Desk::open(quick(200)).await else { return };
+    let page = &desk.page;
+    page.visit("#/new").await;
+    page.fill("#target", "1000").await;
+    page.fill("#sitemaps", "https://example.org/\nexample.org").await;
+    page.press("Create job").await;
+    page.until("document.querySelector('#sitemaps-error').innerText.includes('Line 2:')").await;
+    let site = format!("http://{}/", desk.web.local_addr());
+    page.fill("#sitemaps", &site).await;
+    page.press("Create job").await;
+    page.until_status("completed").await;
+    page.until_figure("collected", "Sources exhausted: 200 of 1,000 collected").await;
+    page.until_text(&format!("sitemap {site}")).await;
+    desk.page.leave(&["422", "400 (Bad Request)"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_search_is_followed_to_its_pages() {
     let Some(desk) = Desk::open(quick(200)).await else { return };
     let page = &desk.page;
