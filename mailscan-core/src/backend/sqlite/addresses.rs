@@ -157,6 +157,9 @@ fn write(
 ) -> Result<(Vec<Inserted>, Vec<i64>), Failure> {
     let mut id: i64 = connection.prepare_cached(sql!("address_last_id"))?.query_row([], |row| row.get(0))?;
     let mut insert = connection.prepare_cached(sql!("address_insert"))?;
+    insert.raw_bind_parameter(8, now)?;
+    // What neighbours mostly share stays bound from one row to the next.
+    let mut bound = None;
     let mut sources = Sources::new(connection)?;
     let mut inserted: Vec<Inserted> = Vec::with_capacity(sightings.len());
     let mut ids = vec![0; sightings.len()];
@@ -167,10 +170,19 @@ fn write(
             (Fate::Again(first), _) if inserted[*first] == Inserted::New => Inserted::Known,
             (Fate::Again(_), _) | (Fate::First, None) => Inserted::OverTarget,
             (Fate::First, Some(room)) => {
-                let (job, source) = (int(sighting.job.0), sources.id(sighting.job, &sighting.source)?);
-                let (email, offset, form) = (sighting.address.as_str(), int(sighting.offset), sighting.form.as_str());
                 id = id.saturating_add(1);
-                insert.execute(params![id, job, email, source, offset, form, sighting.classes.bits(), now])?;
+                insert.raw_bind_parameter(1, id)?;
+                insert.raw_bind_parameter(3, sighting.address.as_str())?;
+                insert.raw_bind_parameter(4, sources.id(sighting.job, &sighting.source)?)?;
+                insert.raw_bind_parameter(5, int(sighting.offset))?;
+                let alike = (sighting.job, sighting.form, sighting.classes);
+                if bound != Some(alike) {
+                    insert.raw_bind_parameter(2, int(sighting.job.0))?;
+                    insert.raw_bind_parameter(6, sighting.form.as_str())?;
+                    insert.raw_bind_parameter(7, sighting.classes.bits())?;
+                    bound = Some(alike);
+                }
+                insert.raw_execute()?;
                 ids[place] = id;
                 *room -= 1;
                 Inserted::New
