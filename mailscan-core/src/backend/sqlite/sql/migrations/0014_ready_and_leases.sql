@@ -21,7 +21,8 @@ CREATE TABLE task_lease (
     -- Whether the row is to say that the task is done: parts of lists are looked for by it.
     marked INTEGER NOT NULL
 );
-INSERT INTO task_ready (job, host, due, task) SELECT job, host, due, id FROM task WHERE state = 0;
+INSERT INTO task_ready (job, host, due, task)
+SELECT job, host, due, id FROM task WHERE state = 0 ORDER BY job, host, due, id;
 INSERT INTO task_lease (task, job, fence, due, marked) SELECT id, job, fence, due, kind = 'list' FROM task WHERE state = 3;
 UPDATE task SET state = 0, fence = fence - 1 WHERE state = 3;
 DROP INDEX task_pending;
