@@ -16,6 +16,9 @@ const MAX_ENTRIES: usize = 50_000;
 /// The most bytes of one URL. The protocol allows 2,047.
 const MAX_URL: usize = 8_192;
 
+/// The most elements in each other: the parser remembers all that are open. The protocol needs three, its extensions few more.
+const MAX_DEPTH: usize = 64;
+
 /// What a sitemap lists.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sitemap {
@@ -45,7 +48,7 @@ impl Sitemap {
             let line = line.trim_ascii();
             // Nothing here is relative, or every text would be a sitemap.
             if line.starts_with(b"http://") || line.starts_with(b"https://") {
-                sitemap.add(Entry::Page, &String::from_utf8_lossy(&line[..line.len().min(MAX_URL)]), base);
+                sitemap.add(Entry::Page, &String::from_utf8_lossy(&line[..line.len().min(MAX_URL + 1)]), base);
             }
         }
         (file.is_empty() || !sitemap.pages.is_empty()).then_some(sitemap)
@@ -68,6 +71,10 @@ impl Sitemap {
                     match (depth, tag.local_name().as_ref()) {
                         (1, b"urlset" | b"sitemapindex") => {}
                         (1, _) => return None,
+                        (MAX_DEPTH.., _) => {
+                            sitemap.is_cut = true;
+                            break;
+                        }
                         (2, b"url") => entry = Some(Entry::Page),
                         (2, b"sitemap") => entry = Some(Entry::Sitemap),
                         (2, _) => entry = None,
@@ -99,11 +106,15 @@ impl Sitemap {
     }
 
     fn add(&mut self, entry: Entry, text: &str, base: &Url) {
-        if self.pages.len() + self.sitemaps.len() >= MAX_ENTRIES {
+        let text = text.trim();
+        if text.is_empty() {
+            return;
+        }
+        if text.len() > MAX_URL || self.pages.len() + self.sitemaps.len() >= MAX_ENTRIES {
             self.is_cut = true;
             return;
         }
-        let url = base.join(text.trim()).ok().and_then(|url| parse_page_url(url.as_str()).ok());
+        let url = base.join(text).ok().and_then(|url| parse_page_url(url.as_str()).ok());
         match entry {
             Entry::Page => self.pages.extend(url),
             Entry::Sitemap => self.sitemaps.extend(url),
@@ -111,10 +122,10 @@ impl Sitemap {
     }
 }
 
-/// Adds to the text of a URL, if one is being read, as far as a URL may go.
+/// Adds to the text of a URL, if one is being read, until it is seen to be too long.
 fn push(loc: &mut Option<String>, text: &str) {
-    if let Some(loc) = loc.as_mut().filter(|loc| loc.len() + text.len() <= MAX_URL) {
-        loc.push_str(text);
+    if let Some(loc) = loc.as_mut().filter(|loc| loc.len() <= MAX_URL) {
+        loc.push_str(&text[..text.floor_char_boundary(2 * MAX_URL)]);
     }
 }
 
@@ -157,7 +168,6 @@ mod tests {
             "https://a.org/1",
             "https://a.org/2?a=1&b=23",
             "https://a.org/3?a&b",
-            "https://a.org/sitemaps/1.xml",
             "https://a.org/4?a&b=&c;",
             "https://a.org/5",
         ];
@@ -193,8 +203,12 @@ mod tests {
         let many: String = (0..=MAX_ENTRIES).map(|n| format!("https://a.org/{n}\n")).collect();
         let sitemap = parse(&many).unwrap();
         assert_eq!((sitemap.pages.len(), sitemap.is_cut), (MAX_ENTRIES, true));
-        let long = format!("<urlset><url><loc>https://a.org/{}</loc></url></urlset>", "a".repeat(2 * MAX_URL));
-        assert!(texts(&parse(&long).unwrap().pages).iter().all(|url| url.len() <= MAX_URL));
+        let long = format!("https://a.org/{}", "ä".repeat(2 * MAX_URL));
+        assert!(parse(&format!("<urlset>{}", "<a>".repeat(MAX_DEPTH))).unwrap().is_cut);
+        for long in [format!("<urlset><url><loc>{long}</loc></url></urlset>"), format!("https://a.org/1\n{long}")] {
+            let sitemap = parse(&long).unwrap();
+            assert!(sitemap.is_cut && sitemap.pages.iter().all(|url| url.as_str() == "https://a.org/1"), "{sitemap:?}");
+        }
     }
 
     proptest! {

@@ -42,7 +42,8 @@ fn urlset(pages: &[String]) -> String {
 
 #[tokio::test]
 async fn a_site_tells_of_its_sitemaps_in_robots_txt() {
-    let robots = "Sitemap: /a.xml\nUser-agent: *\nDisallow: /private\nsitemap:http://other.example/b.xml # ours too\n";
+    let robots = "Sitemap: /a.xml\nUser-agent: *\nDisallow: /private\nsitemap:http://other.example/b.xml # ours too\n\
+        Sitemap: http://robots-of-another.example/\nSitemap: mailto:ann@a.org\n";
     let site = Server::with_robots(move |_| page(robots)).await;
     let (found, _) = found(fetch(&site.url("/")).await);
     assert_eq!(found, [format!("sitemap {}", site.url("/a.xml")), "sitemap http://other.example/b.xml".to_owned()]);

@@ -34,13 +34,14 @@ impl HttpSource {
         let (deadline, wishes) = (Instant::now() + context.budget.time, self.wishes(task.job, context.options));
         let of_site =
             |url: Url, step| Discovered { work: Work::Sitemap { site: site.to_owned(), url: url.into() }, step };
-        if start.path() == "/" && start.query().is_none() {
+        if is_whole_site(&start) {
             let rules = context.recall.unless(self.rules(&start, &wishes, deadline)).await?;
             let mut named: Vec<Url> = rules.sitemaps().filter_map(|text| page_url(&start, text)).collect();
             if named.is_empty() {
                 named.extend(page_url(&start, "/sitemap.xml"));
             }
-            let discovered = named.into_iter().filter(|url| *url != start).map(|url| of_site(url, 0)).collect();
+            // Else one site's robots.txt could lead to another's, and so on without an end.
+            let discovered = named.into_iter().filter(|url| !is_whole_site(url)).map(|url| of_site(url, 0)).collect();
             return Ok(Fetched { discovered, ..Fetched::default() });
         }
         let Answer { url, response, turn } = match self.follow(start, &wishes, deadline, context.recall).await? {
@@ -73,11 +74,17 @@ impl HttpSource {
             // A site may keep its sitemaps elsewhere, which its robots.txt says.
             let here = host_of(&url);
             let near = sitemap.sitemaps.into_iter().filter(|url| is_of(url, site) || is_of(url, &here));
+            let near = near.filter(|url| !is_whole_site(url));
             discovered.extend(near.map(|url| of_site(url, 1)));
         }
         let documents = if sitemap.is_cut || truncated { Documents::One(cut(&url)) } else { Documents::None };
         Ok(Fetched { documents, discovered })
     }
+}
+
+/// Whether a URL is that of a whole site, whose robots.txt names its sitemaps.
+fn is_whole_site(url: &Url) -> bool {
+    url.path() == "/" && url.query().is_none()
 }
 
 /// The URL of a page or sitemap that a site names.
