@@ -148,6 +148,23 @@ async fn an_older_schema_is_migrated_with_its_data() {
     assert_eq!(connection.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap(), 1);
 }
 
+#[tokio::test]
+async fn a_file_that_an_older_version_works_on_is_left_alone() {
+    let (_folder, path) = folder();
+    let connection = Connection::open(&path).unwrap();
+    let base = include_str!("../../../mailscan-core/src/backend/sqlite/sql/migrations/0001_base.sql");
+    connection.execute_batch(base).unwrap();
+    connection.execute_batch("PRAGMA application_id = 1836278638; PRAGMA user_version = 1").unwrap();
+    let at_work = std::fs::File::create(path.with_file_name("jobs.db-lock")).unwrap();
+    at_work.lock().unwrap();
+    let (kind, line) = refusal(&path);
+    assert!(kind == ErrorKind::Conflict && line.contains("stop that one"), "{line}");
+    assert_eq!(version(&path), 1);
+    drop(at_work);
+    drop(open(&path));
+    assert!(version(&path) > 1);
+}
+
 #[test]
 fn a_newer_schema_is_refused_and_left_alone() {
     let (_folder, path) = folder();

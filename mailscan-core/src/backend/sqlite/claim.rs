@@ -124,7 +124,9 @@ impl Claim<'_, '_> {
         let mut take = self.session.connection.prepare_cached(sql!("task_suspect_take"))?;
         let mut lease = self.session.connection.prepare_cached(sql!("task_lease"))?;
         for (task, _, host, share) in candidates {
-            if taken < self.request.suspects && self.left(share) > 0 {
+            // A job that has several shares has its suspects in each.
+            let again = self.claimed.iter().any(|claimed| claimed.lease.task == task.lease.task);
+            if !again && taken < self.request.suspects && self.left(share) > 0 {
                 take.execute([int(task.lease.task.0)])?;
                 self.lease(&mut lease, task, State::Suspect)?;
                 taken += 1;

@@ -4,7 +4,7 @@
 //! gets it knows that every lease and every process noted in the database is of the past.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Sqlite;
 use super::failure::Failure;
@@ -28,7 +28,7 @@ impl Sqlite {
     /// # Errors
     /// [`ErrorKind::Conflict`] when another process has it.
     pub async fn try_lock_workers(&self) -> Result<WorkerLock> {
-        let lock = WorkerLock { _file: self.lock_file()? };
+        let lock = WorkerLock { _file: lock_file(&self.shared.path)? };
         self.write(OPERATION, |session| {
             session.connection.prepare_cached(sql!("task_expire_all"))?.execute([])?;
             session.connection.prepare_cached(sql!("node_forget_all"))?.execute([])?;
@@ -38,26 +38,27 @@ impl Sqlite {
         self.shared.hint.give();
         Ok(lock)
     }
+}
 
-    fn lock_file(&self) -> Result<File> {
-        let mut name = self.shared.path.clone().into_os_string();
-        name.push("-lock");
-        let path = PathBuf::from(name);
-        let failed = |error: std::io::Error| {
-            let message = format!("{}: {error}", path.display());
-            Error::new(ErrorKind::Unavailable, OPERATION, message).with_source(error)
-        };
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::Error(error)) => Err(failed(error)),
-            Err(TryLockError::WouldBlock) => {
-                let message = format!(
-                    "another mailscan process works on {}: hand it the job with --detach, or wait for it to end",
-                    self.shared.path.display()
-                );
-                Err(Error::new(ErrorKind::Conflict, OPERATION, message))
-            }
+/// Locks the file beside a database until what is answered is dropped.
+pub(super) fn lock_file(database: &Path) -> Result<File> {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-lock");
+    let path = PathBuf::from(name);
+    let failed = |error: std::io::Error| {
+        let message = format!("{}: {error}", path.display());
+        Error::new(ErrorKind::Unavailable, OPERATION, message).with_source(error)
+    };
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+        Err(TryLockError::WouldBlock) => {
+            let message = format!(
+                "another mailscan process works on {}: hand it the job with --detach, or wait for it to end",
+                database.display()
+            );
+            Err(Error::new(ErrorKind::Conflict, OPERATION, message))
         }
     }
 }

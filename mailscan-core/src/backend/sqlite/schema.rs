@@ -1,12 +1,14 @@
 //! What the file must look like: recognising it, creating it, bringing it up to date.
 
+use std::fs::File;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::failure::{Failure, sql_error};
+use super::lock::lock_file;
 use super::runs;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -37,6 +39,8 @@ const MIGRATIONS: [Step; 14] = [
 ];
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a file is waited for that is to be brought up to date: another process may be doing so.
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many prepared statements a connection keeps; more than there are queries.
 const STATEMENTS: usize = 128;
 const OPERATION: &str = "open database";
@@ -54,8 +58,41 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
     for (name, value) in [("cache_size", -8_192), ("wal_autocheckpoint", 20_000)] {
         connection.pragma_update(None, name, value).map_err(|e| named(&e))?;
     }
-    migrate(path, &mut connection)?;
+    if steps(path, &connection)? < MIGRATIONS.len() {
+        let _lock = alone(path, &connection)?;
+        migrate(path, &mut connection)?;
+    }
     Ok(connection)
+}
+
+/// How many steps to the schema of this version the file has taken.
+fn steps(path: &Path, connection: &Connection) -> Result<usize> {
+    let version = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0));
+    version.map(|version| version as usize).map_err(|error| named(path, &error))
+}
+
+/// Waits until no worker is at the file: one of an older version would go on with statements for a schema that is no more.
+/// Nothing to wait for where the file is new, or another process was faster.
+fn alone(path: &Path, connection: &Connection) -> Result<Option<File>> {
+    let deadline = Instant::now() + MIGRATION_TIMEOUT;
+    loop {
+        let steps = steps(path, connection)?;
+        if steps == 0 || steps >= MIGRATIONS.len() {
+            return Ok(None);
+        }
+        match lock_file(path) {
+            Ok(lock) => return Ok(Some(lock)),
+            Err(error) if error.kind() != ErrorKind::Conflict => return Err(error),
+            Err(_) if Instant::now() < deadline => std::thread::sleep(MIGRATION_TIMEOUT / 20),
+            Err(_) => {
+                let message = format!(
+                    "{} is of an older mailscan, which works on it: stop that one, and this one brings the file up to date",
+                    path.display()
+                );
+                return Err(Error::new(ErrorKind::Conflict, OPERATION, message));
+            }
+        }
+    }
 }
 
 /// Opens the file as it is.

@@ -3,7 +3,7 @@
 --
 -- The state in a row is what was last written there. Where that is 0, pending, the tables say what has become of the task
 -- since: ready while task_ready has it, leased while task_lease has it, and done when neither has. The fence of a row is
--- that of its last lease, save for the lease that such a task has or was done under, which is one more.
+-- the one before the next, save for such a task that is leased or done: the fence of that lease is one more.
 CREATE TABLE task_ready (
     job INTEGER NOT NULL,
     host TEXT NOT NULL,
