@@ -11,7 +11,7 @@ use probabilistic_collections::bloom::BloomFilter;
 /// A full filter is made anew this many times as large. With 9.8 bits an address at 1 %, it takes between 1.23 and 1.96
 /// bytes for each address in it.
 const GROWTH: f64 = 1.6;
-/// The bits of an address are so far apart at most: all of them lie within a kilobyte, on one page of memory or two.
+/// The bits of an address are so far apart at most: all of them lie within a kilobyte or so, on one page of memory or two.
 const STRIDE: u64 = 1_023;
 /// Bits that lie near each other err a little more often, so the filter is made as if it had to err less.
 const NEARNESS: f64 = 0.9;
@@ -29,9 +29,10 @@ pub struct BloomFront {
 }
 
 impl BloomFront {
-    /// A filter for `capacity` addresses, that errs with a probability of about `false_positives` when it holds so many.
+    /// A filter for `capacity` addresses, that errs with a probability of about `false_positives` when it holds so many;
+    /// from 0.001 to 0.5, since bits that lie near each other cannot err less often.
     pub fn new(capacity: usize, false_positives: f64) -> Self {
-        let (capacity, false_positives) = (capacity.max(64), false_positives.clamp(1e-9, 0.5));
+        let (capacity, false_positives) = (capacity.max(64), false_positives.clamp(0.001, 0.5));
         // Bloom, Communications of the ACM 13 (1970).
         let bits = -(false_positives * NEARNESS).log2() / std::f64::consts::LN_2 * capacity as f64;
         let bits = bits.ceil() as u64;
