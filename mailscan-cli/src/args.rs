@@ -224,7 +224,7 @@ pub(crate) struct Run {
     /// Follow links within the hosts of the pages given
     #[arg(long)]
     pub(crate) crawl: bool,
-    /// How many links away from the pages given to go [default: 5]
+    /// How many links away from the pages given to go; those of a sitemap are one link away, of an index two [default: 5]
     #[arg(long, value_name = "N")]
     pub(crate) depth: Option<u32>,
     /// The most pages, calls and files to read

@@ -107,7 +107,8 @@ pub enum JobSource {
     /// One page by its URL.
     Url(String),
     /// The pages that a sitemap lists: the one at this URL, or, where it has no path, all that the site names in its
-    /// robots.txt (`/sitemap.xml` where it names none). Only pages of the URL's own site count.
+    /// robots.txt (`/sitemap.xml` where it names none; the first 1,000). Only pages of the URL's own site count. They are one
+    /// link away from the source, those of an index two.
     Sitemap(String),
     /// A local file that holds one URL a line.
     UrlList(String),

@@ -3,9 +3,13 @@
 //! What a server sent comes in, URLs go out; [`super::http`] fetches. A sitemap is a `urlset` of pages, a `sitemapindex` of
 //! further sitemaps, or a text with a URL a line. Whatever else such files hold, of images and languages, is passed over.
 
+use std::io::Read;
+
+use flate2::bufread::GzDecoder;
 use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesRef, Event};
+use quick_xml::name::QName;
 use url::Url;
 
 use crate::job::parse_page_url;
@@ -13,9 +17,13 @@ use crate::job::parse_page_url;
 /// The most bytes of a sitemap, uncompressed, and the most URLs in it: what the protocol allows.
 pub(crate) const MAX_BYTES: usize = 50 << 20;
 const MAX_ENTRIES: usize = 50_000;
-/// The most bytes of one URL. The protocol allows 2,047.
-const MAX_URL: usize = 8_192;
+/// The most bytes of one URL, which the protocol says, and of all.
+const MAX_URL: usize = 2_047;
+const MAX_TEXT: usize = 16 << 20;
 
+/// How a gzip file begins, and the most members of one (RFC 1952, section 2.2). Empty ones would cost time without an end.
+const GZIP: &[u8] = b"\x1f\x8b\x08";
+const MAX_MEMBERS: usize = 1_000;
 /// The most elements in each other: the parser remembers all that are open. The protocol needs three, its extensions few more.
 const MAX_DEPTH: usize = 64;
 
@@ -26,6 +34,8 @@ pub(crate) struct Sitemap {
     pub(crate) sitemaps: Vec<Url>,
     /// Whether there is more than was taken, or the end is missing.
     pub(crate) is_cut: bool,
+    /// The bytes of all URLs.
+    bytes: usize,
 }
 
 /// What an entry names.
@@ -36,8 +46,20 @@ enum Entry {
 }
 
 impl Sitemap {
-    /// Reads a sitemap that was found at `base`; `None` for what is none.
-    pub(crate) fn parse(file: &[u8], base: &Url) -> Option<Self> {
+    /// Reads a sitemap that was found at `base`, undone of gzip where it begins as such a file does: of what is named
+    /// `.gz`, servers seldom say more. `None` for what is no sitemap.
+    pub(crate) fn read(file: &[u8], base: &Url) -> Option<Self> {
+        if !file.starts_with(GZIP) {
+            return Self::parse(file, base);
+        }
+        let (text, is_cut) = ungzipped(file);
+        let mut sitemap = Self::parse(&text, base)?;
+        sitemap.is_cut |= is_cut;
+        Some(sitemap)
+    }
+
+    /// Reads the text of one.
+    fn parse(file: &[u8], base: &Url) -> Option<Self> {
         let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file).trim_ascii_start();
         if file.first() == Some(&b'<') { Self::parse_xml(file, base) } else { Self::parse_lines(file, base) }
     }
@@ -57,52 +79,59 @@ impl Sitemap {
     fn parse_xml(file: &[u8], base: &Url) -> Option<Self> {
         let mut reader = Reader::from_reader(file);
         let config = reader.config_mut();
-        // Sitemaps are written by many programs; what is wrong between two entries says nothing of either.
+        // Sitemaps are written by many programs. Only the names that matter are looked at, so a tag too many or too few is
+        // nothing to an entry.
         config.allow_dangling_amp = true;
         config.allow_unmatched_ends = true;
         config.check_end_names = false;
         config.expand_empty_elements = true;
         let mut sitemap = Self::default();
-        let (mut depth, mut entry, mut loc) = (0usize, None, None::<String>);
+        let (mut root, mut depth, mut entry, mut loc) = (None::<Vec<u8>>, 0usize, None, None::<String>);
         loop {
             match reader.read_event() {
                 Ok(Event::Start(tag)) => {
                     depth += 1;
-                    match (depth, tag.local_name().as_ref()) {
-                        (1, b"urlset" | b"sitemapindex") => {}
-                        (1, _) => return None,
-                        (MAX_DEPTH.., _) => {
+                    let (name, prefix) = (tag.local_name(), prefix_of(tag.name()));
+                    match (&root, name.as_ref()) {
+                        (None, b"urlset" | b"sitemapindex") => root = Some(prefix),
+                        (None, _) => return None,
+                        // What is open is remembered by the parser.
+                        (Some(_), _) if depth > MAX_DEPTH => {
                             sitemap.is_cut = true;
                             break;
                         }
-                        (2, b"url") => entry = Some(Entry::Page),
-                        (2, b"sitemap") => entry = Some(Entry::Sitemap),
-                        (2, _) => entry = None,
-                        (3, b"loc") => loc = Some(String::new()),
+                        (Some(root), b"url") if *root == prefix => entry = Some(Entry::Page),
+                        (Some(root), b"sitemap") if *root == prefix => entry = Some(Entry::Sitemap),
+                        (Some(root), b"loc") if *root == prefix && entry.is_some() => loc = Some(String::new()),
                         _ => {}
                     }
                 }
-                Ok(Event::End(_)) => {
-                    if let (3, Some(text), Some(entry)) = (depth, loc.take(), entry) {
-                        sitemap.add(entry, &text, base);
-                    }
+                Ok(Event::End(tag)) => {
                     depth = depth.saturating_sub(1);
+                    match tag.local_name().as_ref() {
+                        _ if root != Some(prefix_of(tag.name())) => {}
+                        b"loc" => {
+                            if let (Some(text), Some(entry)) = (loc.take(), entry) {
+                                sitemap.add(entry, &text, base);
+                            }
+                        }
+                        b"url" | b"sitemap" => entry = None,
+                        // Whatever comes after it is no part of it.
+                        b"urlset" | b"sitemapindex" => break,
+                        _ => {}
+                    }
                 }
                 Ok(Event::Text(text)) => push(&mut loc, &String::from_utf8_lossy(&text)),
                 Ok(Event::CData(text)) => push(&mut loc, &String::from_utf8_lossy(&text)),
                 Ok(Event::GeneralRef(reference)) => push(&mut loc, &resolved(&reference)),
-                Ok(Event::Eof) => {
-                    sitemap.is_cut |= depth > 0;
-                    break;
-                }
-                Ok(_) => {}
-                Err(_) => {
+                Ok(Event::Eof) | Err(_) => {
                     sitemap.is_cut = true;
                     break;
                 }
+                Ok(_) => {}
             }
         }
-        Some(sitemap)
+        (root.is_some() || sitemap.is_cut).then_some(sitemap)
     }
 
     fn add(&mut self, entry: Entry, text: &str, base: &Url) {
@@ -110,16 +139,41 @@ impl Sitemap {
         if text.is_empty() {
             return;
         }
-        if text.len() > MAX_URL || self.pages.len() + self.sitemaps.len() >= MAX_ENTRIES {
+        let Some(url) = base.join(text).ok().and_then(|url| parse_page_url(url.as_str()).ok()) else { return };
+        self.bytes += url.as_str().len();
+        let many = self.pages.len() + self.sitemaps.len() >= MAX_ENTRIES || self.bytes > MAX_TEXT;
+        // As it is fetched: what is no ASCII takes three times as much.
+        if many || text.len() > MAX_URL || url.as_str().len() > MAX_URL {
             self.is_cut = true;
             return;
         }
-        let url = base.join(text).ok().and_then(|url| parse_page_url(url.as_str()).ok());
         match entry {
-            Entry::Page => self.pages.extend(url),
-            Entry::Sitemap => self.sitemaps.extend(url),
+            Entry::Page => self.pages.push(url),
+            Entry::Sitemap => self.sitemaps.push(url),
         }
     }
+}
+
+/// The text of a compressed file, and whether more was meant to be there: what comes before damage counts.
+fn ungzipped(mut file: &[u8]) -> (Vec<u8>, bool) {
+    let mut text = Vec::new();
+    for _ in 0..MAX_MEMBERS {
+        let left = (MAX_BYTES + 1).saturating_sub(text.len()) as u64;
+        let read = GzDecoder::new(&mut file).take(left).read_to_end(&mut text);
+        if read.is_err() || text.len() > MAX_BYTES {
+            text.truncate(MAX_BYTES);
+            return (text, true);
+        }
+        if !file.starts_with(GZIP) {
+            return (text, false);
+        }
+    }
+    (text, true)
+}
+
+/// The prefix of a name, which says whose it is.
+fn prefix_of(name: QName<'_>) -> Vec<u8> {
+    name.prefix().map(|prefix| prefix.as_ref().to_vec()).unwrap_or_default()
 }
 
 /// Adds to the text of a URL, if one is being read, until it is seen to be too long.
@@ -173,6 +227,17 @@ mod tests {
         ];
         assert_eq!(texts(&sitemap.pages), expected);
         assert!(sitemap.sitemaps.is_empty() && !sitemap.is_cut);
+    }
+
+    #[test]
+    fn a_tag_too_many_or_too_few_costs_no_entry() {
+        let sitemap = parse(
+            "<urlset></b><url><loc>https://a.org/1<b/></loc><lastmod>2026</url></url><url><lastmod>2026
+            <loc>https://a.org/2</loc></url></lastmod><url><loc>https://a.org/3</loc></url></urlset><br/><b>Warning: x",
+        );
+        let sitemap = sitemap.unwrap();
+        assert_eq!(texts(&sitemap.pages), ["https://a.org/1", "https://a.org/2", "https://a.org/3"]);
+        assert!(!sitemap.is_cut);
     }
 
     #[test]

@@ -30,7 +30,8 @@ pub struct NewJob {
     pub paths: Option<Vec<String>>,
     /// Follow links within the hosts of the pages given; false when it is left out.
     pub crawl: Option<bool>,
-    /// How many links away from the pages given to go; 5 when it is left out. Only with `crawl`.
+    /// How many links away from the pages given to go; 5 when it is left out. Only with `crawl`. The pages of a sitemap are
+    /// one link away, those of an index two.
     pub depth: Option<u32>,
     /// The most pages, calls and files to read.
     #[schema(minimum = 1, maximum = 9223372036854775807i64)]

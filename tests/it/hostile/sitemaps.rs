@@ -25,9 +25,17 @@ async fn fetch(url: &str) -> Result<Fetched, FetchError> {
 
 /// What was discovered, and whether something was left out.
 fn found(fetched: Result<Fetched, FetchError>) -> (Vec<String>, bool) {
-    let fetched = fetched.unwrap();
+    let mut fetched = fetched.unwrap();
     let labels = fetched.discovered.iter().map(|discovered| discovered.work.label()).collect();
-    (labels, matches!(fetched.documents, Documents::One(document) if document.truncated))
+    let partial = match &mut fetched.documents {
+        Documents::None => false,
+        Documents::Stream(documents) => {
+            assert_eq!(documents.try_recv().unwrap().unwrap_err().code, "sitemap-partial");
+            true
+        }
+        Documents::One(document) => panic!("{document:?}"),
+    };
+    (labels, partial)
 }
 
 fn xml(body: &str) -> Vec<Step> {
@@ -135,6 +143,19 @@ async fn what_is_no_sitemap_is_an_error_and_a_damaged_one_is_read_as_far_as_it_g
     assert_eq!(found(fetch(&site.url("/cut")).await), (vec![site.url("/1")], true));
     assert!(found(fetch(&site.url("/packed-and-cut")).await).1);
     assert_eq!(found(fetch(&site.url("/entities")).await).0, [site.url("/1&b;")]);
+}
+
+#[tokio::test]
+async fn members_without_text_cost_little_and_other_sites_pages_are_told_of() {
+    let empty = gzip(b"").repeat(100_000);
+    let site = Server::start(move |request| match request.path.as_str() {
+        "/empty" => answer("200 OK", "", &empty),
+        _ => xml(&urlset(&["http://other.example/1".to_owned(), "http://other.example/2".to_owned()])),
+    })
+    .await;
+    assert_eq!(found(fetch(&site.url("/empty")).await), (Vec::new(), true));
+    let error = fetch(&site.url("/moved")).await.unwrap_err();
+    assert!(error.code == "sitemap-elsewhere" && error.message.contains("none of the 2 URLs"), "{error}");
 }
 
 #[tokio::test]

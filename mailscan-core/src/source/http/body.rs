@@ -44,21 +44,6 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    /// The same undone of gzip where it begins as such a file does: of what is named `.gz`, servers seldom say more.
-    pub(crate) async fn ungzipped(self, cap: usize) -> Result<Self, FetchError> {
-        if !self.bytes.starts_with(b"\x1f\x8b\x08") {
-            return Ok(self);
-        }
-        let reader = undo(Encoding::Gzip, Box::pin(Cursor::new(self.bytes))).await;
-        let mut reader = reader.map_err(|error| undecodable(&error))?.take(cap as u64 + 1);
-        let mut decoded = Vec::new();
-        let read = reader.read_to_end(&mut decoded).await;
-        // What came before the damage counts.
-        let truncated = self.truncated || read.is_err() || decoded.len() > cap;
-        decoded.truncate(cap);
-        Ok(Self { bytes: decoded.into(), truncated, place: self.place })
-    }
-
     /// A text made of this body, which keeps the body's place for as long as the text is held.
     pub(crate) fn holding(&mut self, text: Bytes) -> Bytes {
         match self.place.take() {

@@ -3,24 +3,22 @@
 //! The address of a whole site is that of its robots.txt, which names the site's sitemaps; each of them becomes a task, and
 //! what it lists becomes tasks as well. They are asked for as pages are: allowed by robots.txt, in the host's turn.
 
-use std::time::Duration;
-
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use super::client::permanent;
+use super::client::{permanent, transient};
 use super::{Answer, Followed, HttpSource};
-use crate::extract::Media;
-use crate::fetch::{Discovered, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched};
+use crate::fetch::{Discovered, Documents, FetchContext, FetchError, Fetched};
 use crate::source::sitemap::{MAX_BYTES, Sitemap};
 use crate::task::{Task, Work, host_of};
 
-/// How many sitemaps are held at a time: they may be larger than pages.
+/// How many sitemaps are read at a time, once they have come.
 pub(super) const AT_ONCE: usize = 4;
-/// How many links away from the source a sitemap may be that lists further ones. The protocol knows one such level.
+/// How many links away from the source a sitemap may be. The protocol knows one level of indexes.
 const MAX_NESTING: u32 = 2;
-/// When to come back where others are held meanwhile.
-const WAIT: Duration = Duration::from_secs(1);
+/// The most further sitemaps of an index that are on another host than the site.
+const MAX_ELSEWHERE: usize = 1_000;
 
 impl HttpSource {
     /// Reads what a sitemap lists of `site`; for the address of a whole site, which sitemaps it has.
@@ -36,50 +34,70 @@ impl HttpSource {
             |url: Url, step| Discovered { work: Work::Sitemap { site: site.to_owned(), url: url.into() }, step };
         if is_whole_site(&start) {
             let rules = context.recall.unless(self.rules(&start, &wishes, deadline)).await?;
-            let mut named: Vec<Url> = rules.sitemaps().filter_map(|text| page_url(&start, text)).collect();
+            let named = rules.sitemaps().filter_map(|text| page_url(&start, text));
+            // Else one site's robots.txt could lead to another's, and so on without an end.
+            let mut named: Vec<Url> = named.filter(|url| !is_whole_site(url)).collect();
             if named.is_empty() {
                 named.extend(page_url(&start, "/sitemap.xml"));
             }
-            // Else one site's robots.txt could lead to another's, and so on without an end.
-            let discovered = named.into_iter().filter(|url| !is_whole_site(url)).map(|url| of_site(url, 0)).collect();
+            let discovered = named.into_iter().map(|url| of_site(url, 0)).collect();
             return Ok(Fetched { discovered, ..Fetched::default() });
         }
         let Answer { url, response, turn } = match self.follow(start, &wishes, deadline, context.recall).await? {
             Followed::To(answer) => *answer,
+            Followed::Later(url) if is_whole_site(&url) => return Err(no_sitemap()),
             Followed::Later(url) => return Ok(Fetched { discovered: vec![of_site(url, 0)], ..Fetched::default() }),
         };
         // Such a file does not tell how pages are answered.
         turn.passes_over();
         self.judge(&response, &turn)?;
-        let Ok(Ok(_place)) = timeout_at(deadline, self.sitemaps.acquire()).await else {
-            let message = "other sitemaps are being read";
-            return Err(FetchError::new(FetchErrorClass::Deferred, "sitemap-wait", message).retry_after(WAIT));
-        };
         let body = self.bodies.read(response, MAX_BYTES, deadline).await?;
         drop(turn);
-        let body = body.ungzipped(MAX_BYTES).await?;
-        let base = url.clone();
-        let read = move || Sitemap::parse(&body.bytes, &base).map(|sitemap| (sitemap, body.truncated));
-        let read = tokio::task::spawn_blocking(read).await;
-        let Some((sitemap, truncated)) =
-            read.map_err(|_| permanent("sitemap-format", "it cannot be read".to_owned()))?
-        else {
-            let message =
-                "it is no sitemap: neither XML with a `urlset` or `sitemapindex`, nor a text with a URL a line";
-            return Err(permanent("sitemap-format", message.to_owned()));
+        let Ok(Ok(_place)) = timeout_at(deadline, self.sitemaps.acquire()).await else {
+            return Err(transient("sitemap-wait", "other sitemaps were being read for too long".to_owned()));
         };
+        let base = url.clone();
+        let read = move || Sitemap::read(&body.bytes, &base).map(|sitemap| (sitemap, body.truncated));
+        let read = tokio::task::spawn_blocking(read).await.unwrap_or_default();
+        let (sitemap, truncated) = read.ok_or_else(no_sitemap)?;
+        let listed = sitemap.pages.len() + sitemap.sitemaps.len();
         let page = |url: Url| Discovered { work: Work::Page { url: url.into() }, step: 1 };
         let mut discovered: Vec<_> = sitemap.pages.into_iter().filter(|page| is_of(page, site)).map(page).collect();
+        let mut left_out = sitemap.is_cut || truncated;
         if task.depth < MAX_NESTING {
             // A site may keep its sitemaps elsewhere, which its robots.txt says.
-            let here = host_of(&url);
-            let near = sitemap.sitemaps.into_iter().filter(|url| is_of(url, site) || is_of(url, &here));
-            let near = near.filter(|url| !is_whole_site(url));
-            discovered.extend(near.map(|url| of_site(url, 1)));
+            let (here, mut elsewhere) = (host_of(&url), 0);
+            let near = sitemap.sitemaps.into_iter().filter(|url| {
+                elsewhere += usize::from(!is_of(url, site));
+                is_of(url, site) || (is_of(url, &here) && elsewhere <= MAX_ELSEWHERE)
+            });
+            discovered.extend(near.filter(|url| !is_whole_site(url)).map(|url| of_site(url, 1)));
+        } else {
+            left_out |= !sitemap.sitemaps.is_empty();
         }
-        let documents = if sitemap.is_cut || truncated { Documents::One(cut(&url)) } else { Documents::None };
-        Ok(Fetched { documents, discovered })
+        if discovered.is_empty() && listed > 0 && !left_out {
+            let message = format!(
+                "none of the {listed} URLs that it lists is of {site}, and those of other sites are passed over"
+            );
+            return Err(permanent("sitemap-elsewhere", message));
+        }
+        Ok(Fetched { documents: if left_out { partial() } else { Documents::None }, discovered })
     }
+}
+
+fn no_sitemap() -> FetchError {
+    let message = "it is no sitemap: neither XML with a `urlset` or `sitemapindex`, nor a text with a URL a line";
+    permanent("sitemap-format", message.to_owned())
+}
+
+/// Says that not all of a sitemap was read.
+fn partial() -> Documents {
+    let message = "not all of it was read: it is damaged, or holds more than a sitemap may (50,000 URLs of 2,047 bytes, 16 MB \
+        of them in all, 50 MB of text), or lists sitemaps of sitemaps of sitemaps";
+    let (sender, receiver) = mpsc::channel(1);
+    // The channel is empty and open.
+    let _ = sender.try_send(Err(permanent("sitemap-partial", message.to_owned())));
+    Documents::Stream(receiver)
 }
 
 /// Whether a URL is that of a whole site, whose robots.txt names its sitemaps.
@@ -98,16 +116,4 @@ fn is_of(url: &Url, site: &str) -> bool {
         host.strip_prefix("www.").unwrap_or(host)
     }
     bare(&host_of(url)) == bare(site)
-}
-
-/// Says that not all of a sitemap was read.
-fn cut(url: &Url) -> Document {
-    Document {
-        source: url.as_str().into(),
-        base: None,
-        media: Media::Text,
-        body: bytes::Bytes::new(),
-        offset: 0,
-        truncated: true,
-    }
 }
