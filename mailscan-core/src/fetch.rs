@@ -147,6 +147,17 @@ pub enum Documents {
     Stream(mpsc::Receiver<Result<Document, FetchError>>),
 }
 
+#[cfg(any(feature = "http", feature = "files"))]
+impl Documents {
+    /// None, and an error to be told of beside what was discovered.
+    pub(crate) fn error(error: FetchError) -> Self {
+        let (sender, receiver) = mpsc::channel(1);
+        // The channel is empty and open.
+        let _ = sender.try_send(Err(error));
+        Self::Stream(receiver)
+    }
+}
+
 /// Text to search for addresses.
 #[derive(Clone, Debug)]
 pub struct Document {

@@ -1,8 +1,8 @@
 //! A task: one item of the queue, such as one page, one call of a search API, or one file.
 //!
 //! Tasks are made from a job's sources and from what other tasks discover; the queue keeps them, a fetcher carries
-//! them out. Everything that a job does expands through tasks (a folder yields files, a list or a sitemap yields pages, a search
-//! call yields pages and its next call), so the frontier lives in the queue and memory does not grow with it.
+//! them out. Everything that a job does expands through tasks (a folder yields files, a list or a sitemap yields pages, a
+//! search call yields pages and its next call), so the frontier lives in the queue and memory does not grow with it.
 
 use std::borrow::Cow;
 
@@ -171,6 +171,21 @@ pub fn host_of(url: &url::Url) -> String {
     }
 }
 
+/// Whether two URLs are of one site: the same host and port, where `www.` makes no difference.
+pub(crate) fn same_site(one: &url::Url, other: &url::Url) -> bool {
+    one.host_str().map(without_www) == other.host_str().map(without_www) && one.port() == other.port()
+}
+
+/// Whether a URL is of the site with this [`host_of`].
+#[cfg(feature = "http")]
+pub(crate) fn is_of_site(url: &url::Url, site: &str) -> bool {
+    without_www(&host_of(url)) == without_www(site)
+}
+
+fn without_www(host: &str) -> &str {
+    host.strip_prefix("www.").unwrap_or(host)
+}
+
 /// A task to be put on the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewTask {
@@ -279,6 +294,22 @@ mod tests {
             ".{0,20}".prop_map(|path| Work::Path { path }),
             (".{0,20}", any::<u64>()).prop_map(|(path, offset)| Work::List { path, offset }),
         ]
+    }
+
+    #[test]
+    fn a_site_is_a_host_and_a_port() {
+        let url = |text| url::Url::parse(text).unwrap();
+        let page = url("https://a.org/y");
+        for (link, same) in [
+            ("http://www.a.org/x", true),
+            ("http://a.org/x", true),
+            ("http://b.a.org/x", false),
+            ("http://a.org:81/x", false),
+        ] {
+            assert_eq!(same_site(&url(link), &page), same, "{link}");
+            #[cfg(feature = "http")]
+            assert_eq!(is_of_site(&url(link), &host_of(&page)), same, "{link}");
+        }
     }
 
     proptest! {

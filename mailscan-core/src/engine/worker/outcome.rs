@@ -14,7 +14,7 @@ use crate::pipeline::TaskOutcome;
 use crate::retry::Backoff;
 use crate::store::{ErrorClass, NewWorkerError, Sighting};
 use crate::suppression::Suppression;
-use crate::task::{NewTask, Work};
+use crate::task::{NewTask, Work, same_site};
 
 /// What the documents of one task have brought so far and is not handed on yet.
 #[derive(Debug)]
@@ -204,14 +204,6 @@ impl Sieve<'_> {
     }
 }
 
-/// Whether a link stays on the site of its page: the same host and port, where `www.` makes no difference.
-fn same_site(link: &url::Url, page: &url::Url) -> bool {
-    fn host(url: &url::Url) -> Option<&str> {
-        url.host_str().map(|host| host.strip_prefix("www.").unwrap_or(host))
-    }
-    host(link) == host(page) && link.port() == page.port()
-}
-
 /// What becomes of a failed delivery.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Failure {
@@ -323,13 +315,5 @@ mod tests {
         assert_eq!(depth_of(2, "https://a.org/next"), 2);
         assert_eq!(depth_of(2, "https://b.org/"), 5);
         assert_eq!(depth_of(0, "https://b.org/"), 0, "a source may have moved");
-    }
-
-    #[test]
-    fn links_stay_on_the_site() {
-        let url = |text| url::Url::parse(text).unwrap();
-        assert!(same_site(&url("http://www.a.org/x"), &url("http://a.org/y")));
-        assert!(!same_site(&url("http://b.a.org/x"), &url("http://a.org/y")));
-        assert!(!same_site(&url("http://a.org:81/x"), &url("http://a.org/y")));
     }
 }

@@ -2,8 +2,6 @@
 
 use std::fs::DirEntry;
 
-use tokio::sync::mpsc;
-
 use super::io_error;
 use crate::fetch::{Discovered, Documents, FetchError, FetchErrorClass, Fetched};
 use crate::task::Work;
@@ -38,11 +36,8 @@ fn is_readable(entry: &DirEntry) -> bool {
     kind.is_file() || kind.is_dir()
 }
 
-/// A stream that holds nothing but the error.
+/// One error for all names that cannot be used.
 fn report(first: &std::ffi::OsStr, count: usize) -> Documents {
-    let (sender, receiver) = mpsc::channel(1);
     let message = format!("{count} names here are not UTF-8, the first `{}`: rename them", first.display());
-    // The channel is empty and its receiver alive.
-    let _ = sender.try_send(Err(FetchError::new(FetchErrorClass::Permanent, "file-name", message)));
-    Documents::Stream(receiver)
+    Documents::error(FetchError::new(FetchErrorClass::Permanent, "file-name", message))
 }

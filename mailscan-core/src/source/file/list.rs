@@ -3,8 +3,6 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
-use tokio::sync::mpsc;
-
 use super::{LIST_PART, LIST_URLS, io_error};
 use crate::fetch::{Discovered, Documents, FetchError, FetchErrorClass, Fetched};
 use crate::job::parse_page_url;
@@ -59,10 +57,7 @@ impl BadLines {
         let Some((offset, why)) = self.first else { return Documents::None };
         let lines = if self.count == 1 { "1 line".to_owned() } else { format!("{} lines", self.count) };
         let message = format!("{lines} of `{path}` could not be used, the first at byte {offset}: {why}");
-        let (sender, receiver) = mpsc::channel(1);
-        // The channel is empty and open.
-        let _ = sender.try_send(Err(FetchError::new(FetchErrorClass::Permanent, "list-line", message)));
-        Documents::Stream(receiver)
+        Documents::error(FetchError::new(FetchErrorClass::Permanent, "list-line", message))
     }
 }
 

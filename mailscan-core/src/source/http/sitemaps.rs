@@ -3,15 +3,14 @@
 //! The address of a whole site is that of its robots.txt, which names the site's sitemaps; each of them becomes a task, and
 //! what it lists becomes tasks as well. They are asked for as pages are: allowed by robots.txt, in the host's turn.
 
-use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::client::{permanent, transient};
 use super::{Answer, Followed, HttpSource};
 use crate::fetch::{Discovered, Documents, FetchContext, FetchError, Fetched};
-use crate::source::sitemap::{MAX_BYTES, Sitemap};
-use crate::task::{Task, Work, host_of};
+use crate::source::sitemap::{MAX_BYTES, Sitemap, named_url};
+use crate::task::{Task, Work, host_of, is_of_site};
 
 /// How many sitemaps are read at a time, once they have come.
 pub(super) const AT_ONCE: usize = 4;
@@ -34,11 +33,11 @@ impl HttpSource {
             |url: Url, step| Discovered { work: Work::Sitemap { site: site.to_owned(), url: url.into() }, step };
         if is_whole_site(&start) {
             let rules = context.recall.unless(self.rules(&start, &wishes, deadline)).await?;
-            let named = rules.sitemaps().filter_map(|text| page_url(&start, text));
+            let named = rules.sitemaps().filter_map(|text| named_url(&start, text));
             // Else one site's robots.txt could lead to another's, and so on without an end.
             let mut named: Vec<Url> = named.filter(|url| !is_whole_site(url)).collect();
             if named.is_empty() {
-                named.extend(page_url(&start, "/sitemap.xml"));
+                named.extend(named_url(&start, "/sitemap.xml"));
             }
             let discovered = named.into_iter().map(|url| of_site(url, 0)).collect();
             return Ok(Fetched { discovered, ..Fetched::default() });
@@ -62,14 +61,15 @@ impl HttpSource {
         let (sitemap, truncated) = read.ok_or_else(no_sitemap)?;
         let listed = sitemap.pages.len() + sitemap.sitemaps.len();
         let page = |url: Url| Discovered { work: Work::Page { url: url.into() }, step: 1 };
-        let mut discovered: Vec<_> = sitemap.pages.into_iter().filter(|page| is_of(page, site)).map(page).collect();
+        let mut discovered: Vec<_> =
+            sitemap.pages.into_iter().filter(|page| is_of_site(page, site)).map(page).collect();
         let mut left_out = sitemap.is_cut || truncated;
         if task.depth < MAX_NESTING {
             // A site may keep its sitemaps elsewhere, which its robots.txt says.
             let (here, mut elsewhere) = (host_of(&url), 0);
             let near = sitemap.sitemaps.into_iter().filter(|url| {
-                elsewhere += usize::from(!is_of(url, site));
-                is_of(url, site) || (is_of(url, &here) && elsewhere <= MAX_ELSEWHERE)
+                elsewhere += usize::from(!is_of_site(url, site));
+                is_of_site(url, site) || (is_of_site(url, &here) && elsewhere <= MAX_ELSEWHERE)
             });
             discovered.extend(near.filter(|url| !is_whole_site(url)).map(|url| of_site(url, 1)));
         } else {
@@ -94,26 +94,10 @@ fn no_sitemap() -> FetchError {
 fn partial() -> Documents {
     let message = "not all of it was read: it is damaged, or holds more than a sitemap may (50,000 URLs of 2,047 bytes, 16 MB \
         of them in all, 50 MB of text), or lists sitemaps of sitemaps of sitemaps";
-    let (sender, receiver) = mpsc::channel(1);
-    // The channel is empty and open.
-    let _ = sender.try_send(Err(permanent("sitemap-partial", message.to_owned())));
-    Documents::Stream(receiver)
+    Documents::error(permanent("sitemap-partial", message.to_owned()))
 }
 
 /// Whether a URL is that of a whole site, whose robots.txt names its sitemaps.
 fn is_whole_site(url: &Url) -> bool {
     url.path() == "/" && url.query().is_none()
-}
-
-/// The URL of a page or sitemap that a site names.
-fn page_url(site: &Url, text: &str) -> Option<Url> {
-    site.join(text).ok().and_then(|url| crate::job::parse_page_url(url.as_str()).ok())
-}
-
-/// Whether a URL is of a site, by host and port; `www.` makes no difference.
-fn is_of(url: &Url, site: &str) -> bool {
-    fn bare(host: &str) -> &str {
-        host.strip_prefix("www.").unwrap_or(host)
-    }
-    bare(&host_of(url)) == bare(site)
 }
