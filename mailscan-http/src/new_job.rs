@@ -183,7 +183,8 @@ mod tests {
     #[test]
     fn a_job_as_people_ask_for_it() {
         let body = r#"{"target": 9, "urls": ["https://A.org"], "sitemaps": ["https://b.org"], "searches": ["q"],
-            "search_endpoint": "https://s.org/", "crawl": true, "rate_limit": 0.25, "time_limit": 0, "include": ["role", "literal"], "workers": null}"#;
+            "search_endpoint": "https://s.org/", "crawl": true, "rate_limit": 0.25, "time_limit": 0,
+            "include": ["role", "literal"], "workers": null}"#;
         let spec = parse(body.as_bytes(), false).unwrap();
         let (url, sitemap) = ("https://a.org/".into(), "https://b.org/".into());
         assert_eq!(spec.sources, [JobSource::Url(url), JobSource::Sitemap(sitemap), JobSource::Search("q".into())]);
@@ -196,8 +197,8 @@ mod tests {
     #[test]
     fn every_wrong_field_is_named() {
         assert_eq!(wrong("{}"), ["target", "urls"]);
-        let body = r#"{"target": 0, "urls": ["https://a.org", "ftp://a.org", 3], "sitemaps": ["b.org"], "paths": ["/etc"], "depth": 3, "x": 1,
-            "include": ["nobody"], "contact": "a\nb", "searches": ["q"], "weight": 0, "rate_limit": -1}"#;
+        let body = r#"{"target": 0, "urls": ["https://a.org", "ftp://a.org", 3], "sitemaps": ["b.org"], "paths": ["/etc"],
+            "depth": 3, "x": 1, "include": ["nobody"], "contact": "a\nb", "searches": ["q"], "weight": 0, "rate_limit": -1}"#;
         let mut found = wrong(body);
         found.sort();
         let expected = [
