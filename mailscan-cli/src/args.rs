@@ -377,6 +377,8 @@ pub(crate) enum ExportFormat {
     Csv,
     /// One JSON object a line
     Jsonl,
+    /// Apache Parquet: columns with types, compressed
+    Parquet,
 }
 
 #[derive(Debug, ClapArgs)]

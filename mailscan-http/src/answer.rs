@@ -16,6 +16,7 @@ use tracing::Instrument;
 use crate::JoinSpan;
 use crate::auth::Tokens;
 use crate::body::{Bodies, MAX_BODY, MAX_JOB};
+use crate::export::Format;
 use crate::guard::{Hosts, check_encoding, check_media, check_origin};
 use crate::handlers::Api;
 use crate::problem::Problem;
@@ -188,9 +189,10 @@ async fn reply(reply: Reply, head: &Parts, lasting: bool) -> Response<OutBody> {
     }
 }
 
-/// An answer that comes piece by piece. Events are not compressed: each is to be there at once.
+/// An answer that comes piece by piece. Events are not compressed, as each is to be there at once, nor is what is compressed.
 fn stream(reply: Reply, head: &Parts) -> Response<OutBody> {
-    let compressible = !matches!(reply.content, Content::Stream(events::MEDIA, _));
+    const AS_IT_IS: [&str; 2] = [events::MEDIA, Format::Parquet.media_type()];
+    let compressible = !matches!(reply.content, Content::Stream(media, _) if AS_IT_IS.contains(&media));
     let mut response = reply.into_response();
     if compressible {
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));

@@ -1,7 +1,10 @@
-//! A job's addresses as CSV or JSON lines: what `mailscan job export` writes and what the API streams, page by page, so that
-//! any number fits into memory.
+//! A job's addresses as CSV, JSON lines or Parquet: what `mailscan job export` writes and what the API streams, page by page,
+//! so that any number fits into memory.
+
+mod parquet;
 
 use std::borrow::Cow;
+use std::io;
 
 use mailscan_core::class::Class;
 use mailscan_core::store::Stored;
@@ -14,6 +17,8 @@ pub enum Format {
     Csv,
     /// One JSON object a line.
     Jsonl,
+    /// Apache Parquet, column by column and compressed with Zstandard.
+    Parquet,
 }
 
 /// The columns.
@@ -43,14 +48,19 @@ impl<'a> From<&'a Stored> for Row<'a> {
 }
 
 impl Format {
+    /// The names of all formats.
+    pub(crate) const NAMES: &'static [&'static str] =
+        &[Self::Csv.as_str(), Self::Jsonl.as_str(), Self::Parquet.as_str()];
+
     /// All formats.
-    pub const ALL: [Self; 2] = [Self::Csv, Self::Jsonl];
+    pub const ALL: [Self; 3] = [Self::Csv, Self::Jsonl, Self::Parquet];
 
     /// A stable short name, which is also the ending of a file's name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Csv => "csv",
             Self::Jsonl => "jsonl",
+            Self::Parquet => "parquet",
         }
     }
 
@@ -64,41 +74,87 @@ impl Format {
         match self {
             Self::Csv => "text/csv; charset=utf-8; header=present",
             Self::Jsonl => "application/jsonl",
+            Self::Parquet => "application/vnd.apache.parquet",
         }
     }
 
-    /// What comes before the first address.
-    pub fn heading(self) -> Vec<u8> {
-        match self {
-            Self::Csv => format!("{}\n", COLUMNS.join(",")).into_bytes(),
-            Self::Jsonl => Vec::new(),
-        }
+    /// Whether it is text, which a terminal can show.
+    pub const fn is_text(self) -> bool {
+        !matches!(self, Self::Parquet)
+    }
+}
+
+/// Writes addresses in one format: pages of rows go in, the bytes that they complete come out, in the order of a file.
+///
+/// Text comes out with its page. Parquet keeps the rows of a group until it is full: at most 50,000 rows, or 8 MiB of text and
+/// one page more. The bytes do not depend on how the rows were cut into pages.
+#[derive(Debug)]
+pub struct Writer(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Csv { begun: bool },
+    Jsonl,
+    Parquet(Box<parquet::Groups>),
+}
+
+impl Writer {
+    /// One that has written nothing yet.
+    ///
+    /// # Errors
+    /// When the format cannot be begun, which no address causes.
+    pub fn new(format: Format) -> io::Result<Self> {
+        Ok(Self(match format {
+            Format::Csv => Kind::Csv { begun: false },
+            Format::Jsonl => Kind::Jsonl,
+            Format::Parquet => Kind::Parquet(Box::new(parquet::Groups::new()?)),
+        }))
     }
 
-    /// Addresses, a line each.
+    /// Takes rows; answers the bytes that are complete, which may be none.
     ///
     /// # Errors
     /// When a row cannot be written, which no address causes.
-    pub fn lines(self, page: &[Stored]) -> std::io::Result<Vec<u8>> {
-        match self {
-            Self::Csv => csv(page),
-            Self::Jsonl => jsonl(page),
+    pub fn rows(&mut self, page: Vec<Stored>) -> io::Result<Vec<u8>> {
+        match &mut self.0 {
+            Kind::Csv { begun } => {
+                let heading = !std::mem::replace(begun, true);
+                csv(heading, &page)
+            }
+            Kind::Jsonl => jsonl(&page),
+            Kind::Parquet(groups) => groups.rows(page),
+        }
+    }
+
+    /// What is left to write after the last row. Without any row, the file is one without rows, not an empty one, where the
+    /// format tells them apart.
+    ///
+    /// # Errors
+    /// When it cannot be written, which no address causes.
+    pub fn finish(self) -> io::Result<Vec<u8>> {
+        match self.0 {
+            Kind::Csv { begun: false } => csv(true, &[]),
+            Kind::Csv { begun: true } | Kind::Jsonl => Ok(Vec::new()),
+            Kind::Parquet(groups) => groups.finish(),
         }
     }
 }
 
-fn csv(page: &[Stored]) -> std::io::Result<Vec<u8>> {
+fn csv(heading: bool, page: &[Stored]) -> io::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
+    if heading {
+        writer.write_record(COLUMNS)?;
+    }
     for stored in page {
         let row = Row::from(stored);
         let (offset, classes) = (row.offset.to_string(), row.classes.join(" "));
         let cells = [&*safe_cell(row.email), &*safe_cell(row.source), &offset, row.form, &classes, &row.found_at];
         writer.write_record(cells)?;
     }
-    writer.into_inner().map_err(|error| std::io::Error::other(error.to_string()))
+    writer.into_inner().map_err(|error| io::Error::other(error.to_string()))
 }
 
-fn jsonl(page: &[Stored]) -> std::io::Result<Vec<u8>> {
+fn jsonl(page: &[Stored]) -> io::Result<Vec<u8>> {
     let mut lines = Vec::new();
     for stored in page {
         serde_json::to_writer(&mut lines, &Row::from(stored))?;

@@ -29,7 +29,7 @@
 //! | `GET /api/v1/errors?class=C&code=C&host=H&open=true` | the same of all jobs |
 //! | `POST /api/v1/jobs/{id}/errors/resolve` | resolves errors, perhaps with another try |
 //! | `GET /api/v1/jobs/{id}/addresses?after=ID&limit=N&search=TEXT` | what it has found |
-//! | `GET /api/v1/jobs/{id}/export?format=csv` | all of that, streamed; or `jsonl` |
+//! | `GET /api/v1/jobs/{id}/export?format=csv` | all of that, streamed; or `jsonl`, `parquet` |
 //! | `GET /api/v1/workers` | every process and its workers |
 //! | `GET /api/v1/system` | memory and load of this process |
 //! | `GET /?page=api&action=job-eta&job_id=ID` | the founding form of `eta` |

@@ -195,9 +195,11 @@ fn answer(operation: &Operation) -> Response {
             let any = ObjectBuilder::new().schema_type(SchemaType::new(Type::Object));
             response.content("application/json", of(RefOr::T(any.build().into())))
         }
-        Answer::Export => Format::ALL
-            .into_iter()
-            .fold(response, |response, format| response.content(format.media_type(), of(text(None, None)))),
+        Answer::Export => Format::ALL.into_iter().fold(response, |response, format| {
+            // Bytes that are no text have no schema.
+            let schema = format.is_text().then(|| text(None, None));
+            response.content(format.media_type(), ContentBuilder::new().schema(schema).build())
+        }),
     };
     if operation.status == StatusCode::ACCEPTED {
         let location = HeaderBuilder::new().schema(text(None, None)).description(Some("where the job is")).build();

@@ -83,7 +83,7 @@ export function addressesOf(id, signal) {
   return h("div", { class: "stack" },
     h("div", { class: "row tools" },
       h("div", { class: "field inline" }, h("label", { for: "address-search" }, "Search"), search),
-      h("div", { class: "row" }, save("csv", "Export CSV"), save("jsonl", "Export JSONL"))),
+      h("div", { class: "row" }, save("csv", "Export CSV"), save("jsonl", "Export JSONL"), save("parquet", "Export Parquet"))),
     place, pager);
 }
 

@@ -7,6 +7,7 @@ use mailscan_core::store::ErrorClass;
 
 use super::parse::{self, MAX_LIMIT};
 use super::{Answer, Asked, Body, Event, Kind, Operation, Parameter, Parse, Resource, Route, Verb};
+use crate::export::Format;
 use crate::metrics::MEDIA as METRICS;
 use crate::new_job::MANY;
 use crate::problem::Problem;
@@ -324,7 +325,7 @@ pub(crate) const RESOURCES: &[Resource] = &[
         operations: &[get(
             "export",
             "All that a job has found; cells that a spreadsheet would run are marked as text",
-            &[optional("format", Kind::One(&["csv", "jsonl"]), "`csv` when it is left out")],
+            &[optional("format", Kind::One(Format::NAMES), "`csv` when it is left out")],
             Answer::Export,
             parse::export,
         )],

@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use mailscan_core::clock::Timestamp;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::{ListAccessor, Row, RowAccessor};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -20,6 +23,24 @@ fn sources() -> TempDir {
 
 fn show(folder: &Path, id: &str) -> serde_json::Value {
     json(&run_in(folder, &["job", "show", id, "--json"]).out)
+}
+
+/// The rows of job 1 as they are read back from an export as Parquet; the time, which has a type of its own there, as it is in
+/// JSON lines.
+fn parquet(folder: &Path) -> Vec<serde_json::Value> {
+    let exported = run_in(folder, &["job", "export", "1", "--format", "parquet", "--output", "out.parquet"]);
+    assert_eq!((exported.code, exported.out.as_str()), (0, ""), "{}", exported.err);
+    let reader = SerializedFileReader::new(fs::File::open(folder.join("out.parquet")).unwrap()).unwrap();
+    let row = |row: Row| {
+        let classes = row.get_list(4).unwrap();
+        let classes: Vec<_> = (0..classes.len()).map(|n| classes.get_string(n).unwrap()).collect();
+        let found_at = Timestamp(row.get_timestamp_millis(5).unwrap() as u64).rfc3339();
+        serde_json::json!({
+            "email": row.get_string(0).unwrap(), "source": row.get_string(1).unwrap(), "offset": row.get_long(2).unwrap(),
+            "form": row.get_string(3).unwrap(), "classes": classes, "found_at": found_at,
+        })
+    };
+    reader.get_row_iter(None).unwrap().map(|read| row(read.unwrap())).collect()
 }
 
 #[test]
@@ -41,6 +62,7 @@ fn a_job_runs_to_the_end_of_its_sources_and_is_exported() {
     emails.sort();
     let scanned = run_in(folder.path(), &["scan", "in", "--sort"]).out.to_lowercase();
     assert_eq!(emails, scanned.lines().collect::<Vec<_>>());
+    assert_eq!(parquet(folder.path()), file.lines().map(json).collect::<Vec<_>>());
 
     let listed = json(&run_in(folder.path(), &["job", "list", "--json"]).out);
     assert_eq!((listed[0]["id"].as_u64(), listed[0]["status"].as_str()), (Some(1), Some("completed")));

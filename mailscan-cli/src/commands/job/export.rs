@@ -1,13 +1,13 @@
-//! `job export`: a job's addresses as CSV or JSON lines, read page by page so that any number fits into memory.
+//! `job export`: a job's addresses as CSV, JSON lines or Parquet, read page by page so that any number fits into memory.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use mailscan_core::job::JobId;
 use mailscan_core::store::Store;
 use mailscan_core::suppression::Suppression;
-use mailscan_http::export::Format;
+use mailscan_http::export::{Format, Writer};
 
 use crate::args::ExportFormat;
 use crate::exit::{Exit, Failure, Result};
@@ -26,14 +26,19 @@ pub(super) struct Asked<'a> {
 
 pub(super) async fn run(store: &impl Store, asked: &Asked<'_>) -> Result<Exit> {
     let Asked { id, format, output, suppression } = asked;
+    let format = match format {
+        ExportFormat::Csv => Format::Csv,
+        ExportFormat::Jsonl => Format::Jsonl,
+        ExportFormat::Parquet => Format::Parquet,
+    };
+    if output.is_none() && !format.is_text() && std::io::stdout().is_terminal() {
+        let name = format.as_str();
+        return Err(Failure::Usage(format!("{name} is no text that a terminal can show: add --output FILE")));
+    }
     super::find(store, *id).await?;
     let mut out: Box<dyn Write + Send> = match output {
         None => Box::new(std::io::stdout()),
         Some(path) => Box::new(create(path)?),
-    };
-    let format = match format {
-        ExportFormat::Csv => Format::Csv,
-        ExportFormat::Jsonl => Format::Jsonl,
     };
     let (count, suppressed) = write(store, *id, (format, suppression), &mut out).await?;
     if let Some(path) = output {
@@ -57,7 +62,7 @@ async fn write(
     (format, suppression): (Format, &Suppression),
     out: &mut (dyn Write + Send),
 ) -> Result<(u64, u64)> {
-    out.write_all(&format.heading())?;
+    let mut writer = Writer::new(format)?;
     let (mut after, mut count, mut suppressed) = (0, 0, 0);
     loop {
         let mut page = store.addresses(id, after, PAGE).await?;
@@ -67,8 +72,9 @@ async fn write(
         page.retain(|stored| !suppression.contains(&stored.address));
         count += page.len() as u64;
         suppressed += (all - page.len()) as u64;
-        out.write_all(&format.lines(&page)?)?;
+        out.write_all(&writer.rows(page)?)?;
     }
+    out.write_all(&writer.finish()?)?;
     out.flush()?;
     Ok((count, suppressed))
 }

@@ -1,0 +1,236 @@
+//! Addresses as Apache Parquet: rows are gathered into groups, as the format wants them, and a group is written once it is full.
+//!
+//! The schema says of every column what it means, so that readers need no casts: texts are UTF-8, `found_at` is a time in UTC,
+//! `classes` a list. `offset` is signed, since some readers know no other 64-bit integers; no document is that long.
+
+use std::io;
+use std::sync::Arc;
+
+use mailscan_core::class::Class;
+use mailscan_core::store::Stored;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int64Type};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::ColumnPath;
+
+/// The columns, in the order in which [`write_group`] fills them.
+const SCHEMA: &str = "
+message addresses {
+  REQUIRED BYTE_ARRAY email (STRING);
+  REQUIRED BYTE_ARRAY source (STRING);
+  REQUIRED INT64 offset;
+  REQUIRED BYTE_ARRAY form (STRING);
+  REQUIRED GROUP classes (LIST) {
+    REPEATED GROUP list {
+      REQUIRED BYTE_ARRAY element (STRING);
+    }
+  }
+  REQUIRED INT64 found_at (TIMESTAMP(MILLIS,true));
+}";
+
+/// How many rows a group has at most. Groups are what readers skip and share out; what is written of them pays from some ten
+/// thousand rows on.
+const GROUP_ROWS: usize = 50_000;
+
+/// How many bytes of text a group holds at most before it is written, which long sources reach sooner than its rows.
+const GROUP_BYTES: usize = 8 << 20;
+
+/// A file that is written group by group.
+#[derive(Debug)]
+pub(super) struct Groups {
+    /// What is written but not taken yet is in its vector.
+    file: SerializedFileWriter<Vec<u8>>,
+    /// The rows of the group that is not full yet.
+    rows: Vec<Stored>,
+    /// How many bytes their texts have.
+    bytes: usize,
+}
+
+impl Groups {
+    pub(super) fn new() -> io::Result<Self> {
+        // No two addresses are the same: a dictionary of them would only be built to be given up.
+        let properties = WriterProperties::builder()
+            .set_created_by(format!("mailscan version {}", env!("CARGO_PKG_VERSION")))
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_column_dictionary_enabled(ColumnPath::from("email"), false)
+            .build();
+        let schema = Arc::new(parse_message_type(SCHEMA)?);
+        let file = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
+        Ok(Self { file, rows: Vec::new(), bytes: 0 })
+    }
+
+    /// Takes rows; answers the bytes of the groups that they fill.
+    pub(super) fn rows(&mut self, page: Vec<Stored>) -> io::Result<Vec<u8>> {
+        for row in page {
+            self.bytes += row.address.as_str().len() + row.source.len();
+            self.rows.push(row);
+            if self.rows.len() >= GROUP_ROWS || self.bytes >= GROUP_BYTES {
+                self.end_group()?;
+            }
+        }
+        self.take()
+    }
+
+    /// The rest of the rows and the end of the file.
+    pub(super) fn finish(mut self) -> io::Result<Vec<u8>> {
+        if !self.rows.is_empty() {
+            self.end_group()?;
+        }
+        self.file.finish()?;
+        self.take()
+    }
+
+    fn end_group(&mut self) -> Result<()> {
+        write_group(self.file.next_row_group()?, &self.rows)?;
+        self.rows.clear();
+        self.bytes = 0;
+        Ok(())
+    }
+
+    /// Takes what is written. The file counts its bytes before they come into the vector, so its offsets stay right.
+    fn take(&mut self) -> io::Result<Vec<u8>> {
+        self.file.flush()?;
+        Ok(std::mem::take(self.file.inner_mut()))
+    }
+}
+
+/// Writes a group column by column: email, source, offset, form, classes, found_at.
+fn write_group(mut group: SerializedRowGroupWriter<'_, Vec<u8>>, rows: &[Stored]) -> Result<()> {
+    texts(&mut group, rows, |row| row.address.as_str())?;
+    texts(&mut group, rows, |row| &row.source)?;
+    numbers(&mut group, rows, |row| row.offset)?;
+    texts(&mut group, rows, |row| row.form.as_str())?;
+    classes(&mut group, rows)?;
+    numbers(&mut group, rows, |row| row.found_at.0)?;
+    group.close()?;
+    Ok(())
+}
+
+fn texts(
+    group: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
+    rows: &[Stored],
+    of: impl Fn(&Stored) -> &str,
+) -> Result<()> {
+    let values: Vec<_> = rows.iter().map(|row| ByteArray::from(of(row))).collect();
+    column::<ByteArrayType>(group, &values, None)
+}
+
+fn numbers(
+    group: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
+    rows: &[Stored],
+    of: impl Fn(&Stored) -> u64,
+) -> Result<()> {
+    let values: Vec<_> = rows.iter().map(|row| i64::try_from(of(row)).unwrap_or(i64::MAX)).collect();
+    column::<Int64Type>(group, &values, None)
+}
+
+/// The lists of classes. A list without elements has one entry that defines no element (level 0); every element defines one
+/// (level 1), and all but the first of a list repeat it (level 1): Parquet's "Nested Encoding", after Dremel.
+fn classes(group: &mut SerializedRowGroupWriter<'_, Vec<u8>>, rows: &[Stored]) -> Result<()> {
+    let (mut values, mut definitions, mut repetitions) = (Vec::new(), Vec::new(), Vec::new());
+    for row in rows {
+        let first = definitions.len();
+        for name in row.classes.iter().map(Class::as_str) {
+            repetitions.push(i16::from(definitions.len() > first));
+            definitions.push(1);
+            values.push(ByteArray::from(name));
+        }
+        if definitions.len() == first {
+            definitions.push(0);
+            repetitions.push(0);
+        }
+    }
+    column::<ByteArrayType>(group, &values, Some((&definitions, &repetitions)))
+}
+
+/// The next column of the group, with the definition and repetition levels of one that is a list.
+fn column<T: DataType>(
+    group: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
+    values: &[T::T],
+    levels: Option<(&[i16], &[i16])>,
+) -> Result<()> {
+    let missing = || ParquetError::General("the schema has fewer columns than are written".into());
+    let mut column = group.next_column()?.ok_or_else(missing)?;
+    let (definitions, repetitions) = levels.unzip();
+    column.typed::<T>().write_batch(values, definitions, repetitions)?;
+    column.close()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use mailscan_core::address::Address;
+    use mailscan_core::clock::Timestamp;
+    use mailscan_core::extract::Form;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::{ListAccessor, Row, RowAccessor};
+
+    fn stored(id: usize, source: &str) -> Stored {
+        Stored {
+            id: id as u64,
+            address: Address::new(&format!("user{id}"), "example.org").expect("an address"),
+            source: source.into(),
+            offset: 7,
+            form: Form::Plain,
+            classes: Class::ALL.into_iter().take(id % 3).collect(),
+            found_at: Timestamp(1_700_000_000_000 + id as u64),
+        }
+    }
+
+    /// A file of these rows, and how many bytes of it came out before its end.
+    fn written(rows: &[Stored], page: usize) -> (Vec<u8>, usize) {
+        let mut groups = Groups::new().expect("a file");
+        let mut bytes = Vec::new();
+        for page in rows.chunks(page) {
+            bytes.extend(groups.rows(page.to_vec()).expect("rows"));
+        }
+        let before = bytes.len();
+        bytes.extend(groups.finish().expect("an end"));
+        (bytes, before)
+    }
+
+    /// How many rows each group has, and all rows.
+    fn read(bytes: Vec<u8>) -> (Vec<i64>, Vec<Row>) {
+        let reader = SerializedFileReader::new(Bytes::from(bytes)).expect("a Parquet file");
+        let groups = reader.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+        (groups, reader.get_row_iter(None).expect("rows").map(|row| row.expect("a row")).collect())
+    }
+
+    #[test]
+    fn rows_are_read_as_they_were_written_whatever_the_pages() {
+        let rows: Vec<_> = (0..GROUP_ROWS + 1_234).map(|id| stored(id, "https://example.org/ünï")).collect();
+        let (bytes, _) = written(&rows, 10_000);
+        assert!(bytes == written(&rows, 501).0, "the pages show in the file");
+        let (groups, read) = read(bytes);
+        assert_eq!((groups, read.len()), (vec![GROUP_ROWS as i64, 1_234], rows.len()));
+        for (row, stored) in read.iter().zip(&rows) {
+            assert_eq!(row.get_string(0).expect("email"), stored.address.as_str());
+            assert_eq!(row.get_string(1).expect("source"), "https://example.org/ünï");
+            assert_eq!((row.get_long(2).expect("offset"), row.get_string(3).expect("form").as_str()), (7, "plain"));
+            let classes = row.get_list(4).expect("classes");
+            let names: Vec<_> = (0..classes.len()).map(|n| classes.get_string(n).expect("a class").clone()).collect();
+            assert_eq!(names, stored.classes.iter().map(Class::as_str).collect::<Vec<_>>());
+            assert_eq!(row.get_timestamp_millis(5).expect("found_at"), stored.found_at.0 as i64);
+        }
+    }
+
+    #[test]
+    fn long_sources_end_a_group_before_its_rows_do() {
+        let source = "s".repeat(64 << 10);
+        let rows: Vec<_> = (0..200).map(|id| stored(id, &source)).collect();
+        let (bytes, before) = written(&rows, 50);
+        assert!(before > 4, "nothing but the mark of the format came out before the end");
+        let (groups, read) = read(bytes);
+        assert_eq!((groups, read.len()), (vec![128, 72], 200));
+    }
+
+    #[test]
+    fn no_rows_are_a_file_too() {
+        let (groups, read) = read(written(&[], 1).0);
+        assert_eq!((groups.len(), read.len()), (0, 0));
+    }
+}
