@@ -166,6 +166,7 @@ mod tests {
     use mailscan_core::address::Address;
     use mailscan_core::clock::Timestamp;
     use mailscan_core::extract::Form;
+    use parquet::file::metadata::RowGroupMetaData;
     use parquet::file::reader::{FileReader, SerializedFileReader};
     use parquet::record::{ListAccessor, Row, RowAccessor};
 
@@ -196,7 +197,7 @@ mod tests {
     /// How many rows each group has, and all rows.
     fn read(bytes: Vec<u8>) -> (Vec<i64>, Vec<Row>) {
         let reader = SerializedFileReader::new(Bytes::from(bytes)).expect("a Parquet file");
-        let groups = reader.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+        let groups = reader.metadata().row_groups().iter().map(RowGroupMetaData::num_rows).collect();
         (groups, reader.get_row_iter(None).expect("rows").map(|row| row.expect("a row")).collect())
     }
 
