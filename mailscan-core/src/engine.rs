@@ -20,6 +20,7 @@ mod job_run;
 mod leases;
 mod lifecycle;
 mod met_links;
+mod prefetch;
 mod progress;
 mod share;
 mod shared;
@@ -96,7 +97,8 @@ pub struct EngineOptions {
     /// No task is begun while fewer bytes than this can be written where the store keeps its data.
     pub min_free_disk: u64,
     /// A host with this many tasks here, running or waiting, is claimed no more for now; one claim brings at most as
-    /// many of one host and job. Where there are many hosts for few places, each gets no more than twice its share.
+    /// many of one host and job. Where there are many hosts for few places, each gets no more than twice its share. Where
+    /// there is but one host, for no more places than this, what waits for a place comes on top.
     pub per_host: usize,
     /// Who is not collected, whatever the job. Every process that works on it needs the list.
     pub suppression: Suppression,

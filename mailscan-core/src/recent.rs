@@ -32,6 +32,9 @@ impl<const PLACE: usize> Recent<PLACE> {
 
     /// What was said of this text, if it is remembered.
     pub(crate) fn get(&mut self, text: &str) -> Option<u16> {
+        if self.sets.is_empty() {
+            return None;
+        }
         let (key, at) = (Self::key(text)?, self.set_of(text.as_bytes()));
         let [newest, older] = self.sets.get_mut(at)?;
         if older[..Self::ANSWER] == key[..Self::ANSWER] {

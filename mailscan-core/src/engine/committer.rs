@@ -26,6 +26,10 @@ use crate::queue::Pushed;
 use crate::store::{Inserted, Sighting, Store};
 use crate::task::{NewTask, Work};
 
+/// From one address in so many that come again on, all new ones are remembered as stored: to note one costs a hundredth of
+/// what the store takes to find one.
+const REPEATS: u64 = 128;
+
 /// An outcome on its way to the committer.
 #[derive(Debug)]
 pub(super) struct Finished {
@@ -157,7 +161,8 @@ async fn settle_accounts<P: Pipeline>(shared: &Shared<P>, written: Option<(Batch
 async fn drop_known<P: Pipeline>(shared: &Shared<P>, batch: &mut [Finished]) -> Option<()> {
     let mut asked: BTreeMap<JobId, (Arc<JobRun>, usize, Vec<crate::Address>)> = BTreeMap::new();
     for Finished { run, outcome, .. } in batch.iter_mut() {
-        run.stored_lately().retain_others(&mut outcome.sightings);
+        let dropped = run.stored_lately().retain_others(&mut outcome.sightings);
+        run.met_again.fetch_add(dropped, Ordering::Relaxed);
         if run.mostly_new.load(Ordering::Relaxed) {
             continue;
         }
@@ -197,6 +202,7 @@ fn account<P: Pipeline>(shared: &Shared<P>, batch: &Batch, committed: &Committed
     let mut counts: BTreeMap<JobId, (&Arc<JobRun>, u64, u64)> = BTreeMap::new();
     for ((run, _), outcome) in runs.iter().zip(outcomes.iter()) {
         let (mut new, mut known, mut over) = (0, 0, false);
+        let repeats = run.repeats.load(Ordering::Relaxed);
         {
             let (mut filter, mut lately) = (run.filter(), run.stored_lately());
             for (sighting, result) in outcome.sightings.iter().zip(inserted.by_ref()) {
@@ -205,6 +211,8 @@ fn account<P: Pipeline>(shared: &Shared<P>, batch: &Batch, committed: &Committed
                 over |= *result == Inserted::OverTarget;
                 if *result != Inserted::OverTarget {
                     filter.insert(fingerprint(sighting));
+                }
+                if *result == Inserted::Known || (repeats && *result == Inserted::New) {
                     lately.note([&sighting.address]);
                 }
             }
@@ -218,8 +226,12 @@ fn account<P: Pipeline>(shared: &Shared<P>, batch: &Batch, committed: &Committed
             reach_target(shared, run);
         }
     }
-    for (run, _, _) in counts.into_values().filter(|(_, new, known)| known > new) {
-        run.mostly_new.store(false, Ordering::Relaxed);
+    for (run, new, known) in counts.into_values() {
+        if known > new {
+            run.mostly_new.store(false, Ordering::Relaxed);
+        }
+        let dropped = run.met_again.swap(0, Ordering::Relaxed) as u64;
+        run.repeats.store((known + dropped) * REPEATS >= new + known + dropped, Ordering::Relaxed);
     }
     for settle in outcomes.iter().filter_map(|outcome| outcome.settle.as_ref()) {
         shared.counters.settled(&settle.verdict);

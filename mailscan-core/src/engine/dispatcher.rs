@@ -19,7 +19,8 @@ use tracing::Instrument;
 
 use super::committer::Finished;
 use super::job_run::JobRun;
-use super::share::{FEW, HostShare, RecentHosts};
+use super::prefetch::Pace;
+use super::share::{HostShare, RecentHosts};
 use super::shared::Shared;
 use super::worker;
 use crate::job::JobId;
@@ -47,7 +48,7 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>, outcomes: mpsc::Sen
         receiver,
         outcomes,
         workers: JoinSet::new(),
-        hosts: HashMap::new(),
+        claims: HashMap::new(),
         woken: false,
     };
     dispatcher.dispatch().await;
@@ -62,9 +63,16 @@ struct Dispatcher<P: Pipeline> {
     receiver: async_channel::Receiver<Assigned>,
     outcomes: mpsc::Sender<Finished>,
     workers: JoinSet<()>,
-    hosts: HashMap<JobId, RecentHosts>,
+    claims: HashMap<JobId, Claims>,
     /// Whether it was woken during a claim, so that there may be more to do than the claim knew of.
     woken: bool,
+}
+
+/// What the claims of one job have brought lately.
+#[derive(Debug, Default)]
+struct Claims {
+    hosts: RecentHosts,
+    pace: Pace,
 }
 
 impl<P: Pipeline> Dispatcher<P> {
@@ -174,8 +182,7 @@ impl<P: Pipeline> Dispatcher<P> {
     fn shares(&self) -> Vec<Share> {
         let mut shares = Vec::new();
         for (run, places) in self.shared.shares() {
-            // As many again where places are few: they tend to end together, and a claim takes as long for them.
-            let prefetch = (places / 2).max(places.min(FEW)).min(256);
+            let prefetch = self.prefetch(run.id(), places);
             let missing = (places + prefetch).saturating_sub(self.holds(&run));
             // Nothing is claimed for a process that may begin nothing.
             if places > 0 && missing > prefetch / 2 {
@@ -183,6 +190,11 @@ impl<P: Pipeline> Dispatcher<P> {
             }
         }
         shares
+    }
+
+    /// How many tasks of a job are to wait for a place, where it has so many places.
+    fn prefetch(&self, job: JobId, places: usize) -> usize {
+        self.claims.get(&job).map_or_else(|| Pace::default().prefetch(places), |claims| claims.pace.prefetch(places))
     }
 
     /// Claims for these shares, of hosts that hold less than theirs first; answers how many tasks came.
@@ -262,7 +274,7 @@ impl<P: Pipeline> Dispatcher<P> {
         };
         let trusted_until = before + options.lease_for.saturating_sub(options.lease_margin);
         let count = claimed.len();
-        self.note_dry(&request, &claimed);
+        self.note_shares(&request, &claimed);
         let mut orphans = Vec::new();
         for claimed in claimed {
             match self.shared.run(claimed.lease.job) {
@@ -285,23 +297,26 @@ impl<P: Pipeline> Dispatcher<P> {
     fn host_shares(&mut self) -> (HostShare, HostShare) {
         let (now, most) = (Instant::now(), self.shared.options.per_host);
         let shares = self.shared.shares();
-        self.hosts.retain(|job, _| shares.iter().any(|(run, _)| run.id() == *job));
+        self.claims.retain(|job, _| shares.iter().any(|(run, _)| run.id() == *job));
         let only_job = shares.len() == 1;
         let (mut fair, mut alone) = (HostShare::new(0, 0, most), HostShare::alone(0, most));
         for (run, places) in shares {
-            let hosts = self.hosts.get_mut(&run.id()).map_or(0, |hosts| hosts.count(now));
+            let hosts = self.claims.get_mut(&run.id()).map_or(0, |claims| claims.hosts.count(now));
             let share = HostShare::new(places, hosts, most);
-            fair = fair.max(if only_job && hosts == 1 { share.undivided(places) } else { share });
+            let undivided = || share.undivided(places, self.prefetch(run.id(), places), most);
+            fair = fair.max(if only_job && hosts == 1 { undivided() } else { share });
             alone = alone.max(HostShare::alone(places, most));
         }
         (fair, alone)
     }
 
-    /// Notes which jobs got nothing; a job that also holds nothing may be finished.
-    fn note_dry(&self, request: &ClaimRequest, claimed: &[Claimed]) {
+    /// Notes how much each job got; one that got nothing and also holds nothing may be finished.
+    fn note_shares(&mut self, request: &ClaimRequest, claimed: &[Claimed]) {
         for share in &request.shares {
             let Some(run) = self.shared.run(share.job) else { continue };
-            let dry = !claimed.iter().any(|claimed| claimed.lease.job == share.job);
+            let count = claimed.iter().filter(|claimed| claimed.lease.job == share.job).count();
+            self.claims.entry(share.job).or_default().pace.note(count, Instant::now());
+            let dry = count == 0;
             run.dry.store(dry, Ordering::Relaxed);
             if dry && self.shared.leases.held(share.job) == 0 {
                 self.shared.wake_supervisor.notify_one();
@@ -314,7 +329,7 @@ impl<P: Pipeline> Dispatcher<P> {
         let host = claimed.task.work.host();
         // Calls and the pages that they lead to take turns, so that neither is kept from the places of the other.
         if !matches!(claimed.task.work, Work::Search { .. }) {
-            self.hosts.entry(run.id()).or_default().note(&host, Instant::now());
+            self.claims.entry(run.id()).or_default().hosts.note(&host, Instant::now());
         }
         let cancel = self.shared.leases.add(claimed.lease, &host, suspect, trusted_until);
         run.ready.fetch_add(1, Ordering::Relaxed);

@@ -70,9 +70,12 @@ impl HostShare {
     /// The same for the only job at work, of which one host was met and no other: a claim brings half of the places, or
     /// all where they are [`FEW`], since each waits for a commit, and a host that answers quickly empties an eighth before
     /// the next claim is through. What is more than [`Self::ENOUGH`] only makes a claim long.
-    pub(super) fn undivided(self, places: usize) -> Self {
-        let part = (places / 2).max(places.min(FEW)).min(Self::ENOUGH);
-        Self { at_once: self.at_once.max(part).min(self.held), ..self }
+    ///
+    /// Where the host may have every place, what waits for one (`prefetch`) may be of it, too.
+    pub(super) fn undivided(self, places: usize, prefetch: usize, most: usize) -> Self {
+        let held = if places <= most { self.held.max(places + prefetch) } else { self.held };
+        let part = (places / 2).max(places.min(FEW)).max(prefetch).min(Self::ENOUGH);
+        Self { at_once: self.at_once.max(part).min(held), held }
     }
 
     /// How many tasks a claim may bring without being long.
@@ -160,13 +163,24 @@ mod tests {
 
     #[test]
     fn an_undivided_claim_brings_half_of_the_places_as_far_as_one_host_may_have_them() {
-        let undivided = |places, most| HostShare::new(places, 1, most).undivided(places);
+        let undivided = |places, most| HostShare::new(places, 1, most).undivided(places, 10, most);
         assert_eq!(undivided(1_000, 5_000), HostShare { at_once: 500, held: 2_000 });
         assert_eq!(undivided(1_000, 64), HostShare { at_once: 64, held: 64 });
         assert_eq!((undivided(4_000, 50_000).at_once, undivided(20_000, 50_000).at_once), (1_000, 2_500));
         assert_eq!((undivided(100, 128).at_once, undivided(10, 64).at_once), (100, 10), "all where they are few");
         assert_eq!(undivided(200, 5_000).at_once, FEW);
-        assert_eq!((undivided(1, 64).at_once, undivided(0, 64).at_once), (1, 1));
+        assert_eq!((undivided(1, 64).at_once, undivided(0, 64).at_once), (10, 10));
+    }
+
+    #[test]
+    fn what_waits_for_a_place_may_be_of_the_only_host_where_it_may_have_every_place() {
+        let held = |places, most| HostShare::new(places, 1, most).undivided(places, 300, most);
+        assert_eq!(held(100, 100), HostShare { at_once: 300, held: 400 });
+        assert_eq!(
+            held(101, 100),
+            HostShare { at_once: 100, held: 100 },
+            "the rest of the places would wait at the host"
+        );
     }
 
     #[test]

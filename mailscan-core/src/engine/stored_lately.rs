@@ -1,6 +1,7 @@
 //! Addresses that the store has confirmed lately: spares it most of what the pages of a site say again and again.
 //!
-//! The committer notes what the store says is stored, and asks here before the next batch. It is compared as text, so
+//! The committer notes what the store says it had before, and what is new to it while some addresses come again; and it asks
+//! here before the next batch. It is compared as text, so
 //! nothing is taken for old that is not; an address that is forgotten only goes to the store once more.
 
 use crate::address::Address;
@@ -38,13 +39,15 @@ impl StoredLately {
         }
     }
 
-    /// Keeps the sightings of addresses that are not known to be stored.
-    pub(super) fn retain_others(&mut self, sightings: &mut Vec<Sighting>) {
+    /// Keeps the sightings of addresses that are not known to be stored; answers how many it dropped.
+    pub(super) fn retain_others(&mut self, sightings: &mut Vec<Sighting>) -> usize {
+        let all = sightings.len();
         sightings.retain(|sighting| {
             let text = sighting.address.as_str();
             let met = if text.len() <= Recent::<32>::LONGEST { self.short.get(text) } else { self.long.get(text) };
             met.is_none()
         });
+        all - sightings.len()
     }
 }
 
