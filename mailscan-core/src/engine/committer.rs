@@ -230,8 +230,10 @@ fn account<P: Pipeline>(shared: &Shared<P>, batch: &Batch, committed: &Committed
         if known > new {
             run.mostly_new.store(false, Ordering::Relaxed);
         }
-        let dropped = run.met_again.swap(0, Ordering::Relaxed) as u64;
-        run.repeats.store((known + dropped) * REPEATS >= new + known + dropped, Ordering::Relaxed);
+        let again = known + run.met_again.swap(0, Ordering::Relaxed) as u64;
+        if new + again > 0 {
+            run.repeats.store(again * REPEATS >= new + again, Ordering::Relaxed);
+        }
     }
     for settle in outcomes.iter().filter_map(|outcome| outcome.settle.as_ref()) {
         shared.counters.settled(&settle.verdict);
