@@ -61,7 +61,7 @@ impl Fetcher for Founding {
                     offset: 0,
                     truncated: false,
                 };
-                Ok(Fetched { documents: Documents::One(document), discovered: Vec::new() })
+                Ok(Fetched { documents: Documents::One(document), ..Fetched::default() })
             }
         }
     }

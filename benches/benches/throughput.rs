@@ -65,7 +65,7 @@ impl Fetcher for Scripted {
                     offset: 0,
                     truncated: false,
                 };
-                Ok(Fetched { documents: Documents::One(document), discovered: Vec::new() })
+                Ok(Fetched { documents: Documents::One(document), ..Fetched::default() })
             }
         }
     }

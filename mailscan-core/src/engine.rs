@@ -140,7 +140,8 @@ impl Default for EngineOptions {
 pub struct Watermarks {
     /// As soon as this many outcomes wait.
     pub outcomes: usize,
-    /// As soon as this many sightings wait. Twice as many is the most that may wait before workers do.
+    /// As soon as this many sightings and discovered tasks wait. Twice as many is the most that may wait before workers do,
+    /// and no outcome holds more.
     pub sightings: usize,
     /// As soon as the first of them has waited this long. Outcomes wait only while their jobs have claimed tasks that wait for
     /// a place, or while more fetches run than there are outcomes, so a task on which everything waits is not held up.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::extract::Media;
@@ -132,6 +132,8 @@ pub struct Fetched {
     /// Further work that the fetch itself found, such as search results or the files of a folder. Links in a page are
     /// the engine's to find.
     pub discovered: Vec<Discovered>,
+    /// A place that is kept until all of this is handed on, where a fetcher lets only so many fetches hold much at a time.
+    pub place: Option<OwnedSemaphorePermit>,
 }
 
 /// Documents, at once or as they come.

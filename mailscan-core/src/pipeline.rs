@@ -29,6 +29,13 @@ pub struct TaskOutcome {
     pub settle: Option<Settle>,
 }
 
+impl TaskOutcome {
+    /// How much it is to write: its sightings and discovered tasks.
+    pub(crate) fn weight(&self) -> usize {
+        self.sightings.len() + self.discovered.len()
+    }
+}
+
 /// What became of a batch of outcomes: one entry for each of its sightings, tasks and settlements, in their order.
 #[derive(Clone, Debug, Default)]
 pub struct Committed {

@@ -1,6 +1,6 @@
 //! The committer: gathers what workers finished and writes it in batches.
 //!
-//! Outcomes come from the workers over a bounded channel, weighted by their sightings. A batch is written when a
+//! Outcomes come from the workers over a bounded channel, weighted by what they hold. A batch is written when a
 //! watermark is reached; while one batch is written the next gathers, and the one before is accounted for. Addresses that
 //! the store has confirmed lately are dropped here; the Bloom front tells what is surely new, and never decides that an
 //! address is old.
@@ -36,7 +36,7 @@ pub(super) struct Finished {
     pub(super) run: Arc<JobRun>,
     /// Boxed, since it goes from hand to hand.
     pub(super) outcome: Box<TaskOutcome>,
-    /// The room that its sightings take in the channel; `None` for none.
+    /// The room that what it holds takes in the channel; `None` for none.
     pub(super) room: Option<OwnedSemaphorePermit>,
 }
 
@@ -96,9 +96,9 @@ async fn gather(
 ) -> Vec<Finished> {
     let deadline = Instant::now() + marks.linger;
     let runs_dry = |finished: &Finished| finished.run.ready.load(Ordering::Relaxed) == 0;
-    let (mut sightings, mut dry) = (first.outcome.sightings.len(), runs_dry(&first));
+    let (mut weight, mut dry) = (first.outcome.weight(), runs_dry(&first));
     let mut batch = vec![first];
-    while batch.len() < marks.outcomes && sightings < marks.sightings {
+    while batch.len() < marks.outcomes && weight < marks.sightings {
         let next = match finished.try_recv() {
             Ok(next) => next,
             Err(_) if dry && batch.len() >= running.load(Ordering::Relaxed) => break,
@@ -107,7 +107,7 @@ async fn gather(
                 Ok(None) | Err(_) => break,
             },
         };
-        sightings += next.outcome.sightings.len();
+        weight += next.outcome.weight();
         dry |= runs_dry(&next);
         batch.push(next);
     }

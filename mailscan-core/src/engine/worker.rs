@@ -215,8 +215,9 @@ impl<P: Pipeline> Worker<P> {
         let run = &assigned.run;
         let options = &run.job.spec.options;
         let suppression = &self.shared.options.suppression;
-        let mut harvest = Harvest::new(&assigned.claimed, options, &run.met_links, suppression, fetched.discovered);
-        match fetched.documents {
+        let Fetched { documents, discovered, place: _place } = fetched;
+        let mut harvest = Harvest::new(&assigned.claimed, options, &run.met_links, suppression, discovered);
+        match documents {
             Documents::None => {}
             Documents::One(document) => harvest.read(&document),
             Documents::Stream(mut pieces) => loop {
@@ -257,7 +258,7 @@ impl<P: Pipeline> Worker<P> {
         }
     }
 
-    /// The most sightings that go to the committer in one outcome.
+    /// The most sightings and discovered tasks that go to the committer in one outcome.
     fn part_size(&self) -> usize {
         self.shared.options.watermarks.sightings.max(1)
     }
@@ -301,7 +302,7 @@ impl<P: Pipeline> Worker<P> {
     }
 
     async fn send(&self, assigned: &Assigned, outcome: Box<TaskOutcome>) {
-        let permits = (outcome.sightings.len() + outcome.discovered.len()).min(self.shared.room_total());
+        let permits = outcome.weight().min(self.shared.room_total());
         let room = match u32::try_from(permits) {
             Ok(permits) if permits > 0 => Semaphore::acquire_many_owned(self.shared.room.clone(), permits).await.ok(),
             _ => None,

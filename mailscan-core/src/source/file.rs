@@ -85,9 +85,9 @@ async fn open(path: String) -> Result<Fetched, FetchError> {
     match blocking(move || Opened::at(&path)).await? {
         Opened::Folder(fetched) => Ok(fetched),
         Opened::Whole(None) => Ok(Fetched::default()),
-        Opened::Whole(Some(document)) => Ok(Fetched { documents: Documents::One(document), discovered: Vec::new() }),
+        Opened::Whole(Some(document)) => Ok(Fetched { documents: Documents::One(document), ..Fetched::default() }),
         Opened::Long(pieces, name) => {
-            Ok(Fetched { documents: Documents::Stream(stream(pieces, name)), discovered: Vec::new() })
+            Ok(Fetched { documents: Documents::Stream(stream(pieces, name)), ..Fetched::default() })
         }
     }
 }

@@ -49,7 +49,7 @@ pub struct HttpSource {
     robots: RobotsCache,
     bodies: Bodies,
     /// The places for sitemaps.
-    sitemaps: Semaphore,
+    sitemaps: Arc<Semaphore>,
     /// Whether a job's own limit for a host and its own contact count.
     heeds_jobs: bool,
 }
@@ -89,7 +89,7 @@ impl HttpSource {
             politeness: Politeness::new(pace),
             robots: RobotsCache::default(),
             bodies: Bodies::default(),
-            sitemaps: Semaphore::new(sitemaps::AT_ONCE),
+            sitemaps: Arc::new(Semaphore::new(sitemaps::AT_ONCE)),
             heeds_jobs: true,
         })
     }
@@ -367,7 +367,7 @@ fn document(url: Url, declared: &ContentType, mut body: Body, cap: usize) -> Fet
         offset: 0,
         truncated,
     };
-    Fetched { documents: Documents::One(document), discovered: Vec::new() }
+    Fetched { documents: Documents::One(document), ..Fetched::default() }
 }
 
 #[cfg(test)]

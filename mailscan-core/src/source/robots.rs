@@ -22,6 +22,8 @@ pub(crate) struct Rules {
     pub(crate) delay: Option<Duration>,
     /// The sitemaps that the file names, for whomever.
     sitemaps: Vec<String>,
+    /// Whether it names more than are looked at.
+    more_sitemaps: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +53,7 @@ impl Rules {
     pub(crate) fn parse(file: &[u8]) -> Self {
         let text = String::from_utf8_lossy(file);
         let (mut ours, mut everybody, mut sitemaps) = (None, Self::default(), Vec::new());
+        let mut more_sitemaps = false;
         let (mut group, mut naming) = (Group::Others, false);
         for line in text.trim_start_matches('\u{feff}').split(['\n', '\r']) {
             let line = line.split('#').next().unwrap_or_default();
@@ -66,8 +69,11 @@ impl Rules {
                 }
                 continue;
             }
-            if field == "sitemap" && !value.is_empty() && sitemaps.len() < MAX_SITEMAPS {
-                sitemaps.push(value.to_owned());
+            if field == "sitemap" && !value.is_empty() {
+                more_sitemaps |= sitemaps.len() == MAX_SITEMAPS;
+                if !more_sitemaps {
+                    sitemaps.push(value.to_owned());
+                }
             }
             // Only a rule ends the names of a group: other records must not change what the rules belong to.
             naming &= !matches!(field.as_str(), "allow" | "disallow");
@@ -77,12 +83,17 @@ impl Rules {
                 _ => {}
             }
         }
-        Self { sitemaps, ..ours.unwrap_or(everybody) }
+        Self { sitemaps, more_sitemaps, ..ours.unwrap_or(everybody) }
     }
 
     /// The sitemaps that the site names, as it writes them.
     pub(crate) fn sitemaps(&self) -> impl Iterator<Item = &str> {
         self.sitemaps.iter().map(String::as_str)
+    }
+
+    /// Whether the site names more sitemaps than [`sitemaps`](Self::sitemaps) tells.
+    pub(crate) const fn names_more_sitemaps(&self) -> bool {
+        self.more_sitemaps
     }
 
     /// About how much memory the rules take.

@@ -1,11 +1,11 @@
 //! What the engine owes a job when all goes well, and when sources do not.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::join;
-use mailscan_core::engine::{Engine, EngineOptions, JobFilter};
+use mailscan_core::engine::{Engine, EngineOptions, JobFilter, Watermarks};
 use mailscan_core::error::Result;
 use mailscan_core::fetch::{FetchError, FetchErrorClass, Fetched};
 use mailscan_core::forecast::Forecast;
@@ -14,6 +14,7 @@ use mailscan_core::pipeline::{Committed, Pipeline, TaskOutcome};
 use mailscan_core::queue::Queue;
 use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, Store};
 use mailscan_core::task::Work;
+use tokio::sync::Semaphore;
 
 use super::script::{
     InMemory, Script, addresses_of, create, expected, in_memory, leased, number, only, pages_job, stored, text,
@@ -288,11 +289,23 @@ async fn a_job_at_work_never_holds_more_than_it_can_run() {
     assert!(most < 50 + 25 + 512, "{most} leases");
 }
 
-/// A pipeline that counts the sightings that are handed to the store.
+/// A pipeline that counts what is handed to its store and queue.
 #[derive(Debug)]
 struct Counting {
     inner: Arc<InMemory>,
     sightings: AtomicU64,
+    /// The most sightings and discovered tasks of one outcome.
+    largest: AtomicU64,
+    /// Of which it is noted whether one was free when tasks were discovered.
+    places: Arc<Semaphore>,
+    was_free: AtomicBool,
+}
+
+impl Counting {
+    fn new(script: Script, places: Arc<Semaphore>) -> Arc<Self> {
+        let (sightings, largest, was_free) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+        Arc::new(Self { inner: in_memory(script), sightings, largest, places, was_free })
+    }
 }
 
 impl Pipeline for Counting {
@@ -313,10 +326,46 @@ impl Pipeline for Counting {
     }
 
     async fn commit(&self, outcomes: Arc<[TaskOutcome]>) -> Result<Committed> {
-        let sightings: usize = outcomes.iter().map(|outcome| outcome.sightings.len()).sum();
-        self.sightings.fetch_add(sightings as u64, Ordering::Relaxed);
+        for outcome in &*outcomes {
+            let (sightings, discovered) = (outcome.sightings.len() as u64, outcome.discovered.len() as u64);
+            self.sightings.fetch_add(sightings, Ordering::Relaxed);
+            self.largest.fetch_max(sightings + discovered, Ordering::Relaxed);
+            if discovered > 0 && outcome.settle.is_none() && self.places.available_permits() > 0 {
+                self.was_free.store(true, Ordering::Relaxed);
+            }
+        }
         self.inner.commit(outcomes).await
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_task_brings_is_written_in_parts_and_its_place_is_kept_meanwhile() {
+    let places = Arc::new(Semaphore::new(1));
+    let script = Script::new(LATENCY, {
+        let places = places.clone();
+        move |task| {
+            let n = number(task);
+            let mut fetched = text(task, addresses_of(n).join(" "));
+            if n == 0 {
+                let page = |n| Work::Page { url: format!("http://site.org/{n}") };
+                let pages = (1..1_000).map(|n| mailscan_core::fetch::Discovered { work: page(n), step: 1 });
+                fetched.discovered.extend(pages);
+                fetched.place = places.clone().try_acquire_owned().ok();
+            }
+            Ok(fetched)
+        }
+    });
+    let pipeline = Counting::new(script, places.clone());
+    let job = create(&*pipeline, "k", pages_job(1, 100_000)).await;
+    let watermarks = Watermarks { sightings: 100, ..Watermarks::default() };
+    let mut engine = Engine::start(pipeline.clone(), EngineOptions { watermarks, ..only(job) });
+    let last = engine.finished(job).await.unwrap();
+    engine.drain().await.unwrap();
+    assert_eq!((last.depth.done, last.collected), (1_000, 10_001));
+    assert_eq!(pipeline.largest.load(Ordering::Relaxed), 100);
+    // Two parts fit into the room for what waits, so most were written while the rest was still held.
+    assert!(!pipeline.was_free.load(Ordering::Relaxed), "the place was given back before all was handed on");
+    assert_eq!(places.available_permits(), 1, "the place is given back in the end");
 }
 
 #[tokio::test(start_paused = true)]
@@ -334,7 +383,7 @@ async fn what_most_pages_repeat_is_asked_for_and_not_written_again() {
         let all: Vec<_> = addresses(number(task) % NEW).collect();
         Ok(text(task, all.join(" ")))
     });
-    let pipeline = Arc::new(Counting { inner: in_memory(script), sightings: AtomicU64::new(0) });
+    let pipeline = Counting::new(script, Arc::new(Semaphore::new(0)));
     let job = create(&*pipeline, "k", pages_job(10 * NEW, 100_000)).await;
     let mut engine = Engine::start(pipeline.clone(), only(job));
     let last = engine.finished(job).await.unwrap();

@@ -68,7 +68,7 @@ pub(super) fn text(task: &Task, text: String) -> Fetched {
         offset: 0,
         truncated: false,
     };
-    Fetched { documents: Documents::One(document), discovered: Vec::new() }
+    Fetched { documents: Documents::One(document), ..Fetched::default() }
 }
 
 /// The number at the end of a page's URL.

@@ -1,5 +1,7 @@
 //! Sitemaps as sites really have them, and as hostile ones would.
 
+use std::time::Duration;
+
 use mailscan_core::fetch::{Budget, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher, Recall};
 use mailscan_core::job::{JobId, JobOptions, JobSource, JobSpec};
 use mailscan_core::source::Sources;
@@ -56,6 +58,32 @@ async fn a_site_tells_of_its_sitemaps_in_robots_txt() {
     let (found, _) = found(fetch(&site.url("/")).await);
     assert_eq!(found, [format!("sitemap {}", site.url("/a.xml")), "sitemap http://other.example/b.xml".to_owned()]);
     assert_eq!(site.requests().len(), 1, "robots.txt alone");
+}
+
+#[tokio::test]
+async fn a_site_that_names_too_many_is_told_of() {
+    let site = Server::with_robots(|_| page(&"Sitemap: /a.xml\n".repeat(1_001))).await;
+    let (read, partial) = found(fetch(&site.url("/")).await);
+    assert_eq!((read.len(), partial), (1_000, true));
+    let site = Server::with_robots(|_| page(&"Sitemap: /a.xml\n".repeat(1_000))).await;
+    assert!(!found(fetch(&site.url("/")).await).1);
+}
+
+#[tokio::test]
+async fn what_few_list_is_held_at_a_time_and_others_come_back_untouched() {
+    let site = Server::start(|request| xml(&urlset(&[format!("http://{}/1", request.header("host").unwrap())]))).await;
+    let sources = plain();
+    let task = first_task(&site.url("/s.xml"));
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(fetch_task(&sources, &task).await.unwrap());
+    }
+    let budget = Budget { time: Duration::from_millis(300), ..Budget::default() };
+    let context = FetchContext { options: &JobOptions::default(), budget, recall: Recall::NEVER };
+    let waited = soon(sources.fetch(&task, &context)).await.unwrap_err();
+    assert_eq!((waited.class, &*waited.code), (FetchErrorClass::Deferred, "sitemap-wait"));
+    held.pop();
+    assert_eq!(found(fetch_task(&sources, &task).await).0, [site.url("/1")]);
 }
 
 #[tokio::test]

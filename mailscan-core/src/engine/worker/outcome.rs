@@ -151,16 +151,16 @@ impl<'a> Harvest<'a> {
         self.truncated.then(|| FetchError::new(FetchErrorClass::Permanent, "truncated", message))
     }
 
-    /// How many sightings are not handed on yet.
+    /// How many sightings and discovered tasks are not handed on yet.
     pub(super) fn waiting(&self) -> usize {
-        self.sightings.len()
+        self.sightings.len() + self.discovered.len()
     }
 
-    /// The first `most` sightings, to be handed on while the task goes on.
+    /// The first `most` sightings and, as far as these are fewer, discovered tasks, to be handed on while the task goes on.
     pub(super) fn part(&mut self, most: usize) -> Box<TaskOutcome> {
-        let rest = self.sightings.split_off(most.min(self.sightings.len()));
-        let sightings = std::mem::replace(&mut self.sightings, rest);
-        Box::new(TaskOutcome { sightings, ..TaskOutcome::default() })
+        let sightings = split_front(&mut self.sightings, most);
+        let discovered = split_front(&mut self.discovered, most - sightings.len());
+        Box::new(TaskOutcome { sightings, discovered, ..TaskOutcome::default() })
     }
 
     /// Everything that is left, and the mentions that were left out for their classes in all documents.
@@ -169,6 +169,12 @@ impl<'a> Harvest<'a> {
         let rest = TaskOutcome { sightings: self.sightings, discovered: self.discovered, ..TaskOutcome::default() };
         (Box::new(rest), self.left_out)
     }
+}
+
+/// Takes the first `most` of a list.
+fn split_front<T>(list: &mut Vec<T>, most: usize) -> Vec<T> {
+    let rest = list.split_off(most.min(list.len()));
+    std::mem::replace(list, rest)
 }
 
 /// What takes findings: those that the job wants become sightings, the others are counted.

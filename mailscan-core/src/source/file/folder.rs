@@ -24,7 +24,7 @@ pub(super) fn list(path: &str) -> Result<Fetched, FetchError> {
     paths.sort_unstable();
     let discovered = paths.into_iter().map(|path| Discovered { work: Work::Path { path }, step: 0 }).collect();
     let documents = unnamed.first().map_or(Documents::None, |first| report(first, unnamed.len()));
-    Ok(Fetched { documents, discovered })
+    Ok(Fetched { documents, discovered, ..Fetched::default() })
 }
 
 /// Whether the entry is a file, a folder, or a link to a file.

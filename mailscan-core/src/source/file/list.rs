@@ -36,7 +36,7 @@ pub(super) fn read(path: &str, offset: u64) -> Result<Fetched, FetchError> {
         discovered
             .push(Discovered { work: Work::List { path: path.to_owned(), offset: offset + read as u64 }, step: 0 });
     }
-    Ok(Fetched { documents: bad.report(path), discovered })
+    Ok(Fetched { documents: bad.report(path), discovered, ..Fetched::default() })
 }
 
 /// The lines of a part that name no page.

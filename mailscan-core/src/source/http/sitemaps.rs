@@ -3,17 +3,21 @@
 //! The address of a whole site is that of its robots.txt, which names the site's sitemaps; each of them becomes a task, and
 //! what it lists becomes tasks as well. They are asked for as pages are: allowed by robots.txt, in the host's turn.
 
+use std::time::Duration;
+
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use super::client::{permanent, transient};
+use super::client::permanent;
 use super::{Answer, Followed, HttpSource};
-use crate::fetch::{Discovered, Documents, FetchContext, FetchError, Fetched};
+use crate::fetch::{Discovered, Documents, FetchContext, FetchError, FetchErrorClass, Fetched};
 use crate::source::sitemap::{MAX_BYTES, Sitemap, named_url};
 use crate::task::{Task, Work, host_of, is_of_site};
 
-/// How many sitemaps are read at a time, once they have come.
+/// How many sitemaps are read at a time, once they have come, until what they list is handed on.
 pub(super) const AT_ONCE: usize = 4;
+/// When one that found no place comes back.
+const COMES_BACK: Duration = Duration::from_secs(5);
 /// How many links away from the source a sitemap may be. The protocol knows one level of indexes.
 const MAX_NESTING: u32 = 2;
 /// The most further sitemaps of an index that are on another host than the site.
@@ -40,7 +44,8 @@ impl HttpSource {
                 named.extend(named_url(&start, "/sitemap.xml"));
             }
             let discovered = named.into_iter().map(|url| of_site(url, 0)).collect();
-            return Ok(Fetched { discovered, ..Fetched::default() });
+            let documents = if rules.names_more_sitemaps() { partial(MANY_NAMED) } else { Documents::None };
+            return Ok(Fetched { documents, discovered, ..Fetched::default() });
         }
         let Answer { url, response, turn } = match self.follow(start, &wishes, deadline, context.recall).await? {
             Followed::To(answer) => *answer,
@@ -52,8 +57,9 @@ impl HttpSource {
         self.judge(&response, &turn)?;
         let body = self.bodies.read(response, MAX_BYTES, deadline).await?;
         drop(turn);
-        let Ok(Ok(_place)) = timeout_at(deadline, self.sitemaps.acquire()).await else {
-            return Err(transient("sitemap-wait", "other sitemaps were being read for too long".to_owned()));
+        let Ok(Ok(place)) = timeout_at(deadline, self.sitemaps.clone().acquire_owned()).await else {
+            let message = "other sitemaps were being read for so long";
+            return Err(FetchError::new(FetchErrorClass::Deferred, "sitemap-wait", message).retry_after(COMES_BACK));
         };
         let base = url.clone();
         let read = move || Sitemap::read(&body.bytes, &base).map(|sitemap| (sitemap, body.truncated));
@@ -81,7 +87,8 @@ impl HttpSource {
             );
             return Err(permanent("sitemap-elsewhere", message));
         }
-        Ok(Fetched { documents: if left_out { partial() } else { Documents::None }, discovered })
+        let documents = if left_out { partial(NOT_ALL) } else { Documents::None };
+        Ok(Fetched { documents, discovered, place: Some(place) })
     }
 }
 
@@ -90,10 +97,14 @@ fn no_sitemap() -> FetchError {
     permanent("sitemap-format", message.to_owned())
 }
 
-/// Says that not all of a sitemap was read.
-fn partial() -> Documents {
-    let message = "not all of it was read: it is damaged, or holds more than a sitemap may (50,000 URLs of 2,047 bytes, 16 MB \
-        of them in all, 50 MB of text), or lists sitemaps of sitemaps of sitemaps";
+/// What is said of a sitemap of which not all was read.
+const NOT_ALL: &str = "not all of it was read: it is damaged, or holds more than a sitemap may (50,000 URLs of 2,047 bytes, 16 MB \
+    of them in all, 50 MB of text), or lists sitemaps of sitemaps of sitemaps";
+/// What is said of a site that has more sitemaps than are looked at.
+const MANY_NAMED: &str = "robots.txt names more than 1,000 sitemaps, of which the first 1,000 are read";
+
+/// Says why something is missing.
+fn partial(message: &str) -> Documents {
     Documents::error(permanent("sitemap-partial", message.to_owned()))
 }
 
