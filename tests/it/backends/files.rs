@@ -9,9 +9,9 @@ use mailscan_core::class::Classes;
 use mailscan_core::extract::Form;
 use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob};
 use mailscan_core::lease::{Lease, NodeId, Settle, Verdict};
-use mailscan_core::queue::{ClaimRequest, Pushed, Queue, Settled, Share};
+use mailscan_core::queue::{ClaimRequest, Pushed, Queue, Retried, Settled, Share};
 use mailscan_core::store::{Inserted, NodeBeat, Sighting, Store, Transition};
-use mailscan_core::task::{NewTask, TaskId, Work};
+use mailscan_core::task::{ListPosition, NewTask, TaskId, TaskState, Work};
 use mailscan_core::{Address, ErrorKind};
 use rusqlite::Connection;
 
@@ -72,20 +72,11 @@ async fn what_was_written_is_there_after_reopening() {
     assert_eq!((depth.pending, depth.leased), (1, 1));
 }
 
-#[tokio::test]
-async fn an_older_schema_is_migrated_with_its_data() {
-    let (_folder, path) = folder();
-    let latest = {
-        let (_folder, path) = folder();
-        drop(open(&path));
-        version(&path)
-    };
-    // A file as the first version wrote it, with an address.
-    let address = Address::parse("Ann@a.org").unwrap();
-    let connection = Connection::open(&path).unwrap();
-    connection
-        .execute_batch(include_str!("../../../mailscan-core/src/backend/sqlite/sql/migrations/0001_base.sql"))
-        .unwrap();
+/// A file as the first version wrote it, with a job that has an address and no tasks yet.
+fn first_version(path: &Path) -> Connection {
+    let connection = Connection::open(path).unwrap();
+    let base = include_str!("../../../mailscan-core/src/backend/sqlite/sql/migrations/0001_base.sql");
+    connection.execute_batch(base).unwrap();
     connection
         .execute_batch(
             r#"PRAGMA application_id = 1836278638; PRAGMA user_version = 1;
@@ -94,18 +85,78 @@ async fn an_older_schema_is_migrated_with_its_data() {
             INSERT INTO source (hash, name) VALUES (0, 'https://a.org/')"#,
         )
         .unwrap();
+    connection
+}
+
+/// Adds a task to such a file. Two crashes are what makes one suspect.
+fn add_task(connection: &Connection, work: &Work, state: i64, fence: i64) {
+    let sql = "INSERT INTO task (job, fingerprint, probe, kind, locator, host, depth, state, due, fence, crashes)
+        VALUES (1, ?1, 0, ?2, ?3, ?4, 0, ?5, 0, ?6, ?7)";
+    let (kind, crashes) = (work.kind(), if state == 1 { 2 } else { 0 });
+    let values = (work.fingerprint().cast_signed(), kind, work.locator(), work.host(), state, fence, crashes);
+    connection.execute(sql, values).unwrap();
+}
+
+#[tokio::test]
+async fn every_state_of_a_task_of_an_older_schema_is_as_it_was() {
+    let (_folder, path) = folder();
+    let connection = first_version(&path);
+    // The numbers of the states, from pending to quarantined, then a list that is being read, and one that is read.
+    for state in 0..8 {
+        add_task(&connection, &page(usize::try_from(state).unwrap()).work, state, 1);
+    }
+    let list = |offset| Work::List { path: "urls.txt".to_owned(), offset };
+    add_task(&connection, &list(7), 3, 1);
+    add_task(&connection, &list(0), 4, 1);
+    connection.execute_batch("INSERT INTO task_count VALUES (1, 1, 1, 1, 2, 2, 1, 1, 1)").unwrap();
+    drop(connection);
+
+    let (database, job) = (open(&path), JobId(1));
+    let depth = database.depth(job).await.unwrap();
+    assert_eq!((depth.pending, depth.delayed, depth.leased, depth.done), (2, 1, 2, 2));
+    assert_eq!((depth.blocked, depth.failed, depth.quarantined), (1, 1, 1));
+    let all: Vec<_> = (1..11).map(TaskId).collect();
+    use TaskState::{Done, GivenUp, Open};
+    let states = [Open, Open, Open, Open, Done, GivenUp, GivenUp, GivenUp, Open, Done].map(Some);
+    assert_eq!(database.states(job, &all).await.unwrap(), states);
+    assert_eq!(database.lists(job).await.unwrap(), [ListPosition { path: "urls.txt".to_owned(), offset: 7 }]);
+
+    // The leases of a process that is gone come back, and so does what waited or was given up, each once.
+    assert_eq!(database.sweep(NonZeroUsize::new(100).unwrap()).await.unwrap().returned, 2);
+    assert_eq!(database.retry(job, &all[5..8]).await.unwrap(), [Retried::Ready; 3]);
+    let mut claimed: Vec<_> = database.claim(&claim(100)).await.unwrap();
+    claimed.sort_by_key(|claimed| claimed.lease.task);
+    let ids: Vec<_> = claimed.iter().map(|claimed| claimed.lease.task.0).collect();
+    assert_eq!(ids, [1, 2, 3, 4, 6, 7, 8, 9]);
+    let crashes: Vec<_> = claimed.iter().map(|claimed| claimed.task.crashes).collect();
+    assert_eq!(crashes, [0, 2, 0, 1, 0, 0, 0, 1]);
+    assert!(database.claim(&claim(100)).await.unwrap().is_empty());
+    let settles: Vec<_> = claimed.iter().map(|claimed| Settle::new(claimed.lease, Verdict::Done)).collect();
+    assert_eq!(database.settle(&settles).await.unwrap(), [Settled::Applied; 8]);
+    let depth = database.depth(job).await.unwrap();
+    assert_eq!((depth.open(), depth.lost(), depth.done), (0, 0, 10));
+    assert!(database.lists(job).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_older_schema_is_migrated_with_its_data() {
+    let (_folder, path) = folder();
+    let latest = {
+        let (_folder, path) = folder();
+        drop(open(&path));
+        version(&path)
+    };
+    let connection = first_version(&path);
+    let address = Address::parse("Ann@a.org").unwrap();
     let sql = "INSERT INTO address VALUES (1, 1, ?1, 0, 'Ann@a.org', 1, 7, 'plain', 0)";
     connection.execute(sql, [address.fingerprint().cast_signed()]).unwrap();
-    let sql = "INSERT INTO task (job, fingerprint, probe, kind, locator, host, depth, state, due, fence)
-        VALUES (1, ?1, 0, 'page', ?2, 'a.org', 0, ?3, 0, ?4)";
     for n in 0..1_000 {
-        let NewTask { work, .. } = page(n);
         let (state, fence) = match n {
             0..600 => (4, 1),
             600..610 => (3, 2),
             _ => (0, 0),
         };
-        connection.execute(sql, (work.fingerprint().cast_signed(), work.locator(), state, fence)).unwrap();
+        add_task(&connection, &page(n).work, state, fence);
     }
     connection.execute_batch("INSERT INTO task_count VALUES (1, 390, 0, 0, 10, 600, 0, 0, 0)").unwrap();
     drop(connection);
