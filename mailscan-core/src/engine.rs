@@ -98,7 +98,8 @@ pub struct EngineOptions {
     pub min_free_disk: u64,
     /// A host with this many tasks here, running or waiting, is claimed no more for now; one claim brings at most as
     /// many of one host and job. Where there are many hosts for few places, each gets no more than twice its share. Where
-    /// there is but one host, for no more places than this, what waits for a place comes on top.
+    /// one host is all that the only job has, and there are no more places than this, it may also have what waits for a
+    /// place, and one claim may bring that.
     pub per_host: usize,
     /// Who is not collected, whatever the job. Every process that works on it needs the list.
     pub suppression: Suppression,

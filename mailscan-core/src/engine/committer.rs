@@ -162,7 +162,7 @@ async fn drop_known<P: Pipeline>(shared: &Shared<P>, batch: &mut [Finished]) -> 
     let mut asked: BTreeMap<JobId, (Arc<JobRun>, usize, Vec<crate::Address>)> = BTreeMap::new();
     for Finished { run, outcome, .. } in batch.iter_mut() {
         let dropped = run.stored_lately().retain_others(&mut outcome.sightings);
-        run.met_again.fetch_add(dropped, Ordering::Relaxed);
+        run.dropped.fetch_add(dropped, Ordering::Relaxed);
         if run.mostly_new.load(Ordering::Relaxed) {
             continue;
         }
@@ -185,7 +185,9 @@ async fn drop_known<P: Pipeline>(shared: &Shared<P>, batch: &mut [Finished]) -> 
     for Finished { run, outcome, .. } in batch {
         if let Some(known) = known.get(&run.id()) {
             run.stored_lately().note(known.iter());
+            let before = outcome.sightings.len();
             outcome.sightings.retain(|sighting| !known.contains(&sighting.address));
+            run.dropped.fetch_add(before - outcome.sightings.len(), Ordering::Relaxed);
         }
     }
     Some(())
@@ -202,7 +204,7 @@ fn account<P: Pipeline>(shared: &Shared<P>, batch: &Batch, committed: &Committed
     let mut counts: BTreeMap<JobId, (&Arc<JobRun>, u64, u64)> = BTreeMap::new();
     for ((run, _), outcome) in runs.iter().zip(outcomes.iter()) {
         let (mut new, mut known, mut over) = (0, 0, false);
-        let repeats = run.repeats.load(Ordering::Relaxed);
+        let remember_new = run.remember_new.load(Ordering::Relaxed);
         {
             let (mut filter, mut lately) = (run.filter(), run.stored_lately());
             for (sighting, result) in outcome.sightings.iter().zip(inserted.by_ref()) {
@@ -212,7 +214,7 @@ fn account<P: Pipeline>(shared: &Shared<P>, batch: &Batch, committed: &Committed
                 if *result != Inserted::OverTarget {
                     filter.insert(fingerprint(sighting));
                 }
-                if *result == Inserted::Known || (repeats && *result == Inserted::New) {
+                if *result == Inserted::Known || (remember_new && *result == Inserted::New) {
                     lately.note([&sighting.address]);
                 }
             }
@@ -230,9 +232,9 @@ fn account<P: Pipeline>(shared: &Shared<P>, batch: &Batch, committed: &Committed
         if known > new {
             run.mostly_new.store(false, Ordering::Relaxed);
         }
-        let again = known + run.met_again.swap(0, Ordering::Relaxed) as u64;
+        let again = known + run.dropped.swap(0, Ordering::Relaxed) as u64;
         if new + again > 0 {
-            run.repeats.store(again * REPEATS >= new + again, Ordering::Relaxed);
+            run.remember_new.store(again * REPEATS >= new + again, Ordering::Relaxed);
         }
     }
     for settle in outcomes.iter().filter_map(|outcome| outcome.settle.as_ref()) {

@@ -1,7 +1,8 @@
 //! The dispatcher: claims tasks for the jobs at work and hands them to the worker pool.
 //!
-//! It claims a little more than can run (the *prefetch*), so that a worker that ends a task finds the next one here and
-//! not behind a round trip to the queue. It never claims more than that: everything else stays in the queue. While it
+//! It claims a little more than can run (the *prefetch*, more where tasks end quickly), so that a worker that ends a task
+//! finds the next one here and not behind a round trip to the queue. It never claims more than that: everything else
+//! stays in the queue. While it
 //! claims it goes on handing over, since a claim may stand behind a commit.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -48,7 +49,7 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>, outcomes: mpsc::Sen
         receiver,
         outcomes,
         workers: JoinSet::new(),
-        claims: HashMap::new(),
+        lately: HashMap::new(),
         woken: false,
     };
     dispatcher.dispatch().await;
@@ -63,14 +64,14 @@ struct Dispatcher<P: Pipeline> {
     receiver: async_channel::Receiver<Assigned>,
     outcomes: mpsc::Sender<Finished>,
     workers: JoinSet<()>,
-    claims: HashMap<JobId, Claims>,
+    lately: HashMap<JobId, Lately>,
     /// Whether it was woken during a claim, so that there may be more to do than the claim knew of.
     woken: bool,
 }
 
-/// What the claims of one job have brought lately.
+/// What is known of a job from its claims of late.
 #[derive(Debug, Default)]
-struct Claims {
+struct Lately {
     hosts: RecentHosts,
     pace: Pace,
 }
@@ -150,6 +151,7 @@ impl<P: Pipeline> Dispatcher<P> {
             });
             let Some((_, job)) = next.min() else { return };
             let Some(assigned) = self.ready.get_mut(&job).and_then(VecDeque::pop_front) else { return };
+            self.lately.entry(job).or_default().pace.take();
             assigned.run.ready.fetch_sub(1, Ordering::Relaxed);
             assigned.run.running.fetch_add(1, Ordering::Relaxed);
             self.shared.running.fetch_add(1, Ordering::Relaxed);
@@ -179,7 +181,7 @@ impl<P: Pipeline> Dispatcher<P> {
 
     /// What to claim for each job: its fair share of the places and the prefetch, less what it holds. Nothing until
     /// half of the prefetch is used up, so that claims come in batches.
-    fn shares(&self) -> Vec<Share> {
+    fn shares(&mut self) -> Vec<Share> {
         let mut shares = Vec::new();
         for (run, places) in self.shared.shares() {
             let prefetch = self.prefetch(run.id(), places);
@@ -193,8 +195,8 @@ impl<P: Pipeline> Dispatcher<P> {
     }
 
     /// How many tasks of a job are to wait for a place, where it has so many places.
-    fn prefetch(&self, job: JobId, places: usize) -> usize {
-        self.claims.get(&job).map_or_else(|| Pace::default().prefetch(places), |claims| claims.pace.prefetch(places))
+    fn prefetch(&mut self, job: JobId, places: usize) -> usize {
+        self.lately.entry(job).or_default().pace.prefetch(places, Instant::now())
     }
 
     /// Claims for these shares, of hosts that hold less than theirs first; answers how many tasks came.
@@ -274,7 +276,7 @@ impl<P: Pipeline> Dispatcher<P> {
         };
         let trusted_until = before + options.lease_for.saturating_sub(options.lease_margin);
         let count = claimed.len();
-        self.note_shares(&request, &claimed);
+        self.note_dry(&request, &claimed);
         let mut orphans = Vec::new();
         for claimed in claimed {
             match self.shared.run(claimed.lease.job) {
@@ -297,26 +299,28 @@ impl<P: Pipeline> Dispatcher<P> {
     fn host_shares(&mut self) -> (HostShare, HostShare) {
         let (now, most) = (Instant::now(), self.shared.options.per_host);
         let shares = self.shared.shares();
-        self.claims.retain(|job, _| shares.iter().any(|(run, _)| run.id() == *job));
+        self.lately.retain(|job, _| shares.iter().any(|(run, _)| run.id() == *job));
         let only_job = shares.len() == 1;
         let (mut fair, mut alone) = (HostShare::new(0, 0, most), HostShare::alone(0, most));
         for (run, places) in shares {
-            let hosts = self.claims.get_mut(&run.id()).map_or(0, |claims| claims.hosts.count(now));
+            let hosts = self.lately.get_mut(&run.id()).map_or(0, |lately| lately.hosts.count(now));
             let share = HostShare::new(places, hosts, most);
-            let undivided = || share.undivided(places, self.prefetch(run.id(), places), most);
-            fair = fair.max(if only_job && hosts == 1 { undivided() } else { share });
+            let undivided = only_job && hosts == 1;
+            fair = fair.max(if undivided {
+                share.undivided(places, self.prefetch(run.id(), places), most)
+            } else {
+                share
+            });
             alone = alone.max(HostShare::alone(places, most));
         }
         (fair, alone)
     }
 
-    /// Notes how much each job got; one that got nothing and also holds nothing may be finished.
-    fn note_shares(&mut self, request: &ClaimRequest, claimed: &[Claimed]) {
+    /// Notes which jobs got nothing; a job that also holds nothing may be finished.
+    fn note_dry(&self, request: &ClaimRequest, claimed: &[Claimed]) {
         for share in &request.shares {
             let Some(run) = self.shared.run(share.job) else { continue };
-            let count = claimed.iter().filter(|claimed| claimed.lease.job == share.job).count();
-            self.claims.entry(share.job).or_default().pace.note(count, Instant::now());
-            let dry = count == 0;
+            let dry = !claimed.iter().any(|claimed| claimed.lease.job == share.job);
             run.dry.store(dry, Ordering::Relaxed);
             if dry && self.shared.leases.held(share.job) == 0 {
                 self.shared.wake_supervisor.notify_one();
@@ -329,7 +333,7 @@ impl<P: Pipeline> Dispatcher<P> {
         let host = claimed.task.work.host();
         // Calls and the pages that they lead to take turns, so that neither is kept from the places of the other.
         if !matches!(claimed.task.work, Work::Search { .. }) {
-            self.claims.entry(run.id()).or_default().hosts.note(&host, Instant::now());
+            self.lately.entry(run.id()).or_default().hosts.note(&host, Instant::now());
         }
         let cancel = self.shared.leases.add(claimed.lease, &host, suspect, trusted_until);
         run.ready.fetch_add(1, Ordering::Relaxed);

@@ -64,10 +64,10 @@ pub(super) struct JobRun {
     pub(super) met_links: MetLinks,
     filter: Mutex<BloomFront>,
     stored_lately: Mutex<StoredLately>,
-    /// How many of those came again since the last batch was accounted for.
-    pub(super) met_again: AtomicUsize,
-    /// Whether so many addresses come again that all are worth to be remembered.
-    pub(super) repeats: AtomicBool,
+    /// The sightings that were dropped since the last batch was accounted for, as their addresses were known to be stored.
+    pub(super) dropped: AtomicUsize,
+    /// Whether so many addresses come again that new ones are worth to be remembered, too.
+    pub(super) remember_new: AtomicBool,
     /// Whether most of what came last was new, so that the filter need not be asked.
     pub(super) mostly_new: AtomicBool,
     bloom_capacity: usize,
@@ -128,8 +128,8 @@ impl JobRun {
             met_links: MetLinks::new(),
             filter: Mutex::new(BloomFront::new(limits.bloom_capacity, FALSE_POSITIVES)),
             stored_lately: Mutex::default(),
-            met_again: AtomicUsize::new(0),
-            repeats: AtomicBool::new(false),
+            dropped: AtomicUsize::new(0),
+            remember_new: AtomicBool::new(false),
             mostly_new: AtomicBool::new(false),
             bloom_capacity: limits.bloom_capacity.clamp(1, MOST),
             began: Instant::now(),

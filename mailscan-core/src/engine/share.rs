@@ -71,7 +71,7 @@ impl HostShare {
     /// all where they are [`FEW`], since each waits for a commit, and a host that answers quickly empties an eighth before
     /// the next claim is through. What is more than [`Self::ENOUGH`] only makes a claim long.
     ///
-    /// Where the host may have every place, what waits for one (`prefetch`) may be of it, too.
+    /// Where the host may have every place, what waits for one (`prefetch`) may be of it as well, and come in one claim.
     pub(super) fn undivided(self, places: usize, prefetch: usize, most: usize) -> Self {
         let held = if places <= most { self.held.max(places + prefetch) } else { self.held };
         let part = (places / 2).max(places.min(FEW)).max(prefetch).min(Self::ENOUGH);

@@ -1,8 +1,8 @@
 //! Addresses that the store has confirmed lately: spares it most of what the pages of a site say again and again.
 //!
 //! The committer notes what the store says it had before, and what is new to it while some addresses come again; and it asks
-//! here before the next batch. It is compared as text, so
-//! nothing is taken for old that is not; an address that is forgotten only goes to the store once more.
+//! here before the next batch. It is compared as text, so nothing is taken for old that is not; an address that is forgotten
+//! only goes to the store once more.
 
 use crate::address::Address;
 use crate::recent::Recent;

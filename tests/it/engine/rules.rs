@@ -9,7 +9,7 @@ use mailscan_core::engine::{Engine, EngineOptions, JobFilter, Watermarks};
 use mailscan_core::error::Result;
 use mailscan_core::fetch::{FetchError, FetchErrorClass, Fetched};
 use mailscan_core::forecast::Forecast;
-use mailscan_core::job::{JobSource, JobStatus};
+use mailscan_core::job::{JobSource, JobSpec, JobStatus};
 use mailscan_core::pipeline::{Committed, Pipeline, TaskOutcome};
 use mailscan_core::queue::Queue;
 use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, Store};
@@ -66,7 +66,7 @@ async fn what_tasks_discover_is_done_too() {
         Ok(fetched)
     });
     let pipeline = in_memory(script);
-    let spec = mailscan_core::job::JobSpec::new(100_000, vec![JobSource::Url("http://site.org/0".into())]);
+    let spec = JobSpec::new(100_000, vec![JobSource::Url("http://site.org/0".into())]);
     let job = create(&*pipeline, "k", spec).await;
     let engine = Engine::start(pipeline.clone(), only(job));
     let last = engine.finished(job).await.unwrap();
@@ -289,6 +289,26 @@ async fn a_job_at_work_never_holds_more_than_it_can_run() {
     assert!(most < 50 + 25 + 512, "{most} leases");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_slow_host_has_no_more_claimed_than_its_places_and_as_many_again() {
+    let script = Script::new(Duration::from_secs(3), |task| Ok(text(task, addresses_of(number(task)).join(" "))));
+    let pipeline = in_memory(script);
+    let mut spec = JobSpec::new(100_000, (0..300).map(|n| JobSource::Url(format!("http://site.org/{n}"))).collect());
+    spec.options.workers = Some(10);
+    spec.options.connections_per_worker = 1;
+    let job = create(&*pipeline, "k", spec).await;
+    let engine = Engine::start(pipeline.clone(), EngineOptions { per_host: 10, ..only(job) });
+    let mut progress = engine.watch(job);
+    let mut most = 0;
+    while progress.borrow_and_update().depth.done < 290 {
+        most = most.max(pipeline.queue().depth(job).await.unwrap().leased);
+        progress.changed().await.unwrap();
+    }
+    engine.finished(job).await.unwrap();
+    // Ten run, as many wait for a place, and as many for the committer.
+    assert!((20..=30).contains(&most), "{most} leases");
+}
+
 /// A pipeline that counts what is handed to its store and queue.
 #[derive(Debug)]
 struct Counting {
@@ -391,4 +411,32 @@ async fn what_most_pages_repeat_is_asked_for_and_not_written_again() {
     assert_eq!(last.collected, 10 * NEW);
     let handed = pipeline.sightings.load(Ordering::Relaxed);
     assert!((10 * NEW..40 * NEW).contains(&handed), "{handed} sightings of {} were handed to the store", 100 * NEW);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_again_once_is_not_written_again() {
+    const LATER: u64 = 1_000;
+    // Eight of its own, and two of a page long before it.
+    let script = Script::new(LATENCY, |task| {
+        let n = number(task);
+        let own = (0..8).map(|i| format!("user{i}.of{n}@a.org"));
+        let others = (0..2).filter_map(|i| Some(format!("user{i}.of{}@a.org", n.checked_sub(LATER)?)));
+        Ok(text(task, own.chain(others).collect::<Vec<_>>().join(" ")))
+    });
+    let pipeline = Counting::new(script, Arc::new(Semaphore::new(0)));
+    let mut spec = pages_job(4 * LATER, 1_000_000);
+    spec.options.workers = Some(50);
+    spec.options.connections_per_worker = 1;
+    let job = create(&*pipeline, "k", spec).await;
+    let mut engine = Engine::start(pipeline.clone(), only(job));
+    let last = engine.finished(job).await.unwrap();
+    engine.drain().await.unwrap();
+    assert_eq!(last.collected, 8 * 4 * LATER);
+    let again = pipeline.sightings.load(Ordering::Relaxed) - last.collected;
+    // Those of the first pages were not remembered, as nothing had come again yet.
+    assert!(
+        (2 * LATER..3 * LATER).contains(&again),
+        "{again} of {} that came again were handed to the store",
+        2 * 3 * LATER
+    );
 }
