@@ -7,7 +7,9 @@ use std::borrow::Cow;
 use std::io;
 
 use mailscan_core::class::Class;
-use mailscan_core::store::Stored;
+use mailscan_core::job::JobId;
+use mailscan_core::store::{Store, Stored};
+use mailscan_core::suppression::Suppression;
 use serde::Serialize;
 
 /// How addresses are written.
@@ -48,12 +50,18 @@ impl<'a> From<&'a Stored> for Row<'a> {
 }
 
 impl Format {
-    /// The names of all formats.
-    pub(crate) const NAMES: &'static [&'static str] =
-        &[Self::Csv.as_str(), Self::Jsonl.as_str(), Self::Parquet.as_str()];
-
     /// All formats.
     pub const ALL: [Self; 3] = [Self::Csv, Self::Jsonl, Self::Parquet];
+
+    /// The names of all formats.
+    pub(crate) const NAMES: &'static [&'static str] = &{
+        let (mut names, mut n) = ([""; Self::ALL.len()], 0);
+        while n < names.len() {
+            names[n] = Self::ALL[n].as_str();
+            n += 1;
+        }
+        names
+    };
 
     /// A stable short name, which is also the ending of a file's name.
     pub const fn as_str(self) -> &'static str {
@@ -84,58 +92,132 @@ impl Format {
     }
 }
 
-/// Writes addresses in one format: pages of rows go in, the bytes that they complete come out, in the order of a file.
-///
-/// Text comes out with its page. Parquet keeps the rows of a group until it is full: at most 50,000 rows, or 8 MiB of text and
-/// one page more. The bytes do not depend on how the rows were cut into pages.
-#[derive(Debug)]
-pub struct Writer(Kind);
+/// Why an export ends before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The store failed.
+    #[error("{0}")]
+    Store(#[from] mailscan_core::Error),
+    /// What was written until then is not all that the job had.
+    #[error("job {0} was deleted while it was exported")]
+    Deleted(JobId),
+    /// The rows could not be written in the format, which no address causes.
+    #[error("cannot write the addresses: {0}")]
+    Format(#[from] io::Error),
+}
 
+/// All addresses of a job in one format, read page by page.
+///
+/// Text comes out with its page. Parquet keeps the rows of a group until it is full: at most 50,000, or 8 MiB of text and one
+/// row more. The bytes do not depend on the size of the pages.
 #[derive(Debug)]
-enum Kind {
+pub struct Export {
+    job: JobId,
+    /// Gone once the end is written.
+    writer: Option<Writer>,
+    after: u64,
+    page: usize,
+    written: u64,
+    left_out: u64,
+}
+
+impl Export {
+    /// An export of `job` that looks at so many addresses of the store at a time.
+    ///
+    /// # Errors
+    /// When the format cannot be begun, which nothing here causes.
+    pub fn new(job: JobId, format: Format, page: usize) -> io::Result<Self> {
+        Ok(Self { job, writer: Some(Writer::new(format)?), after: 0, page, written: 0, left_out: 0 })
+    }
+
+    /// How many addresses were written, and how many left out, until now.
+    pub const fn counts(&self) -> (u64, u64) {
+        (self.written, self.left_out)
+    }
+
+    /// The next bytes, without whoever is on the list; `None` once all are written. Not cancel-safe: an export is of no use
+    /// any more when this was dropped.
+    ///
+    /// # Errors
+    /// [`ExportError`]; what came before is not whole.
+    pub async fn next(
+        &mut self,
+        store: &impl Store,
+        suppression: &Suppression,
+    ) -> Result<Option<Vec<u8>>, ExportError> {
+        while let Some(writer) = self.writer.take() {
+            let mut page = store.addresses(self.job, self.after, self.page).await?;
+            let Some(last) = page.last() else {
+                // A job that is deleted meanwhile has no more addresses either, but this is not its end.
+                if store.job(self.job).await?.is_none() {
+                    return Err(ExportError::Deleted(self.job));
+                }
+                let end = writer.apart(Writer::finish).await?;
+                return Ok(Some(end).filter(|end| !end.is_empty()));
+            };
+            self.after = last.id;
+            let all = page.len();
+            page.retain(|stored| !suppression.contains(&stored.address));
+            self.written += page.len() as u64;
+            self.left_out += (all - page.len()) as u64;
+            let rows = move |mut writer: Writer| {
+                let bytes = writer.rows(&page)?;
+                Ok((writer, bytes))
+            };
+            let (writer, bytes) = writer.apart(rows).await?;
+            self.writer = Some(writer);
+            if !bytes.is_empty() {
+                return Ok(Some(bytes));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Makes one format of rows: they go in, the bytes that they complete come out, in the order of a file.
+#[derive(Debug)]
+enum Writer {
     Csv { begun: bool },
     Jsonl,
     Parquet(Box<parquet::Groups>),
 }
 
 impl Writer {
-    /// One that has written nothing yet.
-    ///
-    /// # Errors
-    /// When the format cannot be begun, which no address causes.
-    pub fn new(format: Format) -> io::Result<Self> {
-        Ok(Self(match format {
-            Format::Csv => Kind::Csv { begun: false },
-            Format::Jsonl => Kind::Jsonl,
-            Format::Parquet => Kind::Parquet(Box::new(parquet::Groups::new()?)),
-        }))
+    fn new(format: Format) -> io::Result<Self> {
+        Ok(match format {
+            Format::Csv => Self::Csv { begun: false },
+            Format::Jsonl => Self::Jsonl,
+            Format::Parquet => Self::Parquet(Box::new(parquet::Groups::new()?)),
+        })
+    }
+
+    /// Does what takes long away from the runtime's threads: a group of Parquet takes some ten milliseconds.
+    async fn apart<T: Send + 'static>(
+        self,
+        work: impl FnOnce(Self) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        match self {
+            Self::Csv { .. } | Self::Jsonl => work(self),
+            Self::Parquet(_) => tokio::task::spawn_blocking(|| work(self)).await?,
+        }
     }
 
     /// Takes rows; answers the bytes that are complete, which may be none.
-    ///
-    /// # Errors
-    /// When a row cannot be written, which no address causes.
-    pub fn rows(&mut self, page: Vec<Stored>) -> io::Result<Vec<u8>> {
-        match &mut self.0 {
-            Kind::Csv { begun } => {
-                let heading = !std::mem::replace(begun, true);
-                csv(heading, &page)
-            }
-            Kind::Jsonl => jsonl(&page),
-            Kind::Parquet(groups) => groups.rows(page),
+    fn rows(&mut self, page: &[Stored]) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Csv { begun } => csv(!std::mem::replace(begun, true), page),
+            Self::Jsonl => jsonl(page),
+            Self::Parquet(groups) => groups.rows(page),
         }
     }
 
     /// What is left to write after the last row. Without any row, the file is one without rows, not an empty one, where the
     /// format tells them apart.
-    ///
-    /// # Errors
-    /// When it cannot be written, which no address causes.
-    pub fn finish(self) -> io::Result<Vec<u8>> {
-        match self.0 {
-            Kind::Csv { begun: false } => csv(true, &[]),
-            Kind::Csv { begun: true } | Kind::Jsonl => Ok(Vec::new()),
-            Kind::Parquet(groups) => groups.finish(),
+    fn finish(self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Csv { begun: false } => csv(true, &[]),
+            Self::Csv { begun: true } | Self::Jsonl => Ok(Vec::new()),
+            Self::Parquet(groups) => groups.finish(),
         }
     }
 }

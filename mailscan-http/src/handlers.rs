@@ -21,8 +21,9 @@ use mailscan_core::plan::{Hosts, PageRate};
 use mailscan_core::queue::Queue;
 use mailscan_core::source::Pace;
 use mailscan_core::store::{JobQuery, Matches, Store};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
+pub(crate) use self::export::PARQUET_AT_ONCE;
 use crate::events::Events;
 use crate::metrics;
 use crate::past;
@@ -52,6 +53,8 @@ pub(crate) struct Api<P> {
     pub(crate) roots: Vec<PathBuf>,
     /// The description of the API.
     pub(crate) openapi: Bytes,
+    /// The places for exports that hold much at a time.
+    pub(crate) exports: Arc<Semaphore>,
     /// Wakes who removes what deleted jobs have left.
     pub(crate) deleted: Arc<Notify>,
 }

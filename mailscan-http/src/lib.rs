@@ -75,7 +75,7 @@ use mailscan_core::pipeline::Pipeline;
 use mailscan_core::resources::Sampler;
 use mailscan_core::source::Pace;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -170,6 +170,7 @@ pub async fn serve<P: Pipeline>(
     let api = handlers::Api {
         pipeline,
         samples,
+        exports: Arc::new(Semaphore::new(handlers::PARQUET_AT_ONCE)),
         limits: options.limits.clone(),
         pace: options.pace,
         events,

@@ -4,8 +4,10 @@
 //! `classes` a list. `offset` is signed, since some readers know no other 64-bit integers; no document is that long.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use mailscan_core::class::Class;
 use mailscan_core::store::Stored;
 use parquet::basic::{Compression, ZstdLevel};
@@ -16,7 +18,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
 
-/// The columns, in the order in which [`write_group`] fills them.
+/// The columns, in the order in which [`Group::write`] fills them.
 const SCHEMA: &str = "
 message addresses {
   REQUIRED BYTE_ARRAY email (STRING);
@@ -32,10 +34,10 @@ message addresses {
 }";
 
 /// How many rows a group has at most. Groups are what readers skip and share out; what is written of them pays from some ten
-/// thousand rows on.
+/// thousand rows on. A file may have 32,767 groups.
 const GROUP_ROWS: usize = 50_000;
 
-/// How many bytes of text a group holds at most before it is written, which long sources reach sooner than its rows.
+/// How many bytes of text a group has before it is written, which long sources reach sooner than its rows.
 const GROUP_BYTES: usize = 8 << 20;
 
 /// A file that is written group by group.
@@ -43,10 +45,8 @@ const GROUP_BYTES: usize = 8 << 20;
 pub(super) struct Groups {
     /// What is written but not taken yet is in its vector.
     file: SerializedFileWriter<Vec<u8>>,
-    /// The rows of the group that is not full yet.
-    rows: Vec<Stored>,
-    /// How many bytes their texts have.
-    bytes: usize,
+    /// The group that is not full yet.
+    group: Group,
 }
 
 impl Groups {
@@ -59,15 +59,14 @@ impl Groups {
             .build();
         let schema = Arc::new(parse_message_type(SCHEMA)?);
         let file = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
-        Ok(Self { file, rows: Vec::new(), bytes: 0 })
+        Ok(Self { file, group: Group::default() })
     }
 
     /// Takes rows; answers the bytes of the groups that they fill.
-    pub(super) fn rows(&mut self, page: Vec<Stored>) -> io::Result<Vec<u8>> {
+    pub(super) fn rows(&mut self, page: &[Stored]) -> io::Result<Vec<u8>> {
         for row in page {
-            self.bytes += row.address.as_str().len() + row.source.len();
-            self.rows.push(row);
-            if self.rows.len() >= GROUP_ROWS || self.bytes >= GROUP_BYTES {
+            self.group.push(row);
+            if self.group.is_full() {
                 self.end_group()?;
             }
         }
@@ -76,7 +75,7 @@ impl Groups {
 
     /// The rest of the rows and the end of the file.
     pub(super) fn finish(mut self) -> io::Result<Vec<u8>> {
-        if !self.rows.is_empty() {
+        if self.group.rows() > 0 {
             self.end_group()?;
         }
         self.file.finish()?;
@@ -84,10 +83,7 @@ impl Groups {
     }
 
     fn end_group(&mut self) -> Result<()> {
-        write_group(self.file.next_row_group()?, &self.rows)?;
-        self.rows.clear();
-        self.bytes = 0;
-        Ok(())
+        std::mem::take(&mut self.group).write(self.file.next_row_group()?)
     }
 
     /// Takes what is written. The file counts its bytes before they come into the vector, so its offsets stay right.
@@ -97,61 +93,104 @@ impl Groups {
     }
 }
 
-/// Writes a group column by column: email, source, offset, form, classes, found_at.
-fn write_group(mut group: SerializedRowGroupWriter<'_, Vec<u8>>, rows: &[Stored]) -> Result<()> {
-    texts(&mut group, rows, |row| row.address.as_str())?;
-    texts(&mut group, rows, |row| &row.source)?;
-    numbers(&mut group, rows, |row| row.offset)?;
-    texts(&mut group, rows, |row| row.form.as_str())?;
-    classes(&mut group, rows)?;
-    numbers(&mut group, rows, |row| row.found_at.0)?;
-    group.close()?;
-    Ok(())
+/// The columns of the rows of one group.
+#[derive(Debug, Default)]
+struct Group {
+    emails: Texts,
+    sources: Texts,
+    offsets: Vec<i64>,
+    forms: Texts,
+    classes: Lists,
+    found_at: Vec<i64>,
 }
 
-fn texts(
-    group: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
-    rows: &[Stored],
-    of: impl Fn(&Stored) -> &str,
-) -> Result<()> {
-    let values: Vec<_> = rows.iter().map(|row| ByteArray::from(of(row))).collect();
-    column::<ByteArrayType>(group, &values, None)
+impl Group {
+    fn push(&mut self, row: &Stored) {
+        self.emails.push(row.address.as_str());
+        self.sources.push(&row.source);
+        self.offsets.push(i64::try_from(row.offset).unwrap_or(i64::MAX));
+        self.forms.push(row.form.as_str());
+        self.classes.push(row.classes.iter().map(Class::as_str));
+        self.found_at.push(i64::try_from(row.found_at.0).unwrap_or(i64::MAX));
+    }
+
+    const fn rows(&self) -> usize {
+        self.offsets.len()
+    }
+
+    const fn is_full(&self) -> bool {
+        self.rows() >= GROUP_ROWS || self.emails.text.len() + self.sources.text.len() >= GROUP_BYTES
+    }
+
+    /// Writes the columns in the order of the schema; each is given up before the next.
+    fn write(self, mut group: RowGroup<'_>) -> Result<()> {
+        column::<ByteArrayType>(&mut group, &self.emails.values(), None)?;
+        column::<ByteArrayType>(&mut group, &self.sources.values(), None)?;
+        column::<Int64Type>(&mut group, &self.offsets, None)?;
+        column::<ByteArrayType>(&mut group, &self.forms.values(), None)?;
+        let Lists { elements, definitions, repetitions } = self.classes;
+        column::<ByteArrayType>(&mut group, &elements.values(), Some((&definitions, &repetitions)))?;
+        column::<Int64Type>(&mut group, &self.found_at, None)?;
+        group.close()?;
+        Ok(())
+    }
 }
 
-fn numbers(
-    group: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
-    rows: &[Stored],
-    of: impl Fn(&Stored) -> u64,
-) -> Result<()> {
-    let values: Vec<_> = rows.iter().map(|row| i64::try_from(of(row)).unwrap_or(i64::MAX)).collect();
-    column::<Int64Type>(group, &values, None)
+/// Texts behind each other; one that is the same as the one before is held once.
+#[derive(Debug, Default)]
+struct Texts {
+    text: Vec<u8>,
+    places: Vec<Range<usize>>,
 }
 
-/// The lists of classes. A list without elements has one entry that defines no element (level 0); every element defines one
-/// (level 1), and all but the first of a list repeat it (level 1): Parquet's "Nested Encoding", after Dremel.
-fn classes(group: &mut SerializedRowGroupWriter<'_, Vec<u8>>, rows: &[Stored]) -> Result<()> {
-    let (mut values, mut definitions, mut repetitions) = (Vec::new(), Vec::new(), Vec::new());
-    for row in rows {
-        let first = definitions.len();
-        for name in row.classes.iter().map(Class::as_str) {
-            repetitions.push(i16::from(definitions.len() > first));
-            definitions.push(1);
-            values.push(ByteArray::from(name));
+impl Texts {
+    fn push(&mut self, text: &str) {
+        let place = match self.places.last() {
+            Some(last) if self.text[last.clone()] == *text.as_bytes() => last.clone(),
+            _ => {
+                let start = self.text.len();
+                self.text.extend_from_slice(text.as_bytes());
+                start..self.text.len()
+            }
+        };
+        self.places.push(place);
+    }
+
+    fn values(self) -> Vec<ByteArray> {
+        let text = Bytes::from(self.text);
+        self.places.into_iter().map(|place| ByteArray::from(text.slice(place))).collect()
+    }
+}
+
+/// Lists of texts. One without elements has one entry that defines no element (level 0); every element defines one (level
+/// 1), and all but the first of a list repeat it (level 1): Parquet's "Nested Encoding", after Dremel.
+#[derive(Debug, Default)]
+struct Lists {
+    elements: Texts,
+    definitions: Vec<i16>,
+    repetitions: Vec<i16>,
+}
+
+impl Lists {
+    fn push<'a>(&mut self, elements: impl Iterator<Item = &'a str>) {
+        let first = self.definitions.len();
+        for element in elements {
+            self.repetitions.push(i16::from(self.definitions.len() > first));
+            self.definitions.push(1);
+            self.elements.push(element);
         }
-        if definitions.len() == first {
-            definitions.push(0);
-            repetitions.push(0);
+        if self.definitions.len() == first {
+            self.definitions.push(0);
+            self.repetitions.push(0);
         }
     }
-    column::<ByteArrayType>(group, &values, Some((&definitions, &repetitions)))
 }
 
-/// The next column of the group, with the definition and repetition levels of one that is a list.
-fn column<T: DataType>(
-    group: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
-    values: &[T::T],
-    levels: Option<(&[i16], &[i16])>,
-) -> Result<()> {
+/// A group that is being written.
+type RowGroup<'a> = SerializedRowGroupWriter<'a, Vec<u8>>;
+
+/// Writes the next column of the group, with the definition and repetition levels of one that is a list.
+fn column<T: DataType>(group: &mut RowGroup<'_>, values: &[T::T], levels: Option<(&[i16], &[i16])>) -> Result<()> {
     let missing = || ParquetError::General("the schema has fewer columns than are written".into());
     let mut column = group.next_column()?.ok_or_else(missing)?;
     let (definitions, repetitions) = levels.unzip();
@@ -162,7 +201,6 @@ fn column<T: DataType>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
     use mailscan_core::address::Address;
     use mailscan_core::clock::Timestamp;
     use mailscan_core::extract::Form;
@@ -187,7 +225,7 @@ mod tests {
         let mut groups = Groups::new().expect("a file");
         let mut bytes = Vec::new();
         for page in rows.chunks(page) {
-            bytes.extend(groups.rows(page.to_vec()).expect("rows"));
+            bytes.extend(groups.rows(page).expect("rows"));
         }
         let before = bytes.len();
         bytes.extend(groups.finish().expect("an end"));
@@ -221,8 +259,8 @@ mod tests {
 
     #[test]
     fn long_sources_end_a_group_before_its_rows_do() {
-        let source = "s".repeat(64 << 10);
-        let rows: Vec<_> = (0..200).map(|id| stored(id, &source)).collect();
+        let source = |id: usize| format!("{id:4}").repeat(16 << 10);
+        let rows: Vec<_> = (0..200).map(|id| stored(id, &source(id))).collect();
         let (bytes, before) = written(&rows, 50);
         assert!(before > 4, "nothing but the mark of the format came out before the end");
         let (groups, read) = read(bytes);

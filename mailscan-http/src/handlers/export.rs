@@ -2,42 +2,42 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::stream;
 use http_body_util::StreamBody;
+use hyper::StatusCode;
 use hyper::body::Frame;
-use hyper::header::{CONTENT_DISPOSITION, HeaderValue};
+use hyper::header::{CONTENT_DISPOSITION, HeaderValue, RETRY_AFTER};
 use mailscan_core::job::JobId;
 use mailscan_core::pipeline::Pipeline;
-use mailscan_core::store::Store;
+use mailscan_core::suppression::Suppression;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Api;
-use crate::export::{Format, Writer};
+use crate::export::{Export, Format};
 use crate::problem::Problem;
 use crate::reply::{BodyError, Reply};
 
 /// How many addresses one look at the store brings; a piece of an answer in text holds as many.
 const PAGE: usize = 500;
 
-/// Where an export is: the addresses up to `after` are with the writer.
-struct At {
-    writer: Writer,
-    after: u64,
-}
+/// How many exports as Parquet are written at a time: each holds some megabytes until a group is full.
+pub(crate) const PARQUET_AT_ONCE: usize = 8;
+
+/// When who found no place may ask again, in seconds.
+const RETRY: HeaderValue = HeaderValue::from_static("5");
 
 impl<P: Pipeline> Api<P> {
     pub(super) async fn export(&self, id: JobId, format: Format) -> Result<Reply, Problem> {
         self.find(id).await?;
-        let writer = Writer::new(format).map_err(|_| Problem::internal())?;
+        let place = if format.is_text() { None } else { Some(self.export_place()?) };
+        let export = Export::new(id, format, PAGE).map_err(|error| {
+            tracing::error!(%error, "an export cannot be begun");
+            Problem::internal()
+        })?;
         let pipeline = self.pipeline.clone();
-        let pieces = stream::try_unfold(Some(At { writer, after: 0 }), move |at| {
-            let pipeline = pipeline.clone();
-            async move {
-                match at {
-                    Some(at) => piece(&pipeline, id, at).await,
-                    None => Ok(None),
-                }
-            }
+        let pieces = stream::try_unfold((export, pipeline, place), |(mut export, pipeline, place)| async move {
+            let piece = export.next(pipeline.store(), &Suppression::default()).await.map_err(BodyError::from)?;
+            Ok(piece.map(|bytes| (Frame::data(bytes.into()), (export, pipeline, place))))
         });
         let name = format!("attachment; filename=\"mailscan-job-{id}.{}\"", format.as_str());
         let reply = Reply::stream(format.media_type(), StreamBody::new(pieces));
@@ -46,31 +46,15 @@ impl<P: Pipeline> Api<P> {
             Err(_) => reply,
         })
     }
-}
 
-/// The next piece, and where the export goes on, if it does; no piece when nothing is left to be written.
-async fn piece<P: Pipeline>(
-    pipeline: &Arc<P>,
-    id: JobId,
-    mut at: At,
-) -> Result<Option<(Frame<Bytes>, Option<At>)>, BodyError> {
-    loop {
-        let page = pipeline.store().addresses(id, at.after, PAGE).await?;
-        let Some(last) = page.last() else {
-            // A job that is deleted meanwhile has no more addresses either, but this is not its end.
-            if pipeline.store().job(id).await?.is_none() {
-                return Err(format!("job {id} was deleted while it was exported").into());
-            }
-            let end = tokio::task::spawn_blocking(|| at.writer.finish()).await??;
-            return Ok((!end.is_empty()).then(|| (Frame::data(end.into()), None)));
-        };
-        at.after = last.id;
-        // A group of Parquet takes some ten milliseconds to write, for which the runtime's threads have no time.
-        let written = tokio::task::spawn_blocking(move || (at.writer.rows(page), at)).await?;
-        at = written.1;
-        let bytes = written.0?;
-        if !bytes.is_empty() {
-            return Ok(Some((Frame::data(bytes.into()), Some(at))));
-        }
+    /// A place for an export that holds much at a time.
+    fn export_place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.exports).try_acquire_owned().map_err(|_| {
+            let detail =
+                format!("{PARQUET_AT_ONCE} exports as Parquet are being read: try again later, or take another format");
+            let mut problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail);
+            problem.headers.push((RETRY_AFTER, RETRY));
+            problem
+        })
     }
 }

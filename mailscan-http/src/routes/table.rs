@@ -324,7 +324,7 @@ pub(crate) const RESOURCES: &[Resource] = &[
         path: "/api/v1/jobs/{id}/export",
         operations: &[get(
             "export",
-            "All that a job has found; cells that a spreadsheet would run are marked as text",
+            "All that a job has found; in CSV, cells that a spreadsheet would run are marked as text",
             &[optional("format", Kind::One(Format::NAMES), "`csv` when it is left out")],
             Answer::Export,
             parse::export,

@@ -256,3 +256,26 @@ fn a_source_that_is_not_there_starts_no_job() {
     }
     assert!(!folder.path().join("mailscan.db").exists());
 }
+
+#[test]
+fn an_export_takes_the_place_of_a_file_only_once_it_is_whole() {
+    let folder = sources();
+    let run = |arguments: &[&str]| run_in(folder.path(), arguments);
+    assert_eq!(run(&["run", "--path", "in", "--target", "1000"]).code, 0);
+    let out = folder.path().join("out.csv");
+    fs::write(&out, "before").unwrap();
+    let export = ["job", "export", "1", "--output", "out.csv"];
+    let missing = run(&["job", "export", "9", "--output", "out.csv"]);
+    assert_eq!((missing.code, fs::read_to_string(&out).unwrap().as_str()), (1, "before"), "{}", missing.err);
+    // Where the new file would be written is taken.
+    fs::create_dir(folder.path().join("out.csv.part")).unwrap();
+    let failed = run(&export);
+    assert!(failed.code == 1 && failed.err.contains("cannot write `out.csv`"), "{}", failed.err);
+    assert_eq!(fs::read_to_string(&out).unwrap(), "before");
+    fs::remove_dir(folder.path().join("out.csv.part")).unwrap();
+    assert_eq!(run(&export).code, 0);
+    assert_eq!(fs::read_to_string(&out).unwrap().lines().count(), 32);
+    assert!(!folder.path().join("out.csv.part").exists());
+    let full = run(&["job", "export", "1", "--format", "parquet", "--output", "/dev/full"]);
+    assert!(full.code == 1 && full.err.contains("cannot write `/dev/full`"), "{}", full.err);
+}

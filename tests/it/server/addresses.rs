@@ -2,29 +2,106 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
 use mailscan_core::Address;
 use mailscan_core::class::{Class, Classes};
 use mailscan_core::extract::Form;
 use mailscan_core::job::{JobId, JobStatus};
 use mailscan_core::store::{Sighting, Store};
 use mailscan_http::ServeOptions;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::RowAccessor;
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
-use super::client::{get, request};
-use super::{Running, job, start};
+use super::client::{delete, get, request};
+use super::{HANGS, Running, job, start};
 
-async fn found(server: &Running, emails: impl Iterator<Item = String>) -> JobId {
-    let id = job(&server.store, 100_000, JobStatus::Running).await;
-    let sighting = |email: String| Sighting {
-        job: id,
-        address: Address::parse(&email).unwrap(),
-        source: Arc::from("=cmd|' /C calc'!A0"),
+fn sighting(job: JobId, email: &str, source: &str) -> Sighting {
+    Sighting {
+        job,
+        address: Address::parse(email).unwrap(),
+        source: Arc::from(source),
         offset: 7,
         form: Form::Plain,
         classes: Classes::NONE.with(Class::Role),
-    };
-    server.store.insert(&emails.map(sighting).collect::<Vec<_>>()).await.unwrap();
+    }
+}
+
+async fn found(server: &Running, emails: impl Iterator<Item = String>) -> JobId {
+    let id = job(&server.store, 100_000, JobStatus::Running).await;
+    let sightings: Vec<_> = emails.map(|email| sighting(id, &email, "=cmd|' /C calc'!A0")).collect();
+    server.store.insert(&sightings).await.unwrap();
     id
+}
+
+/// A job that is over, with so much in its sources that no export of it fits into what lies between server and client.
+async fn found_much(server: &Running) {
+    let id = job(&server.store, 100_000, JobStatus::Completed).await;
+    let source = || std::iter::repeat_with(|| format!("{:016x}", rand::random::<u64>())).take(128).collect::<String>();
+    let sightings = (0..20_000).map(|n| sighting(id, &format!("user{n}@example.org"), &source()));
+    server.store.insert(&sightings.collect::<Vec<_>>()).await.unwrap();
+}
+
+/// Begins to read an answer; dropping it closes the connection.
+async fn begin(server: &Running, target: &str) -> Response<Incoming> {
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get(target).header("Host", server.address.to_string()).header("Accept-Encoding", "gzip");
+    timeout(HANGS, sender.send_request(request.body(Empty::<Bytes>::new()).unwrap())).await.unwrap().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parquet_comes_as_it_is_group_by_group() {
+    let server = start(ServeOptions::default()).await;
+    found(&server, (0..60_000).map(|n| format!("user{n}@example.org"))).await;
+    let answer = begin(&server, "/api/v1/jobs/1/export?format=parquet").await;
+    assert_eq!(answer.headers()["content-type"], "application/vnd.apache.parquet");
+    assert_eq!(answer.headers().get("content-encoding"), None, "it is compressed already");
+    let file = SerializedFileReader::new(answer.into_body().collect().await.unwrap().to_bytes()).unwrap();
+    assert_eq!(file.num_row_groups(), 2);
+    let mut rows = 0;
+    for (n, row) in file.get_row_iter(None).unwrap().enumerate() {
+        assert_eq!(row.unwrap().get_string(0).unwrap(), &format!("user{n}@example.org"));
+        rows += 1;
+    }
+    assert_eq!(rows, 60_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_many_exports_as_parquet_are_read_at_a_time_and_no_more() {
+    let server = start(ServeOptions::default()).await;
+    found_much(&server).await;
+    let target = "/api/v1/jobs/1/export?format=parquet";
+    let mut begun = Vec::new();
+    for _ in 0..8 {
+        begun.push(begin(&server, target).await);
+        assert_eq!(begun.last().unwrap().status(), 200);
+    }
+    let refused = get(server.address, target).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("5")), "{}", refused.body);
+    assert_eq!(begin(&server, "/api/v1/jobs/1/export").await.status(), 200, "text takes no place");
+    begun.pop();
+    let again = async { while begin(&server, target).await.status() != 200 {} };
+    timeout(HANGS, again).await.expect("who went away keeps the place");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_of_a_job_that_is_deleted_meanwhile_has_no_end() {
+    for format in ["csv", "parquet"] {
+        let server = start(ServeOptions::default()).await;
+        found_much(&server).await;
+        let mut answer = begin(&server, &format!("/api/v1/jobs/1/export?format={format}")).await;
+        answer.body_mut().frame().await.unwrap().unwrap();
+        assert_eq!(delete(server.address, "/api/v1/jobs/1").await.status, 204);
+        assert!(answer.into_body().collect().await.is_err(), "{format} looks whole");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,13 +1,14 @@
 //! `job export`: a job's addresses as CSV, JSON lines or Parquet, read page by page so that any number fits into memory.
 
-use std::fs::File;
-use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 
 use mailscan_core::job::JobId;
 use mailscan_core::store::Store;
 use mailscan_core::suppression::Suppression;
-use mailscan_http::export::{Format, Writer};
+use mailscan_http::export::{Export, ExportError, Format};
 
 use crate::args::ExportFormat;
 use crate::exit::{Exit, Failure, Result};
@@ -25,23 +26,35 @@ pub(super) struct Asked<'a> {
 }
 
 pub(super) async fn run(store: &impl Store, asked: &Asked<'_>) -> Result<Exit> {
-    let Asked { id, format, output, suppression } = asked;
-    let format = match format {
+    let format = match asked.format {
         ExportFormat::Csv => Format::Csv,
         ExportFormat::Jsonl => Format::Jsonl,
         ExportFormat::Parquet => Format::Parquet,
     };
-    if output.is_none() && !format.is_text() && std::io::stdout().is_terminal() {
+    if asked.output.is_none() && !format.is_text() && std::io::stdout().is_terminal() {
         let name = format.as_str();
         return Err(Failure::Usage(format!("{name} is no text that a terminal can show: add --output FILE")));
     }
-    super::find(store, *id).await?;
-    let mut out: Box<dyn Write + Send> = match output {
-        None => Box::new(std::io::stdout()),
-        Some(path) => Box::new(create(path)?),
-    };
-    let (count, suppressed) = write(store, *id, (format, suppression), &mut out).await?;
-    if let Some(path) = output {
+    super::find(store, asked.id).await?;
+    let mut export = Export::new(asked.id, format, PAGE)?;
+    match asked.output {
+        None => write(&mut export, store, &asked.suppression, &mut std::io::stdout()).await.map_err(
+            |error| match error {
+                // Nobody has seen enough of a file whose end says what is in it.
+                Failure::Output(error) if error.kind() == ErrorKind::BrokenPipe && !format.is_text() => {
+                    Failure::Failed("whoever read the results did not read them to the end".to_owned())
+                }
+                error => error,
+            },
+        )?,
+        Some(path) => {
+            let file = NewFile::create(path)?;
+            let written = write(&mut export, store, &asked.suppression, &mut &file.file).await;
+            file.end(written)?;
+        }
+    }
+    let (count, suppressed) = export.counts();
+    if let Some(path) = asked.output {
         let path = crate::render::escape(&path.display().to_string());
         eprintln!("{} written to {path}", counted(count, "address", "addresses"));
     }
@@ -51,30 +64,63 @@ pub(super) async fn run(store: &impl Store, asked: &Asked<'_>) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn create(path: &Path) -> Result<File> {
-    File::create(path).map_err(|error| Failure::Failed(format!("cannot write `{}`: {error}", path.display())))
+/// Writes what the store holds.
+async fn write(
+    export: &mut Export,
+    store: &impl Store,
+    suppression: &Suppression,
+    out: &mut (impl Write + Send),
+) -> Result<()> {
+    while let Some(bytes) = export.next(store, suppression).await.map_err(failure)? {
+        out.write_all(&bytes)?;
+    }
+    Ok(out.flush()?)
 }
 
-/// Writes the stored addresses of the job; answers how many, and how many were left out.
-async fn write(
-    store: &impl Store,
-    id: JobId,
-    (format, suppression): (Format, &Suppression),
-    out: &mut (dyn Write + Send),
-) -> Result<(u64, u64)> {
-    let mut writer = Writer::new(format)?;
-    let (mut after, mut count, mut suppressed) = (0, 0, 0);
-    loop {
-        let mut page = store.addresses(id, after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = last.id;
-        let all = page.len();
-        page.retain(|stored| !suppression.contains(&stored.address));
-        count += page.len() as u64;
-        suppressed += (all - page.len()) as u64;
-        out.write_all(&writer.rows(page)?)?;
+fn failure(error: ExportError) -> Failure {
+    match error {
+        ExportError::Store(error) => Failure::Core(error),
+        error => Failure::Failed(error.to_string()),
     }
-    out.write_all(&writer.finish()?)?;
-    out.flush()?;
-    Ok((count, suppressed))
+}
+
+/// A file that takes the place of the one before only once it is whole.
+struct NewFile<'a> {
+    file: File,
+    /// Where it is written meanwhile; `None` for what is not to be replaced, such as a pipe or a link.
+    part: Option<PathBuf>,
+    path: &'a Path,
+}
+
+impl<'a> NewFile<'a> {
+    fn create(path: &'a Path) -> Result<Self> {
+        let there = fs::symlink_metadata(path);
+        let replaces = there.map_or_else(|error| error.kind() == ErrorKind::NotFound, |there| there.is_file());
+        let part = replaces.then(|| {
+            let mut name = OsString::from(path);
+            name.push(".part");
+            PathBuf::from(name)
+        });
+        let file = File::create(part.as_deref().unwrap_or(path)).map_err(|error| cannot_write(path, &error))?;
+        Ok(Self { file, part, path })
+    }
+
+    /// Puts the file in its place if all was written, else removes it.
+    fn end(self, written: Result<()>) -> Result<()> {
+        let written = written.map_err(|error| match error {
+            Failure::Output(error) => cannot_write(self.path, &error),
+            error => error,
+        });
+        let Some(part) = self.part else { return written };
+        if written.is_err() {
+            // What is wrong is told of already.
+            let _ = fs::remove_file(part);
+            return written;
+        }
+        fs::rename(part, self.path).map_err(|error| cannot_write(self.path, &error))
+    }
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Failed(format!("cannot write `{}`: {error}", path.display()))
 }
