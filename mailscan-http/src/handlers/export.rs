@@ -20,8 +20,8 @@ use crate::reply::{BodyError, Reply};
 /// How many addresses one look at the store brings; a piece of an answer in text holds as many.
 const PAGE: usize = 500;
 
-/// How many exports as Parquet are written at a time: each holds some megabytes until a group is full.
-pub(crate) const PARQUET_AT_ONCE: usize = 8;
+/// How many exports as Parquet are written at a time: each takes some 25 MB.
+pub(crate) const PARQUET_AT_ONCE: usize = 4;
 
 /// When who found no place may ask again, in seconds.
 const RETRY: HeaderValue = HeaderValue::from_static("5");

@@ -80,7 +80,7 @@ async fn so_many_exports_as_parquet_are_read_at_a_time_and_no_more() {
     found_much(&server).await;
     let target = "/api/v1/jobs/1/export?format=parquet";
     let mut begun = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..4 {
         begun.push(begin(&server, target).await);
         assert_eq!(begun.last().unwrap().status(), 200);
     }
