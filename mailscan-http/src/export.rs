@@ -136,7 +136,7 @@ impl Export {
     }
 
     /// The next bytes, without whoever is on the list; `None` once all are written. Not cancel-safe: an export is of no use
-    /// any more when this was dropped.
+    /// any more when this was dropped, nor after an error.
     ///
     /// # Errors
     /// [`ExportError`]; what came before is not whole.

@@ -2,8 +2,7 @@
 //!
 //! It claims a little more than can run (the *prefetch*, more where tasks end quickly), so that a worker that ends a task
 //! finds the next one here and not behind a round trip to the queue. It never claims more than that: everything else
-//! stays in the queue. While it
-//! claims it goes on handing over, since a claim may stand behind a commit.
+//! stays in the queue. While it claims it goes on handing over, since a claim may stand behind a commit.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
