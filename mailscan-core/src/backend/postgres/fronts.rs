@@ -178,13 +178,18 @@ mod tests {
         fronts
     }
 
+    /// Fingerprints as far apart as those of addresses are: near ones may well share their bits.
+    fn apart<const N: usize>(numbers: [i64; N]) -> [i64; N] {
+        numbers.map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64.cast_signed()))
+    }
+
     #[test]
     fn knows_what_it_was_told_and_how_far() {
         let fronts = fronts();
-        let first = fronts.judge(JOB, &[1, 2]);
+        let first = fronts.judge(JOB, &apart([1, 2]));
         assert_eq!((first.known, first.absent.as_slice()), (0, &[true, true][..]));
-        fronts.learn(JOB, &learned(&first, 2, &[7, 8], &[1]));
-        let second = fronts.judge(JOB, &[1, 7, 8, 2]);
+        fronts.learn(JOB, &learned(&first, 2, &apart([7, 8]), &apart([1])));
+        let second = fronts.judge(JOB, &apart([1, 7, 8, 2]));
         assert_eq!(second.known, 3);
         assert_eq!(second.absent, [false, false, false, true]);
     }
@@ -215,8 +220,7 @@ mod tests {
     #[test]
     fn a_full_filter_is_followed_by_a_larger_one() {
         let fronts = fronts();
-        let all: Vec<i64> =
-            (0..CAPACITY as i64 * 2).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64.cast_signed())).collect();
+        let all: Vec<i64> = (0..CAPACITY as i64 * 2).flat_map(|n| apart([n])).collect();
         fronts.learn(JOB, &learned(&fronts.judge(JOB, &[]), 0, &[], &all));
         let verdict = fronts.judge(JOB, &all);
         assert_eq!(verdict.known, limit(all.len()));
