@@ -360,7 +360,7 @@ pub(crate) enum Job {
         /// How to write them
         #[arg(long, value_enum, default_value = "csv")]
         format: ExportFormat,
-        /// Where to, instead of standard output
+        /// Where to, instead of standard output; it is FILE.part until it is whole
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
         #[command(flatten)]

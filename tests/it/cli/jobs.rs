@@ -1,6 +1,7 @@
 //! `run`, `job` and `errors` on a database of their own, with local files as sources.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use mailscan_core::clock::Timestamp;
@@ -273,7 +274,9 @@ fn an_export_takes_the_place_of_a_file_only_once_it_is_whole() {
     assert!(failed.code == 1 && failed.err.contains("cannot write `out.csv`"), "{}", failed.err);
     assert_eq!(fs::read_to_string(&out).unwrap(), "before");
     fs::remove_dir(folder.path().join("out.csv.part")).unwrap();
+    fs::set_permissions(&out, fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(run(&export).code, 0);
+    assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600, "it is as private as it was");
     assert_eq!(fs::read_to_string(&out).unwrap().lines().count(), 32);
     assert!(!folder.path().join("out.csv.part").exists());
     let full = run(&["job", "export", "1", "--format", "parquet", "--output", "/dev/full"]);

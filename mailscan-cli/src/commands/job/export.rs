@@ -95,13 +95,21 @@ struct NewFile<'a> {
 impl<'a> NewFile<'a> {
     fn create(path: &'a Path) -> Result<Self> {
         let there = fs::symlink_metadata(path);
-        let replaces = there.map_or_else(|error| error.kind() == ErrorKind::NotFound, |there| there.is_file());
+        let replaces = there.as_ref().map_or_else(|error| error.kind() == ErrorKind::NotFound, fs::Metadata::is_file);
         let part = replaces.then(|| {
             let mut name = OsString::from(path);
             name.push(".part");
             PathBuf::from(name)
         });
-        let file = File::create(part.as_deref().unwrap_or(path)).map_err(|error| cannot_write(path, &error))?;
+        let create = || {
+            let file = File::create(part.as_deref().unwrap_or(path))?;
+            // Who may read the file before may read this one, and nobody else.
+            if let (Some(_), Ok(there)) = (&part, &there) {
+                file.set_permissions(there.permissions())?;
+            }
+            Ok(file)
+        };
+        let file = create().map_err(|error| cannot_write(path, &error))?;
         Ok(Self { file, part, path })
     }
 
