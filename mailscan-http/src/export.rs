@@ -53,16 +53,6 @@ impl Format {
     /// All formats.
     pub const ALL: [Self; 3] = [Self::Csv, Self::Jsonl, Self::Parquet];
 
-    /// The names of all formats.
-    pub(crate) const NAMES: &'static [&'static str] = &{
-        let (mut names, mut n) = ([""; Self::ALL.len()], 0);
-        while n < names.len() {
-            names[n] = Self::ALL[n].as_str();
-            n += 1;
-        }
-        names
-    };
-
     /// A stable short name, which is also the ending of a file's name.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -152,8 +152,9 @@ pub(super) fn addresses(Asked { query, id }: &Asked<'_>) -> Result<Route, Proble
 pub(super) fn export(Asked { query, id }: &Asked<'_>) -> Result<Route, Problem> {
     let format = match query.text("format")? {
         None => Format::Csv,
-        Some(name) => Format::parse(name)
-            .ok_or_else(|| Problem::field("format", format!("`format` is none of {}", Format::NAMES.join(", "))))?,
+        Some(name) => Format::parse(name).ok_or_else(|| {
+            Problem::field("format", format!("`format` is none of {}", Format::ALL.map(Format::as_str).join(", ")))
+        })?,
     };
     Ok(Route::Export(job(id)?, format))
 }

@@ -17,24 +17,26 @@ pub(super) const FOUNDING: &str = "/";
 
 const AFTER: Parameter =
     optional("after", Kind::Number(0, u64::MAX), "go on after this id: `next_after` of the page before");
+/// The names of all values of a type, in the order of its `ALL`.
+macro_rules! names {
+    ($type:ty) => {
+        &{
+            let (mut names, mut n) = ([""; <$type>::ALL.len()], 0);
+            while n < names.len() {
+                names[n] = <$type>::ALL[n].as_str();
+                n += 1;
+            }
+            names
+        }
+    };
+}
+
 /// The names of all classes of errors.
-const ERROR_CLASSES: &[&str] = &{
-    let (mut names, mut n) = ([""; ErrorClass::ALL.len()], 0);
-    while n < names.len() {
-        names[n] = ErrorClass::ALL[n].as_str();
-        n += 1;
-    }
-    names
-};
+const ERROR_CLASSES: &[&str] = names!(ErrorClass);
 /// The names of all states of jobs.
-const STATUSES: &[&str] = &{
-    let (mut names, mut n) = ([""; JobStatus::ALL.len()], 0);
-    while n < names.len() {
-        names[n] = JobStatus::ALL[n].as_str();
-        n += 1;
-    }
-    names
-};
+const STATUSES: &[&str] = names!(JobStatus);
+/// The names of all formats of an export.
+const FORMATS: &[&str] = names!(Format);
 const LIMIT: Parameter = optional("limit", Kind::Number(1, MAX_LIMIT), "the most entries; 100 when it is left out");
 /// The place of a group: how many errors it had, their class, code and host.
 const GROUP_KEY: &str = r"^[0-9]{1,18}\.(retried|partial|blocked|permanent|exhausted|quarantined)\.[!--/-~]*\.[!-~]*$";
@@ -325,7 +327,7 @@ pub(crate) const RESOURCES: &[Resource] = &[
         operations: &[get(
             "export",
             "All that a job has found; in CSV, cells that a spreadsheet would run are marked as text",
-            &[optional("format", Kind::One(Format::NAMES), "`csv` when it is left out")],
+            &[optional("format", Kind::One(FORMATS), "`csv` when it is left out")],
             Answer::Export,
             parse::export,
         )],
