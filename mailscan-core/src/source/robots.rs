@@ -10,7 +10,7 @@ pub(crate) const PRODUCT: &str = "mailscan";
 /// How much of a file is read: RFC 9309, section 2.5, asks for at least 500 KiB.
 pub(crate) const MAX_BYTES: usize = 500 * 1024;
 /// The most sitemaps of a site that are looked at.
-const MAX_SITEMAPS: usize = 1_000;
+pub(crate) const MAX_SITEMAPS: usize = 1_000;
 /// The longest crawl-delay that is believed.
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 

@@ -11,6 +11,7 @@ use url::Url;
 use super::client::permanent;
 use super::{Answer, Followed, HttpSource};
 use crate::fetch::{Discovered, Documents, FetchContext, FetchError, FetchErrorClass, Fetched};
+use crate::source::robots::MAX_SITEMAPS;
 use crate::source::sitemap::{MAX_BYTES, Sitemap, named_url};
 use crate::task::{Task, Work, host_of, is_of_site};
 
@@ -44,7 +45,11 @@ impl HttpSource {
                 named.extend(named_url(&start, "/sitemap.xml"));
             }
             let discovered = named.into_iter().map(|url| of_site(url, 0)).collect();
-            let documents = if rules.names_more_sitemaps() { partial(MANY_NAMED) } else { Documents::None };
+            let documents = if rules.names_more_sitemaps() {
+                partial(format!("robots.txt names more than {MAX_SITEMAPS} sitemaps: the others are not read"))
+            } else {
+                Documents::None
+            };
             return Ok(Fetched { documents, discovered, ..Fetched::default() });
         }
         let Answer { url, response, turn } = match self.follow(start, &wishes, deadline, context.recall).await? {
@@ -87,7 +92,7 @@ impl HttpSource {
             );
             return Err(permanent("sitemap-elsewhere", message));
         }
-        let documents = if left_out { partial(NOT_ALL) } else { Documents::None };
+        let documents = if left_out { partial(NOT_ALL.to_owned()) } else { Documents::None };
         Ok(Fetched { documents, discovered, place: Some(place) })
     }
 }
@@ -100,12 +105,10 @@ fn no_sitemap() -> FetchError {
 /// What is said of a sitemap of which not all was read.
 const NOT_ALL: &str = "not all of it was read: it is damaged, or holds more than a sitemap may (50,000 URLs of 2,047 bytes, 16 MB \
     of them in all, 50 MB of text), or lists sitemaps of sitemaps of sitemaps";
-/// What is said of a site that has more sitemaps than are looked at.
-const MANY_NAMED: &str = "robots.txt names more than 1,000 sitemaps, of which the first 1,000 are read";
 
 /// Says why something is missing.
-fn partial(message: &str) -> Documents {
-    Documents::error(permanent("sitemap-partial", message.to_owned()))
+fn partial(message: String) -> Documents {
+    Documents::error(permanent("sitemap-partial", message))
 }
 
 /// Whether a URL is that of a whole site, whose robots.txt names its sitemaps.
