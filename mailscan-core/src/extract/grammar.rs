@@ -11,6 +11,7 @@ use super::{Finding, Form, context, glued, shown, unusual};
 use crate::address::Address;
 
 /// One `@` and the units on both sides of it.
+#[derive(Clone, Copy)]
 pub(super) struct Around<'a> {
     pub(super) document: &'a [u8],
     pub(super) at: Unit,
@@ -52,10 +53,9 @@ impl Local {
     }
 }
 
-/// The address at this `@`.
-pub(super) fn find(around: &Around<'_>) -> Option<Finding> {
-    let domain = domain::find(around)?;
-    finding(around, &domain, &local_part(around, domain.end)?)
+/// The address at this `@`, behind which this domain stands.
+pub(super) fn find(around: &Around<'_>, domain: &Domain) -> Option<Finding> {
+    finding(around, domain, &local_part(around, domain.end)?)
 }
 
 /// The finding that a local part and a domain make, unless they stand where no address does.

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use fearless_simd::{Level, Simd};
 
+use super::grammar::Around;
 use super::plain::Verdict;
 use super::trigger::Visit;
 use super::unit::{self, Unit};
@@ -93,53 +94,113 @@ pub(super) fn end_of_claim(span: &Range<usize>, marks: Classes) -> usize {
 struct Window {
     left: Vec<Unit>,
     right: Vec<Unit>,
+    /// The `@` that was examined last.
+    last: Option<Unit>,
 }
 
 impl Window {
+    /// The address at this `@`, if there is one. What is on the right is read first: it ends at the next `@`, so that a
+    /// document of nothing but `@` costs no more than its length.
     fn examine(&mut self, document: &[u8], at: Unit, media: Media) -> Option<Finding> {
         let references = media == Media::Html || at.form == Form::CharacterReference;
-        if !domain::may_begin(*document.get(at.end)?) {
+        let last = self.last.replace(at).filter(|last| references || last.form != Form::CharacterReference);
+        if !domain::may_begin(*document.get(at.end)?) || is_lone(document, at.start) {
             return None;
         }
-        let whole = self.read_left(document, at.start, references)?;
-        self.read_right(document, at.end, references)?;
-        grammar::find(&grammar::Around { document, at, left: &self.left, right: &self.right, whole, references })
+        read_right(&mut self.right, document, at.end, references)?;
+        let alone = Around { document, at, left: &[], right: &self.right, whole: false, references };
+        let domain = domain::find(&alone)?;
+        let whole = read_left(&mut self.left, document, last.map_or(0, |last| last.start), at.start, references);
+        grammar::find(&Around { left: &self.left, whole, ..alone }, &domain)
+    }
+}
+
+/// Decodes what may be the local part, with the unit before it. Answers whether it reaches back to a border.
+///
+/// Decoding has to run forwards, so it begins at a byte that can be inside of no unit: a border, or the `@` at `last`,
+/// before which nothing belongs to this one.
+fn read_left(left: &mut Vec<Unit>, document: &[u8], last: usize, end: usize, references: bool) -> bool {
+    left.clear();
+    let limit = end.saturating_sub(REACH).max(last.min(end));
+    let border = document[limit..end].iter().rposition(|byte| context::is_border(*byte));
+    let mut at = border.map_or(limit, |border| limit + border);
+    while at < end {
+        let unit = unit::read(document, at, references);
+        at = unit.end;
+        left.push(unit);
+    }
+    border.is_some() || limit == 0
+}
+
+/// Decodes the run of domain characters, and the unit after it.
+fn read_right(right: &mut Vec<Unit>, document: &[u8], start: usize, references: bool) -> Option<()> {
+    /// One more than a domain may have, so that a longer one is seen to be too long.
+    const MOST: usize = 256;
+    right.clear();
+    let mut at = start;
+    while at < document.len() && right.len() <= MOST {
+        let unit = unit::read(document, at, references);
+        at = unit.end;
+        right.push(unit);
+        if unit.ch != '.' && !domain::is_label_char(unit.ch) {
+            return Some(());
+        }
+    }
+    (right.len() <= MOST).then_some(())
+}
+
+/// Whether a border is directly before `at`. A quote is none here, since it may end a quoted local part.
+fn is_lone(document: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(1).map(|before| document[before]);
+    before.is_none_or(|before| context::is_border(before) && before != b'"')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts the units that are decoded around every `@` that is a code.
+    struct Decoded<'a> {
+        document: &'a [u8],
+        window: Window,
+        units: usize,
     }
 
-    /// Decodes what may be the local part, with the unit before it. Answers whether it reaches back to a border.
-    ///
-    /// Decoding has to run forwards, so it begins at a byte that can be inside of no unit.
-    fn read_left(&mut self, document: &[u8], end: usize, references: bool) -> Option<bool> {
-        self.left.clear();
-        let limit = end.saturating_sub(REACH);
-        let border = document[limit..end].iter().rposition(|byte| context::is_border(*byte));
-        let mut at = border.map_or(limit, |border| limit + border);
-        // A quote may end a quoted local part.
-        if at + 1 >= end && border.is_some() && document[at] != b'"' {
-            return None;
+    impl Visit for Decoded<'_> {
+        fn raw<S: Simd>(&mut self, _: S, _: usize) {}
+
+        fn coded(&mut self, at: Unit) {
+            self.window.left.clear();
+            self.window.right.clear();
+            self.window.examine(self.document, at, Media::Html);
+            self.units += self.window.left.len() + self.window.right.len();
         }
-        while at < end {
-            let unit = unit::read(document, at, references);
-            at = unit.end;
-            self.left.push(unit);
-        }
-        Some(border.is_some() || limit == 0)
     }
 
-    /// Decodes the run of domain characters, and the unit after it.
-    fn read_right(&mut self, document: &[u8], start: usize, references: bool) -> Option<()> {
-        /// One more than a domain may have, so that a longer one is seen to be too long.
-        const MOST: usize = 256;
-        self.right.clear();
-        let mut at = start;
-        while at < document.len() && self.right.len() <= MOST {
-            let unit = unit::read(document, at, references);
-            at = unit.end;
-            self.right.push(unit);
-            if unit.ch != '.' && !domain::is_label_char(unit.ch) {
-                return Some(());
-            }
+    #[test]
+    fn codes_in_a_row_cost_no_more_than_their_length() {
+        for part in ["%40", "&#64;", "\\u0040", "%40a", "a.org%40", "%40a.org", "ann%40a.org", "&#64;a.org", "%40[1"] {
+            let document = part.repeat(2_000);
+            let mut decoded = Decoded { document: document.as_bytes(), window: Window::default(), units: 0 };
+            trigger::each(Level::new(), document.as_bytes(), &mut decoded);
+            assert!(decoded.units <= 3 * document.len(), "{part}: {} units for {}", decoded.units, document.len());
         }
-        (self.right.len() <= MOST).then_some(())
+    }
+
+    #[test]
+    fn what_stands_before_another_at_sign_belongs_to_no_local_part() {
+        for (document, addresses) in [
+            ("<ann%40b%40c.org>", vec![]),
+            ("ann%40a.org bob%40a.org", vec!["ann@a.org", "bob@a.org"]),
+            ("&#64;ann&#64;a.org", vec![]),
+            ("mailto:x%40ann%40a.org", vec![]),
+            ("x%40.ann%40a.org", vec![]),
+        ] {
+            let mut found = Vec::new();
+            scan(document.as_bytes(), Media::Html, |mention| {
+                found.push(mention.into_finding().address.as_str().to_owned());
+            });
+            assert_eq!(found, addresses, "{document}");
+        }
     }
 }
