@@ -96,7 +96,8 @@ fn outlook(progress: &Progress) -> String {
         counted(eta.emails_per_minute.round() as u64, "e-mail", "e-mails"),
         grouped(eta.remaining_emails),
     );
-    if progress.workers_idle > 0 && !matches!(progress.bound, Bound::Tasks) {
+    // That all goes as planned needs no words.
+    if !matches!(progress.bound, Bound::Tasks | Bound::Plan { .. }) {
         text.push_str(&format!(", {}", escape(&progress.bound.to_string())));
     }
     if let Some(read) = lists::read(&progress.lists) {

@@ -12,13 +12,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::committer::Finished;
 use super::job_run::JobRun;
+use super::pool::Pool;
 use super::prefetch::Pace;
 use super::share::{HostShare, RecentHosts};
 use super::shared::Shared;
@@ -36,18 +36,17 @@ pub(super) struct Assigned {
     pub(super) run: Arc<JobRun>,
     /// Cancelled when the lease is lost or the job stops.
     pub(super) cancel: CancellationToken,
+    /// The job's lane that it was handed over on.
+    pub(super) lane: u32,
 }
 
 /// Runs until the engine drains, then until the workers are done. Ends the outcomes' channel by dropping its senders.
 pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>, outcomes: mpsc::Sender<Finished>) {
-    let (sender, receiver) = async_channel::bounded(shared.options.max_in_flight.max(1));
     let mut dispatcher = Dispatcher {
         shared,
         ready: BTreeMap::new(),
-        sender,
-        receiver,
+        pool: Pool::default(),
         outcomes,
-        workers: JoinSet::new(),
         lately: HashMap::new(),
         woken: false,
     };
@@ -59,10 +58,8 @@ struct Dispatcher<P: Pipeline> {
     shared: Arc<Shared<P>>,
     /// Claimed and waiting for a place, by job.
     ready: BTreeMap<JobId, VecDeque<Assigned>>,
-    sender: async_channel::Sender<Assigned>,
-    receiver: async_channel::Receiver<Assigned>,
+    pool: Pool,
     outcomes: mpsc::Sender<Finished>,
-    workers: JoinSet<()>,
     lately: HashMap<JobId, Lately>,
     /// Whether it was woken during a claim, so that there may be more to do than the claim knew of.
     woken: bool,
@@ -102,19 +99,19 @@ impl<P: Pipeline> Dispatcher<P> {
         for assigned in std::mem::take(&mut self.ready).into_values().flatten() {
             self.give_back(&assigned).await;
         }
-        self.sender.close();
-        while self.workers.join_next().await.is_some() {}
+        self.pool.finish().await;
     }
 
     /// One worker for each that the jobs' plans ask for; they stay for the jobs to come.
     fn grow_pool(&mut self) {
-        let planned: usize = self.shared.runs().iter().map(|run| run.plan.workers as usize).sum();
+        let runs = self.shared.runs();
+        let planned: usize = runs.iter().map(|run| run.plan.workers as usize).sum();
         let wanted = planned.min(self.shared.options.limits.max_workers as usize);
-        while self.workers.len() < wanted {
-            let state = self.shared.workers.add();
-            let worker = worker::Worker::new(self.shared.clone(), state, self.receiver.clone(), self.outcomes.clone());
-            self.workers.spawn(worker.run());
-        }
+        let (shared, outcomes) = (&self.shared, &self.outcomes);
+        self.pool.grow(wanted, shared.options.max_in_flight, |tasks| {
+            worker::Worker::new(shared.clone(), shared.workers.add(), outcomes.clone()).run(tasks)
+        });
+        self.pool.assign(&runs);
     }
 
     async fn give_back_stopped(&mut self) {
@@ -149,13 +146,12 @@ impl<P: Pipeline> Dispatcher<P> {
                 (running < run.limit).then(|| (running as u64 * 1_000 / u64::from(run.job.spec.options.weight), *job))
             });
             let Some((_, job)) = next.min() else { return };
-            let Some(assigned) = self.ready.get_mut(&job).and_then(VecDeque::pop_front) else { return };
+            let Some(mut assigned) = self.ready.get_mut(&job).and_then(VecDeque::pop_front) else { return };
             self.lately.entry(job).or_default().pace.take();
             assigned.run.ready.fetch_sub(1, Ordering::Relaxed);
-            assigned.run.running.fetch_add(1, Ordering::Relaxed);
+            assigned.lane = assigned.run.begin(&assigned.claimed.task.work);
             self.shared.running.fetch_add(1, Ordering::Relaxed);
-            // The channel holds as many as may run, and it is open as long as this dispatcher lives.
-            if self.sender.try_send(assigned).is_err() {
+            if !self.pool.send(assigned) {
                 tracing::error!("the worker pool does not take a task that has a place");
                 return;
             }
@@ -336,6 +332,6 @@ impl<P: Pipeline> Dispatcher<P> {
         }
         let cancel = self.shared.leases.add(claimed.lease, &host, suspect, trusted_until);
         run.ready.fetch_add(1, Ordering::Relaxed);
-        self.ready.entry(run.id()).or_default().push_back(Assigned { claimed, run, cancel });
+        self.ready.entry(run.id()).or_default().push_back(Assigned { claimed, run, cancel, lane: 0 });
     }
 }

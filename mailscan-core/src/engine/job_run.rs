@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::EngineOptions;
 use super::bound::Bound;
+use super::lanes::{Choice, Lanes};
 use super::met_links::MetLinks;
 use super::progress::Progress;
 use super::stored_lately::StoredLately;
@@ -17,7 +18,7 @@ use crate::eta::{Eta, RateWindow};
 use crate::forecast::{Forecast, Yield};
 use crate::job::{Job, JobId, JobSource, JobStatus};
 use crate::plan::WorkerPlan;
-use crate::task::{Depth, ListPosition};
+use crate::task::{Depth, ListPosition, Work};
 
 /// The current rate is that of the last half minute.
 const RATE_WINDOW: Duration = Duration::from_secs(30);
@@ -48,6 +49,7 @@ pub(super) struct JobRun {
     pub(super) limit: usize,
     /// Handed to workers and not ended.
     pub(super) running: AtomicUsize,
+    lanes: Mutex<Lanes>,
     /// Claimed and waiting in the dispatcher for a place.
     pub(super) ready: AtomicUsize,
     /// Whether the last claim found nothing.
@@ -118,6 +120,7 @@ impl JobRun {
             plan,
             limit: limit.max(1),
             running: AtomicUsize::new(0),
+            lanes: Mutex::new(Lanes::new(plan.workers)),
             ready: AtomicUsize::new(0),
             dry: AtomicBool::new(false),
             stored,
@@ -146,6 +149,19 @@ impl JobRun {
 
     pub(super) fn id(&self) -> JobId {
         self.job.id
+    }
+
+    /// Notes that a task goes to a worker; answers the lane that it takes until it [ends](Self::end).
+    pub(super) fn begin(&self, work: &Work) -> u32 {
+        self.running.fetch_add(1, Ordering::Relaxed);
+        let choice = if matches!(work, Work::Search { .. }) { Choice::Longest } else { Choice::Warmest };
+        locked(&self.lanes).take(choice)
+    }
+
+    /// Notes that a task has ended.
+    pub(super) fn end(&self, lane: u32) {
+        locked(&self.lanes).give_back(lane);
+        self.running.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Different addresses stored, never more than there are.
@@ -270,7 +286,8 @@ impl JobRun {
         let collected = self.collected();
         let (active, target, depth) = (self.active(), self.job.spec.target, *locked(&self.depth));
         let in_flight = self.running.load(Ordering::Relaxed);
-        let workers_active = u32::try_from(in_flight).unwrap_or(u32::MAX).min(self.plan.workers);
+        let busy = locked(&self.lanes).busy();
+        let workers_active = u32::try_from(busy).unwrap_or(u32::MAX).min(self.plan.workers);
         let stop = self.stopping();
         let status = stop.as_ref().map_or(JobStatus::Running, |stop| stop.status);
         let eta = {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,8 +35,6 @@ pub(super) struct Shared<P> {
     pub(super) workers: WorkerTable,
     pub(super) throttle: Throttle,
     pub(super) counters: Counters,
-    /// How many fetches one worker keeps in flight: the most that any job asks for.
-    pub(super) connections: AtomicUsize,
     /// Fetches in flight, over all jobs.
     pub(super) running: AtomicUsize,
     /// Room for sightings and discovered tasks between workers and committer: two batches.
@@ -82,7 +80,6 @@ impl<P: Pipeline> Shared<P> {
             workers: WorkerTable::default(),
             throttle: Throttle::new(),
             counters: Counters::default(),
-            connections: AtomicUsize::new(1),
             running: AtomicUsize::new(0),
             wake_dispatcher: Notify::new(),
             wake_supervisor: Notify::new(),
@@ -115,17 +112,12 @@ impl<P: Pipeline> Shared<P> {
     }
 
     pub(super) fn add_run(&self, run: Arc<JobRun>) {
-        let connections = run.job.spec.options.connections_per_worker as usize;
-        self.connections.fetch_max(connections, Ordering::Relaxed);
         locked(&self.runs).insert(run.id(), run);
         self.wake_dispatcher.notify_one();
     }
 
     pub(super) fn remove_run(&self, job: JobId) {
-        let mut runs = locked(&self.runs);
-        runs.remove(&job);
-        let most = runs.values().map(|run| run.job.spec.options.connections_per_worker).max();
-        self.connections.store(most.unwrap_or(1) as usize, Ordering::Relaxed);
+        locked(&self.runs).remove(&job);
     }
 
     /// How the places of this process are shared between the jobs at work, which come with their shares.

@@ -1,7 +1,7 @@
-//! A worker: takes tasks from the pool's channel, fetches, extracts, and hands outcomes to the committer.
+//! A worker: takes the tasks that the pool sends it, fetches, extracts, and hands outcomes to the committer.
 //!
 //! Workers belong to the pool, not to a job. Each keeps several fetches in flight; the dispatcher decides how many run
-//! in all. A worker holds no state that matters: whatever it has not committed is delivered again.
+//! in all, and which of them where. A worker holds no state that matters: whatever it has not committed is delivered again.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
@@ -110,31 +110,24 @@ impl Activity {
 pub(super) struct Worker<P: Pipeline> {
     shared: Arc<Shared<P>>,
     activity: Arc<Activity>,
-    tasks: async_channel::Receiver<Assigned>,
     outcomes: mpsc::Sender<Finished>,
     /// When this worker may call a search endpoint again.
     next_call: Mutex<Instant>,
 }
 
 impl<P: Pipeline> Worker<P> {
-    pub(super) fn new(
-        shared: Arc<Shared<P>>,
-        activity: Arc<Activity>,
-        tasks: async_channel::Receiver<Assigned>,
-        outcomes: mpsc::Sender<Finished>,
-    ) -> Self {
-        Self { shared, activity, tasks, outcomes, next_call: Mutex::new(Instant::now()) }
+    pub(super) fn new(shared: Arc<Shared<P>>, activity: Arc<Activity>, outcomes: mpsc::Sender<Finished>) -> Self {
+        Self { shared, activity, outcomes, next_call: Mutex::new(Instant::now()) }
     }
 
     /// Works until the channel is closed and everything in flight has ended.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(self, mut tasks: mpsc::Receiver<Box<Assigned>>) {
         let mut flights = FuturesUnordered::new();
         loop {
-            let free = flights.len() < self.shared.connections.load(Ordering::Relaxed).max(1);
             tokio::select! {
-                assigned = self.tasks.recv(), if free => match assigned {
-                    Ok(assigned) => flights.push(self.carry_out(assigned)),
-                    Err(async_channel::RecvError) => break,
+                assigned = tasks.recv() => match assigned {
+                    Some(assigned) => flights.push(self.carry_out(assigned)),
+                    None => break,
                 },
                 Some(()) = flights.next() => {}
             }
@@ -143,7 +136,7 @@ impl<P: Pipeline> Worker<P> {
     }
 
     /// Carries out one task from the fetch to the committer.
-    async fn carry_out(&self, assigned: Assigned) {
+    async fn carry_out(&self, assigned: Box<Assigned>) {
         let task = Arc::new(assigned.claimed.task.clone());
         self.activity.begin(&task);
         // A panic ends one delivery, not the worker.
@@ -154,7 +147,7 @@ impl<P: Pipeline> Worker<P> {
         }
         self.activity.end();
         self.shared.leases.finish(assigned.claimed.lease);
-        assigned.run.running.fetch_sub(1, Ordering::Relaxed);
+        assigned.run.end(assigned.lane);
         self.shared.running.fetch_sub(1, Ordering::Relaxed);
         self.shared.wake_dispatcher.notify_one();
     }

@@ -75,6 +75,47 @@ async fn what_tasks_discover_is_done_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_calls_of_a_search_are_spread_over_the_workers_of_the_plan() {
+    // Fifty lanes of two calls each, ten addresses a call, and nothing to wait for but the rate limit of a worker.
+    let script = Script::new(Duration::ZERO, |task| {
+        let Work::Search { query, page, stride } = &task.work else { panic!("not a call: {:?}", task.work) };
+        let addresses: Vec<_> = (0..10).map(|i| format!("user{i}.of{page}@host.org")).collect();
+        let mut fetched = text(task, addresses.join(" "));
+        let work = Work::Search { query: query.clone(), page: page + stride, stride: *stride };
+        fetched.discovered.push(mailscan_core::fetch::Discovered { work, step: 0 });
+        Ok(fetched)
+    });
+    let pipeline = in_memory(script);
+    let mut spec = JobSpec::new(1_000, vec![JobSource::Search("everything".into())]);
+    spec.options.search_lanes = 50;
+    spec.options.search_endpoint = Some("scripted".into());
+    assert_eq!(spec.options.rate_limit, Duration::from_millis(100));
+    let job = create(&*pipeline, "k", spec).await;
+    let began = tokio::time::Instant::now();
+    let mut engine = Engine::start(pipeline.clone(), EngineOptions { per_host: 10_000, ..only(job) });
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!((last.collected, last.workers), (1_000, 50));
+    assert!(began.elapsed() < Duration::from_millis(300), "two calls of each worker took {:?}", began.elapsed());
+    engine.drain().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn workers_that_have_a_task_are_active_and_no_others() {
+    let slow = Script::new(Duration::from_secs(60), |task| Ok(text(task, addresses_of(number(task)).join(" "))));
+    let pipeline = in_memory(slow);
+    let mut spec = pages_job(30, 10_000);
+    spec.options.workers = Some(50);
+    let job = create(&*pipeline, "k", spec).await;
+    let mut engine = Engine::start(pipeline.clone(), only(job));
+    let mut progress = engine.watch(job);
+    let all =
+        tokio::time::timeout(Duration::from_secs(30), progress.wait_for(|progress| progress.in_flight == 30)).await;
+    let all = all.expect("all pages are under way").unwrap().clone();
+    assert_eq!((all.workers_active, all.workers_idle), (30, 20), "each page has a worker of its own");
+    engine.drain().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn transient_errors_are_retried_and_recorded() {
     let script = Script::new(LATENCY, |task| {
         if task.attempt < 3 {
