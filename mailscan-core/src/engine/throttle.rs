@@ -24,8 +24,13 @@ const FULL: f64 = 0.95;
 /// What a fetch takes of the memory at most, as a rule: its connection, a page, and the work on it. By this, places are
 /// never given out for memory that is not there, however quickly they would be taken.
 const FETCH: u64 = 128 << 10;
-/// From this share on the processors are busy, and more fetches would only wait for them.
+/// From this share on the processors are busy, and more fetches only wait for them; below the next, more may be begun.
 const BUSY: f64 = 0.97;
+const EASED: f64 = 0.90;
+/// For how many samples they are busy before places are taken: a moment of work is none too much.
+const BUSY_FOR: u32 = 3;
+/// What busy processors leave of the fetches in flight: so many for each of them, however quickly these are answered.
+const PER_PROCESSOR: usize = 128;
 /// For how many samples a full memory stops everything. Then one fetch at a time goes on: what fills the memory may be what
 /// the process keeps to itself, and a job that stands still for ever is no better than one that is killed.
 const PATIENCE: u32 = 20;
@@ -100,38 +105,49 @@ struct Gate {
     most: usize,
     /// Bytes that must be left on the disk.
     min_free: u64,
+    /// What busy processors leave.
+    least_busy: usize,
     places: usize,
     hold: Option<Hold>,
-    /// For how many samples the memory has been full.
+    /// For how many samples the memory has been full, and the processors busy.
     full_for: u32,
+    busy_for: u32,
 }
 
 impl Gate {
-    fn new(most: usize, min_free: u64) -> Self {
-        Self { most: most.max(1), min_free, places: most.max(1), hold: None, full_for: 0 }
+    fn new(most: usize, min_free: u64, processors: usize) -> Self {
+        let (most, least_busy) = (most.max(1), processors.saturating_mul(PER_PROCESSOR));
+        Self { most, min_free, least_busy, places: most, hold: None, full_for: 0, busy_for: 0 }
     }
 
     /// Takes note of how things are.
     fn sense(&mut self, signals: Signals) {
         let percent = (signals.memory * 100.0) as u32;
         self.full_for = if signals.memory >= FULL { self.full_for.saturating_add(1) } else { 0 };
+        self.busy_for = if signals.cpu >= BUSY { self.busy_for.saturating_add(1) } else { 0 };
+        let patient = usize::from(self.full_for > PATIENCE);
         let was_full = matches!(self.hold, Some(Hold::Disk { .. }));
         let wanted = if was_full { self.min_free.saturating_mul(RECOVERED) } else { self.min_free };
         let step = self.most.div_ceil(16);
         let (places, hold) = if let Some(left) = signals.disk.filter(|left| *left < wanted) {
             (0, Some(Hold::Disk { left, wanted: self.min_free.saturating_mul(RECOVERED) }))
         } else if signals.memory >= FULL {
-            (usize::from(self.full_for > PATIENCE), Some(Hold::Memory { percent }))
+            (patient, Some(Hold::Memory { percent }))
         } else if signals.memory >= TIGHT {
             (self.places.min(signals.in_flight.max(1)) * 3 / 4, Some(Hold::Memory { percent }))
         } else if signals.memory >= ROOMY && self.places < self.most {
             (self.places, Some(Hold::Memory { percent }))
-        } else if signals.cpu >= BUSY && self.places < self.most {
-            (self.places.max(1), Some(Hold::Cpu))
+        } else if self.busy_for >= BUSY_FOR {
+            // Down to where the processors have just enough to do.
+            let fewer = self.places.min(signals.in_flight) / 16 * 15;
+            (fewer.max(self.least_busy).min(self.places), Some(Hold::Cpu))
+        } else if signals.cpu >= EASED && self.places < self.most {
+            (self.places, Some(Hold::Cpu))
         } else {
             (self.places + step, None)
         };
         let fitting = usize::try_from(signals.room / FETCH).unwrap_or(usize::MAX).saturating_add(signals.in_flight);
+        let fitting = fitting.max(patient);
         let (places, hold) = if fitting < places.min(self.most) && hold.is_none() {
             (fitting, Some(Hold::Memory { percent }))
         } else {
@@ -187,7 +203,8 @@ impl Throttle {
 /// Samples until everything is committed.
 pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
     let options = &shared.options;
-    let mut gate = Gate::new(options.max_in_flight, options.min_free_disk);
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut gate = Gate::new(options.max_in_flight, options.min_free_disk, processors);
     let mut sampler = Some(Sampler::new());
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -247,7 +264,7 @@ mod tests {
 
     #[test]
     fn nothing_is_held_while_all_is_well() {
-        let mut gate = Gate::new(100, 10);
+        let mut gate = Gate::new(100, 10, 1);
         assert_eq!(after(&mut gate, FINE), (100, None));
         assert_eq!(after(&mut gate, Signals { cpu: 1.0, ..FINE }), (100, None), "it has all places");
         assert_eq!(after(&mut gate, Signals { disk: None, memory: 0.8, ..FINE }), (100, None));
@@ -255,14 +272,14 @@ mod tests {
 
     #[test]
     fn tight_memory_takes_places_and_gives_them_back_slowly() {
-        let mut gate = Gate::new(160, 10);
+        let mut gate = Gate::new(160, 10, 1);
         let tight = Signals { memory: 0.9, ..FINE };
         assert_eq!(after(&mut gate, tight), (75, Some(Hold::Memory { percent: 90 })), "three quarters of those in use");
         assert_eq!(after(&mut gate, tight).0, 56);
         assert_eq!(after(&mut gate, Signals { memory: 0.8, ..FINE }).0, 56, "neither more nor fewer in between");
         assert_eq!(after(&mut gate, Signals { memory: 0.96, ..FINE }).0, 0);
         for _ in 0..PATIENCE {
-            gate.sense(Signals { memory: 0.99, ..FINE });
+            gate.sense(Signals { memory: 0.99, room: 0, in_flight: 0, ..FINE });
         }
         assert_eq!(gate.places, 1, "nothing is gained by standing still");
         assert_eq!(
@@ -275,8 +292,28 @@ mod tests {
     }
 
     #[test]
+    fn busy_processors_take_places_until_they_have_just_enough_to_do() {
+        let mut gate = Gate::new(16_000, 10, 2);
+        let busy = Signals { cpu: 1.0, in_flight: 8_000, ..FINE };
+        assert_eq!(after(&mut gate, busy), (16_000, None), "a moment of work is none too much");
+        assert_eq!(after(&mut gate, busy), (16_000, None));
+        assert_eq!(after(&mut gate, busy), (7_500, Some(Hold::Cpu)), "of those in flight, not of those allowed");
+        assert_eq!(after(&mut gate, Signals { in_flight: 7_500, ..busy }).0, 7_020);
+        assert_eq!(after(&mut gate, Signals { cpu: 0.95, ..busy }), (7_020, Some(Hold::Cpu)), "enough to do");
+        assert_eq!(after(&mut gate, FINE), (8_020, None), "and more where they have less");
+        for _ in 0..100 {
+            let in_flight = gate.places;
+            gate.sense(Signals { in_flight, ..busy });
+        }
+        assert_eq!(gate.places, 2 * PER_PROCESSOR, "answers that come at once keep them busy with few");
+        let mut small = Gate::new(100, 10, 2);
+        (0..10).for_each(|_| small.sense(busy));
+        assert_eq!((small.places, small.hold), (100, None));
+    }
+
+    #[test]
     fn places_are_given_out_only_for_memory_that_is_there() {
-        let mut gate = Gate::new(10_000, 10);
+        let mut gate = Gate::new(10_000, 10, 1);
         let (places, hold) = after(&mut gate, Signals { room: 900 * FETCH, ..FINE });
         assert_eq!((places, hold), (1_000, Some(Hold::Memory { percent: 30 })));
         let resources = Resources { memory: 40, memory_used: 50, memory_limit: 100, ..Resources::default() };
@@ -287,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_stops_everything_until_there_is_room_again() {
-        let mut gate = Gate::new(100, 1_000 << 20);
+        let mut gate = Gate::new(100, 1_000 << 20, 1);
         let (places, hold) = after(&mut gate, Signals { disk: Some(900 << 20), ..FINE });
         assert_eq!(places, 0);
         let line = hold.unwrap().to_string();
@@ -302,7 +339,7 @@ mod tests {
             most in 1usize..5_000,
             samples in prop::collection::vec((0.0..1.2f64, 0.0..1.0f64, 0u64..40, 0usize..5_000), 0..200),
         ) {
-            let mut gate = Gate::new(most, 10);
+            let mut gate = Gate::new(most, 10, 2);
             for (memory, cpu, disk, in_flight) in samples {
                 gate.sense(Signals { memory, cpu, disk: Some(disk), in_flight, ..FINE });
                 prop_assert!(gate.places <= most);
