@@ -21,7 +21,7 @@ use mailscan_core::store::{GroupQuery, Store};
 use serde::Serialize;
 
 use super::job::find;
-use super::run::{create, exit};
+use super::run::{create, exit, read_in_part};
 use super::simulate::{Listening, Served};
 use crate::config;
 use crate::drive::drive;
@@ -104,7 +104,8 @@ pub(crate) async fn run(typed: &args::Demo) -> Result<Exit> {
     }
     print(typed, &answer, &verdict, &job, &served)?;
     let depth = pipeline.queue().depth(id).await?;
-    Ok(if answer.verified { exit(&job, &depth) } else { Exit::Failed })
+    let partial = read_in_part(pipeline.store(), id).await?;
+    Ok(if answer.verified { exit(&job, &depth, partial) } else { Exit::Failed })
 }
 
 /// The time that the latencies alone take.

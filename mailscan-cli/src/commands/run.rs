@@ -8,7 +8,7 @@ use mailscan_core::job::{Job, JobId, JobSpec, JobStatus, NewJob};
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::Queue;
 use mailscan_core::source::Pace;
-use mailscan_core::store::{GroupQuery, JobQuery, Store, Transition};
+use mailscan_core::store::{ErrorClass, GroupQuery, JobQuery, Store, Transition};
 use mailscan_core::task::Depth;
 
 use super::job::find;
@@ -117,11 +117,19 @@ async fn report<P: Pipeline>(pipeline: &P, id: JobId, config: &RunConfig) -> Res
     let job = find(pipeline.store(), id).await?;
     let depth = pipeline.queue().depth(id).await?;
     let groups = pipeline.store().error_groups(&GroupQuery::first(Some(id), GROUPS)).await?;
-    eprint!("{}", summary::lines(&job, &depth, &groups, &config.db));
+    let partial = read_in_part(pipeline.store(), id).await?;
+    eprint!("{}", summary::lines(&job, &depth, partial, &groups, &config.db));
     if config.json {
         print_json(&job, Some(&depth))?;
     }
-    Ok(exit(&job, &depth))
+    Ok(exit(&job, &depth, partial))
+}
+
+/// How many sources were read only in part, which nobody has looked at.
+pub(crate) async fn read_in_part(store: &impl Store, id: JobId) -> Result<u64> {
+    let mut query = GroupQuery::first(Some(id), GROUPS);
+    query.of.class = Some(ErrorClass::Partial);
+    Ok(store.error_groups(&query).await?.iter().map(|group| group.open).sum())
 }
 
 fn print_json(job: &Job, depth: Option<&Depth>) -> Result<()> {
@@ -130,10 +138,10 @@ fn print_json(job: &Job, depth: Option<&Depth>) -> Result<()> {
     Ok(writeln!(out)?)
 }
 
-/// The exit code that a job's end deserves.
-pub(crate) fn exit(job: &Job, depth: &Depth) -> Exit {
+/// The exit code that a job's end deserves, where so many sources were read only in part.
+pub(crate) fn exit(job: &Job, depth: &Depth, partial: u64) -> Exit {
     match job.status {
-        JobStatus::Completed if depth.lost() == 0 => Exit::Done,
+        JobStatus::Completed if depth.lost() == 0 && partial == 0 => Exit::Done,
         JobStatus::Completed => Exit::DoneWithErrors,
         JobStatus::Failed | JobStatus::Cancelled => Exit::Failed,
         JobStatus::Queued | JobStatus::Running | JobStatus::Paused => Exit::Interrupted,

@@ -12,8 +12,8 @@ use crate::wire::{is_shared, shown};
 /// How many hosts that refused are named.
 const HOSTS: usize = 10;
 
-/// The summary of a job, a line each.
-pub(crate) fn lines(job: &Job, depth: &Depth, groups: &[ErrorGroup], db: &str) -> String {
+/// The summary of a job of which so many sources were read only in part, a line each.
+pub(crate) fn lines(job: &Job, depth: &Depth, partial: u64, groups: &[ErrorGroup], db: &str) -> String {
     let mut text = format!(
         "job {} {}: {} of {} in {}",
         job.id,
@@ -38,6 +38,9 @@ pub(crate) fn lines(job: &Job, depth: &Depth, groups: &[ErrorGroup], db: &str) -
     if failed > 0 {
         text.push_str(&format!("failed: {}\n", grouped(failed)));
     }
+    if partial > 0 {
+        text.push_str(&format!("read only in part: {}\n", grouped(partial)));
+    }
     for group in blocked(groups).take(HOSTS) {
         let (host, code) = (escape(&group.host), escape(&group.code));
         text.push_str(&format!(
@@ -48,7 +51,7 @@ pub(crate) fn lines(job: &Job, depth: &Depth, groups: &[ErrorGroup], db: &str) -
     let more = blocked(groups).count().saturating_sub(HOSTS);
     if more > 0 {
         text.push_str(&format!("blocked by {more} more: `mailscan errors {}{}` names them\n", job.id, at(db)));
-    } else if failed + depth.blocked > 0 {
+    } else if failed + depth.blocked + partial > 0 {
         text.push_str(&format!("look at what went wrong: mailscan errors {}{}\n", job.id, at(db)));
     }
     if matches!(job.status, JobStatus::Paused | JobStatus::Failed | JobStatus::Running) {
