@@ -39,6 +39,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fetch::Budget;
@@ -57,6 +58,9 @@ pub use bound::Bound;
 pub use progress::Progress;
 pub use vitals::{LATENCY_BOUNDS, Latencies, TaskCounts, Vitals};
 
+/// How long a drain waits for a backend that cannot be written to. With the time of an abort it is less than the ten seconds
+/// that containers are given to stop.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
 /// How long an abort waits for the backend.
 const ABORT_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -281,7 +285,8 @@ impl<P: Pipeline> Engine<P> {
         Ok(Some(run.progress(None, true)))
     }
 
-    /// Stops well: claims nothing more, lets fetches in flight end, commits them, gives the rest back.
+    /// Stops well: claims nothing more, lets fetches in flight end, commits them, gives the rest back. Where the backend
+    /// cannot be written to for five seconds of it, it ends as [`abort`](Self::abort) does.
     ///
     /// Cancel-safe: a dropped drain goes on, and [`abort`](Self::abort) or another drain may follow.
     ///
@@ -289,7 +294,14 @@ impl<P: Pipeline> Engine<P> {
     /// The error that stopped the whole engine earlier.
     pub async fn drain(&mut self) -> Result<()> {
         self.shared.drain.cancel();
-        self.join().await
+        let shared = self.shared.clone();
+        tokio::select! {
+            joined = self.join() => return joined,
+            trouble = lasting_trouble(&shared) => {
+                tracing::warn!("not all is written: {trouble}; what is not is read again later");
+            }
+        }
+        self.abort().await
     }
 
     /// Stops at once: drops fetches in flight, gives their tasks back, commits what was fetched. A backend that does not
@@ -313,6 +325,19 @@ impl<P: Pipeline> Engine<P> {
     async fn join(&mut self) -> Result<()> {
         while self.tasks.join_next().await.is_some() {}
         if self.shared.fatal.is_cancelled() { Err(self.shared.fatal_error()) } else { Ok(()) }
+    }
+}
+
+/// Waits until nothing could be written for a while; answers why.
+async fn lasting_trouble<P: Pipeline>(shared: &Shared<P>) -> String {
+    let mut since = Instant::now();
+    loop {
+        tokio::time::sleep(DRAIN_PATIENCE / 10).await;
+        match shared.trouble() {
+            None => since = Instant::now(),
+            Some(trouble) if since.elapsed() >= DRAIN_PATIENCE => return trouble,
+            Some(_) => {}
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use hyper::StatusCode;
 use hyper::body::Frame;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use mailscan_core::clock::Clock;
+use mailscan_core::engine::Monitor;
 use mailscan_core::job::JobId;
 use mailscan_core::limits::Limits;
 use mailscan_core::pipeline::Pipeline;
@@ -59,12 +60,14 @@ struct Source<P> {
     samples: Arc<Samples>,
     limits: Limits,
     clock: Arc<Clock>,
+    monitor: Option<Monitor>,
 }
 
 impl<P> Clone for Source<P> {
     fn clone(&self) -> Self {
-        let Self { pipeline, samples, limits, clock } = self;
-        Self { pipeline: pipeline.clone(), samples: samples.clone(), limits: limits.clone(), clock: clock.clone() }
+        let Self { pipeline, samples, limits, clock, monitor } = self;
+        let (pipeline, samples, clock) = (pipeline.clone(), samples.clone(), clock.clone());
+        Self { pipeline, samples, limits: limits.clone(), clock, monitor: monitor.clone() }
     }
 }
 
@@ -74,9 +77,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl<P: Pipeline> Events<P> {
     /// Nobody listens yet. All streams end when `stop` is cancelled.
-    pub(crate) fn new(pipeline: Arc<P>, samples: Arc<Samples>, limits: Limits, stop: CancellationToken) -> Self {
+    pub(crate) fn new(
+        (pipeline, samples): (Arc<P>, Arc<Samples>),
+        limits: Limits,
+        monitor: Option<Monitor>,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
-            source: Source { pipeline, samples, limits, clock: Arc::new(Clock::start()) },
+            source: Source { pipeline, samples, limits, clock: Arc::new(Clock::start()), monitor },
             places: Arc::new(Semaphore::new(MAX_LISTENERS)),
             jobs: Arc::default(),
             list: Arc::default(),

@@ -24,6 +24,7 @@ use mailscan_core::store::{JobQuery, Matches, Store};
 use tokio::sync::{Notify, Semaphore};
 
 pub(crate) use self::export::PARQUET_AT_ONCE;
+use crate::bounds;
 use crate::events::Events;
 use crate::metrics;
 use crate::past;
@@ -95,8 +96,12 @@ impl<P: Pipeline> Api<P> {
         }
     }
 
-    /// Whether the store answers.
+    /// Whether the store answers, and takes what is written.
     async fn ready(&self) -> Result<Reply, Problem> {
+        if bounds::trouble(self.monitor.as_ref()).is_some() {
+            // Why is for those who may see jobs.
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the store takes nothing that is written"));
+        }
         let query = JobQuery { limit: 1, ..JobQuery::default() };
         let unavailable = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer");
         match tokio::time::timeout(READY_WITHIN, self.pipeline.store().jobs(&query)).await {
@@ -143,7 +148,7 @@ impl<P: Pipeline> Api<P> {
     /// A job with all that is known of it.
     async fn shown(&self, job: &Job) -> Result<wire::Job, Problem> {
         let depth = self.pipeline.queue().depth(job.id).await?;
-        let bounds = self.pipeline.store().bounds(job.id).await?;
+        let bounds = bounds::of(self.pipeline.store(), self.monitor.as_ref(), job.id).await?;
         Ok(wire::Job::new(job, Some(&depth), &self.limits).with_bounds(&bounds))
     }
 

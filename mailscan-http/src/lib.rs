@@ -40,6 +40,7 @@ mod answer;
 mod assets;
 mod auth;
 mod body;
+mod bounds;
 mod connection;
 mod events;
 pub mod export;
@@ -166,7 +167,8 @@ pub async fn serve<P: Pipeline>(
     let deleted = Arc::new(Notify::new());
     beside.spawn(purge::watch(pipeline.clone(), deleted.clone()));
     let (stop, traffic) = (CancellationToken::new(), Arc::default());
-    let events = events::Events::new(pipeline.clone(), samples.clone(), options.limits.clone(), stop.clone());
+    let shown = (pipeline.clone(), samples.clone());
+    let events = events::Events::new(shown, options.limits.clone(), options.monitor.clone(), stop.clone());
     let api = handlers::Api {
         pipeline,
         samples,

@@ -30,6 +30,8 @@ pub struct Vitals {
     pub most_places: usize,
     /// What holds the process back: `memory`, `cpu` or `disk`.
     pub hold: Option<&'static str>,
+    /// What keeps the engine from writing to its backend, such as a full disk, for as long as it does.
+    pub trouble: Option<String>,
     /// Jobs at work here.
     pub jobs: usize,
     /// How long the queue took to answer claims.
@@ -145,6 +147,7 @@ impl<P: Pipeline> Shared<P> {
             places: self.throttle.places(),
             most_places: self.options.max_in_flight,
             hold: self.throttle.hold().as_ref().map(Hold::kind),
+            trouble: self.trouble(),
             jobs: self.runs().len(),
             claims: counters.claims.read(),
             commits: counters.commits.read(),

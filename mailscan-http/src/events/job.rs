@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{EVERY, MAX_WATCHED, Source, event, lock, too_many};
+use crate::bounds;
 use crate::problem::Problem;
 use crate::wire;
 
@@ -138,13 +139,13 @@ impl<P: Pipeline> Look<P> {
 
     /// How the job stands; `None` when there is no such job any more.
     async fn now(&mut self) -> mailscan_core::Result<Option<(Job, wire::Progress)>> {
-        let Source { pipeline, samples, limits, .. } = &self.source;
+        let Source { pipeline, samples, limits, monitor, .. } = &self.source;
         let store = pipeline.store();
         let Some(job) = store.job(self.id).await? else { return Ok(None) };
         self.depth = pipeline.queue().depth(self.id).await?;
         if self.looks.is_multiple_of(SLOW) {
             self.nodes = store.nodes().await?;
-            self.bounds = store.bounds(self.id).await?;
+            self.bounds = bounds::of(store, monitor.as_ref(), self.id).await?;
             self.errors_open = store.open_errors(self.id).await?;
         }
         self.looks = self.looks.wrapping_add(1);

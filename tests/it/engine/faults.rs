@@ -28,6 +28,7 @@ struct Flaky {
     calls: AtomicU64,
     outages: bool,
     renews_fail: AtomicBool,
+    settles_fail: AtomicBool,
     /// How long a settlement takes: the time in which a batch is stored and not accounted for.
     settles_in: Duration,
     /// How long a claim takes.
@@ -43,6 +44,7 @@ impl Flaky {
             calls: AtomicU64::new(0),
             outages,
             renews_fail: AtomicBool::new(false),
+            settles_fail: AtomicBool::new(false),
             settles_in: Duration::ZERO,
             claims_in: Duration::ZERO,
             claims: Mutex::default(),
@@ -84,6 +86,9 @@ impl Queue for Flaky {
 
     async fn settle(&self, batch: &[Settle]) -> Result<Vec<Settled>> {
         tokio::time::sleep(self.settles_in).await;
+        if self.settles_fail.load(Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Unavailable, "test", "the disk is full"));
+        }
         self.call(self.inner.settle(batch)).await
     }
 
@@ -126,6 +131,31 @@ async fn outages_before_and_after_the_fact_lose_nothing_and_double_nothing() {
     assert_eq!(last.status, JobStatus::Completed, "{last:?}");
     assert_eq!(stored(&*pipeline, job).await, expected(300));
     assert_eq!(last.depth.done, 300);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_takes_nothing_is_told_of_and_holds_up_no_drain() {
+    let fetcher = Script::new(Duration::from_millis(5), |task| Ok(text(task, addresses_of(number(task)).join(" "))));
+    let pipeline = Arc::new(Backends { queue: Flaky::new(false), store: MemoryStore::new(), fetcher });
+    pipeline.queue.settles_fail.store(true, Ordering::Relaxed);
+    let job = create(&*pipeline, "k", pages_job(300, 1_000_000)).await;
+    let mut engine = Engine::start(pipeline.clone(), only(job));
+    let monitor = engine.monitor();
+    let troubled = async {
+        while monitor.vitals().and_then(|vitals| vitals.trouble).is_none() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), troubled).await.expect("it says so");
+    tokio::time::timeout(Duration::from_secs(10), engine.drain()).await.expect("it ends").unwrap();
+
+    pipeline.queue.settles_fail.store(false, Ordering::Relaxed);
+    tokio::time::sleep(only(job).lease_for).await;
+    pipeline.store.transition(job, &[JobStatus::Paused, JobStatus::Running], JobStatus::Queued, None).await.unwrap();
+    let engine = Engine::start(pipeline.clone(), only(job));
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!((last.status, last.depth.done), (JobStatus::Completed, 300));
+    assert_eq!(stored(&*pipeline, job).await, expected(300), "nothing is lost, nothing counted twice");
 }
 
 #[tokio::test(start_paused = true)]

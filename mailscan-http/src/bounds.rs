@@ -1,0 +1,25 @@
+//! What bounds a job, for people: what the processes that work on it have told the store, and what the engine of this process
+//! cannot tell it, since the store takes nothing.
+
+use mailscan_core::engine::Monitor;
+use mailscan_core::job::JobId;
+use mailscan_core::store::{JobBound, Store};
+
+/// What keeps the engine of this process from writing, if anything does.
+pub(crate) fn trouble(monitor: Option<&Monitor>) -> Option<String> {
+    let trouble = monitor?.vitals()?.trouble?;
+    Some(format!("the database takes nothing: {trouble}"))
+}
+
+/// What bounds a job, in every process that works on it.
+pub(crate) async fn of(
+    store: &impl Store,
+    monitor: Option<&Monitor>,
+    job: JobId,
+) -> mailscan_core::Result<Vec<JobBound>> {
+    let mut bounds = store.bounds(job).await?;
+    if let (Some(trouble), [first, ..]) = (trouble(monitor), &mut *bounds) {
+        first.bound = trouble;
+    }
+    Ok(bounds)
+}
