@@ -126,7 +126,12 @@ fn spec(typed: &args::Run) -> Result<JobSpec> {
     let mut sources: Vec<_> = typed.url.iter().cloned().map(JobSource::Url).collect();
     sources.extend(typed.sitemap.iter().cloned().map(JobSource::Sitemap));
     for path in &typed.urls {
-        sources.push(JobSource::UrlList(there(path)?));
+        let list = there(path)?;
+        if path.is_dir() {
+            let message = format!("`{list}` is a folder: --urls names a file of one URL a line, --path reads folders");
+            return Err(Failure::Failed(message));
+        }
+        sources.push(JobSource::UrlList(list));
     }
     sources.extend(typed.search.iter().cloned().map(JobSource::Search));
     for path in &typed.path {

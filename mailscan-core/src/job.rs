@@ -230,7 +230,7 @@ impl JobSpec {
         }
         for source in &self.sources {
             if let JobSource::Url(text) | JobSource::Sitemap(text) = source {
-                parse_page_url(text)?;
+                parse_source_url(text)?;
             }
         }
         let searches = self.sources.iter().any(|source| matches!(source, JobSource::Search(_)));
@@ -244,10 +244,14 @@ impl JobSpec {
             ("attempts", options.max_attempts),
             ("search lanes", options.search_lanes),
             ("requests to one host", options.per_host.unwrap_or(1)),
+            ("pages", options.max_tasks.map_or(1, |most| u32::from(most > 0))),
         ] {
             if value == 0 {
                 return invalid(format!("{name} is 0: give at least 1"));
             }
+        }
+        if options.contact.as_deref().is_some_and(|contact| contact.trim().is_empty()) {
+            return invalid("the contact is empty: give a page or an address that tells who asks".to_owned());
         }
         Ok(())
     }
@@ -305,6 +309,21 @@ pub fn parse_page_url(text: &str) -> Result<url::Url> {
     let _ = url.set_username("");
     let _ = url.set_password(None);
     Ok(url)
+}
+
+/// The URL of a source as a person gives it, as [`parse_page_url`] answers it.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`] as there, and when the URL names a user or a password: they are never sent, so whoever wrote them
+/// would get another page than was meant.
+pub fn parse_source_url(text: &str) -> Result<url::Url> {
+    let named = |url: &url::Url| !url.username().is_empty() || url.password().is_some();
+    if let Some(url) = url::Url::parse(text.trim()).ok().filter(named) {
+        let host = url.host_str().unwrap_or_default();
+        let message = format!("the URL of `{host}` names a user or a password, which is never sent: leave them out");
+        return Err(Error::new(ErrorKind::Invalid, "url", message));
+    }
+    parse_page_url(text)
 }
 
 /// A job to be created. Creating it twice under one key makes one job.

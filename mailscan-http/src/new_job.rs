@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hyper::header::HeaderValue;
 use mailscan_core::class::ClassFilter;
-use mailscan_core::job::{Crawl, JobOptions, JobSource, JobSpec, parse_page_url};
+use mailscan_core::job::{Crawl, JobOptions, JobSource, JobSpec, parse_source_url};
 use mailscan_core::source::search::SearchEndpoint;
 use serde_json::Value;
 
@@ -78,7 +78,7 @@ fn sources(fields: &mut Fields, rooted: bool) -> Vec<JobSource> {
     let mut sources = Vec::new();
     for (name, source) in [("urls", JobSource::Url as fn(String) -> JobSource), ("sitemaps", JobSource::Sitemap)] {
         for (n, text) in fields.texts(name, MAX_URLS, MAX_URL).into_iter().enumerate().filter(|(_, t)| !t.is_empty()) {
-            match parse_page_url(&text) {
+            match parse_source_url(&text) {
                 Ok(url) => sources.push(source(url.into())),
                 Err(error) => fields.fault(format!("{name}[{n}]"), error.message()),
             }

@@ -73,7 +73,7 @@ pub(crate) fn error_class(text: &str) -> Result<ErrorClass, String> {
 
 /// The URL of a page.
 pub(crate) fn page_url(text: &str) -> Result<String, String> {
-    mailscan_core::job::parse_page_url(text).map(Into::into).map_err(|error| error.message().to_owned())
+    mailscan_core::job::parse_source_url(text).map(Into::into).map_err(|error| error.message().to_owned())
 }
 
 #[cfg(test)]

@@ -53,14 +53,20 @@ async fn resolve(database: &(impl Store + Queue), selection: &ErrorSelection, no
         let message = "name the errors to resolve by --job, --class, --code, --host or --id";
         return Err(Failure::Usage(message.to_owned()));
     }
-    if retry {
+    if let Some(job) = selection.job {
+        super::job::find(database, job).await?;
+    }
+    let (resolved, again) = if retry {
         let resolved = desk::retry_errors(database, database, selection, note).await?;
         let tasks = counted(resolved.tasks, "task", "tasks");
-        eprintln!("{} resolved, {tasks} tried again where workers run", counted(resolved.errors, "error", "errors"));
+        (resolved.errors, format!(", {tasks} tried again where workers run"))
     } else {
-        let resolved = database.resolve_errors(selection, note, false).await?;
-        eprintln!("{} resolved", counted(resolved, "error", "errors"));
+        (database.resolve_errors(selection, note, false).await?, String::new())
+    };
+    if resolved == 0 && !selection.ids.is_empty() {
+        return Err(Failure::Failed("no such error is open: nothing was resolved".to_owned()));
     }
+    eprintln!("{} resolved{again}", counted(resolved, "error", "errors"));
     Ok(Exit::Done)
 }
 

@@ -21,7 +21,9 @@ const PAGE: usize = 1_000;
 pub(crate) async fn run(typed: &args::Job) -> Result<Exit> {
     match typed {
         args::Job::List { database, json } => list(&wire::open(&database.db).await?, *json).await,
-        args::Job::Show { id, database, json } => show(&wire::open(&database.db).await?, JobId(*id), *json).await,
+        args::Job::Show { id, database, json } => {
+            show(&wire::open(&database.db).await?, JobId(*id), *json, &database.db).await
+        }
         args::Job::Pause(typed) => change(typed, Change::Pause).await,
         args::Job::Resume(typed) => change(typed, Change::Resume).await,
         args::Job::Cancel(typed) => change(typed, Change::Cancel).await,
@@ -40,7 +42,7 @@ pub(crate) async fn find(store: &impl Store, id: JobId) -> Result<Job> {
     store.job(id).await?.ok_or_else(missing)
 }
 
-async fn list(store: &impl Store, json: bool) -> Result<Exit> {
+async fn list(store: &wire::Database, json: bool) -> Result<Exit> {
     let mut jobs = Vec::new();
     loop {
         let after = jobs.last().map_or(0, |job: &Job| job.id.0);
@@ -58,21 +60,27 @@ async fn list(store: &impl Store, json: bool) -> Result<Exit> {
     } else if jobs.is_empty() {
         eprintln!("no jobs: `mailscan run` makes one");
     } else {
-        write!(out, "{}", render::list(&jobs))?;
+        let at_work = store.has_workers().await?;
+        write!(out, "{}", render::list(&jobs, at_work))?;
     }
     Ok(Exit::Done)
 }
 
-async fn show(database: &(impl Store + Queue), id: JobId, json: bool) -> Result<Exit> {
+async fn show(database: &wire::Database, id: JobId, json: bool, db: &str) -> Result<Exit> {
     let job = find(database, id).await?;
     let depth = database.depth(id).await?;
-    let bounds = database.bounds(id).await?;
+    let abandoned = job.status == JobStatus::Running && !database.has_workers().await?;
+    // What a process said that died bounds nothing.
+    let bounds = if abandoned { Vec::new() } else { database.bounds(id).await? };
     let mut out = std::io::stdout().lock();
     if json {
         serde_json::to_writer(&mut out, &render::json(&job, Some(&depth)).with_bounds(&bounds))?;
         writeln!(out)?;
     } else {
-        write!(out, "{}", render::show(&job, &depth, &database.lists(id).await?, &bounds))?;
+        write!(out, "{}", render::show(&job, &depth, &database.lists(id).await?, &bounds, abandoned))?;
+    }
+    if abandoned && !json {
+        eprint!("{}", summary::abandoned(id, db));
     }
     Ok(Exit::Done)
 }

@@ -20,14 +20,14 @@ const MOST_BYTES: u64 = 16 << 20;
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct JobFile {
-    url: Vec<String>,
-    sitemap: Vec<String>,
-    urls: Vec<PathBuf>,
-    search: Vec<String>,
+    url: Option<Vec<String>>,
+    sitemap: Option<Vec<String>>,
+    urls: Option<Vec<PathBuf>>,
+    search: Option<Vec<String>>,
     search_endpoint: Option<String>,
     search_lanes: Option<u32>,
-    path: Vec<PathBuf>,
-    crawl: bool,
+    path: Option<Vec<PathBuf>>,
+    crawl: Option<bool>,
     depth: Option<u32>,
     max_pages: Option<u64>,
     target: Option<u64>,
@@ -55,7 +55,9 @@ pub(super) fn merged(typed: &args::Run) -> Result<args::Run> {
     let file = read(path)?;
     let wrong = |name: &str, why: String| Failure::Failed(format!("`{name}` in `{}`: {why}", path.display()));
     let folder = path.parent().unwrap_or(Path::new(""));
-    let beside = |paths: Vec<PathBuf>| paths.into_iter().map(|path| folder.join(path)).collect();
+    let beside = |paths: Option<Vec<PathBuf>>| -> Option<Vec<PathBuf>> {
+        paths.map(|paths| paths.into_iter().map(|path| folder.join(path)).collect())
+    };
     let seconds = |name: &str, number: Option<f64>| -> Result<Option<Duration>> {
         number.map(|number| args::seconds(&number.to_string()).map_err(|why| wrong(name, why))).transpose()
     };
@@ -71,7 +73,7 @@ pub(super) fn merged(typed: &args::Run) -> Result<args::Run> {
     });
     or(&mut run.search_endpoint, endpoint);
     or(&mut run.search_lanes, file.search_lanes);
-    run.crawl |= file.crawl;
+    run.crawl |= file.crawl.unwrap_or_default();
     or(&mut run.depth, file.depth);
     or(&mut run.max_pages, file.max_pages);
     or(&mut run.target, file.target);
@@ -94,9 +96,9 @@ fn or<T>(typed: &mut Option<T>, file: Option<T>) {
     *typed = typed.take().or(file);
 }
 
-fn or_list<T>(typed: &mut Vec<T>, file: Vec<T>) {
+fn or_list<T>(typed: &mut Vec<T>, file: Option<Vec<T>>) {
     if typed.is_empty() {
-        *typed = file;
+        *typed = file.unwrap_or_default();
     }
 }
 
@@ -108,5 +110,13 @@ fn read(path: &Path) -> Result<JobFile> {
     if text.len() as u64 > MOST_BYTES {
         return Err(wrong(format!("it is larger than {} MiB: put URLs into a file of their own", MOST_BYTES >> 20)));
     }
-    serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))
+    // Editors of Windows begin a file with this mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    // Of a list, serde would take the values for the options in their order.
+    if !text.trim_start().starts_with('{') {
+        return Err(wrong(
+            "it is not a JSON object, such as {\"url\": [\"https://example.org/\"], \"target\": 100}".to_owned(),
+        ));
+    }
+    serde_json::from_str(text).map_err(|error| wrong(error.to_string()))
 }

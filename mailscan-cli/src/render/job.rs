@@ -1,7 +1,7 @@
 //! A job for people and as JSON.
 
 use mailscan_core::eta::format_seconds;
-use mailscan_core::job::Job;
+use mailscan_core::job::{Job, JobStatus};
 use mailscan_core::limits::Limits;
 use mailscan_core::store::JobBound;
 use mailscan_core::task::{Depth, ListPosition};
@@ -23,12 +23,20 @@ fn sources(job: &Job) -> String {
     if all.len() > 1 { format!("{first} and {} more", all.len() - 1) } else { first }
 }
 
-/// Jobs as rows.
-pub(crate) fn list(jobs: &[Job]) -> String {
+/// How a job stands, which a process left behind that died if nobody works on it.
+fn status(job: &Job, at_work: bool) -> String {
+    match job.status {
+        JobStatus::Running if !at_work => "left behind".to_owned(),
+        status => status.to_string(),
+    }
+}
+
+/// Jobs as rows, of a database on which somebody works or nobody does.
+pub(crate) fn list(jobs: &[Job], at_work: bool) -> String {
     let row = |job: &Job| {
         [
             job.id.to_string(),
-            job.status.to_string(),
+            status(job, at_work),
             format!("{} / {}", grouped(job.collected), grouped(job.spec.target)),
             format_seconds(job.active.as_secs()),
             // To the minute: a list has to fit a terminal.
@@ -41,10 +49,11 @@ pub(crate) fn list(jobs: &[Job]) -> String {
 }
 
 /// One job in lines.
-pub(crate) fn show(job: &Job, depth: &Depth, read: &[ListPosition], bounds: &[JobBound]) -> String {
+pub(crate) fn show(job: &Job, depth: &Depth, read: &[ListPosition], bounds: &[JobBound], abandoned: bool) -> String {
+    let status = status(job, !abandoned);
     let status = match &job.reason {
-        Some(reason) => format!("{} ({})", job.status, escape(reason)),
-        None => job.status.to_string(),
+        Some(reason) => format!("{status} ({})", escape(reason)),
+        None => status,
     };
     let mut rows = vec![
         ("job", job.id.to_string()),

@@ -76,6 +76,13 @@ pub(crate) fn queued(id: JobId, db: &str) -> String {
     format!("job {id} is queued: `mailscan run --resume {id}{at}` or `mailscan serve{at}` works on it")
 }
 
+/// What to do about a job that runs by its own account, and on which nobody works.
+pub(crate) fn abandoned(id: JobId, db: &str) -> String {
+    let at = at(db);
+    let by = if is_shared(db) { format!("mailscan worker{at}") } else { format!("mailscan run --resume {id}{at}") };
+    format!("nobody works on it, as its process has died: `{by}` goes on\n")
+}
+
 /// The groups of what sources refused.
 fn blocked(groups: &[ErrorGroup]) -> impl Iterator<Item = &ErrorGroup> {
     groups.iter().filter(|group| group.class == ErrorClass::Failed(FailureClass::Blocked))

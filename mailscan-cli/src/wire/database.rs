@@ -1,9 +1,8 @@
 //! A queue and a store in whatever database was named: every call goes to the one that it is.
 
 use std::num::NonZeroUsize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use mailscan_core::Result;
 use mailscan_core::address::Address;
 use mailscan_core::backend::postgres::Postgres;
 use mailscan_core::backend::sqlite::{Sqlite, WorkerLock};
@@ -15,6 +14,12 @@ use mailscan_core::store::{
     NewWorkerError, NodeBeat, NodeSeen, Sighting, Store, Stored, Transition, WorkerError,
 };
 use mailscan_core::task::{ListPosition, NewTask, TaskId};
+use mailscan_core::{ErrorKind, Result};
+
+/// How long the right to run workers is waited for.
+const LOCK_WITHIN: Duration = Duration::from_secs(1);
+/// After this time without a word of a process, its tasks are others': it does not work any more.
+const SILENT: Duration = Duration::from_secs(90);
 
 /// Queue and store in one; cheap to clone.
 #[derive(Clone, Debug)]
@@ -31,9 +36,24 @@ impl Database {
     /// # Errors
     /// [`ErrorKind::Conflict`](mailscan_core::ErrorKind::Conflict) when another process has it.
     pub(crate) async fn try_lock_workers(&self) -> Result<Option<WorkerLock>> {
+        let Self::Sqlite(sqlite) = self else { return Ok(None) };
+        let until = Instant::now() + LOCK_WITHIN;
+        loop {
+            match sqlite.try_lock_workers().await {
+                // A process that was killed a moment ago, or one that only looks whether another works.
+                Err(error) if error.kind() == ErrorKind::Conflict && Instant::now() < until => {
+                    tokio::time::sleep(LOCK_WITHIN / 20).await;
+                }
+                other => return other.map(Some),
+            }
+        }
+    }
+
+    /// Whether somebody works on the jobs of this database, as far as that can be told.
+    pub(crate) async fn has_workers(&self) -> Result<bool> {
         match self {
-            Self::Sqlite(sqlite) => sqlite.try_lock_workers().await.map(Some),
-            Self::Postgres(_) => Ok(None),
+            Self::Sqlite(sqlite) => sqlite.has_workers(),
+            Self::Postgres(postgres) => Ok(postgres.nodes().await?.iter().any(|node| node.silent_for < SILENT)),
         }
     }
 }

@@ -143,7 +143,7 @@ pub(super) fn is_in_mailto(document: &[u8], start: usize) -> bool {
     let near = &document[start.saturating_sub(LONGEST_MAILTO)..start];
     let word = near.iter().rposition(|byte| byte.is_ascii_whitespace() || b"<>\"'".contains(byte));
     let word = &near[word.map_or(0, |end| end + 1)..];
-    word.windows(b"mailto:".len()).any(|part| part.eq_ignore_ascii_case(b"mailto:"))
+    memchr::memchr_iter(b':', word).any(|colon| ends_with_ignoring_case(&word[..=colon], b"mailto:"))
 }
 
 /// Whether the candidate is what a template puts something in place of: `%s@a.org`, `%(name)s@a.org`, `$name@a.org`.

@@ -182,6 +182,7 @@ fn io_error(path: &str, error: &std::io::Error) -> FetchError {
     use std::io::ErrorKind;
     let (class, code) = match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => (FetchErrorClass::Permanent, "file-not-found"),
+        ErrorKind::IsADirectory => (FetchErrorClass::Permanent, "file-is-folder"),
         ErrorKind::PermissionDenied => (FetchErrorClass::Permanent, "file-permission"),
         ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::UnexpectedEof => {
             (FetchErrorClass::Permanent, "file-damaged")

@@ -108,6 +108,9 @@ fn a_job_comes_from_a_file_and_what_is_typed_wins() {
     write(r#"{"path": ["../mail.txt"], "target": 9, "include": ["placeholder"], "time_limit": 60, "per_host": 2}"#);
     let ran = run(&[]);
     assert_eq!((ran.code, &json(&ran.out)["collected"]), (0, &2.into()), "{}", ran.err);
+    write("\u{feff}{\"path\": [\"../mail.txt\"], \"url\": null, \"crawl\": null, \"target\": 1}");
+    assert_eq!(run(&[]).code, 0, "a mark of the encoding is no part of the job, and null is nothing");
+    write(r#"{"path": ["../mail.txt"], "target": 9, "include": ["placeholder"], "time_limit": 60, "per_host": 2}"#);
     let ran = run(&["--include", "all", "--target", "2"]);
     assert_eq!((ran.code, &json(&ran.out)["target"]), (0, &2.into()), "{}", ran.err);
     for (text, error) in [
@@ -115,11 +118,27 @@ fn a_job_comes_from_a_file_and_what_is_typed_wins() {
         (r#"{"target": "9"}"#, "cannot read the job in `jobs/a.json`: invalid type"),
         (r#"{"target": 9, "time_limit": -1}"#, "`time_limit` in `jobs/a.json`: give seconds from 0"),
         (r#"{"target": 9, "include": "roles"}"#, "`include` in `jobs/a.json`: there is no class `roles`"),
+        (r#"[["http://a.org/"]]"#, "cannot read the job in `jobs/a.json`: it is not a JSON object"),
         (r#"{"target": 9, "depth": 1, "path": ["."]}"#, "--depth is for a job that follows links: add --crawl"),
     ] {
         write(text);
         let ran = run(&[]);
         assert!(ran.code != 0 && ran.err.contains(error) && ran.err.trim().lines().count() == 1, "{text}: {}", ran.err);
+    }
+}
+
+#[test]
+fn what_makes_no_sense_starts_no_job() {
+    let folder = sources();
+    for (arguments, why) in [
+        (["--urls", "in", "--workers", "2"], "is a folder: --urls names a file"),
+        (["--path", "in", "--max-pages", "0"], "pages is 0: give at least 1"),
+        (["--url", "http://ann:secret@a.org/", "--workers", "2"], "names a user or a password"),
+        (["--url", "http://a.org/", "--contact", " "], "the contact is empty"),
+    ] {
+        let ran = run_in(folder.path(), &[&["run", "--target", "9"], &arguments[..]].concat());
+        assert!(ran.code != 0 && ran.err.contains(why), "{arguments:?}: {}", ran.err);
+        assert!(!folder.path().join("mailscan.db").exists() || run_in(folder.path(), &["job", "list"]).out.is_empty());
     }
 }
 
@@ -166,6 +185,10 @@ fn what_failed_is_shown_and_resolved() {
     assert_eq!((&groups[0]["code"], &groups[0]["open"]), (&"file-not-found".into(), &1.into()));
     assert!(run(&["errors", "--list"]).out.contains("in/0.txt"));
     assert_eq!(run(&["errors", "resolve", "--note", "x"]).code, 2);
+    for (of, why) in [(["--job", "9"], "there is no job 9"), (["--id", "99"], "no such error is open")] {
+        let none = run(&["errors", "resolve", of[0], of[1], "--note", "x"]);
+        assert!(none.code == 1 && none.err.contains(why), "{}", none.err);
+    }
     let resolved = run(&["errors", "resolve", "--job", "1", "--code", "file-not-found", "--note", "moved"]);
     assert!(resolved.err.contains("1 error resolved"), "{}", resolved.err);
     assert_eq!(run(&["errors", "1", "--list"]).out, "");

@@ -114,6 +114,27 @@ async fn an_interrupted_run_is_paused_and_completed_by_resume() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_killed_run_is_shown_as_left_behind() {
+    let slow = web(SLOW).await;
+    let folder = TempDir::new().unwrap();
+    let (path, url) = (folder.path().to_owned(), slow.site_url());
+    let test = spawn_blocking(move || {
+        let mut running = Running::start(&path, &["run", "--url", &url, "--target", "1000", "--rate-limit", "0"]);
+        until(&path, |job| queue(job, "processing") > 0);
+        assert!(run_in(&path, &["job", "list"]).out.contains(" running "));
+        let shown = run_in(&path, &["job", "show", "1"]);
+        assert!(shown.out.contains("status     running\n") && shown.err.is_empty(), "{}{}", shown.out, shown.err);
+        running.child.kill().unwrap();
+        running.child.wait().unwrap();
+        assert!(run_in(&path, &["job", "list"]).out.contains(" left behind "));
+        let shown = run_in(&path, &["job", "show", "1"]);
+        assert!(shown.out.contains("status     left behind\n") && !shown.out.contains("bound by"), "{}", shown.out);
+        assert!(shown.err.contains("`mailscan run --resume 1` goes on"), "{}", shown.err);
+    });
+    timeout(HANGS, test).await.expect("the run does not end").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_interrupt_drops_slow_pages_and_loses_none() {
     let slow = web(SLOW).await;
     let (address, pages) = (slow.local_addr(), slow.pages());

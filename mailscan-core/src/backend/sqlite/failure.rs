@@ -50,10 +50,14 @@ pub(super) fn sql_error(operation: &'static str, error: &rusqlite::Error) -> Err
         }
         Some(ErrorCode::NotADatabase) => (ErrorKind::NotADatabase, "the file is not a database"),
         Some(ErrorCode::DatabaseCorrupt) => (ErrorKind::Corrupt, "the database is damaged: restore a copy"),
-        Some(ErrorCode::CannotOpen) => (ErrorKind::Unavailable, "the database cannot be opened: check path and rights"),
-        Some(ErrorCode::ReadOnly) => {
-            (ErrorKind::Unavailable, "the database cannot be written: check the file's rights")
-        }
+        Some(ErrorCode::CannotOpen) => (
+            ErrorKind::Unavailable,
+            "the database cannot be opened: check path and rights, which must let files be made beside it, even to read",
+        ),
+        Some(ErrorCode::ReadOnly) => (
+            ErrorKind::Unavailable,
+            "the database cannot be written, which even reading needs: check its rights, or copy it to where you may write",
+        ),
         Some(ErrorCode::SystemIoFailure) => (ErrorKind::Unavailable, "reading or writing the database failed"),
         _ => (ErrorKind::Internal, "the database refused a statement"),
     };

@@ -40,6 +40,20 @@ impl Sqlite {
     }
 }
 
+impl Sqlite {
+    /// Whether a process runs workers on this database now, this one included.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] when the file beside the database cannot be used.
+    pub fn has_workers(&self) -> Result<bool> {
+        match lock_file(&self.shared.path) {
+            Ok(_) => Ok(false),
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 /// Locks the file beside a database until what is answered is dropped.
 pub(super) fn lock_file(database: &Path) -> Result<File> {
     let mut name = database.as_os_str().to_owned();

@@ -78,6 +78,9 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(options: &ClientOptions) -> Result<Self> {
         let invalid = |message: String| Error::new(ErrorKind::Invalid, "http client", message);
+        if options.contact.trim().is_empty() {
+            return Err(invalid("the contact is empty: give a page or an address that tells who asks".to_owned()));
+        }
         let user_agent = user_agent(&options.contact).map_err(|_| {
             invalid(format!("the contact `{}` cannot stand in a header", options.contact.escape_debug()))
         })?;
