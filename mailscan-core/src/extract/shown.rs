@@ -121,10 +121,11 @@ enum Word {
 /// A local part with signs, alone on its line.
 fn alone(around: &Around<'_>, domain_end: usize) -> Option<Local> {
     let document = around.document;
-    let before = &document[around.at.start.saturating_sub(REACH)..around.at.start];
-    let length = before.iter().rev().take_while(|byte| !byte.is_ascii() || is_atom_or_dot(**byte)).count();
+    // Each byte is at least one octet of the local part, since nothing in it is encoded.
+    let before = document[..around.at.start].iter().rev().take(LONGEST + 1);
+    let length = before.take_while(|byte| !byte.is_ascii() || is_atom_or_dot(**byte)).count();
     let start = around.at.start - length;
-    if length == 0 || !begins_line(document, start) || !ends_line(document, domain_end) {
+    if length == 0 || length > LONGEST || !begins_line(document, start) || !ends_line(document, domain_end) {
         return None;
     }
     let mut local = Local { start, text: String::new(), form: Form::Plain };
