@@ -120,13 +120,13 @@ pub async fn retry_errors(
 /// Refuses a job whose tasks would never be done.
 async fn can_go_on(store: &impl Store, id: JobId) -> Result<()> {
     let refused = |kind, message| Err(Error::new(kind, "retry", message));
-    match store.job(id).await? {
+    match store.job_states(&[id]).await?.into_iter().flatten().next() {
         None => refused(ErrorKind::NotFound, format!("there is no job {id}")),
         Some(job) if job.status == JobStatus::Cancelled => {
             let message = format!("job {id} is cancelled, so nothing of it is tried again: resolve without a retry");
             refused(ErrorKind::Conflict, message)
         }
-        Some(job) if job.collected >= job.spec.target => {
+        Some(job) if job.collected >= job.target => {
             let message = format!("job {id} has its target, so nothing of it is tried again: resolve without a retry");
             refused(ErrorKind::Conflict, message)
         }

@@ -265,8 +265,10 @@ impl<P: Pipeline> Engine<P> {
         if self.shared.run(id).is_some() {
             return Ok(None);
         }
-        let job = match self.shared.pipeline.store().job(id).await {
-            Ok(job) => job.ok_or_else(|| Error::new(ErrorKind::NotFound, "job", format!("there is no job {id}")))?,
+        let missing = || Error::new(ErrorKind::NotFound, "job", format!("there is no job {id}"));
+        let store = self.shared.pipeline.store();
+        let job = match store.job_states(&[id]).await {
+            Ok(jobs) => jobs.into_iter().flatten().next().ok_or_else(missing)?,
             Err(error) if error.is_transient() => return Ok(None),
             Err(error) => return Err(error),
         };
@@ -279,9 +281,15 @@ impl<P: Pipeline> Engine<P> {
             return Ok(Some(shown));
         }
         let depth = self.shared.pipeline.queue().depth(id).await.unwrap_or_default();
-        let run = JobRun::new(job.clone(), &self.shared.options, &self.shared.drain);
+        let job = match store.job(id).await {
+            Ok(job) => job.ok_or_else(missing)?,
+            Err(error) if error.is_transient() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let stop = Stop { status: job.status, reason: job.reason.clone(), tell_store: false };
+        let run = JobRun::new(job, &self.shared.options, &self.shared.drain);
         run.set_depth(depth);
-        run.stop(Stop { status: job.status, reason: job.reason, tell_store: false });
+        run.stop(stop);
         Ok(Some(run.progress(None, true)))
     }
 

@@ -3,6 +3,8 @@
 //! A [`JobSpec`] comes from a person (through the command line or the API), is checked once by
 //! [`JobSpec::validate`], planned by [`crate::plan`], and kept by the store as a [`Job`].
 
+mod state;
+
 use std::time::Duration;
 
 use crate::class::ClassFilter;
@@ -10,6 +12,8 @@ use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::task::{NewTask, Work, host_of};
+
+pub use state::{JobState, Outline};
 
 /// The identity of a job within its store, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

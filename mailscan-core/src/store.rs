@@ -19,7 +19,7 @@ use crate::class::Classes;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::extract::Form;
-use crate::job::{Job, JobId, JobStatus, NewJob};
+use crate::job::{Job, JobId, JobState, JobStatus, NewJob, Outline};
 use crate::lease::{FailureClass, Lease, NodeId};
 use crate::task::TaskId;
 
@@ -36,11 +36,21 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// - The same key again answers [`Created::Existing`] with the first one's id and changes nothing.
     fn create_job(&self, job: &NewJob) -> impl Future<Output = Result<Created>> + Send;
 
-    /// The job, or `None` when there is none.
+    /// The job with all that was asked for, which may be long; `None` when there is none.
     fn job(&self, id: JobId) -> impl Future<Output = Result<Option<Job>>> + Send;
 
-    /// Jobs of these states (all states when empty): with an id above `after`, or from the newest on with an id below it.
-    fn jobs(&self, query: &JobQuery) -> impl Future<Output = Result<Vec<Job>>> + Send;
+    /// How jobs of these states (all states when empty) stand: with an id above `after`, or from the newest on with an id
+    /// below it.
+    ///
+    /// - No specification is read, here and in [`job_states`](Self::job_states): what they cost does not depend on what
+    ///   was asked for.
+    fn jobs(&self, query: &JobQuery) -> impl Future<Output = Result<Vec<JobState>>> + Send;
+
+    /// How each of these jobs stands; `None` where there is no such job.
+    fn job_states(&self, ids: &[JobId]) -> impl Future<Output = Result<Vec<Option<JobState>>>> + Send;
+
+    /// What lists show of the specification of each of these jobs, which never changes; `None` where there is no such job.
+    fn outlines(&self, ids: &[JobId]) -> impl Future<Output = Result<Vec<Option<Outline>>>> + Send;
 
     /// Moves a job from one of the states `from` to `to`, with a reason for people.
     ///

@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::problem::Problem;
 use crate::reply::{BodyError, Reply};
 use crate::samples::Samples;
+use crate::shown::Outlines;
 
 /// How often the store is asked, which is also how often events come at most.
 const EVERY: Duration = Duration::from_millis(250);
@@ -55,19 +56,39 @@ pub(crate) struct Events<P> {
 
 /// Where events come from.
 #[derive(Debug)]
-struct Source<P> {
+pub(crate) struct Source<P> {
     pipeline: Arc<P>,
     samples: Arc<Samples>,
+    outlines: Arc<Outlines>,
     limits: Limits,
     clock: Arc<Clock>,
     monitor: Option<Monitor>,
 }
 
+impl<P> Source<P> {
+    /// Whatever the pipeline knows, as answers show it.
+    pub(crate) fn new(
+        pipeline: Arc<P>,
+        samples: Arc<Samples>,
+        outlines: Arc<Outlines>,
+        limits: Limits,
+        monitor: Option<Monitor>,
+    ) -> Self {
+        Self { pipeline, samples, outlines, limits, clock: Arc::new(Clock::start()), monitor }
+    }
+}
+
 impl<P> Clone for Source<P> {
     fn clone(&self) -> Self {
-        let Self { pipeline, samples, limits, clock, monitor } = self;
-        let (pipeline, samples, clock) = (pipeline.clone(), samples.clone(), clock.clone());
-        Self { pipeline, samples, limits: limits.clone(), clock, monitor: monitor.clone() }
+        let Self { pipeline, samples, outlines, limits, clock, monitor } = self;
+        Self {
+            pipeline: pipeline.clone(),
+            samples: samples.clone(),
+            outlines: outlines.clone(),
+            limits: limits.clone(),
+            clock: clock.clone(),
+            monitor: monitor.clone(),
+        }
     }
 }
 
@@ -77,14 +98,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl<P: Pipeline> Events<P> {
     /// Nobody listens yet. All streams end when `stop` is cancelled.
-    pub(crate) fn new(
-        (pipeline, samples): (Arc<P>, Arc<Samples>),
-        limits: Limits,
-        monitor: Option<Monitor>,
-        stop: CancellationToken,
-    ) -> Self {
+    pub(crate) fn new(source: Source<P>, stop: CancellationToken) -> Self {
         Self {
-            source: Source { pipeline, samples, limits, clock: Arc::new(Clock::start()), monitor },
+            source,
             places: Arc::new(Semaphore::new(MAX_LISTENERS)),
             jobs: Arc::default(),
             list: Arc::default(),
@@ -188,7 +204,8 @@ mod tests {
         let spec = JobSpec::new(10, vec![JobSource::Path("in".to_owned())]);
         let id = pipeline.store.create_job(&NewJob::new(spec)).await.unwrap().id();
         let samples = Arc::new(Samples::new(Resources::default()));
-        let events = Events::new(pipeline.clone(), samples, Limits::default(), CancellationToken::new());
+        let source = Source::new(pipeline.clone(), samples, Arc::default(), Limits::default(), None);
+        let events = Events::new(source, CancellationToken::new());
         (events, pipeline, id)
     }
 

@@ -139,7 +139,7 @@ impl Export {
             let mut page = store.addresses(self.job, self.after, self.page).await?;
             let Some(last) = page.last() else {
                 // A job that is deleted meanwhile has no more addresses either, but this is not its end.
-                if store.job(self.job).await?.is_none() {
+                if store.job_states(&[self.job]).await?.iter().all(Option::is_none) {
                     return Err(ExportError::Deleted(self.job));
                 }
                 let end = writer.apart(Writer::finish).await?;

@@ -14,7 +14,7 @@ use hyper::StatusCode;
 use hyper::header::ALLOW;
 use hyper::http::request::Parts;
 use mailscan_core::engine::Monitor;
-use mailscan_core::job::{Job, JobId};
+use mailscan_core::job::{JobId, JobState};
 use mailscan_core::limits::Limits;
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::plan::{Hosts, PageRate};
@@ -32,6 +32,7 @@ use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::routes::{AddressQuery, PlanQuery, Route};
 use crate::samples::Samples;
+use crate::shown::{Outlines, Shown};
 use crate::traffic::Traffic;
 use crate::wire;
 
@@ -43,6 +44,7 @@ const READY_WITHIN: Duration = Duration::from_secs(2);
 pub(crate) struct Api<P> {
     pub(crate) pipeline: Arc<P>,
     pub(crate) samples: Arc<Samples>,
+    pub(crate) outlines: Arc<Outlines>,
     pub(crate) limits: Limits,
     /// How hosts are asked when a plan does not say.
     pub(crate) pace: Pace,
@@ -81,7 +83,7 @@ impl<P: Pipeline> Api<P> {
             Route::Job(id) => Reply::json(&self.shown(&self.find(id).await?).await?),
             Route::Change(id, change) => self.change(id, change, body).await,
             Route::Delete(id) => self.delete(id, body).await,
-            Route::Eta(id) => Reply::json(&self.eta(&self.find(id).await?)),
+            Route::Eta(id) => Reply::json(&self.eta(&self.find(id).await?.state)),
             Route::Rates(id) => self.rates(id).await,
             Route::Workers(id) => Reply::json(&self.workers(&self.find(id).await?).await?),
             Route::Errors(id, query) => self.errors(id, &query).await,
@@ -119,9 +121,9 @@ impl<P: Pipeline> Api<P> {
         metrics::reply(&**pipeline, self.monitor.as_ref(), samples, traffic, self.events.listeners()).await
     }
 
-    async fn find(&self, id: JobId) -> Result<Job, Problem> {
+    async fn find(&self, id: JobId) -> Result<Shown, Problem> {
         let missing = || Problem::new(StatusCode::NOT_FOUND, format!("there is no job {id}"));
-        self.pipeline.store().job(id).await?.ok_or_else(missing)
+        self.outlines.find(self.pipeline.store(), id).await?.ok_or_else(missing)
     }
 
     fn plan(&self, query: &PlanQuery) -> Result<Reply, Problem> {
@@ -141,24 +143,26 @@ impl<P: Pipeline> Api<P> {
     async fn jobs(&self, query: &JobQuery) -> Result<Reply, Problem> {
         let jobs = self.pipeline.store().jobs(query).await?;
         let next_after = jobs.last().filter(|_| jobs.len() == query.limit).map(|job| job.id.0);
-        let jobs = jobs.iter().map(|job| wire::Job::new(job, None, &self.limits)).collect();
+        let jobs = self.outlines.with(self.pipeline.store(), jobs).await?;
+        let jobs = jobs.iter().map(|job| wire::Job::new(&job.state, &job.outline, None, &self.limits)).collect();
         Reply::json(&wire::Jobs { jobs, next_after })
     }
 
     /// A job with all that is known of it.
-    async fn shown(&self, job: &Job) -> Result<wire::Job, Problem> {
-        let depth = self.pipeline.queue().depth(job.id).await?;
-        let bounds = bounds::of(self.pipeline.store(), self.monitor.as_ref(), job.id).await?;
-        Ok(wire::Job::new(job, Some(&depth), &self.limits).with_bounds(&bounds))
+    async fn shown(&self, job: &Shown) -> Result<wire::Job, Problem> {
+        let Shown { state, outline } = job;
+        let depth = self.pipeline.queue().depth(state.id).await?;
+        let bounds = bounds::of(self.pipeline.store(), self.monitor.as_ref(), state.id).await?;
+        Ok(wire::Job::new(state, outline, Some(&depth), &self.limits).with_bounds(&bounds))
     }
 
-    fn eta(&self, job: &Job) -> wire::Eta {
+    fn eta(&self, job: &JobState) -> wire::Eta {
         wire::Eta::new(job, self.samples.eta(job))
     }
 
     async fn rates(&self, id: JobId) -> Result<Reply, Problem> {
         let job = self.find(id).await?;
-        let history = match self.samples.unknown(&job) {
+        let history = match self.samples.unknown(&job.state) {
             None => self.samples.rates(id),
             Some((since, until)) => {
                 let past = past::rates(self.pipeline.store(), id, since, until).await?;
@@ -168,9 +172,9 @@ impl<P: Pipeline> Api<P> {
         Reply::json(&wire::Rates::new(id, &history))
     }
 
-    async fn workers(&self, job: &Job) -> Result<wire::Workers, Problem> {
+    async fn workers(&self, job: &Shown) -> Result<wire::Workers, Problem> {
         let nodes = self.pipeline.store().nodes().await?;
-        Ok(wire::Workers::new(job, &nodes, &self.limits))
+        Ok(wire::Workers::new(&job.state, &job.outline, &nodes, &self.limits))
     }
 
     async fn nodes(&self) -> Result<Reply, Problem> {
@@ -181,7 +185,7 @@ impl<P: Pipeline> Api<P> {
         let job = self.find(id).await?;
         let depth = self.pipeline.queue().depth(id).await?;
         let workers = self.workers(&job).await?;
-        Reply::json(&wire::WorkerStatus::new(&job, self.eta(&job), workers, &depth))
+        Reply::json(&wire::WorkerStatus::new(&job.state, self.eta(&job.state), workers, &depth))
     }
 
     async fn addresses(&self, id: JobId, query: &AddressQuery) -> Result<Reply, Problem> {

@@ -59,6 +59,7 @@ mod reply;
 mod routes;
 mod samples;
 mod sealed;
+mod shown;
 mod snapshots;
 mod tls;
 mod traffic;
@@ -167,11 +168,14 @@ pub async fn serve<P: Pipeline>(
     let deleted = Arc::new(Notify::new());
     beside.spawn(purge::watch(pipeline.clone(), deleted.clone()));
     let (stop, traffic) = (CancellationToken::new(), Arc::default());
-    let shown = (pipeline.clone(), samples.clone());
-    let events = events::Events::new(shown, options.limits.clone(), options.monitor.clone(), stop.clone());
+    let outlines = Arc::default();
+    let (limits, monitor) = (options.limits.clone(), options.monitor.clone());
+    let source = events::Source::new(pipeline.clone(), samples.clone(), Arc::clone(&outlines), limits, monitor);
+    let events = events::Events::new(source, stop.clone());
     let api = handlers::Api {
         pipeline,
         samples,
+        outlines,
         exports: Arc::new(Semaphore::new(handlers::PARQUET_AT_ONCE)),
         limits: options.limits.clone(),
         pace: options.pace,

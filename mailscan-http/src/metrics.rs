@@ -5,7 +5,7 @@
 //! series each, of which there are at most [`MAX_JOBS`].
 
 use mailscan_core::engine::{LATENCY_BOUNDS, Latencies, Monitor, TaskCounts, Vitals};
-use mailscan_core::job::{Job, JobStatus};
+use mailscan_core::job::{JobState, JobStatus};
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::Queue;
 use mailscan_core::resources::Resources;
@@ -37,7 +37,7 @@ struct Figures {
     /// Queued, running and paused jobs.
     jobs: [(JobStatus, u64); 3],
     /// Running jobs, their queues, and the addresses a minute that each finds.
-    running: Vec<(Job, f64)>,
+    running: Vec<(JobState, f64)>,
     depth: Depth,
     emails_per_minute: f64,
     resources: Resources,
@@ -210,13 +210,13 @@ impl Figures {
             "New addresses a minute over all running jobs",
             self.emails_per_minute,
         )?;
-        let each = |value: fn(&(Job, f64)) -> f64| {
+        let each = |value: fn(&(JobState, f64)) -> f64| {
             self.running.iter().map(move |entry| (entry.0.id.to_string(), ConstGauge::new(value(entry))))
         };
         let collected = ("mailscan_job_collected", "Addresses stored for a running job", "job");
         family(to, collected, each(|(job, _)| job.collected as f64))?;
         let target = ("mailscan_job_target", "Addresses wanted by a running job", "job");
-        family(to, target, each(|(job, _)| job.spec.target as f64))?;
+        family(to, target, each(|(job, _)| job.target as f64))?;
         let rate = ("mailscan_job_emails_per_minute", "New addresses a minute of a running job", "job");
         family(to, rate, each(|(_, rate)| *rate))
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mailscan_core::clock::{Clock, Timestamp};
 use mailscan_core::eta::{Eta, RateWindow};
-use mailscan_core::job::{Job, JobId, JobStatus};
+use mailscan_core::job::{JobId, JobState, JobStatus};
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::resources::{Resources, Sampler};
 use mailscan_core::store::{JobQuery, Store};
@@ -69,13 +69,13 @@ impl Recent {
     }
 
     /// How long a running job has been at work by now.
-    fn elapsed(&self, job: &Job, now: Timestamp) -> Duration {
+    fn elapsed(&self, job: &JobState, now: Timestamp) -> Duration {
         let since = if job.active == self.active { now.since(self.since) } else { Duration::ZERO };
         (job.active + since.min(REPORTS)).max(self.elapsed)
     }
 
     /// Notes how far it is.
-    fn note(&mut self, at: Timestamp, job: &Job) {
+    fn note(&mut self, at: Timestamp, job: &JobState) {
         if self.active != job.active {
             // Before its first report it has been at work since it started.
             let start = job.started_at.filter(|_| self.active == Duration::MAX && job.active.is_zero());
@@ -83,7 +83,7 @@ impl Recent {
         }
         self.elapsed = self.elapsed(job, at);
         self.window.push(self.elapsed, job.collected);
-        let Eta { emails_per_minute, .. } = Eta::new(job.collected, job.spec.target, self.elapsed, &self.window);
+        let Eta { emails_per_minute, .. } = Eta::new(job.collected, job.target, self.elapsed, &self.window);
         if self.history.len() >= HISTORY {
             self.history.pop_front();
         }
@@ -125,17 +125,17 @@ impl Samples {
     }
 
     /// When a job will be done, from what the store knows of it and from its recent past.
-    pub(crate) fn eta(&self, job: &Job) -> Eta {
+    pub(crate) fn eta(&self, job: &JobState) -> Eta {
         self.eta_at(job, self.clock.now())
     }
 
-    fn eta_at(&self, job: &Job, now: Timestamp) -> Eta {
+    fn eta_at(&self, job: &JobState, now: Timestamp) -> Eta {
         let rates = lock(&self.rates);
         let new = Recent { active: Duration::ZERO, ..Recent::new(job.started_at.unwrap_or(now)) };
         let runs = job.status == JobStatus::Running;
         let recent = rates.get(&job.id).filter(|_| runs).unwrap_or(&new);
         let elapsed = if runs { recent.elapsed(job, now) } else { job.active };
-        Eta::new(job.collected, job.spec.target, elapsed, &recent.window).in_state(job.status)
+        Eta::new(job.collected, job.target, elapsed, &recent.window).in_state(job.status)
     }
 
     /// How fast a job collected in the last ten minutes, as far as it ran.
@@ -145,7 +145,7 @@ impl Samples {
 
     /// From when to when the rates of a job are to be read elsewhere, because it has been at work for longer than it was
     /// watched. Once for each job that is watched.
-    pub(crate) fn unknown(&self, job: &Job) -> Option<(Timestamp, Timestamp)> {
+    pub(crate) fn unknown(&self, job: &JobState) -> Option<(Timestamp, Timestamp)> {
         let now = self.clock.now();
         let mut rates = lock(&self.rates);
         let recent = rates.get_mut(&job.id);
@@ -171,7 +171,7 @@ impl Samples {
     }
 
     /// Notes how far the running jobs are. Of all others the rates of the last ten minutes stay, while there is room.
-    fn note(&self, at: Timestamp, running: &[Job]) {
+    fn note(&self, at: Timestamp, running: &[JobState]) {
         let mut rates = lock(&self.rates);
         let ids: HashSet<_> = running.iter().map(|job| job.id).collect();
         let room = rates.len().max(ids.len()) <= MAX_JOBS;
@@ -226,17 +226,14 @@ pub(crate) async fn watch_rates<P: Pipeline>(samples: Arc<Samples>, pipeline: Ar
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mailscan_core::job::{JobSource, JobSpec};
 
-    fn job(status: JobStatus, collected: u64, seconds: u64) -> Job {
-        Job {
+    fn job(status: JobStatus, collected: u64, seconds: u64) -> JobState {
+        JobState {
             id: JobId(1),
-            key: "key".to_owned(),
-            spec: JobSpec::new(1_000, vec![JobSource::Path("x".to_owned())]),
             status,
             reason: None,
-            seeded: true,
             collected,
+            target: 1_000,
             active: Duration::from_secs(seconds),
             created_at: Timestamp(0),
             started_at: None,
@@ -261,11 +258,11 @@ mod tests {
     #[test]
     fn between_two_reports_a_job_is_at_work() {
         let samples = Samples::new(Resources::default());
-        let job = |collected, seconds| Job {
+        let job = |collected, seconds| JobState {
             started_at: Some(Timestamp(1_000)),
             ..job(JobStatus::Running, collected, seconds)
         };
-        let seen = |job: &Job, millis| {
+        let seen = |job: &JobState, millis| {
             let eta = samples.eta_at(job, Timestamp(millis));
             (eta.elapsed_seconds, eta.emails_per_minute.round())
         };
@@ -278,7 +275,7 @@ mod tests {
         // It is silent: nobody knows whether it is at work.
         assert_eq!(seen(&job(500, 5), 60_000).0, 15);
         samples.note(Timestamp(61_000), &[]);
-        assert_eq!(seen(&Job { status: JobStatus::Paused, ..job(500, 7) }, 62_000).0, 7);
+        assert_eq!(seen(&JobState { status: JobStatus::Paused, ..job(500, 7) }, 62_000).0, 7);
     }
 
     #[test]
@@ -302,7 +299,7 @@ mod tests {
     fn jobs_that_run_are_followed_before_those_that_ran() {
         let samples = Samples::new(Resources::default());
         let many = |first: u64| -> Vec<_> {
-            let one = |n| Job { id: JobId(first + n), ..job(JobStatus::Running, 1, 1) };
+            let one = |n| JobState { id: JobId(first + n), ..job(JobStatus::Running, 1, 1) };
             (0..MAX_JOBS as u64).map(one).collect()
         };
         samples.note(Timestamp(0), &many(1));

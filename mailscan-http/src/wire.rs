@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use mailscan_core::clock::Timestamp;
 use mailscan_core::eta::{format_projection, format_seconds};
-use mailscan_core::job::{self, JobSource};
+use mailscan_core::job::{JobSource, JobState, Outline};
 use mailscan_core::limits::Limits;
 use mailscan_core::plan::{PageRate, WorkerPlan};
 use mailscan_core::{eta, store, task};
@@ -28,9 +28,6 @@ pub use progress::Progress;
 pub use rates::Rates;
 pub use system::System;
 pub use workers::{Node, NodeWorker, Nodes, Worker, WorkerStatus, Workers};
-
-/// The most sources that are shown of a job, which may have any number.
-const MAX_SOURCES: usize = 20;
 
 /// The server runs.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
@@ -138,20 +135,20 @@ impl From<&store::JobBound> for Bound {
 
 impl Job {
     /// The wire form of a job, with its queue where that was asked for.
-    pub fn new(job: &job::Job, depth: Option<&task::Depth>, limits: &Limits) -> Self {
+    pub fn new(job: &JobState, outline: &Outline, depth: Option<&task::Depth>, limits: &Limits) -> Self {
         Self {
             id: job.id.0,
             status: job.status.as_str(),
             reason: job.reason.clone(),
             collected: job.collected,
-            target: job.spec.target,
+            target: job.target,
             percentage: percentage(job),
-            workers: planned(job, limits),
+            workers: planned(job, outline, limits),
             elapsed_seconds: job.active.as_secs(),
             elapsed_formatted: format_seconds(job.active.as_secs()),
-            remaining_emails: job.spec.target.saturating_sub(job.collected),
-            sources: job.spec.sources.iter().take(MAX_SOURCES).map(source).collect(),
-            sources_total: job.spec.sources.len(),
+            remaining_emails: job.target.saturating_sub(job.collected),
+            sources: outline.sources.iter().map(source).collect(),
+            sources_total: outline.sources_total,
             created_at: job.created_at.rfc3339(),
             started_at: job.started_at.map(Timestamp::rfc3339),
             finished_at: job.finished_at.map(Timestamp::rfc3339),
@@ -168,8 +165,8 @@ impl Job {
 }
 
 /// Collected as a percentage of the target, from 0 to 100.
-fn percentage(job: &job::Job) -> f64 {
-    if job.spec.target == 0 { 0.0 } else { (job.collected as f64 * 100.0 / job.spec.target as f64).min(100.0) }
+fn percentage(job: &JobState) -> f64 {
+    if job.target == 0 { 0.0 } else { (job.collected as f64 * 100.0 / job.target as f64).min(100.0) }
 }
 
 /// The plan for a target, with the workers that somebody asked for where they did; never more than there may be.
@@ -182,8 +179,8 @@ pub fn plan(target: u64, workers: Option<u32>, limits: &Limits) -> WorkerPlan {
 }
 
 /// The workers that a job is to have.
-pub fn planned(job: &job::Job, limits: &Limits) -> u32 {
-    plan(job.spec.target, job.spec.options.workers, limits).workers
+pub fn planned(job: &JobState, outline: &Outline, limits: &Limits) -> u32 {
+    plan(job.target, outline.workers, limits).workers
 }
 
 /// A source as people read it.
@@ -239,7 +236,7 @@ pub struct Eta {
 
 impl Eta {
     /// The wire form of a job's estimate.
-    pub fn new(job: &job::Job, eta: eta::Eta) -> Self {
+    pub fn new(job: &JobState, eta: eta::Eta) -> Self {
         Self {
             job_id: job.id.0,
             status: job.status.as_str(),

@@ -5,7 +5,7 @@ mod export;
 use std::io::{BufRead, IsTerminal, Write};
 
 use mailscan_core::desk::{self, Change};
-use mailscan_core::job::{Job, JobId, JobStatus};
+use mailscan_core::job::{Job, JobId, JobState, JobStatus, Outline};
 use mailscan_core::queue::Queue;
 use mailscan_core::store::{Deletion, JobQuery, Store, Transition};
 
@@ -43,19 +43,20 @@ pub(crate) async fn find(store: &impl Store, id: JobId) -> Result<Job> {
 }
 
 async fn list(store: &wire::Database, json: bool) -> Result<Exit> {
-    let mut jobs = Vec::new();
+    let mut jobs: Vec<(JobState, Outline)> = Vec::new();
+    let mut after = 0;
     loop {
-        let after = jobs.last().map_or(0, |job: &Job| job.id.0);
         let page = store.jobs(&JobQuery { after, limit: PAGE, ..JobQuery::default() }).await?;
-        if page.is_empty() {
-            break;
-        }
-        jobs.extend(page);
+        let Some(last) = page.last() else { break };
+        after = last.id.0;
+        let ids: Vec<_> = page.iter().map(|job| job.id).collect();
+        let outlines = store.outlines(&ids).await?;
+        // A job that was deleted meanwhile has none.
+        jobs.extend(page.into_iter().zip(outlines).filter_map(|(job, outline)| Some((job, outline?))));
     }
     let mut out = std::io::stdout().lock();
     if json {
-        let all: Vec<_> = jobs.iter().map(|job| render::json(job, None)).collect();
-        serde_json::to_writer(&mut out, &all)?;
+        serde_json::to_writer(&mut out, &render::json_list(&jobs))?;
         writeln!(out)?;
     } else if jobs.is_empty() {
         eprintln!("no jobs: `mailscan run` makes one");

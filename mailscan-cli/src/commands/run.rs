@@ -20,8 +20,6 @@ use crate::render::summary;
 use crate::wire::Wired;
 use crate::{args, files, wire};
 
-/// How many jobs one look at the store brings.
-const PAGE: usize = 1_000;
 /// How many groups of errors the summary looks at.
 const GROUPS: usize = 1_000;
 
@@ -103,13 +101,10 @@ async fn requeue(store: &impl Store, id: JobId) -> Result<()> {
 
 async fn newest_unfinished(store: &impl Store) -> Result<Job> {
     use JobStatus::{Failed, Paused, Queued, Running};
-    let mut query = JobQuery { limit: PAGE, statuses: vec![Queued, Running, Paused, Failed], ..JobQuery::default() };
-    let mut newest = None;
-    while let Some(last) = store.jobs(&query).await?.pop() {
-        query.after = last.id.0;
-        newest = Some(last);
-    }
-    newest.ok_or_else(|| Failure::Failed("there is no unfinished job: `mailscan job list` shows all".to_owned()))
+    let statuses = vec![Queued, Running, Paused, Failed];
+    let newest = store.jobs(&JobQuery { descending: true, limit: 1, statuses, after: 0 }).await?.pop();
+    let none = || Failure::Failed("there is no unfinished job: `mailscan job list` shows all".to_owned());
+    find(store, newest.ok_or_else(none)?.id).await
 }
 
 /// Says how the job ended.

@@ -1,7 +1,7 @@
 //! A job for people and as JSON.
 
 use mailscan_core::eta::format_seconds;
-use mailscan_core::job::{Job, JobStatus};
+use mailscan_core::job::{Job, JobState, JobStatus, Outline};
 use mailscan_core::limits::Limits;
 use mailscan_core::store::JobBound;
 use mailscan_core::task::{Depth, ListPosition};
@@ -12,36 +12,40 @@ use super::{escape, grouped, left_out, lists};
 
 /// A job as `--json` writes it, which is how the API does.
 pub(crate) fn json(job: &Job, depth: Option<&Depth>) -> wire::Job {
-    wire::Job::new(job, depth, &Limits::default())
+    wire::Job::new(&job.state(), &job.spec.outline(), depth, &Limits::default())
 }
 
-fn sources(job: &Job) -> String {
-    let all = &job.spec.sources;
-    let first = all.first().map(source).unwrap_or_default();
+/// Jobs as `--json` lists them.
+pub(crate) fn json_list(jobs: &[(JobState, Outline)]) -> Vec<wire::Job> {
+    jobs.iter().map(|(job, outline)| wire::Job::new(job, outline, None, &Limits::default())).collect()
+}
+
+fn sources(outline: &Outline) -> String {
+    let first = outline.sources.first().map(source).unwrap_or_default();
     let first =
         escape(&if first.chars().count() > 60 { first.chars().take(59).collect::<String>() + "…" } else { first });
-    if all.len() > 1 { format!("{first} and {} more", all.len() - 1) } else { first }
+    if outline.sources_total > 1 { format!("{first} and {} more", outline.sources_total - 1) } else { first }
 }
 
 /// How a job stands, which a process left behind that died if nobody works on it.
-fn status(job: &Job, at_work: bool) -> String {
-    match job.status {
+fn status(status: JobStatus, at_work: bool) -> String {
+    match status {
         JobStatus::Running if !at_work => "left behind".to_owned(),
         status => status.to_string(),
     }
 }
 
 /// Jobs as rows, of a database on which somebody works or nobody does.
-pub(crate) fn list(jobs: &[Job], at_work: bool) -> String {
-    let row = |job: &Job| {
+pub(crate) fn list(jobs: &[(JobState, Outline)], at_work: bool) -> String {
+    let row = |(job, outline): &(JobState, Outline)| {
         [
             job.id.to_string(),
-            status(job, at_work),
-            format!("{} / {}", grouped(job.collected), grouped(job.spec.target)),
+            status(job.status, at_work),
+            format!("{} / {}", grouped(job.collected), grouped(job.target)),
             format_seconds(job.active.as_secs()),
             // To the minute: a list has to fit a terminal.
             job.created_at.rfc3339().chars().take(16).collect::<String>().replace('T', " "),
-            sources(job),
+            sources(outline),
         ]
     };
     let rows: Vec<_> = jobs.iter().map(row).collect();
@@ -50,18 +54,19 @@ pub(crate) fn list(jobs: &[Job], at_work: bool) -> String {
 
 /// One job in lines.
 pub(crate) fn show(job: &Job, depth: &Depth, read: &[ListPosition], bounds: &[JobBound], abandoned: bool) -> String {
-    let status = status(job, !abandoned);
+    let status = status(job.status, !abandoned);
     let status = match &job.reason {
         Some(reason) => format!("{status} ({})", escape(reason)),
         None => status,
     };
+    let outline = job.spec.outline();
     let mut rows = vec![
         ("job", job.id.to_string()),
         ("status", status),
         ("collected", format!("{} / {}", grouped(job.collected), grouped(job.spec.target))),
-        ("workers", grouped(wire::planned(job, &Limits::default()).into())),
+        ("workers", grouped(wire::planned(&job.state(), &outline, &Limits::default()).into())),
         ("elapsed", format_seconds(job.active.as_secs())),
-        ("sources", sources(job)),
+        ("sources", sources(&outline)),
         (
             "queue",
             format!("{} pending, {} processing, {} completed", depth.pending + depth.delayed, depth.leased, depth.done),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use mailscan_core::address::Address;
 use mailscan_core::backend::postgres::Postgres;
 use mailscan_core::backend::sqlite::{Sqlite, WorkerLock};
-use mailscan_core::job::{Job, JobId, JobStatus, NewJob};
+use mailscan_core::job::{Job, JobId, JobState, JobStatus, NewJob, Outline};
 use mailscan_core::lease::{Claimed, Lease, NodeId, Settle};
 use mailscan_core::queue::{ClaimRequest, Depth, Pushed, Queue, Renewed, Retried, Settled, Swept, TaskState};
 use mailscan_core::store::{
@@ -92,7 +92,9 @@ impl Store for Database {
     hand_on! {
         create_job(job: &NewJob) -> Result<Created>;
         job(id: JobId) -> Result<Option<Job>>;
-        jobs(query: &JobQuery) -> Result<Vec<Job>>;
+        jobs(query: &JobQuery) -> Result<Vec<JobState>>;
+        job_states(ids: &[JobId]) -> Result<Vec<Option<JobState>>>;
+        outlines(ids: &[JobId]) -> Result<Vec<Option<Outline>>>;
         transition(id: JobId, from: &[JobStatus], to: JobStatus, reason: Option<&str>) -> Result<Transition>;
         delete_job(id: JobId) -> Result<Deletion>;
         deleted_jobs(limit: usize) -> Result<Vec<JobId>>;

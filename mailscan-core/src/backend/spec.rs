@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::class::ClassFilter;
-use crate::job::{Crawl, JobId, JobOptions, JobSource, JobSpec};
+use crate::job::{Crawl, JobId, JobOptions, JobSource, JobSpec, Outline};
 use crate::store::{ErrorSample, JobBound, WorkerState};
 
 /// Text that cannot be read or written as what it is said to be.
@@ -40,6 +41,18 @@ enum SourceJson {
     UrlList(String),
     Search(String),
     Path(String),
+}
+
+impl From<SourceJson> for JobSource {
+    fn from(json: SourceJson) -> Self {
+        match json {
+            SourceJson::Url(text) => Self::Url(text),
+            SourceJson::UrlList(text) => Self::UrlList(text),
+            SourceJson::Sitemap(text) => Self::Sitemap(text),
+            SourceJson::Search(text) => Self::Search(text),
+            SourceJson::Path(text) => Self::Path(text),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -125,15 +138,62 @@ pub(super) fn encode(spec: &JobSpec) -> Result<String, Unreadable> {
 /// The specification that [`encode`] wrote, by this version or an older one.
 pub(super) fn decode(text: &str) -> Result<JobSpec, Unreadable> {
     let spec: SpecJson = serde_json::from_str(text).map_err(|_| Unreadable::new("job specification", text))?;
-    let source = |source| match source {
-        SourceJson::Url(text) => JobSource::Url(text),
-        SourceJson::UrlList(text) => JobSource::UrlList(text),
-        SourceJson::Sitemap(text) => JobSource::Sitemap(text),
-        SourceJson::Search(text) => JobSource::Search(text),
-        SourceJson::Path(text) => JobSource::Path(text),
-    };
-    let sources = spec.sources.into_iter().map(source).collect();
+    let sources = spec.sources.into_iter().map(JobSource::from).collect();
     Ok(JobSpec { target: spec.target, sources, options: spec.options.into() })
+}
+
+/// What lists show of a specification.
+#[derive(Deserialize)]
+struct OutlineJson {
+    sources: FirstSources,
+    #[serde(default)]
+    options: OptionsJson,
+}
+
+/// The first sources, and how many there are: the others are passed over unread.
+struct FirstSources {
+    first: Vec<JobSource>,
+    total: usize,
+}
+
+impl<'de> Deserialize<'de> for FirstSources {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct First;
+
+        impl<'de> Visitor<'de> for First {
+            type Value = FirstSources;
+
+            fn expecting(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                to.write_str("a list of sources")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<FirstSources, A::Error> {
+                let mut first = Vec::new();
+                while first.len() < Outline::SOURCES
+                    && let Some(source) = all.next_element::<SourceJson>()?
+                {
+                    first.push(source.into());
+                }
+                let mut total = first.len();
+                // Where the list is shorter it has ended, and must not be asked again.
+                if total == Outline::SOURCES {
+                    while all.next_element::<IgnoredAny>()?.is_some() {
+                        total += 1;
+                    }
+                }
+                Ok(FirstSources { first, total })
+            }
+        }
+
+        deserializer.deserialize_seq(First)
+    }
+}
+
+/// The outline of the specification that [`encode`] wrote, by this version or an older one.
+pub(super) fn outline(text: &str) -> Result<Outline, Unreadable> {
+    let spec: OutlineJson = serde_json::from_str(text).map_err(|_| Unreadable::new("job specification", text))?;
+    let FirstSources { first, total } = spec.sources;
+    Ok(Outline { workers: spec.options.workers, sources: first, sources_total: total })
 }
 
 /// A worker as an array: number, fetches in flight, job, task.
@@ -186,6 +246,21 @@ pub(super) fn json(value: &impl Serialize) -> Result<String, Unreadable> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_outline_is_that_of_the_whole_specification() {
+        for sources in [1, Outline::SOURCES - 1, Outline::SOURCES, Outline::SOURCES + 1, 10_000] {
+            let url = |n| JobSource::Url(format!("https://a.org/\"{n}\""));
+            let mut spec = JobSpec::new(5, (0..sources).map(url).collect());
+            spec.options.workers = Some(7);
+            let text = encode(&spec).unwrap();
+            assert_eq!(outline(&text).unwrap(), spec.outline(), "{sources}");
+            assert_eq!(outline(&text).unwrap(), decode(&text).unwrap().outline(), "{sources}");
+        }
+        for wrong in ["", "{}", r#"{"target": 1}"#, r#"{"target": 1, "sources": 2}"#, r#"{"sources": [{"url": "x"}"#] {
+            assert!(outline(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn what_an_older_version_left_out_gets_its_default() {

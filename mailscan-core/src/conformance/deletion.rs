@@ -64,6 +64,9 @@ pub async fn a_deleted_job_is_gone<H: Harness>(harness: &H) {
     assert_eq!(store.delete_job(gone).await.unwrap(), Deletion::Applied);
     assert_eq!(store.delete_job(gone).await.unwrap(), Deletion::Missing);
     assert_eq!(store.job(gone).await.unwrap(), None);
+    let states = store.job_states(&[gone, kept]).await.unwrap();
+    assert_eq!(states.into_iter().map(|state| state.map(|job| job.id)).collect::<Vec<_>>(), [None, Some(kept)]);
+    assert_eq!(store.outlines(&[gone]).await.unwrap(), [None]);
     let listed = store.jobs(&JobQuery { limit: 9, ..JobQuery::default() }).await.unwrap();
     assert_eq!(listed.iter().map(|job| job.id).collect::<Vec<_>>(), [kept]);
     let error = store.transition(gone, &JobStatus::ALL, JobStatus::Running, None).await.unwrap_err();

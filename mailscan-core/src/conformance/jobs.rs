@@ -3,7 +3,7 @@
 use super::*;
 use crate::ErrorKind;
 use crate::class::ClassFilter;
-use crate::job::{Crawl, Job, JobOptions, JobSource, JobSpec, JobStatus, NewJob};
+use crate::job::{Crawl, Job, JobOptions, JobSource, JobSpec, JobState, JobStatus, NewJob, Outline};
 use crate::store::{Created, JobQuery, Transition};
 
 /// An empty store.
@@ -76,6 +76,8 @@ pub async fn an_unknown_job_is_not_found<H: Harness>(harness: &H) {
     let store = store(harness).await;
     assert_eq!(store.job(JobId(0)).await.unwrap(), None);
     assert_eq!(store.job(JobId(5)).await.unwrap(), None);
+    assert_eq!(store.job_states(&[JobId(0), JobId(5)]).await.unwrap(), [None, None]);
+    assert_eq!(store.outlines(&[JobId(0), JobId(5)]).await.unwrap(), [None, None]);
     let error = store.transition(JobId(5), &[JobStatus::Queued], JobStatus::Running, None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
@@ -122,6 +124,70 @@ pub async fn jobs_are_listed_from_the_newest<H: Harness>(harness: &H) {
     assert_eq!(list(all[2].0, 99, vec![]).await, [all[1], all[0]]);
     assert_eq!(list(0, 99, vec![JobStatus::Queued]).await, [all[3], all[2], all[0]]);
     assert!(list(all[0].0, 99, vec![]).await.is_empty());
+}
+
+/// Three jobs of which one was begun and paused, with an address.
+async fn one_of_three_moved(store: &impl Store) -> Vec<JobId> {
+    let mut all = Vec::new();
+    for (key, target) in [("a", 1), ("b", 2), ("c", 3)] {
+        all.push(create(store, key, target).await);
+    }
+    go(store, all[1], &[JobStatus::Queued], JobStatus::Running).await;
+    store.insert(&[addresses::sighting(all[1], "ann")]).await.unwrap();
+    store.record_active(all[1], Duration::from_secs(7)).await.unwrap();
+    store.transition(all[1], &[JobStatus::Running], JobStatus::Paused, Some("lunch")).await.unwrap();
+    all
+}
+
+/// How jobs stand is what the jobs themselves say, in lists and by id.
+pub async fn states_are_those_of_the_jobs<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let all = one_of_three_moved(&store).await;
+    let mut expected: Vec<JobState> = Vec::new();
+    for id in &all {
+        expected.push(get(&store, *id).await.state());
+    }
+    let moved = &expected[1];
+    assert_eq!((moved.status, moved.reason.as_deref()), (JobStatus::Paused, Some("lunch")));
+    assert_eq!((moved.collected, moved.target, moved.active), (1, 2, Duration::from_secs(7)));
+    assert!(moved.started_at.is_some());
+    let query = JobQuery { limit: 9, ..JobQuery::default() };
+    assert_eq!(store.jobs(&query).await.unwrap(), expected);
+    let found = store.job_states(&all).await.unwrap();
+    assert_eq!(found.into_iter().flatten().collect::<Vec<_>>(), expected);
+}
+
+/// States and outlines are answered in the order asked for, of unknown jobs none, and twice where asked twice.
+pub async fn states_and_outlines_come_as_asked_for<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let all = one_of_three_moved(&store).await;
+    let asked = [all[2], JobId(all[2].0 + 9), all[0], all[2]];
+    let states = store.job_states(&asked).await.unwrap();
+    let targets: Vec<_> = states.into_iter().map(|state| state.map(|state| (state.id, state.target))).collect();
+    assert_eq!(targets, [Some((all[2], 3)), None, Some((all[0], 1)), Some((all[2], 3))]);
+    let outlines = store.outlines(&asked).await.unwrap();
+    assert_eq!(outlines.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, true, true]);
+    assert_eq!((store.job_states(&[]).await.unwrap().len(), store.outlines(&[]).await.unwrap().len()), (0, 0));
+}
+
+/// An outline has the first sources of a job, and says how many there are.
+pub async fn an_outline_has_the_first_sources<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let sources = |most| -> Vec<_> { (0..most).map(|n| JobSource::Url(format!("https://a.org/{n}"))).collect() };
+    let (mut ids, mut expected) = (Vec::new(), Vec::new());
+    for (total, workers) in [(1, None), (Outline::SOURCES, Some(3)), (5_000, Some(12))] {
+        let options = JobOptions { workers, ..JobOptions::default() };
+        let spec = JobSpec { target: 5, sources: sources(total), options };
+        ids.push(store.create_job(&NewJob::new(spec)).await.unwrap().id());
+        let shown = sources(total.min(Outline::SOURCES));
+        expected.push(Some(Outline { workers, sources: shown, sources_total: total }));
+    }
+    // More than one look may bring at a time.
+    for _ in 0..100 {
+        ids.push(ids[0]);
+        expected.push(expected[0].clone());
+    }
+    assert_eq!(store.outlines(&ids).await.unwrap(), expected);
 }
 
 /// A completed job can be queued again and has no end then; nothing else becomes of it.

@@ -85,6 +85,9 @@ macro_rules! conformance_tests {
                 an_unknown_job_is_not_found
                 jobs_are_listed_by_id_and_state
                 jobs_are_listed_from_the_newest
+                states_are_those_of_the_jobs
+                states_and_outlines_come_as_asked_for
+                an_outline_has_the_first_sources
                 a_completed_job_can_go_on
                 a_transition_compares_and_sets
                 the_table_of_states_holds

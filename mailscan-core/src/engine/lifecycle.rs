@@ -13,7 +13,7 @@ use super::job_run::{JobRun, Stop};
 use super::shared::Shared;
 use crate::dedup::BloomFront;
 use crate::error::{ErrorKind, Result};
-use crate::job::{Job, JobId, JobStatus};
+use crate::job::{Job, JobId, JobState, JobStatus};
 use crate::pipeline::Pipeline;
 use crate::queue::{Pushed, Queue};
 use crate::store::{JobQuery, Store, Transition};
@@ -34,23 +34,28 @@ pub(super) async fn refresh<P: Pipeline>(shared: &Shared<P>) {
 }
 
 async fn try_refresh<P: Pipeline>(shared: &Shared<P>) -> Result<()> {
-    // Jobs may come with ten thousand URLs each: those at work are read once, with those that wait.
-    let mut jobs: BTreeMap<JobId, Job> = live_jobs(shared).await?.into_iter().map(|job| (job.id, job)).collect();
+    // What was asked for is read when a job is taken up, and never here: it may be ten thousand URLs.
+    let mut jobs: BTreeMap<JobId, JobState> = live_jobs(shared).await?.into_iter().map(|job| (job.id, job)).collect();
+    let mut ended = Vec::new();
     for run in shared.runs() {
-        let job = match jobs.remove(&run.id()) {
-            None => shared.pipeline.store().job(run.id()).await?,
-            live => live,
-        };
-        match job {
+        match jobs.remove(&run.id()) {
             Some(job) => notice(shared, &run, job).await?,
-            None => forsake(shared, &run),
+            None => ended.push(run),
+        }
+    }
+    let ids: Vec<_> = ended.iter().map(|run| run.id()).collect();
+    let states = if ids.is_empty() { Vec::new() } else { shared.pipeline.store().job_states(&ids).await? };
+    for (run, job) in ended.iter().zip(states) {
+        match job {
+            Some(job) => notice(shared, run, job).await?,
+            None => forsake(shared, run),
         }
     }
     if shared.drain.is_cancelled() {
         return Ok(());
     }
-    for job in jobs.into_values() {
-        match take_up(shared, job).await {
+    for id in jobs.into_keys() {
+        match take_up(shared, id).await {
             // Paused and deleted since the list was read.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             taken => taken?,
@@ -60,15 +65,15 @@ async fn try_refresh<P: Pipeline>(shared: &Shared<P>) -> Result<()> {
 }
 
 /// The jobs that are at work or wait for it, whoever works on them.
-async fn live_jobs<P: Pipeline>(shared: &Shared<P>) -> Result<Vec<Job>> {
+async fn live_jobs<P: Pipeline>(shared: &Shared<P>) -> Result<Vec<JobState>> {
     let statuses = vec![JobStatus::Queued, JobStatus::Running];
     match shared.options.jobs {
         JobFilter::All => {
             shared.pipeline.store().jobs(&JobQuery { limit: PAGE, statuses, ..JobQuery::default() }).await
         }
         JobFilter::Only(id) => {
-            let job = shared.pipeline.store().job(id).await?;
-            Ok(job.into_iter().filter(|job| statuses.contains(&job.status)).collect())
+            let job = shared.pipeline.store().job_states(&[id]).await?;
+            Ok(job.into_iter().flatten().filter(|job| statuses.contains(&job.status)).collect())
         }
     }
 }
@@ -83,9 +88,9 @@ fn forsake<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
 }
 
 /// Compares a job at work with what the store says of it.
-async fn notice<P: Pipeline>(shared: &Shared<P>, run: &JobRun, job: Job) -> Result<()> {
+async fn notice<P: Pipeline>(shared: &Shared<P>, run: &JobRun, job: JobState) -> Result<()> {
     // Other processes may have added addresses, and so may a commit whose answer was lost.
-    if run.heard(job.collected) >= job.spec.target {
+    if run.heard(job.collected) >= job.target {
         reach_target(shared, run);
     }
     let stop = |status, reason| Stop { status, reason, tell_store: false };
@@ -112,12 +117,14 @@ async fn notice<P: Pipeline>(shared: &Shared<P>, run: &JobRun, job: Job) -> Resu
 }
 
 /// Makes a job this engine's: running, with its first tasks on the queue and the filter rebuilt.
-async fn take_up<P: Pipeline>(shared: &Shared<P>, job: Job) -> Result<()> {
+async fn take_up<P: Pipeline>(shared: &Shared<P>, id: JobId) -> Result<()> {
     let store = shared.pipeline.store();
     let from = [JobStatus::Queued, JobStatus::Running];
-    if let Transition::Refused(_) = store.transition(job.id, &from, JobStatus::Running, None).await? {
+    if let Transition::Refused(_) = store.transition(id, &from, JobStatus::Running, None).await? {
         return Ok(());
     }
+    // Paused and deleted meanwhile, where there is none.
+    let Some(job) = store.job(id).await? else { return Ok(()) };
     if let Err(error) = job.spec.validate() {
         store.transition(job.id, &[JobStatus::Running], JobStatus::Failed, Some(error.message())).await?;
         return Ok(());

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures::Stream;
-use mailscan_core::job::{Job, JobId, JobStatus};
+use mailscan_core::job::{JobId, JobStatus};
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::Queue;
 use mailscan_core::store::{JobBound, NodeSeen, Store};
@@ -16,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::{EVERY, MAX_WATCHED, Source, event, lock, too_many};
 use crate::bounds;
 use crate::problem::Problem;
+use crate::shown::Shown;
 use crate::wire;
 
 /// After how many looks at the job those things are read again that change with the heartbeat only.
@@ -98,14 +99,15 @@ async fn follow<P: Pipeline>(source: Source<P>, watches: Watches, id: JobId, wat
             let gone = event("end", None, &wire::Gone::new(id));
             return end(&watches, id, &watch, gone);
         };
-        let settled = matches!(job.status, JobStatus::Completed | JobStatus::Failed | JobStatus::Cancelled);
+        let settled = matches!(job.state.status, JobStatus::Completed | JobStatus::Failed | JobStatus::Cancelled);
         if shown.as_ref() == Some(&progress) && !settled {
             continue;
         }
         let now = look.source.clock.now();
         let bytes = event("progress", Some(now.0), &progress.clone().at(now));
         if settled {
-            let job = wire::Job::new(&job, Some(&look.depth), &look.source.limits).with_bounds(&look.bounds);
+            let job = wire::Job::new(&job.state, &job.outline, Some(&look.depth), &look.source.limits);
+            let job = job.with_bounds(&look.bounds);
             let all = [bytes, event("end", None, &job)].concat();
             return end(&watches, id, &watch, Bytes::from(all));
         }
@@ -138,10 +140,10 @@ impl<P: Pipeline> Look<P> {
     }
 
     /// How the job stands; `None` when there is no such job any more.
-    async fn now(&mut self) -> mailscan_core::Result<Option<(Job, wire::Progress)>> {
-        let Source { pipeline, samples, limits, monitor, .. } = &self.source;
+    async fn now(&mut self) -> mailscan_core::Result<Option<(Shown, wire::Progress)>> {
+        let Source { pipeline, samples, outlines, limits, monitor, .. } = &self.source;
         let store = pipeline.store();
-        let Some(job) = store.job(self.id).await? else { return Ok(None) };
+        let Some(job) = outlines.find(store, self.id).await? else { return Ok(None) };
         self.depth = pipeline.queue().depth(self.id).await?;
         if self.looks.is_multiple_of(SLOW) {
             self.nodes = store.nodes().await?;
@@ -150,13 +152,13 @@ impl<P: Pipeline> Look<P> {
         }
         self.looks = self.looks.wrapping_add(1);
         let around = wire::Around {
-            eta: samples.eta(&job),
+            eta: samples.eta(&job.state),
             depth: &self.depth,
             nodes: &self.nodes,
             bounds: &self.bounds,
             errors_open: self.errors_open,
         };
-        let progress = wire::Progress::new(&job, around, limits);
+        let progress = wire::Progress::new(&job.state, &job.outline, around, limits);
         Ok(Some((job, progress)))
     }
 }

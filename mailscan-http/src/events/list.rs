@@ -8,19 +8,20 @@
 //! changed since: each row is kept with the id of its last change, and of the jobs that ended or are gone the last
 //! [`MAX_ENDED`] are remembered, for [`LINGER`] even when nobody listens.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::Stream;
-use mailscan_core::job::{Job, JobId, JobStatus};
+use mailscan_core::job::{JobId, JobState, JobStatus};
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::store::{JobQuery, Store};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{EVERY, Source, data, lock};
+use crate::shown::Shown as Job;
 use crate::wire;
 
 /// The states in which a job may change by itself.
@@ -141,7 +142,7 @@ impl Shown {
     }
 
     /// Takes note of a job; answers the event when it is other than before.
-    fn note(&mut self, job: &Job, data: Bytes) -> Option<Event> {
+    fn note(&mut self, job: &JobState, data: Bytes) -> Option<Event> {
         let open = OPEN.contains(&job.status);
         let old = if open { self.rows.get(&job.id).cloned() } else { self.rows.remove(&job.id) };
         if old.is_some_and(|old| old.data == data) {
@@ -268,16 +269,18 @@ async fn look<P: Pipeline>(
     let new = store.jobs(&query(above, Vec::new())).await?;
     *newest = Some(new.last().map_or(above, |job| job.id.0));
     jobs.extend(new.into_iter().filter(|job| !OPEN.contains(&job.status)));
+    let listed: HashSet<JobId> = jobs.iter().map(|job| job.id).collect();
+    let others: Vec<JobId> = followed.iter().copied().filter(|id| !listed.contains(id)).collect();
     let mut gone = Vec::new();
-    for id in followed {
-        if jobs.iter().all(|job| job.id != *id) {
-            match store.job(*id).await? {
+    if !others.is_empty() {
+        for (id, state) in others.iter().zip(store.job_states(&others).await?) {
+            match state {
                 Some(job) => jobs.push(job),
                 None => gone.push(*id),
             }
         }
     }
-    Ok((jobs, gone))
+    Ok((source.outlines.with(store, jobs).await?, gone))
 }
 
 /// The highest id that a job has; 0 when there is no job.
@@ -288,7 +291,8 @@ async fn highest<S: Store>(store: &S) -> mailscan_core::Result<u64> {
 
 /// Sends what is other than before.
 fn show<P: Pipeline>(source: &Source<P>, list: &List, jobs: &[Job], gone: &[JobId]) {
-    let rows: Vec<_> = jobs.iter().map(|job| (job, data(&wire::Job::new(job, None, &source.limits)))).collect();
+    let row = |job: &Job| data(&wire::Job::new(&job.state, &job.outline, None, &source.limits));
+    let rows: Vec<_> = jobs.iter().map(|job| (&job.state, row(job))).collect();
     let mut shown = lock(&list.0);
     let Some(shown) = shown.as_mut() else { return };
     let before = shown.last;

@@ -15,6 +15,7 @@ use crate::fields::Fields;
 use crate::new_job::{self, MAX_TEXT};
 use crate::problem::{Fault, Problem};
 use crate::reply::Reply;
+use crate::shown::Shown;
 use crate::wire;
 
 /// The header that makes a repeated creation safe.
@@ -31,19 +32,24 @@ impl<P: Pipeline> Api<P> {
         // Apart from the keys that other ways into the database make.
         let new = NewJob { key: key.map_or(new.key, |key| format!("api:{key}")), ..new };
         let created = self.pipeline.store().create_job(&new).await?;
-        let job = self.find(created.id()).await?;
-        if created == Created::Existing(job.id) && job.spec != new.spec {
+        let Shown { state: job, outline } = self.find(created.id()).await?;
+        if created == Created::Existing(job.id) && self.is_another(job.id, &new.spec).await? {
             let detail = format!("this `{KEY}` has begun job {}, which is another one: use a key of its own", job.id);
             return Err(Problem::with_status(StatusCode::UNPROCESSABLE_ENTITY, KEY, detail));
         }
-        let plan = wire::plan(job.spec.target, job.spec.options.workers, &self.limits);
+        let plan = wire::plan(job.target, outline.workers, &self.limits);
         let plan = wire::Plan::new(&plan, &self.limits);
-        let answer = wire::CreatedJob { job: wire::Job::new(&job, None, &self.limits), plan };
+        let answer = wire::CreatedJob { job: wire::Job::new(&job, &outline, None, &self.limits), plan };
         let reply = Reply::json(&answer)?.with_status(StatusCode::ACCEPTED);
         Ok(match HeaderValue::try_from(format!("/api/v1/jobs/{}", job.id)) {
             Ok(location) => reply.with_header(LOCATION, location),
             Err(_) => reply,
         })
+    }
+
+    /// Whether something else was asked for when the job was begun.
+    async fn is_another(&self, id: JobId, spec: &JobSpec) -> Result<bool, Problem> {
+        Ok(self.pipeline.store().job(id).await?.is_some_and(|job| job.spec != *spec))
     }
 
     /// The specification with the whole names of its paths, each below one of the roots.

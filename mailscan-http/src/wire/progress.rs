@@ -1,7 +1,7 @@
 //! How a job stands, as live events tell it.
 
 use mailscan_core::clock::Timestamp;
-use mailscan_core::job::{self, JobId, JobStatus};
+use mailscan_core::job::{JobId, JobState, JobStatus, Outline};
 use mailscan_core::limits::Limits;
 use mailscan_core::store::NodeSeen;
 use mailscan_core::{eta, store, task};
@@ -46,17 +46,17 @@ pub(crate) struct Around<'a> {
 
 impl Progress {
     /// The wire form of how a job stands, without the time: what tells one state from another.
-    pub(crate) fn new(job: &job::Job, around: Around<'_>, limits: &Limits) -> Self {
+    pub(crate) fn new(job: &JobState, outline: &Outline, around: Around<'_>, limits: &Limits) -> Self {
         let Around { eta, depth, nodes, bounds, errors_open } = around;
         Self {
             job_id: job.id.0,
             status: job.status.as_str(),
             reason: job.reason.clone(),
             collected: job.collected,
-            target: job.spec.target,
+            target: job.target,
             percentage: percentage(job),
             active_workers: if job.status == JobStatus::Running { active(job.id, nodes, limits) } else { 0 },
-            workers: planned(job, limits),
+            workers: planned(job, outline, limits),
             eta_seconds: eta.eta_seconds,
             eta_formatted: eta.eta_formatted,
             elapsed_seconds: eta.elapsed_seconds,

@@ -1,6 +1,6 @@
 //! Who works on a job, as JSON: counted, and one by one.
 
-use mailscan_core::job::{self, JobStatus};
+use mailscan_core::job::{JobState, JobStatus, Outline};
 use mailscan_core::limits::Limits;
 use mailscan_core::store::{NodeSeen, WorkerState};
 use mailscan_core::task;
@@ -36,8 +36,8 @@ pub struct Worker {
 
 impl Workers {
     /// The workers of a job among all processes that the store knows of.
-    pub fn new(job: &job::Job, nodes: &[NodeSeen], limits: &Limits) -> Self {
-        let planned = planned(job, limits);
+    pub fn new(job: &JobState, outline: &Outline, nodes: &[NodeSeen], limits: &Limits) -> Self {
+        let planned = planned(job, outline, limits);
         if job.status != JobStatus::Running {
             // Nobody works on it, whatever the last heartbeats said.
             return Self { job_id: job.id.0, planned, active: 0, idle: 0, stale: 0, workers: Vec::new() };
@@ -59,7 +59,7 @@ fn idle(nodes: &[NodeSeen], limits: &Limits) -> u32 {
     u32::try_from(idle.count()).unwrap_or(u32::MAX)
 }
 
-fn workers_of<'a>(job: &'a job::Job, node: &'a NodeSeen, limits: &'a Limits) -> impl Iterator<Item = Worker> + 'a {
+fn workers_of<'a>(job: &'a JobState, node: &'a NodeSeen, limits: &'a Limits) -> impl Iterator<Item = Worker> + 'a {
     let beat = &node.beat;
     let stale = node.silent_for >= limits.stale_after;
     beat.workers.iter().filter(|worker| worker.job == Some(job.id)).map(move |worker| Worker {
@@ -164,12 +164,12 @@ pub struct WorkerStatus {
 
 impl WorkerStatus {
     /// The wire form of how a job stands.
-    pub fn new(job: &job::Job, eta: Eta, workers: Workers, depth: &task::Depth) -> Self {
+    pub fn new(job: &JobState, eta: Eta, workers: Workers, depth: &task::Depth) -> Self {
         Self {
             eta,
             reason: job.reason.clone(),
             collected: job.collected,
-            target: job.spec.target,
+            target: job.target,
             percentage: percentage(job),
             workers,
             queue: Queue::from(depth),

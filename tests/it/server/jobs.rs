@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::client::{Answer, delete, get, post, request, send_json};
+use super::command::serve_in;
 use super::{HANGS, job, start};
 
 const JOBS: &str = "/api/v1/jobs";
@@ -46,6 +47,29 @@ async fn a_job_is_begun_with_its_plan() {
     let begun = post(server.address, JOBS, &few).await.json();
     assert_eq!((&begun["workers"], &begun["plan"]["workers"]), (&json!(4), &json!(4)));
     assert_eq!(begun["sources"], json!(["search \"q\""]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_asked_for_is_read_when_a_job_is_taken_up_and_shown_and_not_again() {
+    let folder = TempDir::new().unwrap();
+    // Jobs are taken up, and nothing of them is begun.
+    let served = serve_in(folder.path(), &["--min-free-disk", "4096T"]);
+    let runs = async |id: u64| {
+        while get(served.address, &format!("{JOBS}/{id}")).await.json()["status"] != "running" {}
+        get(served.address, JOBS).await.json()["jobs"][0]["sources"].clone()
+    };
+    let job = json!({"target": 5, "urls": ["https://example.org/"]});
+    post(served.address, JOBS, &job).await;
+    timeout(HANGS, runs(1)).await.unwrap();
+    // Whoever read it again could not.
+    let file = rusqlite::Connection::open(folder.path().join("mailscan.db")).unwrap();
+    file.execute_batch("UPDATE job SET spec = 'unreadable'").unwrap();
+    post(served.address, JOBS, &job).await;
+    let sources = timeout(HANGS, runs(2)).await.unwrap();
+    assert_eq!(sources, json!(["https://example.org/"]), "the engine looked at both jobs, and so did who listed them");
+    assert_eq!(get(served.address, &format!("{JOBS}/1/eta")).await.json()["status"], "running");
+    assert_eq!(get(served.address, "/metrics").await.status, 200);
+    assert_eq!(get(served.address, "/readyz").await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

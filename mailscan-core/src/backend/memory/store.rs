@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::address::Address;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{Job, JobId, JobStatus, NewJob};
+use crate::job::{Job, JobId, JobState, JobStatus, NewJob, Outline};
 use crate::lease::{Lease, NodeId};
 use crate::store::{
     Created, Deletion, ErrorGroup, ErrorQuery, ErrorSample, ErrorSelection, GroupKey, GroupQuery, Inserted, JobQuery,
@@ -151,16 +151,26 @@ impl Store for MemoryStore {
         Ok(self.lock().jobs.get(&id.0).map(|rows| rows.job.clone()))
     }
 
-    async fn jobs(&self, query: &JobQuery) -> Result<Vec<Job>> {
+    async fn jobs(&self, query: &JobQuery) -> Result<Vec<JobState>> {
         let wanted = |job: &&Job| query.statuses.is_empty() || query.statuses.contains(&job.status);
         let state = self.lock();
         if query.descending {
             let before = if query.after == 0 { u64::MAX } else { query.after };
             let older = state.jobs.range(..before).rev().map(|(_, rows)| &rows.job);
-            return Ok(older.filter(wanted).take(query.limit).cloned().collect());
+            return Ok(older.filter(wanted).take(query.limit).map(Job::state).collect());
         }
         let later = state.jobs.range(query.after.saturating_add(1)..).map(|(_, rows)| &rows.job);
-        Ok(later.filter(wanted).take(query.limit).cloned().collect())
+        Ok(later.filter(wanted).take(query.limit).map(Job::state).collect())
+    }
+
+    async fn job_states(&self, ids: &[JobId]) -> Result<Vec<Option<JobState>>> {
+        let state = self.lock();
+        Ok(ids.iter().map(|id| state.jobs.get(&id.0).map(|rows| rows.job.state())).collect())
+    }
+
+    async fn outlines(&self, ids: &[JobId]) -> Result<Vec<Option<Outline>>> {
+        let state = self.lock();
+        Ok(ids.iter().map(|id| state.jobs.get(&id.0).map(|rows| rows.job.spec.outline())).collect())
     }
 
     async fn transition(

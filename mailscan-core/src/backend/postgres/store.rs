@@ -1,5 +1,6 @@
 //! The store in PostgreSQL: jobs, processes and errors. The set union of addresses is in `addresses.rs`.
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
 
@@ -16,7 +17,7 @@ use crate::backend::spec;
 use crate::class::Classes;
 use crate::error::{ErrorKind, Result};
 use crate::extract::Form;
-use crate::job::{Job, JobId, JobStatus, NewJob};
+use crate::job::{Job, JobId, JobState, JobStatus, NewJob, Outline};
 use crate::lease::{Lease, NodeId};
 use crate::store::{
     Created, Deletion, ErrorClass, ErrorGroup, ErrorQuery, ErrorSelection, GroupQuery, Inserted, JobQuery,
@@ -55,6 +56,36 @@ fn job(row: &Row) -> Result<Job, Failure> {
         started_at: at(9)?,
         finished_at: at(10)?,
     })
+}
+
+fn job_state(row: &Row) -> Result<JobState, Failure> {
+    let at = |column| row.try_get::<_, Option<SystemTime>>(column).map(|at| at.map(time));
+    Ok(JobState {
+        id: JobId(uint(row, 0)?),
+        status: named(row, 1, "job state", JobStatus::parse)?,
+        reason: row.try_get(2)?,
+        collected: uint(row, 3)?,
+        target: uint(row, 4)?,
+        active: Duration::from_millis(uint(row, 5)?),
+        created_at: at(6)?.unwrap_or_default(),
+        started_at: at(7)?,
+        finished_at: at(8)?,
+    })
+}
+
+fn outline(row: &Row) -> Result<(JobId, Outline), Failure> {
+    Ok((JobId(uint(row, 0)?), spec::outline(row.try_get(1)?)?))
+}
+
+/// The statement of a query by ids.
+fn by_ids(sql: &'static str, ids: &[JobId]) -> Statement {
+    Statement::new(sql).ints(ids.iter().map(|id| int(id.0)).collect())
+}
+
+/// What was found of each of these jobs.
+fn each<T: Clone>(ids: &[JobId], found: impl IntoIterator<Item = (JobId, T)>) -> Vec<Option<T>> {
+    let found: HashMap<_, _> = found.into_iter().collect();
+    ids.iter().map(|id| found.get(id).cloned()).collect()
 }
 
 /// A change of a job's state.
@@ -207,6 +238,8 @@ impl Postgres {
     }
 }
 
+/// How many specifications are held in memory at a time.
+const SPECS_AT_ONCE: usize = 32;
 /// How many errors one statement resolves, so that it ends in time however many there are.
 const RESOLVED_AT_ONCE: i64 = 20_000;
 
@@ -220,12 +253,11 @@ impl Store for Postgres {
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>> {
-        let Some(after) = id.0.checked_sub(1) else { return Ok(None) };
-        let jobs = self.jobs(&JobQuery { after, limit: 1, ..JobQuery::default() }).await?;
-        Ok(jobs.into_iter().find(|job| job.id == id))
+        let get = Statement::new(sql!("job_get")).int(int(id.0));
+        Ok(self.list("job", get, job).await?.pop())
     }
 
-    async fn jobs(&self, query: &JobQuery) -> Result<Vec<Job>> {
+    async fn jobs(&self, query: &JobQuery) -> Result<Vec<JobState>> {
         let statuses = query.statuses.iter().map(|status| status.as_str()).collect();
         let (sql, bound) = match (query.descending, query.after) {
             (false, after) => (sql!("job_list"), int(after)),
@@ -233,7 +265,20 @@ impl Store for Postgres {
             (true, before) => (sql!("job_list_newest"), int(before)),
         };
         let list = Statement::new(sql).int(bound).names(statuses).int(limit(query.limit));
-        self.list("jobs", list, job).await
+        self.list("jobs", list, job_state).await
+    }
+
+    async fn job_states(&self, ids: &[JobId]) -> Result<Vec<Option<JobState>>> {
+        let found = self.list("job states", by_ids(sql!("job_states"), ids), job_state).await?;
+        Ok(each(ids, found.into_iter().map(|state| (state.id, state))))
+    }
+
+    async fn outlines(&self, ids: &[JobId]) -> Result<Vec<Option<Outline>>> {
+        let mut found = Vec::new();
+        for some in ids.chunks(SPECS_AT_ONCE) {
+            found.extend(self.list("outlines", by_ids(sql!("job_outlines"), some), outline).await?);
+        }
+        Ok(each(ids, found))
     }
 
     async fn transition(

@@ -1,5 +1,6 @@
 //! The store in SQLite: jobs, processes and errors. The set union of addresses is in `addresses.rs`.
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::class::Classes;
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, Result};
 use crate::extract::Form;
-use crate::job::{Job, JobId, JobStatus, NewJob};
+use crate::job::{Job, JobId, JobState, JobStatus, NewJob, Outline};
 use crate::lease::{Lease, NodeId};
 use crate::store::{
     Created, Deletion, ErrorClass, ErrorGroup, ErrorQuery, ErrorSelection, GroupQuery, Inserted, JobQuery,
@@ -62,15 +63,8 @@ fn create_job(session: &mut Session<'_>, new: &NewJob, now: Timestamp) -> Result
     Ok(Created::Existing(JobId(by_key.query_row([&new.key], |row| uint(row, 0))?)))
 }
 
-fn jobs(connection: &Connection, query: &JobQuery) -> Result<Vec<Job>, Failure> {
-    let statuses: Vec<_> = query.statuses.iter().map(|status| status.as_str()).collect();
-    let (sql, bound) = match (query.descending, query.after) {
-        (false, after) => (sql!("job_list"), after),
-        (true, 0) => (sql!("job_list_newest"), u64::MAX),
-        (true, before) => (sql!("job_list_newest"), before),
-    };
-    let values = params![int(bound), spec::json(&statuses)?, limit(query.limit)];
-    list(connection, sql, values, |row| {
+fn job(connection: &Connection, id: JobId) -> Result<Option<Job>, Failure> {
+    let jobs = list(connection, sql!("job_get"), [int(id.0)], |row| {
         Ok(Job {
             id: JobId(uint(row, 0)?),
             key: row.get(1)?,
@@ -84,7 +78,45 @@ fn jobs(connection: &Connection, query: &JobQuery) -> Result<Vec<Job>, Failure> 
             started_at: maybe_time(row, 9)?,
             finished_at: maybe_time(row, 10)?,
         })
+    })?;
+    Ok(jobs.into_iter().next())
+}
+
+fn job_state(row: &Row<'_>) -> Result<JobState, Failure> {
+    Ok(JobState {
+        id: JobId(uint(row, 0)?),
+        status: named(row, 1, "job state", JobStatus::parse)?,
+        reason: row.get(2)?,
+        collected: uint(row, 3)?,
+        target: uint(row, 4)?,
+        active: Duration::from_millis(uint(row, 5)?),
+        created_at: time(row, 6)?,
+        started_at: maybe_time(row, 7)?,
+        finished_at: maybe_time(row, 8)?,
     })
+}
+
+fn jobs(connection: &Connection, query: &JobQuery) -> Result<Vec<JobState>, Failure> {
+    let statuses: Vec<_> = query.statuses.iter().map(|status| status.as_str()).collect();
+    let (sql, bound) = match (query.descending, query.after) {
+        (false, after) => (sql!("job_list"), after),
+        (true, 0) => (sql!("job_list_newest"), u64::MAX),
+        (true, before) => (sql!("job_list_newest"), before),
+    };
+    list(connection, sql, params![int(bound), spec::json(&statuses)?, limit(query.limit)], job_state)
+}
+
+/// What a query by ids, a JSON array, answers for each of them.
+fn each<T: Clone>(
+    connection: &Connection,
+    sql: &str,
+    ids: &[JobId],
+    make: impl Fn(&Row<'_>) -> Result<T, Failure>,
+) -> Result<Vec<Option<T>>, Failure> {
+    let wanted: Vec<_> = ids.iter().map(|id| int(id.0)).collect();
+    let made = |row: &Row<'_>| Ok((JobId(uint(row, 0)?), make(row)?));
+    let found: HashMap<_, _> = list(connection, sql, [spec::json(&wanted)?], made)?.into_iter().collect();
+    Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
 }
 
 /// The state of a job; `None` when there is no such job.
@@ -249,15 +281,27 @@ impl Store for Sqlite {
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>> {
-        let Some(after) = id.0.checked_sub(1) else { return Ok(None) };
-        let query = JobQuery { after, limit: 1, ..JobQuery::default() };
-        let jobs = self.read("job", move |connection| jobs(connection, &query)).await?;
-        Ok(jobs.into_iter().find(|job| job.id == id))
+        self.read("job", move |connection| job(connection, id)).await
     }
 
-    async fn jobs(&self, query: &JobQuery) -> Result<Vec<Job>> {
+    async fn jobs(&self, query: &JobQuery) -> Result<Vec<JobState>> {
         let query = query.clone();
         self.read("jobs", move |connection| jobs(connection, &query)).await
+    }
+
+    async fn job_states(&self, ids: &[JobId]) -> Result<Vec<Option<JobState>>> {
+        let ids = ids.to_vec();
+        self.read("job states", move |connection| each(connection, sql!("job_states"), &ids, job_state)).await
+    }
+
+    async fn outlines(&self, ids: &[JobId]) -> Result<Vec<Option<Outline>>> {
+        let ids = ids.to_vec();
+        self.read("outlines", move |connection| {
+            each(connection, sql!("job_outlines"), &ids, |row| {
+                Ok(spec::outline(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?)
+            })
+        })
+        .await
     }
 
     async fn transition(
