@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::task::{NewTask, Work, host_of};
 
-pub use state::{JobState, Outline};
+pub use state::{JobCounts, JobState, Outline};
 
 /// The identity of a job within its store, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -68,8 +68,13 @@ pub trait Queue: Debug + Send + Sync + 'static {
     /// - A task whose crash count reaches [`QueueLimits::quarantine_after`] is quarantined instead of made ready.
     fn sweep(&self, limit: NonZeroUsize) -> impl Future<Output = Result<Swept>> + Send;
 
-    /// How many tasks of a job are in which state. Cheap at any size; a job without tasks has a depth of zeros.
-    fn depth(&self, job: JobId) -> impl Future<Output = Result<Depth>> + Send;
+    /// How many tasks of each of these jobs are in which state. Cheap at any size; a job without tasks has a depth of zeros.
+    fn depths(&self, jobs: &[JobId]) -> impl Future<Output = Result<Vec<Depth>>> + Send;
+
+    /// The same of one job.
+    fn depth(&self, job: JobId) -> impl Future<Output = Result<Depth>> + Send {
+        async move { Ok(self.depths(&[job]).await?.pop().unwrap_or_default()) }
+    }
 
     /// Puts tasks of a job that were given up (blocked, failed or quarantined) back, to be claimed at once.
     ///

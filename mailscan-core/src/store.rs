@@ -19,7 +19,7 @@ use crate::class::Classes;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::extract::Form;
-use crate::job::{Job, JobId, JobState, JobStatus, NewJob, Outline};
+use crate::job::{Job, JobCounts, JobId, JobState, JobStatus, NewJob, Outline};
 use crate::lease::{FailureClass, Lease, NodeId};
 use crate::task::TaskId;
 
@@ -45,6 +45,9 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// - No specification is read, here and in [`job_states`](Self::job_states): what they cost does not depend on what
     ///   was asked for.
     fn jobs(&self, query: &JobQuery) -> impl Future<Output = Result<Vec<JobState>>> + Send;
+
+    /// How many jobs are in which state, deleted ones excepted.
+    fn job_counts(&self) -> impl Future<Output = Result<JobCounts>> + Send;
 
     /// How each of these jobs stands; `None` where there is no such job.
     fn job_states(&self, ids: &[JobId]) -> impl Future<Output = Result<Vec<Option<JobState>>>> + Send;

@@ -270,6 +270,19 @@ impl Depth {
         self.blocked + self.failed + self.quarantined
     }
 
+    /// Counts the tasks of another job as well, and what it left out.
+    pub fn add(&mut self, other: &Self) {
+        let Self { pending, delayed, leased, done, blocked, failed, quarantined, left_out } = other;
+        self.pending += pending;
+        self.delayed += delayed;
+        self.leased += leased;
+        self.done += done;
+        self.blocked += blocked;
+        self.failed += failed;
+        self.quarantined += quarantined;
+        left_out.iter().for_each(|(class, mentions)| self.left_out.add(class, mentions));
+    }
+
     /// All tasks that the job ever had.
     pub const fn total(&self) -> u64 {
         self.open() + self.done + self.lost()

@@ -5,7 +5,7 @@
 //! series each, of which there are at most [`MAX_JOBS`].
 
 use mailscan_core::engine::{LATENCY_BOUNDS, Latencies, Monitor, TaskCounts, Vitals};
-use mailscan_core::job::{JobState, JobStatus};
+use mailscan_core::job::{JobCounts, JobState, JobStatus};
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::Queue;
 use mailscan_core::resources::Resources;
@@ -25,8 +25,8 @@ use crate::traffic::Traffic;
 
 /// The most running jobs that have series of their own, those with the lowest ids.
 const MAX_JOBS: usize = 32;
-/// The most unfinished jobs that are counted.
-const MAX_OPEN: usize = 1_024;
+/// How many running jobs are read at a time.
+const PAGE: usize = 1_000;
 /// The format of the answer.
 pub(crate) const MEDIA: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -34,10 +34,9 @@ pub(crate) const MEDIA: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[derive(Debug)]
 struct Figures {
     vitals: Option<Vitals>,
-    /// Queued, running and paused jobs.
-    jobs: [(JobStatus, u64); 3],
-    /// Running jobs, their queues, and the addresses a minute that each finds.
-    running: Vec<(JobState, f64)>,
+    jobs: JobCounts,
+    /// The running jobs that have series of their own, with the addresses a minute that each finds.
+    series: Vec<(JobState, f64)>,
     depth: Depth,
     emails_per_minute: f64,
     resources: Resources,
@@ -57,27 +56,12 @@ pub(crate) async fn reply<P: Pipeline>(
     traffic: &Traffic,
     listeners: usize,
 ) -> Result<Reply, Problem> {
-    let mut jobs = [JobStatus::Queued, JobStatus::Running, JobStatus::Paused].map(|status| (status, 0));
-    let query =
-        JobQuery { limit: MAX_OPEN, statuses: jobs.iter().map(|(status, _)| *status).collect(), ..JobQuery::default() };
-    let open = pipeline.store().jobs(&query).await?;
-    let (mut running, mut depth, mut emails_per_minute) = (Vec::new(), Depth::default(), 0.0);
-    for job in open {
-        jobs.iter_mut().filter(|(status, _)| *status == job.status).for_each(|(_, count)| *count += 1);
-        if job.status == JobStatus::Running {
-            let rate = samples.eta(&job).emails_per_minute;
-            emails_per_minute += rate;
-            if running.len() < MAX_JOBS {
-                let own = pipeline.queue().depth(job.id).await?;
-                add(&mut depth, &own);
-                running.push((job, rate));
-            }
-        }
-    }
+    let jobs = pipeline.store().job_counts().await?;
+    let Running { series, depth, emails_per_minute } = running(pipeline, samples).await?;
     let figures = Figures {
         vitals: monitor.and_then(Monitor::vitals),
         jobs,
-        running,
+        series,
         depth,
         emails_per_minute,
         resources: samples.resources(),
@@ -92,15 +76,34 @@ pub(crate) async fn reply<P: Pipeline>(
     Ok(Reply::whole(MEDIA, text))
 }
 
-fn add(sum: &mut Depth, depth: &Depth) {
-    let Depth { pending, delayed, leased, done, blocked, failed, quarantined, .. } = depth;
-    sum.pending += pending;
-    sum.delayed += delayed;
-    sum.leased += leased;
-    sum.done += done;
-    sum.blocked += blocked;
-    sum.failed += failed;
-    sum.quarantined += quarantined;
+/// The running jobs.
+#[derive(Debug, Default)]
+struct Running {
+    /// Those that have series of their own, with the addresses a minute that each finds.
+    series: Vec<(JobState, f64)>,
+    /// The queues of all.
+    depth: Depth,
+    emails_per_minute: f64,
+}
+
+/// Adds up all running jobs, so many at a time.
+async fn running<P: Pipeline>(pipeline: &P, samples: &Samples) -> mailscan_core::Result<Running> {
+    let mut running = Running::default();
+    let mut query = JobQuery { limit: PAGE, statuses: vec![JobStatus::Running], ..JobQuery::default() };
+    loop {
+        let page = pipeline.store().jobs(&query).await?;
+        let Some(last) = page.last() else { return Ok(running) };
+        query.after = last.id.0;
+        let ids: Vec<_> = page.iter().map(|job| job.id).collect();
+        pipeline.queue().depths(&ids).await?.iter().for_each(|depth| running.depth.add(depth));
+        for job in page {
+            let rate = samples.eta(&job).emails_per_minute;
+            running.emails_per_minute += rate;
+            if running.series.len() < MAX_JOBS {
+                running.series.push((job, rate));
+            }
+        }
+    }
 }
 
 type Written = Result<(), std::fmt::Error>;
@@ -190,8 +193,8 @@ fn work(to: &mut DescriptorEncoder<'_>, vitals: &Vitals) -> Written {
 impl Figures {
     /// How the jobs of the store stand.
     fn jobs(&self, to: &mut DescriptorEncoder<'_>) -> Written {
-        let jobs = self.jobs.iter().map(|(status, count)| (status.as_str(), *count as f64));
-        gauges(to, ("mailscan_jobs", "Jobs that are not settled", "status"), jobs)?;
+        let jobs = JobStatus::ALL.map(|status| (status.as_str(), self.jobs.of(status) as f64));
+        gauges(to, ("mailscan_jobs", "Jobs of the store", "status"), jobs)?;
         let Depth { pending, delayed, leased, done, blocked, failed, quarantined, .. } = self.depth;
         let tasks = [
             ("pending", pending),
@@ -211,7 +214,7 @@ impl Figures {
             self.emails_per_minute,
         )?;
         let each = |value: fn(&(JobState, f64)) -> f64| {
-            self.running.iter().map(move |entry| (entry.0.id.to_string(), ConstGauge::new(value(entry))))
+            self.series.iter().map(move |entry| (entry.0.id.to_string(), ConstGauge::new(value(entry))))
         };
         let collected = ("mailscan_job_collected", "Addresses stored for a running job", "job");
         family(to, collected, each(|(job, _)| job.collected as f64))?;

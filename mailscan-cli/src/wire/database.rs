@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use mailscan_core::address::Address;
 use mailscan_core::backend::postgres::Postgres;
 use mailscan_core::backend::sqlite::{Sqlite, WorkerLock};
-use mailscan_core::job::{Job, JobId, JobState, JobStatus, NewJob, Outline};
+use mailscan_core::job::{Job, JobCounts, JobId, JobState, JobStatus, NewJob, Outline};
 use mailscan_core::lease::{Claimed, Lease, NodeId, Settle};
 use mailscan_core::queue::{ClaimRequest, Depth, Pushed, Queue, Renewed, Retried, Settled, Swept, TaskState};
 use mailscan_core::store::{
@@ -79,7 +79,7 @@ impl Queue for Database {
         renew(leases: &[Lease], lease_for: Duration) -> Result<Vec<Renewed>>;
         settle(batch: &[Settle]) -> Result<Vec<Settled>>;
         sweep(limit: NonZeroUsize) -> Result<Swept>;
-        depth(job: JobId) -> Result<Depth>;
+        depths(jobs: &[JobId]) -> Result<Vec<Depth>>;
         retry(job: JobId, tasks: &[TaskId]) -> Result<Vec<Retried>>;
         states(job: JobId, tasks: &[TaskId]) -> Result<Vec<Option<TaskState>>>;
         purge_tasks(job: JobId, limit: NonZeroUsize) -> Result<bool>;
@@ -93,6 +93,7 @@ impl Store for Database {
         create_job(job: &NewJob) -> Result<Created>;
         job(id: JobId) -> Result<Option<Job>>;
         jobs(query: &JobQuery) -> Result<Vec<JobState>>;
+        job_counts() -> Result<JobCounts>;
         job_states(ids: &[JobId]) -> Result<Vec<Option<JobState>>>;
         outlines(ids: &[JobId]) -> Result<Vec<Option<Outline>>>;
         transition(id: JobId, from: &[JobStatus], to: JobStatus, reason: Option<&str>) -> Result<Transition>;

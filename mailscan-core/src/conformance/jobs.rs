@@ -157,6 +157,22 @@ pub async fn states_are_those_of_the_jobs<H: Harness>(harness: &H) {
     assert_eq!(found.into_iter().flatten().collect::<Vec<_>>(), expected);
 }
 
+/// Jobs are counted by state, and one that is deleted is not.
+pub async fn jobs_are_counted_by_state<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let counts = async || {
+        let counts = store.job_counts().await.unwrap();
+        JobStatus::ALL.map(|status| counts.of(status))
+    };
+    assert_eq!(counts().await, [0; 6]);
+    let all = four(&store).await;
+    go(&store, all[2], &[JobStatus::Queued], JobStatus::Running).await;
+    go(&store, all[3], &[JobStatus::Queued], JobStatus::Cancelled).await;
+    assert_eq!(counts().await, [1, 1, 1, 0, 0, 1]);
+    store.delete_job(all[3]).await.unwrap();
+    assert_eq!(counts().await, [1, 1, 1, 0, 0, 0]);
+}
+
 /// States and outlines are answered in the order asked for, of unknown jobs none, and twice where asked twice.
 pub async fn states_and_outlines_come_as_asked_for<H: Harness>(harness: &H) {
     let store = store(harness).await;

@@ -22,6 +22,7 @@ macro_rules! conformance_tests {
                 done_tasks_count_against_the_limit
                 empty_batches_have_empty_answers
                 depth_without_tasks_is_zero
+                depths_come_as_asked_for
                 depth_counts_every_state
                 depth_counts_suspects_as_pending
                 a_push_wakes_who_waits
@@ -86,6 +87,7 @@ macro_rules! conformance_tests {
                 jobs_are_listed_by_id_and_state
                 jobs_are_listed_from_the_newest
                 states_are_those_of_the_jobs
+                jobs_are_counted_by_state
                 states_and_outlines_come_as_asked_for
                 an_outline_has_the_first_sources
                 a_completed_job_can_go_on

@@ -3,7 +3,7 @@
 use futures::FutureExt;
 
 use super::*;
-use crate::class::LeftOut;
+use crate::class::{Class, LeftOut};
 use crate::queue::Depth;
 
 /// Pushed tasks can be claimed at once.
@@ -129,6 +129,23 @@ pub async fn depth_without_tasks_is_zero<H: Harness>(harness: &H) {
     let queue = queue(harness).await;
     push_new(&queue, &[page("a.org", 1)]).await;
     assert_eq!(queue.depth(JobId(77)).await.unwrap(), Depth::default());
+}
+
+/// Depths come in the order asked for, a job without tasks and one asked for twice included.
+pub async fn depths_come_as_asked_for<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    let of = |job, n| NewTask { job: JobId(job), ..page("a.org", n) };
+    push_new(&queue, &[of(1, 1), of(3, 1), of(3, 2), of(9, 1)]).await;
+    let claimed = take_one(&queue).await;
+    let mut left_out = LeftOut::NONE;
+    left_out.add(Class::Placeholder, 5);
+    queue.settle(&[Settle { left_out, ..Settle::new(claimed.lease, Verdict::Done) }]).await.unwrap();
+    let depths = queue.depths(&[JobId(3), JobId(77), JobId(1), JobId(3)]).await.unwrap();
+    let seen: Vec<_> = depths.iter().map(|depth| (depth.pending, depth.done)).collect();
+    assert_eq!(seen, [(2, 0), (0, 0), (0, 1), (2, 0)]);
+    let left_out = |depth: &Depth| depth.left_out.iter().map(|(_, mentions)| mentions).sum::<u64>();
+    assert_eq!(depths.iter().map(left_out).collect::<Vec<_>>(), [0, 0, 5, 0]);
+    assert!(queue.depths(&[]).await.unwrap().is_empty());
 }
 
 /// The depth counts each task in the state it is in.

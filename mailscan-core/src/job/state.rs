@@ -31,6 +31,22 @@ pub struct JobState {
     pub finished_at: Option<Timestamp>,
 }
 
+/// How many jobs are in which state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JobCounts([u64; JobStatus::ALL.len()]);
+
+impl JobCounts {
+    /// How many jobs are in this state.
+    pub const fn of(&self, status: JobStatus) -> u64 {
+        self.0[status as usize]
+    }
+
+    /// Counts so many more jobs in this state.
+    pub const fn add(&mut self, status: JobStatus, jobs: u64) {
+        self.0[status as usize] += jobs;
+    }
+}
+
 /// What lists show of a specification, which may have any number of sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outline {

@@ -96,8 +96,8 @@ impl Queue for Flaky {
         self.call(self.inner.sweep(limit)).await
     }
 
-    async fn depth(&self, job: JobId) -> Result<Depth> {
-        self.inner.depth(job).await
+    async fn depths(&self, jobs: &[JobId]) -> Result<Vec<Depth>> {
+        self.inner.depths(jobs).await
     }
 
     async fn retry(&self, job: JobId, tasks: &[TaskId]) -> Result<Vec<Retried>> {

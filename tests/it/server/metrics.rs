@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use mailscan_core::job::JobStatus;
+use mailscan_core::queue::Queue;
+use mailscan_core::task::{NewTask, Work};
 use mailscan_http::ServeOptions;
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -63,14 +65,25 @@ async fn a_store_that_does_not_answer_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn series_do_not_grow_with_the_jobs() {
+async fn all_jobs_count_however_many_there_are_and_their_series_do_not_grow() {
     let server = start(ServeOptions::default()).await;
-    for target in 1..=100 {
-        job(&server.store, target, JobStatus::Running).await;
+    let (paused, running) = (1_100, 1_020);
+    // Behind old ones that nobody works on.
+    for (jobs, status) in [(paused, JobStatus::Paused), (running, JobStatus::Running), (7, JobStatus::Completed)] {
+        for target in 1..=jobs {
+            let id = job(&server.store, target, status).await;
+            let task = |n| NewTask { job: id, work: Work::Path { path: format!("{n}") }, depth: 0, limit: None };
+            server.store.push(&[task(1), task(2)]).await.unwrap();
+        }
     }
     let series = series(&get(server.address, "/metrics").await.body);
-    assert_eq!(series["mailscan_jobs{status=\"running\"}"], 100.0);
-    assert_eq!(series.keys().filter(|name| name.starts_with("mailscan_job_target")).count(), 32);
+    let jobs = ["queued", "running", "paused", "completed"]
+        .map(|status| series[&format!("mailscan_jobs{{status=\"{status}\"}}")]);
+    assert_eq!(jobs, [0.0, running as f64, paused as f64, 7.0]);
+    assert_eq!(series["mailscan_queue_tasks{state=\"pending\"}"], 2.0 * running as f64);
+    let own: Vec<_> = series.keys().filter(|name| name.starts_with("mailscan_job_target")).collect();
+    let first = format!("mailscan_job_target{{job=\"{}\"}}", paused + 1);
+    assert!(own.len() == 32 && own.contains(&&first), "{own:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -433,10 +433,10 @@ impl Queue for MemoryQueue {
         Ok(self.lock().purge(job, limit.get()))
     }
 
-    async fn depth(&self, job: JobId) -> Result<Depth> {
+    async fn depths(&self, jobs: &[JobId]) -> Result<Vec<Depth>> {
         let all = self.lock();
-        let job = all.jobs.get(&job);
-        Ok(job.map(|job| State::depth(&job.counts, job.left_out)).unwrap_or_default())
+        let depth = |job: &JobId| all.jobs.get(job).map(|job| State::depth(&job.counts, job.left_out));
+        Ok(jobs.iter().map(|job| depth(job).unwrap_or_default()).collect())
     }
 
     async fn lists(&self, job: JobId) -> Result<Vec<ListPosition>> {

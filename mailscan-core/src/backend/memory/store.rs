@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::address::Address;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{Job, JobId, JobState, JobStatus, NewJob, Outline};
+use crate::job::{Job, JobCounts, JobId, JobState, JobStatus, NewJob, Outline};
 use crate::lease::{Lease, NodeId};
 use crate::store::{
     Created, Deletion, ErrorGroup, ErrorQuery, ErrorSample, ErrorSelection, GroupKey, GroupQuery, Inserted, JobQuery,
@@ -161,6 +161,12 @@ impl Store for MemoryStore {
         }
         let later = state.jobs.range(query.after.saturating_add(1)..).map(|(_, rows)| &rows.job);
         Ok(later.filter(wanted).take(query.limit).map(Job::state).collect())
+    }
+
+    async fn job_counts(&self) -> Result<JobCounts> {
+        let mut counts = JobCounts::default();
+        self.lock().jobs.values().for_each(|rows| counts.add(rows.job.status, 1));
+        Ok(counts)
     }
 
     async fn job_states(&self, ids: &[JobId]) -> Result<Vec<Option<JobState>>> {

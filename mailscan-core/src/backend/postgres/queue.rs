@@ -21,22 +21,23 @@ use crate::lease::{Claimed, Lease, Settle};
 use crate::queue::{ClaimRequest, Depth, Pushed, Queue, Renewed, Retried, Settled, Swept, TaskState};
 use crate::task::{ListPosition, NewTask, TaskId, Work};
 
-/// The depth of a job, from the rows of counts and of mentions. A class that only a newer version knows has no place.
-fn depth(answers: &[Vec<tokio_postgres::Row>]) -> Result<Depth, Failure> {
-    let mut rows = answers.iter();
-    let mut counts = [0; State::COUNT];
-    if let Some(row) = rows.next().and_then(|rows| rows.first()) {
-        for (column, count) in counts.iter_mut().enumerate() {
+/// The depths of these jobs, from the rows of counts and of mentions. A class that only a newer version knows has no place.
+fn depths(jobs: &[JobId], answers: &[Vec<tokio_postgres::Row>]) -> Result<Vec<Depth>, Failure> {
+    let mut answers = answers.iter();
+    let mut found: HashMap<u64, ([u64; State::COUNT], LeftOut)> = HashMap::new();
+    for row in answers.next().into_iter().flatten() {
+        let (counts, _) = found.entry(uint(row, 0)?).or_default();
+        for (column, count) in (1..).zip(counts) {
             *count = uint(row, column)?;
         }
     }
-    let mut left_out = LeftOut::NONE;
-    for row in rows.flatten() {
-        if let Some(class) = Class::parse(row.try_get(0)?) {
-            left_out.add(class, uint(row, 1)?);
+    for row in answers.flatten() {
+        if let Some(class) = Class::parse(row.try_get(1)?) {
+            found.entry(uint(row, 0)?).or_default().1.add(class, uint(row, 2)?);
         }
     }
-    Ok(State::depth(&counts, left_out))
+    let depth = |job: &JobId| found.get(&job.0).map(|(counts, left_out)| State::depth(counts, *left_out));
+    Ok(jobs.iter().map(|job| depth(job).unwrap_or_default()).collect())
 }
 
 fn swept(rows: &[tokio_postgres::Row]) -> Result<Swept, Failure> {
@@ -128,10 +129,11 @@ impl Queue for Postgres {
         Ok(swept)
     }
 
-    async fn depth(&self, job: JobId) -> Result<Depth> {
-        let statements = [sql!("count_get"), sql!("left_out_get")].map(|sql| Statement::new(sql).int(int(job.0)));
-        let answers = self.run("depth", Flight(statements.into())).await?;
-        self.made("depth", depth(&answers))
+    async fn depths(&self, jobs: &[JobId]) -> Result<Vec<Depth>> {
+        let ids = || jobs.iter().map(|job| int(job.0)).collect();
+        let statements = [sql!("count_list"), sql!("left_out_list")].map(|sql| Statement::new(sql).ints(ids()));
+        let answers = self.run("depths", Flight(statements.into())).await?;
+        self.made("depths", depths(jobs, &answers))
     }
 
     async fn retry(&self, job: JobId, tasks: &[TaskId]) -> Result<Vec<Retried>> {

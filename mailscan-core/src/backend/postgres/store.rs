@@ -17,7 +17,7 @@ use crate::backend::spec;
 use crate::class::Classes;
 use crate::error::{ErrorKind, Result};
 use crate::extract::Form;
-use crate::job::{Job, JobId, JobState, JobStatus, NewJob, Outline};
+use crate::job::{Job, JobCounts, JobId, JobState, JobStatus, NewJob, Outline};
 use crate::lease::{Lease, NodeId};
 use crate::store::{
     Created, Deletion, ErrorClass, ErrorGroup, ErrorQuery, ErrorSelection, GroupQuery, Inserted, JobQuery,
@@ -266,6 +266,14 @@ impl Store for Postgres {
         };
         let list = Statement::new(sql).int(bound).names(statuses).int(limit(query.limit));
         self.list("jobs", list, job_state).await
+    }
+
+    async fn job_counts(&self) -> Result<JobCounts> {
+        let row = |row: &Row| Ok((named(row, 0, "job state", JobStatus::parse)?, uint(row, 1)?));
+        let mut counts = JobCounts::default();
+        let rows = self.list("job counts", Statement::new(sql!("job_counts")), row).await?;
+        rows.into_iter().for_each(|(status, jobs)| counts.add(status, jobs));
+        Ok(counts)
     }
 
     async fn job_states(&self, ids: &[JobId]) -> Result<Vec<Option<JobState>>> {

@@ -18,6 +18,7 @@ use super::runs::{self, Rows};
 use super::writer::Session;
 use super::{Sqlite, claim, push};
 use crate::backend::ready::{State, due_at};
+use crate::backend::spec;
 use crate::class::{Class, LeftOut};
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -72,17 +73,28 @@ pub(super) fn total(connection: &Connection, job: JobId) -> Result<Option<u64>, 
     Ok(if closed { None } else { Some(counts(connection, job)?.iter().sum()) })
 }
 
-/// The mentions that a job left out. A class that only a newer version knows has no place in them.
-fn left_out(connection: &Connection, job: JobId) -> Result<LeftOut, Failure> {
-    let mut get = connection.prepare_cached(sql!("left_out_get"))?;
-    let mut rows = get.query([int(job.0)])?;
-    let mut counts = LeftOut::NONE;
+/// How many tasks of each of these jobs are in which state, and which mentions they left out. A class that only a newer
+/// version knows has no place.
+fn depths(connection: &Connection, jobs: &[JobId]) -> Result<Vec<Depth>, Failure> {
+    let ids = spec::json(&jobs.iter().map(|job| int(job.0)).collect::<Vec<_>>())?;
+    let mut found: HashMap<u64, ([u64; State::COUNT], LeftOut)> = HashMap::new();
+    let mut get = connection.prepare_cached(sql!("count_list"))?;
+    let mut rows = get.query([&ids])?;
     while let Some(row) = rows.next()? {
-        if let Some(class) = Class::parse(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?) {
-            counts.add(class, uint(row, 1)?);
+        let (counts, _) = found.entry(uint(row, 0)?).or_default();
+        for (column, count) in (1..).zip(counts) {
+            *count = uint(row, column)?;
         }
     }
-    Ok(counts)
+    let mut get = connection.prepare_cached(sql!("left_out_list"))?;
+    let mut rows = get.query([&ids])?;
+    while let Some(row) = rows.next()? {
+        if let Some(class) = Class::parse(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?) {
+            found.entry(uint(row, 0)?).or_default().1.add(class, uint(row, 2)?);
+        }
+    }
+    let depth = |job: &JobId| found.get(&job.0).map(|(counts, left_out)| State::depth(counts, *left_out));
+    Ok(jobs.iter().map(|job| depth(job).unwrap_or_default()).collect())
 }
 
 fn renew(session: &mut Session<'_>, leases: &[Lease], end: u64) -> Result<Vec<Renewed>, Failure> {
@@ -322,9 +334,9 @@ impl Queue for Sqlite {
         self.write("purge tasks", move |session| purge_tasks(session, job, limit.get())).await
     }
 
-    async fn depth(&self, job: JobId) -> Result<Depth> {
-        self.read("depth", move |connection| Ok(State::depth(&counts(connection, job)?, left_out(connection, job)?)))
-            .await
+    async fn depths(&self, jobs: &[JobId]) -> Result<Vec<Depth>> {
+        let jobs = jobs.to_vec();
+        self.read("depths", move |connection| depths(connection, &jobs)).await
     }
 
     async fn lists(&self, job: JobId) -> Result<Vec<ListPosition>> {

@@ -18,7 +18,7 @@ use crate::class::Classes;
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, Result};
 use crate::extract::Form;
-use crate::job::{Job, JobId, JobState, JobStatus, NewJob, Outline};
+use crate::job::{Job, JobCounts, JobId, JobState, JobStatus, NewJob, Outline};
 use crate::lease::{Lease, NodeId};
 use crate::store::{
     Created, Deletion, ErrorClass, ErrorGroup, ErrorQuery, ErrorSelection, GroupQuery, Inserted, JobQuery,
@@ -287,6 +287,18 @@ impl Store for Sqlite {
     async fn jobs(&self, query: &JobQuery) -> Result<Vec<JobState>> {
         let query = query.clone();
         self.read("jobs", move |connection| jobs(connection, &query)).await
+    }
+
+    async fn job_counts(&self) -> Result<JobCounts> {
+        self.read("job counts", move |connection| {
+            let row = |row: &Row<'_>| Ok((named(row, 0, "job state", JobStatus::parse)?, uint(row, 1)?));
+            let mut counts = JobCounts::default();
+            list(connection, sql!("job_counts"), [], row)?
+                .into_iter()
+                .for_each(|(status, jobs)| counts.add(status, jobs));
+            Ok(counts)
+        })
+        .await
     }
 
     async fn job_states(&self, ids: &[JobId]) -> Result<Vec<Option<JobState>>> {

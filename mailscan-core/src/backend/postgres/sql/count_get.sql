@@ -1,5 +1,0 @@
--- How many tasks of a job are in which state.
-SELECT coalesce(sum(pending), 0)::bigint, coalesce(sum(suspect), 0)::bigint, coalesce(sum(delayed), 0)::bigint,
-    coalesce(sum(leased), 0)::bigint, coalesce(sum(done), 0)::bigint, coalesce(sum(blocked), 0)::bigint,
-    coalesce(sum(failed), 0)::bigint, coalesce(sum(quarantined), 0)::bigint
-FROM mailscan.task_count WHERE job = $1

@@ -1,0 +1,2 @@
+-- How many jobs are in which state.
+SELECT status, count(*) FROM mailscan.job GROUP BY status
