@@ -22,7 +22,7 @@ use super::{EngineOptions, Watermarks};
 use crate::job::{JobId, JobStatus};
 use crate::lease::{Lease, Settle, Verdict};
 use crate::pipeline::{Committed, Pipeline, TaskOutcome};
-use crate::queue::Pushed;
+use crate::queue::{Pushed, Settled};
 use crate::store::{Inserted, Sighting, Store};
 use crate::task::{NewTask, Work};
 
@@ -56,8 +56,17 @@ pub(super) fn channel(options: &EngineOptions) -> (mpsc::Sender<Finished>, mpsc:
 
 /// A batch on its way to the store: its outcomes, and what each of them belongs to.
 struct Batch {
-    runs: Vec<(Arc<JobRun>, Option<OwnedSemaphorePermit>)>,
+    parts: Vec<Part>,
     outcomes: Arc<[TaskOutcome]>,
+}
+
+/// What is kept of an outcome beside what is written.
+struct Part {
+    run: Arc<JobRun>,
+    /// The addresses that were extracted, those included that need not be written.
+    mentions: u64,
+    /// Given back when the batch is accounted for.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// Writes until every worker is gone, then says that all is committed.
@@ -121,18 +130,10 @@ async fn write<P: Pipeline>(
     mut batch: Vec<Finished>,
     before: Option<(Batch, Committed)>,
 ) -> Option<(Batch, Committed)> {
-    for finished in &batch {
-        let mentions = finished.outcome.sightings.len() as u64;
-        finished.run.mentions.fetch_add(mentions, Ordering::Relaxed);
-        shared.counters.mentions.fetch_add(mentions, Ordering::Relaxed);
-        if let Some(error) = &finished.outcome.error {
-            finished.run.errors.fetch_add(1, Ordering::Relaxed);
-            shared.counters.error(error.class);
-        }
-    }
+    let mentions: Vec<_> = batch.iter().map(|finished| finished.outcome.sightings.len() as u64).collect();
     drop_known(shared, &mut batch).await?;
-    let (runs, outcomes): (Vec<_>, Vec<_>) =
-        batch.into_iter().map(|finished| ((finished.run, finished.room), *finished.outcome)).unzip();
+    let part = |(Finished { run, outcome, room }, mentions)| (Part { run, mentions, _room: room }, *outcome);
+    let (parts, outcomes): (Vec<_>, Vec<_>) = batch.into_iter().zip(mentions).map(part).unzip();
     let outcomes: Arc<[TaskOutcome]> = outcomes.into();
     let began = Instant::now();
     let commit = shared.persist(|| shared.pipeline.commit(outcomes.clone()));
@@ -140,14 +141,14 @@ async fn write<P: Pipeline>(
     let (committed, ()) = tokio::join!(biased; commit, settle_accounts(shared, before));
     let committed = committed?;
     shared.counters.commits.observe(began.elapsed());
-    Some((Batch { runs, outcomes }, committed))
+    Some((Batch { parts, outcomes }, committed))
 }
 
 /// Accounts for a batch that was written, if there is one, and makes room in the filters.
 async fn settle_accounts<P: Pipeline>(shared: &Shared<P>, written: Option<(Batch, Committed)>) {
     let Some((batch, committed)) = written else { return };
     account(shared, &batch, &committed);
-    let jobs: BTreeMap<JobId, &Arc<JobRun>> = batch.runs.iter().map(|(run, _)| (run.id(), run)).collect();
+    let jobs: BTreeMap<JobId, &Arc<JobRun>> = batch.parts.iter().map(|part| (part.run.id(), &part.run)).collect();
     for run in jobs.into_values().filter(|run| run.filter().is_full()) {
         // No address is missed: a batch that is being written meanwhile is accounted for afterwards. Given up only at the
         // end of the engine, when the filter is of no use any more.
@@ -199,10 +200,10 @@ fn fingerprint(sighting: &Sighting) -> u64 {
 
 /// Notes what a written batch means for its jobs and leases.
 fn account<P: Pipeline>(shared: &Shared<P>, batch: &Batch, committed: &Committed) {
-    let Batch { runs, outcomes } = batch;
+    let Batch { parts, outcomes } = batch;
     let (mut inserted, mut pushed) = (committed.inserted.iter(), committed.pushed.iter());
     let mut counts: BTreeMap<JobId, (&Arc<JobRun>, u64, u64)> = BTreeMap::new();
-    for ((run, _), outcome) in runs.iter().zip(outcomes.iter()) {
+    for (Part { run, .. }, outcome) in parts.iter().zip(outcomes.iter()) {
         let (mut new, mut known, mut over) = (0, 0, false);
         let remember_new = run.remember_new.load(Ordering::Relaxed);
         {
@@ -237,9 +238,7 @@ fn account<P: Pipeline>(shared: &Shared<P>, batch: &Batch, committed: &Committed
             run.remember_new.store(again * REPEATS >= new + again, Ordering::Relaxed);
         }
     }
-    for settle in outcomes.iter().filter_map(|outcome| outcome.settle.as_ref()) {
-        shared.counters.settled(&settle.verdict);
-    }
+    count(shared, batch, committed);
     let settled: Vec<Lease> = outcomes.iter().filter_map(|outcome| Some(outcome.settle.as_ref()?.lease)).collect();
     let jobs: std::collections::BTreeSet<JobId> = settled.iter().map(|lease| lease.job).collect();
     shared.leases.remove(settled);
@@ -247,6 +246,27 @@ fn account<P: Pipeline>(shared: &Shared<P>, batch: &Batch, committed: &Committed
         shared.wake_supervisor.notify_one();
     }
     shared.wake_dispatcher.notify_one();
+}
+
+/// Counts what was done. What comes with a lost lease was not: whoever has the task now brings its mentions again. Its
+/// error is recorded all the same.
+fn count<P: Pipeline>(shared: &Shared<P>, batch: &Batch, committed: &Committed) {
+    let mut settled = committed.settled.iter();
+    for (Part { run, mentions, .. }, outcome) in batch.parts.iter().zip(batch.outcomes.iter()) {
+        if let Some(error) = &outcome.error {
+            run.errors.fetch_add(1, Ordering::Relaxed);
+            shared.counters.error(error.class);
+        }
+        if let Some(settle) = &outcome.settle {
+            // Repeated is what an answer that was lost makes of an applied one.
+            if settled.next() == Some(&Settled::Lost) {
+                continue;
+            }
+            shared.counters.settled(&settle.verdict);
+        }
+        run.mentions.fetch_add(*mentions, Ordering::Relaxed);
+        shared.counters.mentions.fetch_add(*mentions, Ordering::Relaxed);
+    }
 }
 
 /// Notes what became of the tasks that one outcome discovered.

@@ -9,12 +9,12 @@ use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
 use mailscan_core::class::Classes;
 use mailscan_core::engine::{Engine, EngineOptions};
 use mailscan_core::extract::Form;
-use mailscan_core::fetch::{FetchContext, FetchError, Fetched, Fetcher};
+use mailscan_core::fetch::{FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher};
 use mailscan_core::job::{JobId, JobStatus};
 use mailscan_core::lease::{Claimed, Lease, Settle};
 use mailscan_core::pipeline::{Backends, Pipeline};
 use mailscan_core::queue::{ClaimRequest, Pushed, Queue, QueueLimits, Renewed, Retried, Settled, Swept, TaskState};
-use mailscan_core::store::{Sighting, Store};
+use mailscan_core::store::{ErrorQuery, ErrorSelection, Sighting, Store};
 use mailscan_core::task::{Depth, ListPosition, NewTask, Task, TaskId};
 use mailscan_core::{Address, Error, ErrorKind, Result};
 use tokio::time::Instant;
@@ -31,6 +31,8 @@ struct Flaky {
     settles_fail: AtomicBool,
     /// How long a settlement takes: the time in which a batch is stored and not accounted for.
     settles_in: Duration,
+    /// How many settlements take so long; the others take no time.
+    slow_settles: AtomicU64,
     /// How long a claim takes.
     claims_in: Duration,
     /// When each claim began and ended.
@@ -46,6 +48,7 @@ impl Flaky {
             renews_fail: AtomicBool::new(false),
             settles_fail: AtomicBool::new(false),
             settles_in: Duration::ZERO,
+            slow_settles: AtomicU64::new(u64::MAX),
             claims_in: Duration::ZERO,
             claims: Mutex::default(),
         }
@@ -85,7 +88,10 @@ impl Queue for Flaky {
     }
 
     async fn settle(&self, batch: &[Settle]) -> Result<Vec<Settled>> {
-        tokio::time::sleep(self.settles_in).await;
+        let left = |left: u64| left.checked_sub(1);
+        if self.slow_settles.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok() {
+            tokio::time::sleep(self.settles_in).await;
+        }
         if self.settles_fail.load(Ordering::Relaxed) {
             return Err(Error::new(ErrorKind::Unavailable, "test", "the disk is full"));
         }
@@ -172,6 +178,30 @@ async fn a_look_at_the_store_between_store_and_settle_counts_nothing_twice() {
     let last = engine.finished(job).await.unwrap();
     assert_eq!((last.status, last.collected), (JobStatus::Completed, 2_001));
     assert_eq!(stored(&*pipeline, job).await, expected(200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_delivered_again_counts_once() {
+    let fetcher = Script::new(Duration::from_millis(5), |task| match number(task) {
+        0 => Err(FetchError::new(FetchErrorClass::Permanent, "http-404", "not there")),
+        _ => Ok(text(task, addresses_of(number(task)).join(" "))),
+    });
+    // The first batch is stored, and before it is settled all its leases have run out and its tasks are taken back.
+    let slow = Duration::from_secs(100);
+    let queue = Flaky { settles_in: slow, slow_settles: AtomicU64::new(1), ..Flaky::new(false) };
+    queue.renews_fail.store(true, Ordering::Relaxed);
+    let pipeline = Arc::new(Backends { queue, store: MemoryStore::new(), fetcher });
+    let job = create(&*pipeline, "k", pages_job(21, 10_000)).await;
+    let engine = Engine::start(pipeline.clone(), only(job));
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!((last.status, last.depth.done, last.depth.failed), (JobStatus::Completed, 20, 1));
+    let of = ErrorSelection { job: Some(job), ..ErrorSelection::default() };
+    let recorded = pipeline.store.errors(&ErrorQuery { limit: 99, of, ..ErrorQuery::default() }).await.unwrap().len();
+    assert_eq!(recorded, 2, "every task was delivered twice");
+    let vitals = engine.monitor().vitals().unwrap();
+    assert_eq!((vitals.tasks.done, vitals.tasks.failed, vitals.mentions), (20, 1, 20 * 11));
+    assert_eq!((last.mentions, last.errors), (20 * 11, 2));
+    assert_eq!(vitals.errors.iter().sum::<u64>(), 2, "as many as are recorded");
 }
 
 #[tokio::test(start_paused = true)]
