@@ -86,8 +86,10 @@ pub struct EngineOptions {
     pub queue_limits: QueueLimits,
     /// How long a lease holds.
     pub lease_for: Duration,
-    /// How often leases are renewed and workers reported. A third of `lease_for` or less.
+    /// How often leases are renewed. A third of `lease_for` or less.
     pub heartbeat: Duration,
+    /// How often the store hears what the workers do, whatever their leases; it hears at once when work begins or ends.
+    pub report_every: Duration,
     /// How long before its end a lease is no longer trusted, so that work stops before others may begin it.
     pub lease_margin: Duration,
     /// How often expired leases are looked for.
@@ -126,6 +128,7 @@ impl Default for EngineOptions {
             queue_limits: QueueLimits::default(),
             lease_for: Duration::from_secs(90),
             heartbeat: Duration::from_secs(30),
+            report_every: Duration::from_secs(3),
             lease_margin: Duration::from_secs(10),
             sweep_every: Duration::from_secs(5),
             poll_every: Duration::from_millis(250),

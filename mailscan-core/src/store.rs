@@ -224,7 +224,7 @@ pub trait Store: Debug + Send + Sync + 'static {
 /// The note of an error whose task was done by a later try.
 pub const RECOVERED: &str = "a later try succeeded";
 
-/// A process that was not heard of for three heartbeats is no longer believed to work on anything.
+/// A process that was not heard of for so long is no longer believed to work on anything: its leases have run out.
 const HEARD_LATELY: Duration = Duration::from_secs(90);
 
 /// A process that was silent for longer is forgotten. Long after it counts as stale, so that people see that it was there.
@@ -339,7 +339,7 @@ pub struct Matches {
     pub next_after: Option<u64>,
 }
 
-/// What a process says of itself with every heartbeat, once for all its workers.
+/// What a process says of itself every few seconds, once for all its workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeBeat {
     /// The process.

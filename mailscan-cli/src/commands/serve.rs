@@ -5,7 +5,6 @@ mod reload;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mailscan_core::engine::{Engine, EngineOptions, JobFilter};
 use mailscan_core::job::JobOptions;
@@ -22,9 +21,6 @@ use crate::signals::{Reloads, Signals};
 use crate::{args, config, files, telemetry, wire};
 use reload::Files;
 
-/// What workers do is shown to people, who want it as fresh as everything else.
-const HEARTBEAT: Duration = Duration::from_secs(3);
-
 pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
     // Before anybody can think that it serves.
     let reloads = Reloads::listen()?;
@@ -35,7 +31,7 @@ pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
     let server = ServeOptions { roots: roots(&typed.root)?, pace: fetching.pace, join_span: telemetry::JOIN, ..server };
     let options = config::engine(&fetching.pace, &typed.machine, JobFilter::All, files.fetches);
     let list = SuppressionList::load(&typed.suppressed)?;
-    let options = EngineOptions { heartbeat: HEARTBEAT, suppression: list.entries.clone(), ..options };
+    let options = EngineOptions { suppression: list.entries.clone(), ..options };
     let database = wire::create(&typed.database.db).await?;
     // Whoever holds the lock is the only one that works on this database; the lock ends with this process.
     let _lock = database.try_lock_workers().await?;

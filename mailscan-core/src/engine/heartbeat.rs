@@ -1,7 +1,8 @@
 //! The heartbeat: keeps the leases of this process alive, and stops work that may no longer be its own.
 //!
-//! Once per heartbeat and process, all leases are renewed in one batch and the store hears what the workers do. When
-//! that fails for so long that a lease may have run out elsewhere, the work on it is stopped here first.
+//! Once per heartbeat and process, all leases are renewed in one batch. When that fails for so long that a lease may have
+//! run out elsewhere, the work on it is stopped here first. What the workers do is for people, so the store hears it far
+//! more often than leases need to be renewed.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,8 +23,8 @@ const RENEW_BATCH: usize = 10_000;
 const TRUST_CHECK: Duration = Duration::from_secs(1);
 /// The wait before a failed renewal is tried again.
 const RENEW_RETRY: Duration = Duration::from_secs(1);
-/// How long after a change the bounds of jobs are told; changes come in rows.
-const SOON: Duration = Duration::from_secs(1);
+/// How far apart reports are at least: changes come in rows.
+const APART: Duration = Duration::from_secs(1);
 
 /// Beats until everything is committed, then takes the process off the list.
 pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
@@ -93,23 +94,29 @@ fn bound_of(run: &JobRun) -> JobBound {
 
 async fn report_workers<P: Pipeline>(shared: &Shared<P>) {
     let host = crate::resources::host_name();
-    let mut ticks = tokio::time::interval(shared.options.heartbeat);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let every = shared.options.report_every;
+    let apart = APART.min(every);
     loop {
+        report(shared, &host).await;
+        tokio::time::sleep(apart).await;
+        // What people see is to be true now, not some seconds ago.
         tokio::select! {
-            _ = ticks.tick() => {}
-            // What people see of the bounds is to be true now, not half a minute ago.
-            () = shared.bounds_changed.notified() => tokio::time::sleep(SOON).await,
+            () = tokio::time::sleep(every.saturating_sub(apart)) => {}
+            () = shared.work_changed.notified() => {}
+            () = shared.bounds_changed.notified() => {}
         }
-        let beat = NodeBeat {
-            node: shared.options.node.clone(),
-            host: host.clone(),
-            pid: std::process::id(),
-            workers: shared.workers.states(),
-            bounds: shared.runs().iter().map(|run| bound_of(run)).collect(),
-        };
-        if let Err(error) = shared.pipeline.store().beat(&beat).await {
-            tracing::warn!(%error, "the heartbeat did not reach the store");
-        }
+    }
+}
+
+async fn report<P: Pipeline>(shared: &Shared<P>, host: &str) {
+    let beat = NodeBeat {
+        node: shared.options.node.clone(),
+        host: host.to_owned(),
+        pid: std::process::id(),
+        workers: shared.workers.states(),
+        bounds: shared.runs().iter().map(|run| bound_of(run)).collect(),
+    };
+    if let Err(error) = shared.pipeline.store().beat(&beat).await {
+        tracing::warn!(%error, "what the workers do did not reach the store");
     }
 }

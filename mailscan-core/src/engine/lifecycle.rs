@@ -255,7 +255,7 @@ async fn close<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
         }
     }
     shared.remove_run(run.id());
-    // Nobody is to be shown at work on it until the next heartbeat.
+    // Nobody is to be shown at work on it until the next report.
     shared.bounds_changed.notify_one();
     shared.progress.publish(run.progress(None, true));
 }

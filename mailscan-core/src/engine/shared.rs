@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +37,10 @@ pub(super) struct Shared<P> {
     pub(super) counters: Counters,
     /// Fetches in flight, over all jobs.
     pub(super) running: AtomicUsize,
+    /// Fetches that workers are at.
+    at_work: AtomicUsize,
+    /// The first of them has begun, or the last has ended.
+    pub(super) work_changed: Notify,
     /// Room for sightings and discovered tasks between workers and committer: two batches.
     pub(super) room: Arc<Semaphore>,
     pub(super) wake_dispatcher: Notify,
@@ -81,6 +85,8 @@ impl<P: Pipeline> Shared<P> {
             throttle: Throttle::new(),
             counters: Counters::default(),
             running: AtomicUsize::new(0),
+            at_work: AtomicUsize::new(0),
+            work_changed: Notify::new(),
             wake_dispatcher: Notify::new(),
             wake_supervisor: Notify::new(),
             jobs_changed: Notify::new(),
@@ -118,6 +124,20 @@ impl<P: Pipeline> Shared<P> {
 
     pub(super) fn remove_run(&self, job: JobId) {
         locked(&self.runs).remove(&job);
+    }
+
+    /// A worker has begun a fetch, and says so of itself already.
+    pub(super) fn work_begins(&self) {
+        if self.at_work.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.work_changed.notify_one();
+        }
+    }
+
+    /// A worker has ended a fetch.
+    pub(super) fn work_ends(&self) {
+        if self.at_work.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.work_changed.notify_one();
+        }
     }
 
     /// How the places of this process are shared between the jobs at work, which come with their shares.

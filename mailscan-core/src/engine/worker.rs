@@ -139,6 +139,7 @@ impl<P: Pipeline> Worker<P> {
     async fn carry_out(&self, assigned: Box<Assigned>) {
         let task = Arc::new(assigned.claimed.task.clone());
         self.activity.begin(&task);
+        self.shared.work_begins();
         // A panic ends one delivery, not the worker.
         let worked = AssertUnwindSafe(self.work(&assigned)).catch_unwind().await;
         if worked.is_err() {
@@ -146,6 +147,7 @@ impl<P: Pipeline> Worker<P> {
             self.give_up(&assigned, Box::default(), LeftOut::NONE, &error).await;
         }
         self.activity.end();
+        self.shared.work_ends();
         self.shared.leases.finish(assigned.claimed.lease);
         assigned.run.end(assigned.lane);
         self.shared.running.fetch_sub(1, Ordering::Relaxed);

@@ -19,7 +19,7 @@ use crate::problem::Problem;
 use crate::shown::Shown;
 use crate::wire;
 
-/// After how many looks at the job those things are read again that change with the heartbeat only.
+/// After how many looks at the job those things are read again that processes report every few seconds.
 const SLOW: u32 = 4;
 
 /// The newest state of a job, as it is sent.
@@ -122,7 +122,7 @@ fn end(watches: &Watches, id: JobId, watch: &Watch, bytes: Bytes) {
     watch.send_replace(Some(State { bytes, last: true }));
 }
 
-/// One watcher's view of a job: what changes with the heartbeat only is read less often.
+/// One watcher's view of a job: what processes report every few seconds is read less often.
 struct Look<P> {
     source: Source<P>,
     id: JobId,

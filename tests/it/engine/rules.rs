@@ -41,6 +41,32 @@ async fn a_job_ends_with_everything_its_sources_hold() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_workers_do_is_told_at_once_and_every_few_seconds_whatever_the_lease() {
+    let script = Script::new(Duration::from_secs(20), |task| Ok(text(task, String::new())));
+    let pipeline = in_memory(script);
+    let engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    let in_flight = async || {
+        let nodes = pipeline.store().nodes().await.unwrap();
+        let node = nodes.first().unwrap();
+        (node.beat.workers.iter().map(|worker| worker.in_flight).sum::<u32>(), node.silent_for)
+    };
+    // Long after the report that all were idle, and long before the next.
+    tokio::time::sleep(Duration::from_millis(7_100)).await;
+    let job = create(&*pipeline, "k", pages_job(5, 10)).await;
+    engine.watch(job).wait_for(|progress| progress.in_flight == 5).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    assert_eq!(in_flight().await.0, 5, "the beginning");
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(1_700)).await;
+        let (in_flight, silent_for) = in_flight().await;
+        assert!(in_flight == 5 && silent_for <= Duration::from_secs(3), "{silent_for:?}");
+    }
+    assert_eq!(engine.finished(job).await.unwrap().depth.done, 5);
+    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    assert_eq!(in_flight().await.0, 0, "the end");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_target_is_reached_exactly_and_never_passed() {
     let pipeline = in_memory(pages());
     let job = create(&*pipeline, "k", pages_job(400, 1_234)).await;
