@@ -275,12 +275,12 @@ impl<P: Pipeline> Engine<P> {
             Err(error) if error.is_transient() => return Ok(None),
             Err(error) => return Err(error),
         };
-        let shown = self.watch(id).borrow().clone();
+        let shown = self.shared.progress.last(id).filter(|progress| progress.stopped);
         if matches!(job.status, JobStatus::Queued | JobStatus::Running) {
             // Another engine, or this one after a drain, goes on with it.
-            return Ok((shown.stopped && self.shared.drain.is_cancelled()).then_some(shown));
+            return Ok(shown.filter(|_| self.shared.drain.is_cancelled()));
         }
-        if shown.stopped && shown.status == job.status {
+        if let Some(shown) = shown.filter(|progress| progress.status == job.status) {
             return Ok(Some(shown));
         }
         let depth = self.shared.pipeline.queue().depth(id).await.unwrap_or_default();

@@ -24,6 +24,7 @@ const PAGE: usize = 10_000;
 
 /// Takes up the jobs that wait, and notices those that people have paused or cancelled.
 pub(super) async fn refresh<P: Pipeline>(shared: &Shared<P>) {
+    shared.forget_unwatched();
     if let Err(error) = try_refresh(shared).await {
         if error.is_transient() {
             tracing::warn!(%error, "the list of jobs could not be read");

@@ -126,6 +126,12 @@ impl<P: Pipeline> Shared<P> {
         locked(&self.runs).remove(&job);
     }
 
+    /// Forgets who watched jobs that are not worked on here.
+    pub(super) fn forget_unwatched(&self) {
+        let runs = locked(&self.runs);
+        self.progress.forget(|job| runs.contains_key(&job));
+    }
+
     /// A worker has begun a fetch, and says so of itself already.
     pub(super) fn work_begins(&self) {
         if self.at_work.fetch_add(1, Ordering::Relaxed) == 0 {
