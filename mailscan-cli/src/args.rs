@@ -1,5 +1,6 @@
 //! What can be typed. Nothing here is acted on; [`crate::config`] makes sense of it.
 
+mod limits;
 mod server;
 mod values;
 
@@ -12,8 +13,9 @@ use clap_complete::Shell;
 use mailscan_core::class::ClassFilter;
 use mailscan_core::store::ErrorClass;
 
+pub(crate) use limits::{Constants, Leases, Planning};
 pub(crate) use server::{Access, Encryption, Networks};
-pub(crate) use values::{classes, count, error_class, lease, page_url, seconds, share, size};
+pub(crate) use values::{classes, count, error_class, page_url, seconds, share, size, stale};
 
 /// Collects every e-mail address that a set of sources exposes.
 #[derive(Debug, Parser)]
@@ -101,12 +103,8 @@ pub(crate) struct Plan {
     /// How many e-mails are to be collected
     #[arg(value_parser = count)]
     pub(crate) emails: u64,
-    /// The most workers of a job
-    #[arg(long, default_value_t = 1_000, value_name = "N")]
-    pub(crate) max_workers: u32,
-    /// Workers for every 1,000 e-mails
-    #[arg(long, default_value_t = 50, value_name = "N")]
-    pub(crate) workers_per_1000: u32,
+    #[command(flatten)]
+    pub(crate) planning: Planning,
     /// Seconds between two API calls of one worker
     #[arg(long, default_value = "0.1", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) rate_limit: Duration,
@@ -243,6 +241,8 @@ pub(crate) struct Run {
     pub(crate) connections: Option<u32>,
     #[command(flatten)]
     pub(crate) politeness: Politeness,
+    #[command(flatten)]
+    pub(crate) constants: Constants,
     #[command(flatten)]
     pub(crate) machine: Machine,
     #[command(flatten)]
@@ -463,6 +463,13 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) politeness: Politeness,
     #[command(flatten)]
+    pub(crate) constants: Constants,
+    #[command(flatten)]
+    pub(crate) leases: Leases,
+    /// Seconds after which the workers of a process that says nothing any more are shown as stale
+    #[arg(long, default_value = "300", value_name = "SECONDS", value_parser = stale)]
+    pub(crate) stale_after: Duration,
+    #[command(flatten)]
     pub(crate) machine: Machine,
     #[command(flatten)]
     pub(crate) suppressed: Suppressed,
@@ -472,9 +479,10 @@ pub(crate) struct Serve {
 pub(crate) struct Worker {
     #[command(flatten)]
     pub(crate) database: Database,
-    /// Seconds after which the tasks of a process that died go back to the queue
-    #[arg(long, default_value = "90", value_name = "SECONDS", value_parser = lease)]
-    pub(crate) lease: Duration,
+    #[command(flatten)]
+    pub(crate) constants: Constants,
+    #[command(flatten)]
+    pub(crate) leases: Leases,
     #[command(flatten)]
     pub(crate) networks: Networks,
     #[command(flatten)]

@@ -17,25 +17,33 @@ use mailscan_core::source::Pace;
 use mailscan_core::source::http::{ClientOptions, NetworkPolicy};
 use mailscan_core::source::search::SearchEndpoint;
 use mailscan_core::suppression::Suppression;
+use mailscan_http::wire;
 
 use crate::args;
 use crate::exit::{Failure, Result};
 
-pub(crate) use server::{server, warning};
+pub(crate) use server::{server, server_limits, warning};
 pub(crate) use suppression::SuppressionList;
 
-/// The constants of planning.
-pub(crate) fn limits(plan: &args::Plan) -> Result<Limits> {
-    let limits = Limits {
-        max_workers: plan.max_workers,
-        workers_per_1000: plan.workers_per_1000,
-        rate_limit: plan.rate_limit,
-        deep_scrape: plan.deep_scrape,
-        emails_per_call: plan.emails_per_call,
-        ..Limits::default()
-    };
+fn planning(typed: &args::Planning) -> Limits {
+    let args::Planning { max_workers, workers_per_1000 } = *typed;
+    Limits { max_workers, workers_per_1000, ..Limits::default() }
+}
+
+fn valid(limits: Limits) -> Result<Limits> {
     limits.validate()?;
     Ok(limits)
+}
+
+/// The constants of a plan.
+pub(crate) fn plan_limits(plan: &args::Plan) -> Result<Limits> {
+    let args::Plan { rate_limit, deep_scrape, emails_per_call, .. } = *plan;
+    valid(Limits { rate_limit, deep_scrape, emails_per_call, ..planning(&plan.planning) })
+}
+
+/// The constants of who works on jobs.
+pub(crate) fn limits(typed: &args::Constants) -> Result<Limits> {
+    valid(Limits { bloom_capacity: typed.bloom_capacity, ..planning(&typed.planning) })
 }
 
 /// What `run` is to do.
@@ -47,6 +55,8 @@ pub(crate) struct RunConfig {
     pub(crate) json: bool,
     /// Who is not collected.
     pub(crate) suppression: Suppression,
+    /// The constants by which the job is planned.
+    pub(crate) limits: Limits,
 }
 
 /// Which job to run.
@@ -72,12 +82,14 @@ pub(crate) struct Fetching {
 }
 
 pub(crate) fn run(typed: &args::Run) -> Result<RunConfig> {
+    let limits = limits(&typed.constants)?;
     let start = match typed.resume {
         Some(id) => Start::Resume(id),
         None => Start::New(Box::new(spec(&job_file::merged(typed)?)?)),
     };
     let suppression = SuppressionList::load(&typed.suppressed)?.entries;
-    Ok(RunConfig { db: typed.database.db.clone(), start, detach: typed.detach, json: typed.json, suppression })
+    let args::Run { detach, json, .. } = *typed;
+    Ok(RunConfig { db: typed.database.db.clone(), start, detach, json, suppression, limits })
 }
 
 /// How hosts are treated: as typed now, or else as the job was started.
@@ -112,10 +124,17 @@ pub(crate) fn leased(options: EngineOptions, lease_for: Duration) -> EngineOptio
     EngineOptions { lease_for, heartbeat: lease_for / 3, lease_margin: lease_for / 9, ..options }
 }
 
-/// An engine for fetchers of this pace, with so many fetches in flight at most.
-pub(crate) fn engine(pace: &Pace, machine: &args::Machine, jobs: JobFilter, max_in_flight: usize) -> EngineOptions {
+/// An engine for fetchers of this pace, by these constants, with so many fetches in flight at most.
+pub(crate) fn engine(
+    pace: &Pace,
+    machine: &args::Machine,
+    limits: &Limits,
+    jobs: JobFilter,
+    max_in_flight: usize,
+) -> EngineOptions {
     let args::Machine { memory_limit, min_free_disk } = *machine;
-    let mut options = EngineOptions { jobs, max_in_flight, memory_limit, ..EngineOptions::default() };
+    let limits = limits.clone();
+    let mut options = EngineOptions { jobs, max_in_flight, memory_limit, limits, ..EngineOptions::default() };
     options.min_free_disk = min_free_disk.unwrap_or(options.min_free_disk);
     // Enough of a host's tasks at hand that its connections never wait for the queue.
     let per_host = options.per_host.max(pace.concurrency.saturating_mul(2));
@@ -235,10 +254,9 @@ pub(crate) fn demo(typed: &args::Demo, base: &str, room: usize) -> Result<DemoCo
 }
 
 /// How many fetches the workers of a job are to keep in flight.
-pub(crate) fn planned(spec: &JobSpec) -> usize {
-    let options = &spec.options;
-    let workers = options.workers.unwrap_or_else(|| worker_count(spec.target, &Limits::default()));
-    slots(workers, options.connections_per_worker)
+pub(crate) fn planned(spec: &JobSpec, limits: &Limits) -> usize {
+    let plan = wire::plan(spec.target, spec.options.workers, limits);
+    slots(plan.workers, spec.options.connections_per_worker)
 }
 
 /// How many fetches so many workers keep in flight.
@@ -274,6 +292,36 @@ mod tests {
         let Fetching { client, pace, .. } = resumed("--rate-limit 0.1 --per-host 5 --contact b@a.org", &kept);
         assert_eq!((pace.interval, pace.concurrency), (Duration::from_millis(100), 5));
         assert_eq!(client.contact, "b@a.org");
+    }
+
+    fn command(words: &str) -> args::Command {
+        args::Args::try_parse_from(["mailscan"].into_iter().chain(words.split(' '))).unwrap().command
+    }
+
+    #[test]
+    fn whoever_works_on_jobs_goes_by_the_constants_that_are_typed() {
+        let typed = "--max-workers 7 --workers-per-1000 100 --bloom-capacity 99";
+        let expected = Limits { max_workers: 7, workers_per_1000: 100, bloom_capacity: 99, ..Limits::default() };
+        let args::Command::Run(run) = command(&format!("run --resume {typed}")) else { unreachable!() };
+        assert_eq!(super::run(&run).unwrap().limits, expected);
+        let args::Command::Worker(worker) = command(&format!("worker {typed}")) else { unreachable!() };
+        assert_eq!(limits(&worker.constants).unwrap(), expected);
+        let args::Command::Serve(serve) = command(&format!("serve {typed} --stale-after 60")) else { unreachable!() };
+        assert_eq!(server_limits(&serve).unwrap(), Limits { stale_after: Duration::from_secs(60), ..expected });
+        let args::Command::Serve(serve) = command("serve --lease 30") else { unreachable!() };
+        assert_eq!(server_limits(&serve).unwrap(), Limits::default());
+        let options = leased(EngineOptions::default(), serve.leases.lease);
+        assert_eq!((options.lease_for, options.heartbeat), (Duration::from_secs(30), Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn the_fetches_of_a_job_follow_the_constants() {
+        let limits = Limits { max_workers: 3, ..Limits::default() };
+        let mut spec = JobSpec::new(10_000, vec![JobSource::Url("https://a.org/".to_owned())]);
+        spec.options.connections_per_worker = 2;
+        assert_eq!((planned(&spec, &Limits::default()), planned(&spec, &limits)), (1_000, 6));
+        spec.options.workers = Some(5);
+        assert_eq!(planned(&spec, &limits), 6, "there are no more, whatever the job asks for");
     }
 
     #[test]

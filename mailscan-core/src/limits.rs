@@ -21,7 +21,8 @@ pub struct Limits {
     pub job_time_limit: Duration,
     /// How many fetches one worker keeps in flight. From 1.
     pub connections_per_worker: u32,
-    /// How many addresses the Bloom filter is sized for at first; it grows.
+    /// How many addresses the Bloom filter is sized for at first; it grows. From 1 to
+    /// [`MOST_BLOOM_CAPACITY`](Self::MOST_BLOOM_CAPACITY).
     pub bloom_capacity: usize,
     /// After how long without a heartbeat a worker counts as stale.
     pub stale_after: Duration,
@@ -44,7 +45,18 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Checks that every count is at least 1.
+    /// The most that [`bloom_capacity`](Self::bloom_capacity) may be: 2 GB of filter.
+    pub const MOST_BLOOM_CAPACITY: usize = 1 << 30;
+
+    /// E-mails that one worker collects while there are fewer workers than `max_workers`; above, it is e-mails by workers.
+    ///
+    /// The founding document has it as a constant beside `workers_per_1000`. Both say the same, so this one is derived:
+    /// 1,000 e-mails by their workers, rounded up, which is 20 for the contract's 50.
+    pub fn optimal_results_per_worker(&self) -> u64 {
+        1_000_u64.div_ceil(u64::from(self.workers_per_1000.max(1)))
+    }
+
+    /// Checks that every count is at least 1, and what else its field says.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`], naming the field.
@@ -59,6 +71,15 @@ impl Limits {
                 return Err(Error::new(ErrorKind::Invalid, "limits", format!("{name} is 0: give at least 1")));
             }
         }
+        let most = Self::MOST_BLOOM_CAPACITY;
+        if !(1..=most).contains(&self.bloom_capacity) {
+            let message = format!("the Bloom capacity is {}: give a number from 1 to {most}", self.bloom_capacity);
+            return Err(Error::new(ErrorKind::Invalid, "limits", message));
+        }
+        if self.stale_after.is_zero() {
+            let message = "workers are stale after 0 seconds: give more than the time between two reports";
+            return Err(Error::new(ErrorKind::Invalid, "limits", message));
+        }
         Ok(())
     }
 }
@@ -72,5 +93,14 @@ mod tests {
         let limits = Limits { emails_per_call: 0, ..Limits::default() };
         assert!(limits.validate().unwrap_err().to_string().contains("e-mails per call is 0"));
         assert!(Limits::default().validate().is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_kept_to_is_refused() {
+        for bloom_capacity in [0, Limits::MOST_BLOOM_CAPACITY + 1] {
+            let error = Limits { bloom_capacity, ..Limits::default() }.validate().unwrap_err().to_string();
+            assert!(error.contains(&format!("the Bloom capacity is {bloom_capacity}")), "{error}");
+        }
+        assert!(Limits { stale_after: Duration::ZERO, ..Limits::default() }.validate().is_err());
     }
 }

@@ -25,7 +25,8 @@ pub struct WorkerPlan {
 }
 
 impl WorkerPlan {
-    /// The plan for `emails`. With the default limits that is 20 e-mails a worker up to 20,000, and more above.
+    /// The plan for `emails`. With the default limits that is 20 e-mails a worker
+    /// ([`Limits::optimal_results_per_worker`]) up to 20,000, and more above.
     pub fn new(emails: u64, limits: &Limits) -> Self {
         Self::with_workers(emails, worker_count(emails, limits))
     }
@@ -99,6 +100,7 @@ mod tests {
     #[test]
     fn the_contracts_table() {
         let limits = Limits::default();
+        assert_eq!(limits.optimal_results_per_worker(), 20);
         for (emails, workers, per_worker, seconds) in [
             (0, 0, 0, 0.0),
             (1, 1, 1, 2.1),
@@ -146,6 +148,18 @@ mod tests {
             let workers = worker_count(emails, &limits);
             prop_assert!(workers <= max_workers);
             prop_assert_eq!(workers == 0, emails == 0);
+        }
+
+        #[test]
+        fn below_the_cap_a_worker_has_its_optimum_and_above_an_equal_part(emails in 1_u64..10_000_000, workers_per_1000 in 1_u32..=1_000) {
+            let limits = Limits { workers_per_1000, ..Limits::default() };
+            let (optimum, plan) = (limits.optimal_results_per_worker(), WorkerPlan::new(emails, &limits));
+            if plan.workers < limits.max_workers {
+                prop_assert!(plan.emails_per_worker <= optimum);
+                prop_assert!(emails % 1_000 > 0 || plan.emails_per_worker == optimum);
+            } else {
+                prop_assert_eq!(plan.emails_per_worker, emails.div_ceil(1_000));
+            }
         }
 
         #[test]

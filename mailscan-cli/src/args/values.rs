@@ -25,8 +25,17 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
 
 /// How long a lease holds: long enough for three heartbeats to find their way.
 pub(crate) fn lease(text: &str) -> Result<Duration, String> {
+    at_least(3, text)
+}
+
+/// After how long a silent process counts as stale: long enough for three reports to find their way.
+pub(crate) fn stale(text: &str) -> Result<Duration, String> {
+    at_least(10, text)
+}
+
+fn at_least(least: u64, text: &str) -> Result<Duration, String> {
     let time = seconds(text)?;
-    if time < Duration::from_secs(3) { Err("give at least 3 seconds".to_owned()) } else { Ok(time) }
+    if time < Duration::from_secs(least) { Err(format!("give at least {least} seconds")) } else { Ok(time) }
 }
 
 /// A number of bytes, such as `512M`: K, M, G and T are powers of 1,024.

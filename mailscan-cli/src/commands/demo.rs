@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use mailscan_core::engine::{EngineOptions, JobFilter};
 use mailscan_core::job::{Job, JobId, JobStatus};
+use mailscan_core::limits::Limits;
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::Queue;
 use mailscan_core::store::{GroupQuery, Store};
@@ -67,7 +68,8 @@ pub(crate) async fn run(typed: &args::Demo) -> Result<Exit> {
     let id = create(&store, &config.spec).await?;
     let pipeline = wire::pipeline(store, &config.fetching)?;
     let started = Instant::now();
-    let options = config::engine(&config.fetching.pace, &typed.machine, JobFilter::Only(id), config.slots);
+    let options =
+        config::engine(&config.fetching.pace, &typed.machine, &Limits::default(), JobFilter::Only(id), config.slots);
     let options = EngineOptions { per_host: config.slots, ..options };
     let mut timeline = Timeline::start();
     drive(Arc::clone(&pipeline), options, id, |progress| timeline.note(progress)).await?;

@@ -6,6 +6,7 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use mailscan_core::desk::{self, Change};
 use mailscan_core::job::{Job, JobId, JobState, JobStatus, Outline};
+use mailscan_core::limits::Limits;
 use mailscan_core::queue::Queue;
 use mailscan_core::store::{Deletion, JobQuery, Store, Transition};
 
@@ -75,7 +76,7 @@ async fn show(database: &wire::Database, id: JobId, json: bool, db: &str) -> Res
     let bounds = if abandoned { Vec::new() } else { database.bounds(id).await? };
     let mut out = std::io::stdout().lock();
     if json {
-        serde_json::to_writer(&mut out, &render::json(&job, Some(&depth)).with_bounds(&bounds))?;
+        serde_json::to_writer(&mut out, &render::json(&job, Some(&depth), &Limits::default()).with_bounds(&bounds))?;
         writeln!(out)?;
     } else {
         write!(out, "{}", render::show(&job, &depth, &database.lists(id).await?, &bounds, abandoned))?;

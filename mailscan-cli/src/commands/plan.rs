@@ -11,7 +11,7 @@ use crate::render::grouped;
 use crate::{args, config};
 
 pub(crate) fn run(typed: &args::Plan) -> Result<Exit> {
-    let limits = config::limits(typed)?;
+    let limits = config::plan_limits(typed)?;
     let plan = WorkerPlan::new(typed.emails, &limits);
     let rate = rate(typed, &plan);
     let mut out = std::io::stdout().lock();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mailscan_core::engine::{EngineOptions, JobFilter};
 use mailscan_core::job::{Job, JobId, JobSpec, JobStatus, NewJob};
+use mailscan_core::limits::Limits;
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::Queue;
 use mailscan_core::source::Pace;
@@ -34,7 +35,7 @@ pub(crate) async fn run(typed: &args::Run) -> Result<Exit> {
 async fn new(typed: &args::Run, config: &RunConfig, spec: &JobSpec) -> Result<Exit> {
     let database = wire::create(&config.db).await?;
     let fetching = config::fetching(&typed.politeness, &spec.options);
-    let fetching = config::for_few(fetching, config::planned(spec));
+    let fetching = config::for_few(fetching, config::planned(spec, &config.limits));
     // Before there is a job: fetchers refuse what a later run could not use either.
     let pipeline = wire::pipeline(database, &fetching)?;
     if config.detach {
@@ -54,7 +55,7 @@ async fn resume(typed: &args::Run, config: &RunConfig, id: Option<u64>) -> Resul
         None => newest_unfinished(&database).await?,
     };
     let fetching = config::fetching(&typed.politeness, &job.spec.options);
-    let fetching = config::for_few(fetching, config::planned(&job.spec));
+    let fetching = config::for_few(fetching, config::planned(&job.spec, &config.limits));
     let pipeline = wire::pipeline(database, &fetching)?;
     requeue(pipeline.store(), job.id).await?;
     work(&pipeline, (typed, config), (job.id, &job.spec), &fetching.pace).await
@@ -67,7 +68,8 @@ async fn work(
     (id, spec): (JobId, &JobSpec),
     pace: &Pace,
 ) -> Result<Exit> {
-    let options = config::engine(pace, &typed.machine, JobFilter::Only(id), files::room(config::planned(spec)));
+    let room = files::room(config::planned(spec, &config.limits));
+    let options = config::engine(pace, &typed.machine, &config.limits, JobFilter::Only(id), room);
     let options = EngineOptions { suppression: config.suppression.clone(), ..options };
     drive(Arc::clone(pipeline), options, id, |_| {}).await?;
     report(&**pipeline, id, config).await
@@ -83,7 +85,7 @@ async fn detach(store: &impl Store, config: &RunConfig, spec: &JobSpec) -> Resul
     let id = create(store, spec).await?;
     eprintln!("{}", summary::queued(id, &config.db));
     if config.json {
-        print_json(&find(store, id).await?, None)?;
+        print_json(&find(store, id).await?, None, &config.limits)?;
     }
     Ok(Exit::Done)
 }
@@ -115,7 +117,7 @@ async fn report<P: Pipeline>(pipeline: &P, id: JobId, config: &RunConfig) -> Res
     let partial = read_in_part(pipeline.store(), id).await?;
     eprint!("{}", summary::lines(&job, &depth, partial, &groups, &config.db));
     if config.json {
-        print_json(&job, Some(&depth))?;
+        print_json(&job, Some(&depth), &config.limits)?;
     }
     Ok(exit(&job, &depth, partial))
 }
@@ -127,9 +129,9 @@ pub(crate) async fn read_in_part(store: &impl Store, id: JobId) -> Result<u64> {
     Ok(store.error_groups(&query).await?.iter().map(|group| group.open).sum())
 }
 
-fn print_json(job: &Job, depth: Option<&Depth>) -> Result<()> {
+fn print_json(job: &Job, depth: Option<&Depth>, limits: &Limits) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    serde_json::to_writer(&mut out, &json(job, depth))?;
+    serde_json::to_writer(&mut out, &json(job, depth, limits))?;
     Ok(writeln!(out)?)
 }
 

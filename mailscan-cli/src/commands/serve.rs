@@ -27,9 +27,12 @@ pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
     let files = files::for_server();
     let fetching = config::fetching(&typed.politeness, &JobOptions::default());
     let fetching = config::for_others(fetching, &typed.networks);
+    let limits = config::server_limits(typed)?;
     let server = config::server(typed, files.connections)?;
     let server = ServeOptions { roots: roots(&typed.root)?, pace: fetching.pace, join_span: telemetry::JOIN, ..server };
-    let options = config::engine(&fetching.pace, &typed.machine, JobFilter::All, files.fetches);
+    let options = config::engine(&fetching.pace, &typed.machine, &limits, JobFilter::All, files.fetches);
+    let options = config::leased(options, typed.leases.lease);
+    let server = ServeOptions { limits, ..server };
     let list = SuppressionList::load(&typed.suppressed)?;
     let options = EngineOptions { suppression: list.entries.clone(), ..options };
     let database = wire::create(&typed.database.db).await?;

@@ -1,9 +1,15 @@
 //! How `serve` treats its clients, from what was typed.
 
+use mailscan_core::limits::Limits;
 use mailscan_http::{ServeOptions, Tls, Tokens};
 
 use crate::args;
 use crate::exit::{Failure, Result};
+
+/// The constants by which jobs are planned, worked on and shown.
+pub(crate) fn server_limits(typed: &args::Serve) -> Result<Limits> {
+    super::valid(Limits { stale_after: typed.stale_after, ..super::limits(&typed.constants)? })
+}
 
 /// Reads the tokens and the certificate that were named.
 pub(crate) fn server(typed: &args::Serve, max_connections: usize) -> Result<ServeOptions> {

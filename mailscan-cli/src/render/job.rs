@@ -11,8 +11,8 @@ use super::table::aligned;
 use super::{escape, grouped, left_out, lists};
 
 /// A job as `--json` writes it, which is how the API does.
-pub(crate) fn json(job: &Job, depth: Option<&Depth>) -> wire::Job {
-    wire::Job::new(&job.state(), &job.spec.outline(), depth, &Limits::default())
+pub(crate) fn json(job: &Job, depth: Option<&Depth>, limits: &Limits) -> wire::Job {
+    wire::Job::new(&job.state(), &job.spec.outline(), depth, limits)
 }
 
 /// Jobs as `--json` lists them.

@@ -17,6 +17,7 @@ use crate::dedup::BloomFront;
 use crate::eta::{Eta, RateWindow};
 use crate::forecast::{Forecast, Yield};
 use crate::job::{Job, JobId, JobSource, JobStatus};
+use crate::limits::Limits;
 use crate::plan::WorkerPlan;
 use crate::task::{Depth, ListPosition, Work};
 
@@ -27,7 +28,7 @@ const GROWTH_WINDOW: Duration = Duration::from_secs(5);
 /// The false positives that the Bloom front is sized for.
 const FALSE_POSITIVES: f64 = 0.01;
 /// The most addresses that it is sized for at first.
-const MOST: usize = 1 << 30;
+const MOST: usize = Limits::MOST_BLOOM_CAPACITY;
 
 /// Why a job stops here.
 #[derive(Clone, Debug, PartialEq, Eq)]

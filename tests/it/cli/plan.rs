@@ -1,6 +1,8 @@
 //! `plan`: the contract's figures as a script reads them.
 
-use super::{json, run};
+use tempfile::TempDir;
+
+use super::{json, run, run_in};
 
 #[test]
 fn the_contracts_figures() {
@@ -60,6 +62,44 @@ fn constants_are_options_and_are_checked() {
     let refused = run(&["plan", "1000", "--emails-per-call", "0"]);
     assert_eq!(refused.code, 2);
     assert!(refused.err.contains("e-mails per call is 0"), "{}", refused.err);
+}
+
+#[test]
+fn every_command_that_plans_takes_the_constants_and_names_a_wrong_one_in_a_line() {
+    let folder = TempDir::new().unwrap();
+    let refused = |command: &[&str], option: &str, value: &str, line: &str| {
+        let ran = run_in(folder.path(), &[command, &[option, value]].concat());
+        assert_eq!(ran.code, 2, "{command:?} {option}: {}", ran.err);
+        assert!(ran.err.lines().next().unwrap().contains(line), "{command:?} {option}: {}", ran.err);
+    };
+    let worker: &[&str] = &["worker", "--db", "postgres://nobody@127.0.0.1:1/none"];
+    let serve: &[&str] = &["serve", "--listen", "127.0.0.1:0"];
+    let work = [worker, serve, &["run", "--url", "https://example.org/", "--target", "5"]];
+    for command in work.into_iter().chain([&["plan", "1000"][..]]) {
+        refused(command, "--max-workers", "0", "max workers is 0: give at least 1");
+        refused(command, "--workers-per-1000", "0", "workers per 1,000 e-mails is 0: give at least 1");
+    }
+    for command in work {
+        refused(command, "--bloom-capacity", "0", "the Bloom capacity is 0: give a number from 1 to 1073741824");
+    }
+    for command in [worker, serve] {
+        refused(command, "--lease", "2", "give at least 3 seconds");
+    }
+    refused(serve, "--stale-after", "9", "give at least 10 seconds");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was begun");
+}
+
+#[test]
+fn a_run_is_planned_by_its_constants() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("in.txt"), "ann@corp.de").unwrap();
+    let workers = |more: &[&str]| {
+        let ran = run_in(folder.path(), &[&["run", "--path", "in.txt", "--target", "1000", "--json"], more].concat());
+        json(&ran.out)["workers"].clone()
+    };
+    assert_eq!(workers(&[]), 50);
+    assert_eq!(workers(&["--max-workers", "3"]), 3);
+    assert_eq!(workers(&["--workers-per-1000", "7", "--bloom-capacity", "1"]), 7);
 }
 
 #[test]

@@ -39,6 +39,24 @@ impl Drop for Served {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_plans_and_shows_goes_by_its_constants() {
+    let folder = TempDir::new().unwrap();
+    let constants = ["--max-workers", "10", "--workers-per-1000", "100", "--lease", "30", "--stale-after", "60"];
+    let served = serve_in(folder.path(), &[&constants[..], &["--min-free-disk", "4096T"]].concat());
+    let plan = async |query: &str| {
+        let plan = get(served.address, &format!("/api/v1/plan?{query}")).await.json();
+        (plan["workers"].as_u64().unwrap(), plan["emails_per_worker"].as_u64().unwrap())
+    };
+    // What the page asks as one types.
+    assert_eq!((plan("emails=50").await, plan("emails=1000").await), ((5, 10), (10, 100)));
+    assert_eq!(plan("emails=1000&workers=500").await, (10, 100));
+    let begun = post(served.address, "/api/v1/jobs", &json!({"target": 1000, "urls": ["https://example.org/"]})).await;
+    assert_eq!((&begun.json()["workers"], &begun.json()["plan"]["workers"]), (&json!(10), &json!(10)));
+    assert_eq!(get(served.address, "/api/v1/jobs/1").await.json()["workers"], 10);
+    assert_eq!(get(served.address, "/api/v1/jobs/1/workers").await.json()["planned"], 10);
+}
+
 pub(super) fn serve_in(folder: &Path, more: &[&str]) -> Served {
     serve_logging_in(folder, more, "error")
 }

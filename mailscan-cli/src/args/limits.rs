@@ -1,0 +1,37 @@
+//! Options for the constants of the contract, as far as they are no job's own.
+
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+use mailscan_core::limits::Limits;
+
+use super::values::lease;
+
+/// How many workers a job gets.
+#[derive(Clone, Copy, Debug, ClapArgs)]
+pub(crate) struct Planning {
+    /// The most workers of a job
+    #[arg(long, default_value_t = Limits::default().max_workers, value_name = "N")]
+    pub(crate) max_workers: u32,
+    /// Workers for every 1,000 e-mails: with fewer than the most workers, each collects 1,000 / N
+    #[arg(long, default_value_t = Limits::default().workers_per_1000, value_name = "N")]
+    pub(crate) workers_per_1000: u32,
+}
+
+/// How jobs are planned and kept track of by who works on them.
+#[derive(Clone, Copy, Debug, ClapArgs)]
+pub(crate) struct Constants {
+    #[command(flatten)]
+    pub(crate) planning: Planning,
+    /// How many addresses the filter of a job is sized for at first; it grows
+    #[arg(long, default_value_t = Limits::default().bloom_capacity, value_name = "N")]
+    pub(crate) bloom_capacity: usize,
+}
+
+/// How long a process may be silent before others take over.
+#[derive(Clone, Copy, Debug, ClapArgs)]
+pub(crate) struct Leases {
+    /// Seconds after which the tasks of a process that died go back to the queue
+    #[arg(long, default_value = "90", value_name = "SECONDS", value_parser = lease)]
+    pub(crate) lease: Duration,
+}
