@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use mailscan_core::fetch::{Budget, FetchContext, Fetcher, Recall};
-use mailscan_core::job::{JobId, JobOptions};
+use mailscan_core::job::{JobId, JobOptions, Origin};
 use mailscan_core::simulate::{SimulatedWeb, SimulationOptions};
 use mailscan_core::source::http::{ClientOptions, HttpSource};
 use mailscan_core::source::{Pace, Sources};
@@ -46,7 +46,12 @@ async fn ask(fetcher: Arc<Sources>, base: Arc<str>, next: Arc<AtomicU64>, errors
         let number = next.fetch_add(1, Ordering::Relaxed);
         let work = Work::Page { url: format!("{base}p/{}", number % 1_000_000) };
         let task = Task { id: TaskId(number), job: JobId(1), work, depth: 0, attempt: 1, crashes: 0 };
-        let context = FetchContext { options: &options, budget: Budget::default(), recall: Recall::NEVER };
+        let context = FetchContext {
+            options: &options,
+            budget: Budget::default(),
+            recall: Recall::NEVER,
+            origin: &Origin::Operator,
+        };
         if fetcher.fetch(&task, &context).await.is_err() {
             errors.fetch_add(1, Ordering::Relaxed);
         }

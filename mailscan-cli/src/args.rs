@@ -449,7 +449,8 @@ pub(crate) struct Serve {
     /// Where to listen; an address that other machines can reach needs --token-file
     #[arg(long, default_value = "127.0.0.1:8025", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
-    /// A folder below which jobs that are created over HTTP may read files
+    /// A folder below which jobs that are created over HTTP may read files, and no links that lead out of it. A job keeps
+    /// the folders that there were when it was created
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Vec<PathBuf>,
     #[command(flatten)]

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::extract::Media;
-use crate::job::{JobId, JobOptions};
+use crate::job::{JobId, JobOptions, Origin};
 use crate::limiter::Reason;
 use crate::task::{Task, Work};
 
@@ -75,6 +75,8 @@ pub struct HostLimit {
 pub struct FetchContext<'a> {
     /// The job's options.
     pub options: &'a JobOptions,
+    /// Who asked for the job, which decides what a fetcher may reach for it.
+    pub origin: &'a Origin,
     /// The bounds of this fetch.
     pub budget: Budget,
     /// Says when nothing more is to be begun for the job.

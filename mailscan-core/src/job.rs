@@ -330,6 +330,19 @@ pub fn parse_source_url(text: &str) -> Result<url::Url> {
     parse_page_url(text)
 }
 
+/// Who asked for a job, and so what it may reach.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// Whoever runs mailscan: the job reads what it names and whatever that leads to.
+    #[default]
+    Operator,
+    /// Somebody who can use the API, and is trusted with no more.
+    Api {
+        /// The folders below which the job may read files, by their whole names. Without one it reads none.
+        roots: Vec<String>,
+    },
+}
+
 /// A job to be created. Creating it twice under one key makes one job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewJob {
@@ -337,12 +350,14 @@ pub struct NewJob {
     pub key: String,
     /// What is asked for.
     pub spec: JobSpec,
+    /// Who asks for it.
+    pub origin: Origin,
 }
 
 impl NewJob {
-    /// A job under a random key: creating it again makes another one.
+    /// A job of the operator's own under a random key: creating it again makes another one.
     pub fn new(spec: JobSpec) -> Self {
-        Self { key: format!("{:032x}", rand::random::<u128>()), spec }
+        Self { key: format!("{:032x}", rand::random::<u128>()), spec, origin: Origin::Operator }
     }
 }
 
@@ -355,6 +370,8 @@ pub struct Job {
     pub key: String,
     /// What is asked for.
     pub spec: JobSpec,
+    /// Who asked for it.
+    pub origin: Origin,
     /// Its state.
     pub status: JobStatus,
     /// Why it is in this state, for a person, when there is something to say.

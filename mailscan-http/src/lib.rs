@@ -102,7 +102,7 @@ pub struct ServeOptions {
     /// How old an answer about jobs may be that is given to several who ask at about the same time; zero for a look of its
     /// own for each.
     pub fresh_for: Duration,
-    /// The folders below which a job that is created here may read files; none without any.
+    /// The folders below which a job that is created here may read files; none without any. The job keeps them.
     pub roots: Vec<PathBuf>,
     /// Told of the span of each request before it is entered, with the headers: for whoever joins spans to those of the
     /// caller (`traceparent`, W3C Trace Context).

@@ -16,16 +16,19 @@ use std::path::Path;
 
 use mailscan_core::extract::addresses;
 use mailscan_core::fetch::{Budget, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Recall};
-use mailscan_core::job::{JobId, JobOptions};
+use mailscan_core::job::{JobId, JobOptions, Origin};
 use mailscan_core::source::file::{FileSource, Pieces};
 use mailscan_core::task::{Task, TaskId, Work};
 
 async fn fetch(work: Work) -> Result<Fetched, FetchError> {
+    fetch_for(&Origin::Operator, work).await
+}
+
+async fn fetch_for(origin: &Origin, work: Work) -> Result<Fetched, FetchError> {
     let task = Task { id: TaskId(1), job: JobId(1), work, depth: 0, attempt: 1, crashes: 0 };
     let options = JobOptions::default();
-    FileSource::new()
-        .fetch(&task, &FetchContext { options: &options, budget: Budget::default(), recall: Recall::NEVER })
-        .await
+    let context = FetchContext { options: &options, origin, budget: Budget::default(), recall: Recall::NEVER };
+    FileSource::new().fetch(&task, &context).await
 }
 
 async fn fetch_path(path: &Path) -> Result<Fetched, FetchError> {
@@ -151,6 +154,36 @@ async fn a_folder_becomes_tasks_by_name() {
     let expected: BTreeSet<String> = expected.into_iter().map(|name| path(name).to_str().unwrap().to_owned()).collect();
     assert_eq!(names, expected);
     assert!(matches!(fetched.documents, Documents::None));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_job_from_the_api_reads_below_its_roots_as_they_are_when_it_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let long = b"eve@host.org\n".repeat(200_000);
+    std::fs::create_dir_all(path("root/sub")).unwrap();
+    for (name, text) in [("out.txt", &b"eve@host.org"[..]), ("long.txt", &long), ("root/1.txt", b"ann@host.org")] {
+        std::fs::write(path(name), text).unwrap();
+    }
+    std::fs::write(path("root/sub/2.txt"), "bob@host.org").unwrap();
+    let origin = Origin::Api { roots: vec![path("root")] };
+    let read = async |name: &str| fetch_for(&origin, Work::Path { path: path(name) }).await;
+    let named = read("root").await.unwrap().discovered.len();
+    assert_eq!((named, documents(read("root/1.txt").await.unwrap()).await.len()), (2, 1));
+
+    // Whoever can write below the root turns what was listed into links out of it.
+    std::fs::remove_file(path("root/1.txt")).unwrap();
+    std::os::unix::fs::symlink("../long.txt", path("root/1.txt")).unwrap();
+    std::fs::rename(path("root/sub"), path("root/gone")).unwrap();
+    std::os::unix::fs::symlink(folder.path(), path("root/sub")).unwrap();
+    let list = fetch_for(&origin, Work::List { path: path("root/1.txt"), offset: 0 }).await;
+    for refused in [read("root/1.txt").await, read("root/sub").await, read("root/sub/out.txt").await, list] {
+        let error = refused.unwrap_err();
+        assert_eq!((error.class, &*error.code), (FetchErrorClass::Refused, "file-outside"));
+        assert!(!error.message.contains("long.txt") && error.message.contains("put the file"), "{error}");
+    }
+    assert_eq!(read("root").await.unwrap().discovered.len(), 2, "a link to a file is told of by its own task");
 }
 
 #[cfg(target_os = "linux")]

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
-use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob};
+use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob, Origin};
 use mailscan_core::pipeline::Backends;
 use mailscan_core::source::Sources;
 use mailscan_core::store::Store;
@@ -65,7 +65,7 @@ async fn start_in(folder: TempDir, options: ServeOptions) -> Running {
 async fn job(store: &Sqlite, target: u64, status: JobStatus) -> JobId {
     let spec = JobSpec::new(target, vec![JobSource::Url("https://example.org/".to_owned())]);
     let key = format!("{target} {status}");
-    let id = store.create_job(&NewJob { key, spec }).await.unwrap().id();
+    let id = store.create_job(&NewJob { key, spec, origin: Origin::Operator }).await.unwrap().id();
     if status != JobStatus::Queued {
         store.transition(id, &[JobStatus::Queued], JobStatus::Running, None).await.unwrap();
     }

@@ -77,8 +77,7 @@ async fn work(
 
 /// Puts a new job into the store. Its first tasks are the engine's business.
 pub(crate) async fn create(store: &impl Store, spec: &JobSpec) -> Result<JobId> {
-    let key = format!("{:032x}", rand::random::<u128>());
-    Ok(store.create_job(&NewJob { key, spec: spec.clone() }).await?.id())
+    Ok(store.create_job(&NewJob::new(spec.clone())).await?.id())
 }
 
 async fn detach(store: &impl Store, config: &RunConfig, spec: &JobSpec) -> Result<Exit> {

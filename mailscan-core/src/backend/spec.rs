@@ -7,7 +7,7 @@ use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::class::ClassFilter;
-use crate::job::{Crawl, JobId, JobOptions, JobSource, JobSpec, Outline};
+use crate::job::{Crawl, JobId, JobOptions, JobSource, JobSpec, Origin, Outline};
 use crate::store::{ErrorSample, JobBound, WorkerState};
 
 /// Text that cannot be read or written as what it is said to be.
@@ -194,6 +194,21 @@ pub(super) fn outline(text: &str) -> Result<Outline, Unreadable> {
     let spec: OutlineJson = serde_json::from_str(text).map_err(|_| Unreadable::new("job specification", text))?;
     let FirstSources { first, total } = spec.sources;
     Ok(Outline { workers: spec.options.workers, sources: first, sources_total: total })
+}
+
+/// Who asked for a job: for the API the roots as JSON, and nothing for the operator, as in older databases.
+pub(super) fn encode_origin(origin: &Origin) -> Result<Option<String>, Unreadable> {
+    match origin {
+        Origin::Operator => Ok(None),
+        Origin::Api { roots } => json(roots).map(Some),
+    }
+}
+
+/// The origin that [`encode_origin`] wrote.
+pub(super) fn decode_origin(text: Option<&str>) -> Result<Origin, Unreadable> {
+    let Some(text) = text else { return Ok(Origin::Operator) };
+    let roots = serde_json::from_str(text).map_err(|_| Unreadable::new("roots of a job", text))?;
+    Ok(Origin::Api { roots })
 }
 
 /// A worker as an array: number, fetches in flight, job, task.

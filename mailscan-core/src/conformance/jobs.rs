@@ -3,7 +3,7 @@
 use super::*;
 use crate::ErrorKind;
 use crate::class::ClassFilter;
-use crate::job::{Crawl, Job, JobOptions, JobSource, JobSpec, JobState, JobStatus, NewJob, Outline};
+use crate::job::{Crawl, Job, JobOptions, JobSource, JobSpec, JobState, JobStatus, NewJob, Origin, Outline};
 use crate::store::{Created, JobQuery, Transition};
 
 /// An empty store.
@@ -14,7 +14,7 @@ pub(super) async fn store<H: Harness>(harness: &H) -> H::Store {
 /// Creates a job under a key.
 pub(super) async fn create(store: &impl Store, key: &str, target: u64) -> JobId {
     let spec = JobSpec::new(target, vec![JobSource::Url("https://a.org/".to_owned())]);
-    store.create_job(&NewJob { key: key.to_owned(), spec }).await.unwrap().id()
+    store.create_job(&NewJob { key: key.to_owned(), spec, origin: Origin::Operator }).await.unwrap().id()
 }
 
 /// A job that must exist.
@@ -52,7 +52,8 @@ pub async fn a_new_job_is_queued_and_unseeded<H: Harness>(harness: &H) {
         classes: ClassFilter::parse("literal,placeholder").unwrap(),
     };
     let spec = JobSpec { target: 77, sources, options };
-    let created = store.create_job(&NewJob { key: "k".to_owned(), spec: spec.clone() }).await.unwrap();
+    let created =
+        store.create_job(&NewJob { key: "k".to_owned(), spec: spec.clone(), origin: Origin::Operator }).await.unwrap();
     let Created::New(id) = created else { panic!("{created:?}") };
     let job = get(&store, id).await;
     assert_eq!((job.id, job.key.as_str(), &job.spec), (id, "k", &spec));
@@ -60,12 +61,24 @@ pub async fn a_new_job_is_queued_and_unseeded<H: Harness>(harness: &H) {
     assert_eq!((job.reason, job.started_at, job.finished_at), (None, None, None));
 }
 
+/// Who asked for a job is kept with it.
+pub async fn the_origin_of_a_job_is_kept<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let roots = |roots: &[&str]| Origin::Api { roots: roots.iter().map(|&root| root.to_owned()).collect() };
+    for origin in [Origin::Operator, roots(&[]), roots(&["/srv/ü", "/a \"b\""])] {
+        let new =
+            NewJob { origin: origin.clone(), ..NewJob::new(JobSpec::new(1, vec![JobSource::Path("/".to_owned())])) };
+        let id = store.create_job(&new).await.unwrap().id();
+        assert_eq!(get(&store, id).await.origin, origin);
+    }
+}
+
 /// The same key again answers the first job and changes nothing.
 pub async fn the_same_key_is_the_same_job<H: Harness>(harness: &H) {
     let store = store(harness).await;
     let id = create(&store, "k", 5).await;
     let spec = JobSpec::new(9, vec![JobSource::Path("/".to_owned())]);
-    let again = store.create_job(&NewJob { key: "k".to_owned(), spec }).await.unwrap();
+    let again = store.create_job(&NewJob { key: "k".to_owned(), spec, origin: Origin::Operator }).await.unwrap();
     assert_eq!(again, Created::Existing(id));
     assert_eq!(get(&store, id).await.spec.target, 5);
     assert_ne!(create(&store, "l", 5).await, id);

@@ -82,6 +82,7 @@ macro_rules! conformance_tests {
                 purged_tasks_are_gone
                 a_purged_job_takes_no_tasks;
             jobs: a_new_job_is_queued_and_unseeded
+                the_origin_of_a_job_is_kept
                 the_same_key_is_the_same_job
                 an_unknown_job_is_not_found
                 jobs_are_listed_by_id_and_state

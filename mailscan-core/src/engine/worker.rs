@@ -21,6 +21,7 @@ use crate::class::LeftOut;
 use crate::fetch::{
     Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher, JOB_TURN, Recall,
 };
+use crate::job::{Job, JobSpec};
 use crate::lease::{Lease, Settle, Verdict};
 use crate::pipeline::{Pipeline, TaskOutcome};
 use crate::store::{ErrorClass, WorkerState};
@@ -169,10 +170,10 @@ impl<P: Pipeline> Worker<P> {
     }
 
     async fn fetch(&self, assigned: &Assigned) -> Result<Fetched, FetchError> {
-        let options = &assigned.run.job.spec.options;
+        let Job { spec: JobSpec { options, .. }, origin, .. } = &assigned.run.job;
         let recall = Recall::on(&assigned.run.recall);
         recall.unless(self.turn(&assigned.claimed.task.work, options.rate_limit)).await?;
-        let context = FetchContext { options, budget: self.shared.options.budget, recall };
+        let context = FetchContext { options, origin, budget: self.shared.options.budget, recall };
         let budget = context.budget;
         // Boxed, since it is large and would be moved on from hand to hand.
         let fetch = Box::pin(self.shared.pipeline.fetcher().fetch(&assigned.claimed.task, &context));

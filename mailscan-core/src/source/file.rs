@@ -2,7 +2,8 @@
 //!
 //! Takes [`Work::Path`] and [`Work::List`] from the engine and reads the local file system on tokio's blocking threads.
 //! Small files come whole, larger and compressed ones as a stream of [`Pieces`], so that a file of any length is read
-//! in constant memory. Nothing is written, and links to folders are not followed.
+//! in constant memory. Nothing is written, and links to folders are not followed. What a job from the API may read, `reach.rs`
+//! knows.
 
 mod archive;
 mod buffer;
@@ -10,14 +11,15 @@ mod decode;
 mod folder;
 mod list;
 mod pieces;
+mod reach;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
 pub use self::pieces::{Piece, PieceView, Pieces};
+use self::reach::Reach;
 use crate::fetch::{Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched};
 use crate::task::{Task, Work};
 
@@ -40,6 +42,8 @@ const LIST_URLS: usize = 1_000;
 ///   `#`, and the address of the page. Links in them are not followed.
 /// - A list gives a [`Work::Page`] for each of its URLs, up to 1,000 at a time, and itself again from where it
 ///   stopped. Lines that are empty or begin with `#` do not count; a line that is no URL is logged and skipped.
+/// - For a job from the API ([`Origin::Api`](crate::job::Origin)), what does not lie below one of its roots at the time of
+///   reading is refused, whatever links lead to it.
 #[derive(Clone, Debug, Default)]
 pub struct FileSource {
     _private: (),
@@ -55,12 +59,13 @@ impl FileSource {
     ///
     /// # Errors
     /// [`FetchErrorClass::Permanent`] for what is not there, cannot be read or is no local work;
-    /// [`FetchErrorClass::Transient`] when the system itself could not read.
+    /// [`FetchErrorClass::Refused`] for what the job may not read; [`FetchErrorClass::Transient`] when the system itself could not read.
     pub async fn fetch(&self, task: &Task, context: &FetchContext<'_>) -> Result<Fetched, FetchError> {
+        let reach = Reach::of(context.origin);
         let work = async {
             match &task.work {
-                Work::Path { path } => open(path.clone()).await,
-                Work::List { path, offset } => read_list(path.clone(), *offset).await,
+                Work::Path { path } => open(path.clone(), reach).await,
+                Work::List { path, offset } => read_list(path.clone(), *offset, reach).await,
                 other => Err(not_local(other)),
             }
         };
@@ -77,12 +82,12 @@ fn not_local(work: &Work) -> FetchError {
     FetchError::new(FetchErrorClass::Permanent, "not-local", format!("{} is no local work", work.kind()))
 }
 
-async fn read_list(path: String, offset: u64) -> Result<Fetched, FetchError> {
-    blocking(move || list::read(&path, offset)).await
+async fn read_list(path: String, offset: u64, reach: Reach) -> Result<Fetched, FetchError> {
+    blocking(move || list::read(&path, offset, &reach)).await
 }
 
-async fn open(path: String) -> Result<Fetched, FetchError> {
-    match blocking(move || Opened::at(&path)).await? {
+async fn open(path: String, reach: Reach) -> Result<Fetched, FetchError> {
+    match blocking(move || Opened::at(&path, &reach)).await? {
         Opened::Folder(fetched) => Ok(fetched),
         Opened::Whole(None) => Ok(Fetched::default()),
         Opened::Whole(Some(document)) => Ok(Fetched { documents: Documents::One(document), ..Fetched::default() }),
@@ -100,11 +105,12 @@ enum Opened {
 }
 
 impl Opened {
-    fn at(path: &str) -> Result<Self, FetchError> {
+    fn at(path: &str, reach: &Reach) -> Result<Self, FetchError> {
         let failed = |error: std::io::Error| io_error(path, &error);
-        let kind = std::fs::metadata(path).map_err(failed)?;
+        let whole = reach.follow(path)?;
+        let kind = std::fs::metadata(&whole).map_err(failed)?;
         if kind.is_dir() {
-            return folder::list(path).map(Self::Folder);
+            return folder::list(&whole).map(Self::Folder);
         }
         if !kind.is_file() {
             return Err(FetchError::new(
@@ -114,14 +120,15 @@ impl Opened {
             ));
         }
         let name: Arc<str> = path.into();
-        let mut pieces = Pieces::open(Path::new(path)).map_err(failed)?;
+        let open = || Pieces::from_reader(reach.open(path)?, path).map_err(failed);
+        let mut pieces = open()?;
         if pieces.is_compressed() || kind.len() > WHOLE {
             return Ok(Self::Long(pieces, name));
         }
         // A file may have grown since; what is more than one piece long is a stream after all.
         match pieces.next_piece().map_err(failed)? {
             Some((piece, true)) => Ok(Self::Whole(Some(document(piece, &name)))),
-            Some((_, false)) => Ok(Self::Long(Pieces::open(Path::new(path)).map_err(failed)?, name)),
+            Some((_, false)) => Ok(Self::Long(open()?, name)),
             None => Ok(Self::Whole(None)),
         }
     }

@@ -131,7 +131,7 @@ impl HttpSource {
     ///
     /// Anything that is not text brings no document, which is not an error.
     pub(crate) async fn page(&self, url: &str, job: JobId, context: &FetchContext<'_>) -> Result<Fetched, FetchError> {
-        let FetchContext { options, budget, recall } = *context;
+        let FetchContext { options, budget, recall, .. } = *context;
         let wishes = self.wishes(job, options);
         let start = Url::parse(url).map_err(|error| permanent("url", format!("`{url}` is no URL: {error}")))?;
         let deadline = Instant::now() + budget.time;

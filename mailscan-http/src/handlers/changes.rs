@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use hyper::header::{HeaderValue, LOCATION};
 use hyper::http::request::Parts;
 use mailscan_core::desk::Change;
-use mailscan_core::job::{JobId, JobSource, JobSpec, NewJob};
+use mailscan_core::job::{JobId, JobSource, JobSpec, NewJob, Origin};
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::store::{Created, Deletion, Store, Transition};
 
@@ -28,7 +28,8 @@ impl<P: Pipeline> Api<P> {
     pub(super) async fn create(&self, head: &Parts, body: &[u8]) -> Result<Reply, Problem> {
         let key = key(head)?;
         let spec = new_job::parse(body, !self.roots.is_empty())?;
-        let new = NewJob::new(self.below_roots(spec).await?);
+        let (spec, origin) = self.below_roots(spec).await?;
+        let new = NewJob { origin, ..NewJob::new(spec) };
         // Apart from the keys that other ways into the database make.
         let new = NewJob { key: key.map_or(new.key, |key| format!("api:{key}")), ..new };
         let created = self.pipeline.store().create_job(&new).await?;
@@ -52,10 +53,11 @@ impl<P: Pipeline> Api<P> {
         Ok(self.pipeline.store().job(id).await?.is_some_and(|job| job.spec != *spec))
     }
 
-    /// The specification with the whole names of its paths, each below one of the roots.
-    async fn below_roots(&self, spec: JobSpec) -> Result<JobSpec, Problem> {
+    /// The specification with the whole names of its paths, each below one of the roots, and those roots: whoever reads the
+    /// paths later holds to them.
+    async fn below_roots(&self, spec: JobSpec) -> Result<(JobSpec, Origin), Problem> {
         if !spec.sources.iter().any(|source| matches!(source, JobSource::Path(_))) {
-            return Ok(spec);
+            return Ok((spec, Origin::Api { roots: Vec::new() }));
         }
         let roots = self.roots.clone();
         let resolved = tokio::task::spawn_blocking(move || resolve(spec, &roots)).await;
@@ -108,7 +110,7 @@ fn key(head: &Parts) -> Result<Option<&str>, Problem> {
     }
 }
 
-fn resolve(mut spec: JobSpec, roots: &[PathBuf]) -> Result<JobSpec, Problem> {
+fn resolve(mut spec: JobSpec, roots: &[PathBuf]) -> Result<(JobSpec, Origin), Problem> {
     let mut faults = Vec::new();
     let paths = spec.sources.iter_mut().filter_map(|source| match source {
         JobSource::Path(path) => Some(path),
@@ -124,7 +126,12 @@ fn resolve(mut spec: JobSpec, roots: &[PathBuf]) -> Result<JobSpec, Problem> {
             }
         }
     }
-    if faults.is_empty() { Ok(spec) } else { Err(faults.into()) }
+    if !faults.is_empty() {
+        return Err(faults.into());
+    }
+    // A root that is no text holds no path that could be told to the store.
+    let roots = roots.iter().filter_map(|root| root.canonicalize().ok()?.into_os_string().into_string().ok()).collect();
+    Ok((spec, Origin::Api { roots }))
 }
 
 /// The whole name of a path, symbolic links resolved, when it is below a root. One that is not absolute starts from the

@@ -25,7 +25,8 @@ pub struct NewJob {
     /// The base URL of a SearXNG, or an object that describes another endpoint. Needed for a search.
     #[schema(schema_with = search_endpoint)]
     pub search_endpoint: Option<Value>,
-    /// Files and folders of the server below one of its `--root` folders.
+    /// Files and folders of the server below one of its `--root` folders. A link in them that leads elsewhere is not read: it
+    /// is an error of the job (`file-outside`).
     #[schema(max_items = 1000)]
     pub paths: Option<Vec<String>>,
     /// Follow links within the hosts of the pages given; false when it is left out.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
 use mailscan_core::class::Classes;
 use mailscan_core::extract::Form;
-use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob};
+use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob, Origin};
 use mailscan_core::lease::{Lease, NodeId, Settle, Verdict};
 use mailscan_core::queue::{ClaimRequest, Pushed, Queue, Retried, Settled, Share};
 use mailscan_core::store::{Inserted, NodeBeat, Sighting, Store, Transition};
@@ -35,7 +35,8 @@ fn refusal(path: &Path) -> (ErrorKind, String) {
 }
 
 fn job(key: &str) -> NewJob {
-    NewJob { key: key.to_owned(), spec: JobSpec::new(5, vec![JobSource::Url("https://a.org/".to_owned())]) }
+    let spec = JobSpec::new(5, vec![JobSource::Url("https://a.org/".to_owned())]);
+    NewJob { key: key.to_owned(), ..NewJob::new(spec) }
 }
 
 fn page(n: usize) -> NewTask {
@@ -161,7 +162,8 @@ async fn an_older_schema_is_migrated_with_its_data() {
     connection.execute_batch("INSERT INTO task_count VALUES (1, 390, 0, 0, 10, 600, 0, 0, 0)").unwrap();
     drop(connection);
     let database = open(&path);
-    assert_eq!(database.job(JobId(1)).await.unwrap().unwrap().key, "old");
+    let job = database.job(JobId(1)).await.unwrap().unwrap();
+    assert_eq!((job.key.as_str(), job.origin), ("old", Origin::Operator));
     assert_eq!(database.addresses(JobId(1), 0, 9).await.unwrap()[0].address, address);
     let again = |text: &str| Sighting {
         job: JobId(1),

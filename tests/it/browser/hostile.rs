@@ -7,7 +7,7 @@ use mailscan_core::Address;
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
 use mailscan_core::class::Classes;
 use mailscan_core::extract::Form;
-use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob};
+use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob, Origin};
 use mailscan_core::lease::{FailureClass, NodeId};
 use mailscan_core::store::{ErrorClass, NewWorkerError, Sighting, Store};
 use mailscan_core::task::TaskId;
@@ -32,7 +32,7 @@ async fn hostile(folder: &TempDir) {
     let sources = TEXTS.map(|text| JobSource::Search(text.to_owned())).to_vec();
     let mut spec = JobSpec::new(100, sources);
     spec.options.search_endpoint = Some("{}".to_owned());
-    let id = store.create_job(&NewJob { key: "<b>".to_owned(), spec }).await.unwrap().id();
+    let id = store.create_job(&NewJob { key: "<b>".to_owned(), spec, origin: Origin::Operator }).await.unwrap().id();
     store.transition(id, &[JobStatus::Queued], JobStatus::Running, None).await.unwrap();
     let rows: Vec<_> = TEXTS.iter().zip(0..).map(|(text, n)| sighting(id, text, n)).collect();
     store.insert(&rows).await.unwrap();

@@ -8,7 +8,7 @@ use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
 use mailscan_core::engine::{EngineOptions, JobFilter};
 use mailscan_core::extract::Media;
 use mailscan_core::fetch::{Document, Documents, FetchContext, FetchError, Fetched, Fetcher};
-use mailscan_core::job::{JobId, JobSource, JobSpec, NewJob};
+use mailscan_core::job::{JobId, JobSource, JobSpec, NewJob, Origin};
 use mailscan_core::pipeline::{Backends, Pipeline};
 use mailscan_core::queue::{Queue, QueueLimits};
 use mailscan_core::store::Store;
@@ -92,7 +92,7 @@ pub(super) fn pages_job(pages: u64, target: u64) -> JobSpec {
 }
 
 pub(super) async fn create<P: Pipeline>(pipeline: &P, key: &str, spec: JobSpec) -> JobId {
-    pipeline.store().create_job(&NewJob { key: key.to_owned(), spec }).await.unwrap().id()
+    pipeline.store().create_job(&NewJob { key: key.to_owned(), spec, origin: Origin::Operator }).await.unwrap().id()
 }
 
 pub(super) fn only(job: JobId) -> EngineOptions {

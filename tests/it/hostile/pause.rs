@@ -7,7 +7,7 @@ use mailscan_core::backend::postgres::{Postgres, PostgresOptions};
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
 use mailscan_core::engine::{Engine, EngineOptions};
 use mailscan_core::fetch::Budget;
-use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob};
+use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob, Origin};
 use mailscan_core::pipeline::Backends;
 use mailscan_core::queue::Queue;
 use mailscan_core::source::http::HttpSource;
@@ -49,7 +49,7 @@ async fn gated() -> Server {
 async fn job(store: &impl Store, server: &Server) -> JobId {
     let urls = (0..PAGES).map(|n| JobSource::Url(server.url(&format!("/{n}")))).collect();
     let spec = JobSpec::new(1_000, urls);
-    store.create_job(&NewJob { key: "pause".to_owned(), spec }).await.unwrap().id()
+    store.create_job(&NewJob { key: "pause".to_owned(), spec, origin: Origin::Operator }).await.unwrap().id()
 }
 
 /// Waits until so many tasks of the job are held, of those that were put on the queue.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mailscan_core::fetch::{Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher, Recall};
-use mailscan_core::job::JobOptions;
+use mailscan_core::job::{JobOptions, Origin};
 use mailscan_core::source::Sources;
 use mailscan_core::source::search::SearchEndpoint;
 use mailscan_core::task::Work;
@@ -55,8 +55,12 @@ fn described(base: &str, lanes: u32) -> String {
 
 async fn search(sources: &Sources, endpoint: &str, work: Work) -> Result<Fetched, FetchError> {
     let options = JobOptions { search_endpoint: Some(endpoint.to_owned()), ..JobOptions::default() };
-    let context =
-        FetchContext { options: &options, budget: mailscan_core::fetch::Budget::default(), recall: Recall::NEVER };
+    let context = FetchContext {
+        options: &options,
+        budget: mailscan_core::fetch::Budget::default(),
+        recall: Recall::NEVER,
+        origin: &Origin::Operator,
+    };
     soon(sources.fetch(&task(work), &context)).await
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mailscan_core::fetch::{Budget, Document, Documents, FetchContext, FetchError, Fetched, Fetcher, Recall};
-use mailscan_core::job::{JobId, JobOptions};
+use mailscan_core::job::{JobId, JobOptions, Origin};
 use mailscan_core::source::http::{ClientOptions, HttpSource};
 use mailscan_core::source::{Pace, Sources};
 use mailscan_core::task::{Task, TaskId, Work};
@@ -237,13 +237,14 @@ pub(super) async fn fetch(sources: &Sources, url: &str) -> Result<Fetched, Fetch
 
 /// Fetches a page within a budget.
 pub(super) async fn fetch_within(sources: &Sources, url: &str, budget: Budget) -> Result<Fetched, FetchError> {
-    let context = FetchContext { options: &JobOptions::default(), budget, recall: Recall::NEVER };
+    let context =
+        FetchContext { options: &JobOptions::default(), budget, recall: Recall::NEVER, origin: &Origin::Operator };
     soon(sources.fetch(&task(Work::Page { url: url.to_owned() }), &context)).await
 }
 
 /// Fetches a page with the usual budget for a job with these options.
 pub(super) async fn fetch_for(options: &JobOptions, sources: &Sources, url: &str) -> Result<Fetched, FetchError> {
-    let context = FetchContext { options, budget: Budget::default(), recall: Recall::NEVER };
+    let context = FetchContext { options, budget: Budget::default(), recall: Recall::NEVER, origin: &Origin::Operator };
     soon(sources.fetch(&task(Work::Page { url: url.to_owned() }), &context)).await
 }
 

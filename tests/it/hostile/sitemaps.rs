@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mailscan_core::fetch::{Budget, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher, Recall};
-use mailscan_core::job::{JobId, JobOptions, JobSource, JobSpec};
+use mailscan_core::job::{JobId, JobOptions, JobSource, JobSpec, Origin};
 use mailscan_core::source::Sources;
 use mailscan_core::task::{Task, Work};
 
@@ -17,7 +17,12 @@ fn first_task(url: &str) -> Task {
 }
 
 async fn fetch_task(sources: &Sources, task: &Task) -> Result<Fetched, FetchError> {
-    let context = FetchContext { options: &JobOptions::default(), budget: Budget::default(), recall: Recall::NEVER };
+    let context = FetchContext {
+        options: &JobOptions::default(),
+        budget: Budget::default(),
+        recall: Recall::NEVER,
+        origin: &Origin::Operator,
+    };
     soon(sources.fetch(task, &context)).await
 }
 
@@ -79,7 +84,8 @@ async fn what_few_list_is_held_at_a_time_and_others_come_back_untouched() {
         held.push(fetch_task(&sources, &task).await.unwrap());
     }
     let budget = Budget { time: Duration::from_millis(300), ..Budget::default() };
-    let context = FetchContext { options: &JobOptions::default(), budget, recall: Recall::NEVER };
+    let context =
+        FetchContext { options: &JobOptions::default(), budget, recall: Recall::NEVER, origin: &Origin::Operator };
     let waited = soon(sources.fetch(&task, &context)).await.unwrap_err();
     assert_eq!((waited.class, &*waited.code), (FetchErrorClass::Deferred, "sitemap-wait"));
     held.pop();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, ChildStderr};
 use std::sync::Arc;
@@ -169,6 +170,45 @@ async fn a_job_is_begun_tried_again_exported_and_deleted_over_http() {
     let mut rest = String::new();
     served.reader().read_to_string(&mut rest).unwrap();
     assert_eq!(served.child.wait().unwrap().code(), Some(0), "{rest}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_lead_no_job_of_the_api_out_of_the_root() {
+    let folder = TempDir::new().unwrap();
+    for name in ["in/sub", "outside"] {
+        fs::create_dir_all(folder.path().join(name)).unwrap();
+    }
+    for (name, text) in
+        [("in/1.txt", "ann@host.org"), ("in/sub/2.txt", "bob@host.org"), ("outside/s.txt", "eve@host.org")]
+    {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    symlink("../outside/s.txt", folder.path().join("in/link.txt")).unwrap();
+    symlink("../../outside/s.txt", folder.path().join("in/sub/link.txt")).unwrap();
+    symlink("sub/2.txt", folder.path().join("in/inside.txt")).unwrap();
+    symlink("../outside", folder.path().join("in/folder")).unwrap();
+    let served = serve_in(folder.path(), &["--root", "in"]);
+    let completed = async |id: u64| {
+        loop {
+            let job = get(served.address, &format!("/api/v1/jobs/{id}")).await.json();
+            if job["status"] == "completed" {
+                return job;
+            }
+        }
+    };
+    let begun = post(served.address, "/api/v1/jobs", &json!({"target": 10, "paths": ["."]})).await;
+    assert_eq!(begun.status, 202, "{}", begun.body);
+    let job = timeout(HANGS, completed(1)).await.unwrap();
+    assert_eq!((&job["collected"], &job["queue"]["blocked"]), (&json!(2), &json!(2)), "{job}");
+    let errors = get(served.address, "/api/v1/jobs/1/errors/list").await.json();
+    let errors = errors["errors"].as_array().unwrap();
+    assert!(errors.len() == 2 && errors.iter().all(|error| error["code"] == "file-outside"), "{errors:?}");
+    assert!(errors[0]["message"].as_str().unwrap().contains("link.txt` leads out of the folders"), "{errors:?}");
+
+    let own = run_in(folder.path(), &["run", "--path", "in", "--target", "10", "--detach"]);
+    assert_eq!(own.code, 0, "{}", own.err);
+    let job = timeout(HANGS, completed(2)).await.unwrap();
+    assert_eq!(job["collected"], 3, "the operator's own job reads what it names: {job}");
 }
 
 #[test]

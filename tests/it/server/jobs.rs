@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use mailscan_core::job::{JobId, JobSource, JobStatus};
+use mailscan_core::job::{JobId, JobSource, JobStatus, Origin};
 use mailscan_core::queue::Queue;
 use mailscan_core::store::Store;
 use mailscan_core::task::{NewTask, Work};
@@ -144,6 +144,11 @@ async fn paths_stay_below_a_root() {
     let whole = root.join("in").canonicalize().unwrap().to_str().unwrap().to_owned();
     let stored = server.store.job(JobId(1)).await.unwrap().unwrap().spec.sources;
     assert_eq!(stored, [JobSource::Path(whole.clone()), JobSource::Path(whole)]);
+    let origin = async |id| server.store.job(JobId(id)).await.unwrap().unwrap().origin;
+    let roots = vec![root.canonicalize().unwrap().to_str().unwrap().to_owned()];
+    assert_eq!(origin(1).await, Origin::Api { roots });
+    post(server.address, JOBS, &json!({"target": 1, "urls": ["https://a.org/"]})).await;
+    assert_eq!(origin(2).await, Origin::Api { roots: Vec::new() }, "it has no file to read");
     let outside = json!(["in", "../secret", "link", "/etc", "nothing", folder.path()]);
     assert_eq!(wrong(&begin(outside).await), ["paths[1]", "paths[2]", "paths[3]", "paths[4]", "paths[5]"]);
 }

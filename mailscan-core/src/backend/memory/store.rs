@@ -133,6 +133,7 @@ impl Store for MemoryStore {
             id,
             key: new.key.clone(),
             spec: new.spec.clone(),
+            origin: new.origin.clone(),
             status: JobStatus::Queued,
             reason: None,
             seeded: false,

@@ -47,6 +47,7 @@ fn job(row: &Row) -> Result<Job, Failure> {
         id: JobId(uint(row, 0)?),
         key: row.try_get(1)?,
         spec: spec::decode(row.try_get(2)?)?,
+        origin: spec::decode_origin(row.try_get(11)?)?,
         status: named(row, 3, "job state", JobStatus::parse)?,
         reason: row.try_get(4)?,
         seeded: row.try_get(5)?,
@@ -245,8 +246,10 @@ const RESOLVED_AT_ONCE: i64 = 20_000;
 
 impl Store for Postgres {
     async fn create_job(&self, job: &NewJob) -> Result<Created> {
-        let spec = self.made("create job", spec::encode(&job.spec).map_err(Failure::from))?;
+        let encoded = spec::encode(&job.spec).and_then(|spec| Ok((spec, spec::encode_origin(&job.origin)?)));
+        let (spec, roots) = self.made("create job", encoded.map_err(Failure::from))?;
         let insert = Statement::new(sql!("job_insert")).text(owned(&job.key)).text(spec).int(int(job.spec.target));
+        let insert = insert.maybe_text(roots);
         let look = Statement::new(sql!("job_by_key")).text(owned(&job.key));
         let answers = self.run("create job", Flight(vec![insert, look])).await?;
         self.made("create job", created(&answers))

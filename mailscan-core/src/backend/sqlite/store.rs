@@ -55,8 +55,8 @@ fn named<T>(row: &Row<'_>, column: usize, what: &str, parse: fn(&str) -> Option<
 
 fn create_job(session: &mut Session<'_>, new: &NewJob, now: Timestamp) -> Result<Created, Failure> {
     let mut insert = session.connection.prepare_cached(sql!("job_insert"))?;
-    let (spec, target) = (spec::encode(&new.spec)?, int(new.spec.target));
-    if insert.execute(params![new.key, spec, target, int(now.0)])? == 1 {
+    let (spec, target, roots) = (spec::encode(&new.spec)?, int(new.spec.target), spec::encode_origin(&new.origin)?);
+    if insert.execute(params![new.key, spec, target, int(now.0), roots])? == 1 {
         return Ok(Created::New(JobId(session.connection.last_insert_rowid().cast_unsigned())));
     }
     let mut by_key = session.connection.prepare_cached(sql!("job_by_key"))?;
@@ -69,6 +69,7 @@ fn job(connection: &Connection, id: JobId) -> Result<Option<Job>, Failure> {
             id: JobId(uint(row, 0)?),
             key: row.get(1)?,
             spec: spec::decode(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?)?,
+            origin: spec::decode_origin(row.get_ref(11)?.as_str_or_null().map_err(rusqlite::Error::from)?)?,
             status: named(row, 3, "job state", JobStatus::parse)?,
             reason: row.get(4)?,
             seeded: row.get(5)?,

@@ -29,7 +29,7 @@ async fn union(batches: Vec<Vec<String>>) {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);
     let spec = JobSpec::new(1_000, vec![JobSource::Url("https://a.org/".into())]);
-    store.create_job(&NewJob { key: "k".into(), spec }).await.unwrap();
+    store.create_job(&NewJob { key: "k".into(), ..NewJob::new(spec) }).await.unwrap();
     let mut expected = Vec::new();
     let mut seen = HashSet::new();
     for batch in batches {

@@ -1,14 +1,15 @@
 //! A folder: its files and folders, as tasks.
 
 use std::fs::DirEntry;
+use std::path::Path;
 
 use super::io_error;
 use crate::fetch::{Discovered, Documents, FetchError, FetchErrorClass, Fetched};
 use crate::task::Work;
 
 /// The entries of the folder at `path`, by name; names that cannot be tasks as an error beside them.
-pub(super) fn list(path: &str) -> Result<Fetched, FetchError> {
-    let failed = |error: std::io::Error| io_error(path, &error);
+pub(super) fn list(path: &Path) -> Result<Fetched, FetchError> {
+    let failed = |error: std::io::Error| io_error(&path.to_string_lossy(), &error);
     let mut paths = Vec::new();
     let mut unnamed = Vec::new();
     for entry in std::fs::read_dir(path).map_err(failed)? {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
+use super::reach::Reach;
 use super::{LIST_PART, LIST_URLS, io_error};
 use crate::fetch::{Discovered, Documents, FetchError, FetchErrorClass, Fetched};
 use crate::job::parse_page_url;
@@ -10,9 +11,9 @@ use crate::task::Work;
 
 /// The pages that the list at `path` names from `offset` on, and where to go on if that is not all. Lines that name no
 /// page lose nothing else: the part ends in an error that counts them and shows the first.
-pub(super) fn read(path: &str, offset: u64) -> Result<Fetched, FetchError> {
+pub(super) fn read(path: &str, offset: u64, reach: &Reach) -> Result<Fetched, FetchError> {
     let failed = |error: std::io::Error| io_error(path, &error);
-    let mut file = File::open(path).map_err(failed)?;
+    let mut file = reach.open(path)?;
     file.seek(SeekFrom::Start(offset)).map_err(failed)?;
     let mut part = Vec::new();
     file.by_ref().take(LIST_PART as u64).read_to_end(&mut part).map_err(failed)?;
@@ -104,6 +105,11 @@ fn rest_of_line(file: &mut File) -> std::io::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::Origin;
+
+    fn read(path: &str, offset: u64) -> Result<Fetched, FetchError> {
+        super::read(path, offset, &Reach::of(&Origin::Operator))
+    }
 
     /// All pages of a list, part after part, and in how many parts they came.
     fn pages(content: &[u8]) -> (Vec<String>, usize) {
@@ -152,6 +158,21 @@ mod tests {
         let (pages, parts) = pages(list.as_bytes());
         assert_eq!(parts, 3);
         assert_eq!(pages.join("\n") + "\n", list);
+    }
+
+    #[test]
+    fn a_list_elsewhere_is_not_read_for_a_job_from_the_api() {
+        let (root, file) = (tempfile::tempdir().unwrap(), tempfile::NamedTempFile::new().unwrap());
+        std::fs::write(file.path(), "https://a.org/\n").unwrap();
+        let reach = Reach::of(&Origin::Api { roots: vec![root.path().to_str().unwrap().to_owned()] });
+        let error = super::read(file.path().to_str().unwrap(), 0, &reach).unwrap_err();
+        assert_eq!((error.class, &*error.code), (FetchErrorClass::Refused, "file-outside"));
+    }
+
+    #[test]
+    fn a_line_that_names_a_file_names_no_page() {
+        let lines = b"file:///etc/passwd\n/etc/passwd\nhttps://a.org/\n";
+        assert_eq!(pages(lines).0, ["https://a.org/"]);
     }
 
     #[test]

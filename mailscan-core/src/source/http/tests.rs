@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::fetch::{Budget, FetchContext, Recall};
-use crate::job::JobOptions;
+use crate::job::{JobOptions, Origin};
 use crate::source::search::SearchSource;
 
 /// A server that answers each path with bytes, one request a connection, and remembers what it was asked for.
@@ -59,7 +59,8 @@ fn budget() -> Budget {
 
 /// Fetches a page for a job without wishes of its own.
 async fn read(source: &HttpSource, url: &str, budget: Budget) -> Result<Fetched, FetchError> {
-    let context = FetchContext { options: &JobOptions::default(), budget, recall: Recall::NEVER };
+    let context =
+        FetchContext { options: &JobOptions::default(), budget, recall: Recall::NEVER, origin: &Origin::Operator };
     source.page(url, JobId(1), &context).await
 }
 
@@ -189,7 +190,8 @@ async fn an_api_that_asks_for_a_pause_gets_it_and_no_more_than_an_hour() {
     .await;
     let source = source();
     let options = JobOptions::default();
-    let context = FetchContext { options: &options, budget: budget(), recall: Recall::NEVER };
+    let context =
+        FetchContext { options: &options, budget: budget(), recall: Recall::NEVER, origin: &Origin::Operator };
     let first = source.call(&server.url("/search"), &[], &context).await.unwrap_err();
     assert_eq!(first.retry_after, Some(Duration::from_secs(3_600)));
     let second = source.call(&server.url("/search"), &[], &context).await.unwrap_err();
@@ -201,7 +203,8 @@ async fn an_api_that_asks_for_a_pause_gets_it_and_no_more_than_an_hour() {
 async fn an_api_is_not_asked_for_its_robots_file() {
     let server = Server::start(|_| ok("", b"{}")).await;
     let options = JobOptions::default();
-    let context = FetchContext { options: &options, budget: budget(), recall: Recall::NEVER };
+    let context =
+        FetchContext { options: &options, budget: budget(), recall: Recall::NEVER, origin: &Origin::Operator };
     assert_eq!(source().call(&server.url("/search"), &[], &context).await.unwrap(), "{}");
     assert_eq!((server.times_asked("/search"), server.times_asked("/robots.txt")), (1, 0));
 }
@@ -213,7 +216,8 @@ async fn a_search_ends_where_the_list_is_left_out_but_not_on_its_first_page() {
         "url": format!("{}s?q={{query}}&p={{page}}", server.base), "results": "items", "result_url": "link",
     });
     let options = JobOptions { search_endpoint: Some(description.to_string()), ..JobOptions::default() };
-    let context = FetchContext { options: &options, budget: budget(), recall: Recall::NEVER };
+    let context =
+        FetchContext { options: &options, budget: budget(), recall: Recall::NEVER, origin: &Origin::Operator };
     let (source, search) = (source(), SearchSource::default());
     let first = search.search(&source, ("q", 2, 2), &context).await.unwrap_err();
     assert!(first.message.contains("`items`"), "{first}");
