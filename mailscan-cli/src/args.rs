@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mailscan_core::class::ClassFilter;
+use mailscan_core::source::http::IpNet;
 use mailscan_core::store::ErrorClass;
 
 pub(crate) use limits::{Constants, Leases, Planning};
@@ -258,6 +259,10 @@ pub(crate) struct Run {
     /// Go on with an unfinished job: this one, or the newest
     #[arg(long, value_name = "ID", num_args = 0..=1, conflicts_with_all = FIXED)]
     pub(crate) resume: Option<Option<u64>>,
+    /// With --resume: let a job that came through the API fetch from this network although it is not public, as with `serve`;
+    /// may be given again
+    #[arg(long, value_name = "CIDR", value_parser = values::network)]
+    pub(crate) allow_network: Vec<IpNet>,
     /// Only put the job into the database and leave it to running workers
     #[arg(long)]
     pub(crate) detach: bool,

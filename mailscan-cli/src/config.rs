@@ -9,12 +9,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use mailscan_core::engine::{EngineOptions, JobFilter};
-use mailscan_core::job::{Crawl, JobOptions, JobSource, JobSpec};
+use mailscan_core::job::{Crawl, Job, JobOptions, JobSource, JobSpec, Origin};
 use mailscan_core::limits::Limits;
 use mailscan_core::plan::worker_count;
 use mailscan_core::simulate::SimulationOptions;
 use mailscan_core::source::Pace;
-use mailscan_core::source::http::{ClientOptions, NetworkPolicy};
+use mailscan_core::source::http::{ClientOptions, IpNet, NetworkPolicy};
 use mailscan_core::source::search::SearchEndpoint;
 use mailscan_core::suppression::Suppression;
 use mailscan_http::wire;
@@ -82,6 +82,10 @@ pub(crate) struct Fetching {
 }
 
 pub(crate) fn run(typed: &args::Run) -> Result<RunConfig> {
+    if typed.resume.is_none() && !typed.allow_network.is_empty() {
+        let message = "--allow-network is for --resume: a job of your own reaches every network".to_owned();
+        return Err(Failure::Usage(message));
+    }
     let limits = limits(&typed.constants)?;
     let start = match typed.resume {
         Some(id) => Start::Resume(id),
@@ -112,11 +116,25 @@ pub(crate) fn for_few(fetching: Fetching, in_flight: usize) -> Fetching {
     Fetching { client: ClientOptions { read_at_once, ..fetching.client }, ..fetching }
 }
 
-/// The same for jobs that others hand in: only public addresses are reached, and the networks that the operator names;
-/// a job's own wishes count beside what was typed.
+/// The same for jobs that others hand in: a job's own wishes count beside what was typed.
 pub(crate) fn for_others(fetching: Fetching, networks: &args::Networks) -> Fetching {
-    let network = NetworkPolicy::PublicOnly { allow: networks.allow_network.clone() };
-    Fetching { client: ClientOptions { network, ..fetching.client }, for_one_job: false, ..fetching }
+    Fetching { for_one_job: false, ..public_only(fetching, &networks.allow_network) }
+}
+
+/// How hosts are treated for a job that is resumed here: one that came through the API reaches no more than it would in a
+/// server.
+pub(crate) fn resumed(typed: &args::Run, job: &Job) -> Fetching {
+    let fetching = fetching(&typed.politeness, &job.spec.options);
+    match job.origin {
+        Origin::Operator => fetching,
+        Origin::Api { .. } => public_only(fetching, &typed.allow_network),
+    }
+}
+
+/// The same where only public addresses are reached, and the networks that the operator names.
+fn public_only(fetching: Fetching, allow: &[IpNet]) -> Fetching {
+    let network = NetworkPolicy::PublicOnly { allow: allow.to_vec() };
+    Fetching { client: ClientOptions { network, ..fetching.client }, ..fetching }
 }
 
 /// The same engine with leases that hold so long.

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use mailscan_core::engine::{EngineOptions, JobFilter};
-use mailscan_core::job::{Job, JobId, JobSpec, JobStatus, NewJob};
+use mailscan_core::job::{Job, JobId, JobSpec, JobStatus, NewJob, Origin};
 use mailscan_core::limits::Limits;
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::Queue;
@@ -54,8 +54,10 @@ async fn resume(typed: &args::Run, config: &RunConfig, id: Option<u64>) -> Resul
         Some(id) => find(&database, JobId(id)).await?,
         None => newest_unfinished(&database).await?,
     };
-    let fetching = config::fetching(&typed.politeness, &job.spec.options);
-    let fetching = config::for_few(fetching, config::planned(&job.spec, &config.limits));
+    if let Origin::Api { .. } = job.origin {
+        eprintln!("{}", summary::from_api(job.id));
+    }
+    let fetching = config::for_few(config::resumed(typed, &job), config::planned(&job.spec, &config.limits));
     let pipeline = wire::pipeline(database, &fetching)?;
     requeue(pipeline.store(), job.id).await?;
     work(&pipeline, (typed, config), (job.id, &job.spec), &fetching.pace).await

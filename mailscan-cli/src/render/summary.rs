@@ -66,6 +66,14 @@ pub(crate) fn lines(job: &Job, depth: &Depth, partial: u64, groups: &[ErrorGroup
     text
 }
 
+/// What a job from the API may reach that is worked on here.
+pub(crate) fn from_api(id: JobId) -> String {
+    format!(
+        "job {id} came through the API: it reaches public addresses, networks of --allow-network, and files below the roots \
+         of its server"
+    )
+}
+
 /// What works on a job that only waits.
 pub(crate) fn queued(id: JobId, db: &str) -> String {
     let shared = is_shared(db);

@@ -114,7 +114,7 @@ async fn every_hop_must_be_to_an_allowed_address() {
         let server = Server::start(move |_| to(&format!("http://{inside}/secret"))).await;
         let error = fetch(&only_this(), &server.url("/")).await.unwrap_err();
         assert_eq!((error.class, &*error.code), (FetchErrorClass::Refused, "private-address"), "{inside} {error}");
-        assert!(error.message.contains("private address: start the server with --allow-network"), "{error}");
+        assert!(error.message.contains("private address: allow it with --allow-network"), "{error}");
         assert_eq!(server.count("/"), 1);
     }
 }

@@ -9,15 +9,17 @@ use std::process::{Child, ChildStderr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use mailscan_http::ServeOptions;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::task::block_in_place;
 use tokio::time::timeout;
 
-use super::HANGS;
 use super::client::{delete, get, post};
-use crate::cli::{interrupt, run, run_in, start_logging_in};
+use super::{HANGS, start_in};
+use crate::cli::{interrupt, json as parsed, run, run_in, start_logging_in};
 
 /// A server in a folder, killed if a test fails before it has stopped.
 pub(super) struct Served {
@@ -209,6 +211,46 @@ async fn links_lead_no_job_of_the_api_out_of_the_root() {
     assert_eq!(own.code, 0, "{}", own.err);
     let job = timeout(HANGS, completed(2)).await.unwrap();
     assert_eq!(job["collected"], 3, "the operator's own job reads what it names: {job}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_of_the_api_reaches_no_more_when_it_is_resumed_by_hand() {
+    let site = site(Arc::new(AtomicBool::new(true))).await;
+    let folder = TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("in")).unwrap();
+    fs::write(folder.path().join("in/1.txt"), "bob@host.org").unwrap();
+    fs::write(folder.path().join("outside.txt"), "eve@host.org").unwrap();
+    symlink("../outside.txt", folder.path().join("in/link.txt")).unwrap();
+    // A server without workers, so that the jobs wait.
+    let options = ServeOptions { roots: vec![folder.path().join("in")], ..ServeOptions::default() };
+    let server = start_in(folder, options).await;
+    let body = json!({"target": 10, "urls": [format!("http://{site}/page")], "paths": ["."]});
+    for _ in 0..2 {
+        assert_eq!(post(server.address, "/api/v1/jobs", &body).await.status, 202);
+    }
+    let folder = server.folder.path();
+    let run = |arguments: &[&str]| block_in_place(|| run_in(folder, arguments));
+    let own = run(&["run", "--url", &format!("http://{site}/page"), "--target", "10", "--detach"]);
+    assert_eq!(own.code, 0, "{}", own.err);
+
+    let resumed = run(&["run", "--resume", "1", "--json"]);
+    assert_eq!((resumed.code, &parsed(&resumed.out)["collected"]), (3, &json!(1)), "{}", resumed.err);
+    assert!(resumed.err.contains("job 1 came through the API"), "{}", resumed.err);
+    let errors = run(&["errors", "1", "--list", "--json"]).out;
+    assert!(errors.contains("private-address") && errors.contains("file-outside"), "{errors}");
+
+    let allowed = run(&["run", "--resume", "2", "--allow-network", "127.0.0.0/8", "--json"]);
+    assert_eq!(
+        parsed(&allowed.out)["collected"],
+        2,
+        "the network is allowed, files elsewhere are not: {}",
+        allowed.err
+    );
+    let own = run(&["run", "--resume", "3", "--json"]);
+    assert_eq!((own.code, &parsed(&own.out)["collected"]), (0, &json!(1)), "{}", own.err);
+    assert!(!own.err.contains("API"), "{}", own.err);
+    let new = run(&["run", "--path", "in", "--target", "1", "--allow-network", "127.0.0.0/8"]);
+    assert_eq!(new.code, 2, "a job of one's own reaches every network: {}", new.err);
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 
 /// The error of a connection that the policy refuses.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: start the server with --allow-network {address} to allow it", self.what())]
+#[error("{}: allow it with --allow-network {address}", self.what())]
 pub(crate) struct PrivateAddress {
     pub(crate) host: String,
     pub(crate) address: IpAddr,
@@ -218,7 +218,7 @@ mod tests {
         let refused = |host: &str, address: &str| {
             PrivateAddress { host: host.to_owned(), address: address.parse().unwrap() }.to_string()
         };
-        let mend = "start the server with --allow-network 127.0.0.1 to allow it";
+        let mend = "allow it with --allow-network 127.0.0.1";
         assert_eq!(refused("127.0.0.1", "127.0.0.1"), format!("127.0.0.1 is a private address: {mend}"));
         assert_eq!(refused("a.org", "127.0.0.1"), format!("a.org is 127.0.0.1, a private address: {mend}"));
         assert!(refused("[::1]", "::1").starts_with("::1 is a private address"));
