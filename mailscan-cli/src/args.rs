@@ -250,7 +250,8 @@ pub(crate) struct Run {
     pub(crate) classes: Kept,
     #[command(flatten)]
     pub(crate) suppressed: Suppressed,
-    /// Seconds after which the job is paused; 0 for never [default: 600]
+    /// Seconds at work after which the job is paused; 0 for never. They begin anew when a paused job is resumed, not after a
+    /// restart or a crash [default: 600]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) time_limit: Option<Duration>,
     /// Answer in JSON

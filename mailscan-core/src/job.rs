@@ -87,6 +87,11 @@ impl JobStatus {
         }
     }
 
+    /// Whether a job in this state is resumed by going to `next`, after it had come to a stop.
+    pub const fn is_resumed_as(self, next: Self) -> bool {
+        matches!(self, Self::Paused | Self::Failed | Self::Completed) && matches!(next, Self::Queued | Self::Running)
+    }
+
     /// Whether a job in this state can be deleted: nobody works on it.
     pub const fn can_be_deleted(self) -> bool {
         self.is_settled() || matches!(self, Self::Paused)
@@ -161,7 +166,8 @@ pub struct JobOptions {
     pub connections_per_worker: u32,
     /// The least time between two calls of a search endpoint by one worker.
     pub rate_limit: Duration,
-    /// How long the job may be at work before it is paused; `None` for ever. Each resume starts anew.
+    /// How long the job may be at work before it is paused; `None` for ever. Each resume starts anew; a restart of the
+    /// process, or a crash, is none.
     pub time_limit: Option<Duration>,
     /// The job's share of the worker pool relative to other jobs. From 1.
     pub weight: u32,
@@ -382,6 +388,8 @@ pub struct Job {
     pub collected: u64,
     /// How long it has been at work, pauses excluded.
     pub active: Duration,
+    /// How much of that was over when it was last resumed; its time limit counts from there.
+    pub active_before: Duration,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it first ran.

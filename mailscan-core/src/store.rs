@@ -62,6 +62,7 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// - A job already in `to` answers [`Transition::Already`] and keeps its reason.
     /// - The first change to running sets `started_at`; completed, failed and cancelled set `finished_at`, and every
     ///   other state clears it.
+    /// - A [resume](crate::job::JobStatus::is_resumed_as) keeps the time at work so far as `active_before`.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) when there is no such job.

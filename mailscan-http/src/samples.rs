@@ -235,6 +235,7 @@ mod tests {
             collected,
             target: 1_000,
             active: Duration::from_secs(seconds),
+            active_before: Duration::ZERO,
             created_at: Timestamp(0),
             started_at: None,
             finished_at: None,

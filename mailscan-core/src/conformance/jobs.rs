@@ -303,3 +303,30 @@ pub async fn the_time_at_work_only_rises<H: Harness>(harness: &H) {
         assert_eq!(get(&store, id).await.active, Duration::from_secs(expected));
     }
 }
+
+/// A resume notes how long the job had been at work; no other change does, nor does the start.
+pub async fn a_resume_notes_the_time_at_work<H: Harness>(harness: &H) {
+    use JobStatus::{Completed, Failed, Paused, Queued, Running};
+    let store = store(harness).await;
+    let id = create(&store, "k", 1).await;
+    let changes = [
+        (Running, 0),
+        (Paused, 0),
+        (Queued, 2),
+        (Running, 2),
+        (Failed, 2),
+        (Running, 5),
+        (Paused, 5),
+        (Running, 7),
+        (Completed, 7),
+        (Queued, 9),
+        (Paused, 9),
+    ];
+    for (seconds, (to, expected)) in (0..).zip(changes) {
+        store.record_active(id, Duration::from_secs(seconds)).await.unwrap();
+        assert_eq!(go(&store, id, &JobStatus::ALL, to).await, Transition::Applied);
+        assert_eq!(get(&store, id).await.active_before, Duration::from_secs(expected), "after {seconds} s, {to}");
+    }
+    assert_eq!(go(&store, id, &JobStatus::ALL, Paused).await, Transition::Already);
+    assert_eq!(get(&store, id).await.active_before, Duration::from_secs(9));
+}

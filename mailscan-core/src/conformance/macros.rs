@@ -97,7 +97,8 @@ macro_rules! conformance_tests {
                 a_repeated_transition_keeps_the_reason
                 start_and_end_are_noted
                 seeding_is_noted
-                the_time_at_work_only_rises;
+                the_time_at_work_only_rises
+                a_resume_notes_the_time_at_work;
             addresses: an_address_is_new_once
                 letter_case_makes_no_new_address
                 the_first_sighting_is_kept

@@ -75,6 +75,8 @@ pub(super) struct JobRun {
     pub(super) mostly_new: AtomicBool,
     bloom_capacity: usize,
     began: Instant,
+    /// How much of the time at work was over at the last resume that was heard of.
+    before: Mutex<Duration>,
     window: Mutex<RateWindow>,
     depth: Mutex<Depth>,
     lists: Mutex<Vec<ListPosition>>,
@@ -137,6 +139,7 @@ impl JobRun {
             mostly_new: AtomicBool::new(false),
             bloom_capacity: limits.bloom_capacity.clamp(1, MOST),
             began: Instant::now(),
+            before: Mutex::new(job.active_before),
             window: Mutex::new(window),
             depth: Mutex::default(),
             lists: Mutex::default(),
@@ -204,14 +207,19 @@ impl JobRun {
         if collected < self.bloom_capacity { first } else { first.grown() }
     }
 
-    /// Time at work since this engine took the job up.
-    pub(super) fn here(&self) -> Duration {
-        self.began.elapsed()
-    }
-
     /// Time at work in all, pauses excluded.
     pub(super) fn active(&self) -> Duration {
-        self.job.active + self.here()
+        self.job.active + self.began.elapsed()
+    }
+
+    /// Time at work since the job was last resumed, in whichever process.
+    pub(super) fn active_since(&self) -> Duration {
+        self.active().saturating_sub(*locked(&self.before))
+    }
+
+    /// Notes what the store says of the last resume.
+    pub(super) fn heard_of_resume(&self, active_before: Duration) {
+        *locked(&self.before) = active_before;
     }
 
     /// Asks the job to stop; the first reason stands. Answers whether this was the first.

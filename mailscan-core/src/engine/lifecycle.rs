@@ -94,6 +94,7 @@ async fn notice<P: Pipeline>(shared: &Shared<P>, run: &JobRun, job: JobState) ->
     if run.heard(job.collected) >= job.target {
         reach_target(shared, run);
     }
+    run.heard_of_resume(job.active_before);
     let stop = |status, reason| Stop { status, reason, tell_store: false };
     match job.status {
         JobStatus::Running => {}
@@ -103,7 +104,9 @@ async fn notice<P: Pipeline>(shared: &Shared<P>, run: &JobRun, job: JobState) ->
             found(store.transition(run.id(), &from, JobStatus::Running, None).await)?;
         }
         JobStatus::Paused => {
-            run.stop(stop(job.status, job.reason));
+            if run.stop(stop(job.status, job.reason)) {
+                record_active(shared, run).await;
+            }
         }
         JobStatus::Completed | JobStatus::Failed | JobStatus::Cancelled => {
             if run.stop(stop(job.status, job.reason)) {
@@ -224,11 +227,20 @@ fn exhausted(depth: &Depth, run: &JobRun) -> Stop {
 
 /// Tells the store how the job ends here. `None` when the engine has to stop instead.
 async fn tell_store<P: Pipeline>(shared: &Shared<P>, run: &JobRun, stop: &Stop) -> Option<()> {
+    // A resume looks at it, and may come as soon as the store is told.
+    record_active(shared, run).await;
     let (store, from) = (shared.pipeline.store(), [JobStatus::Running]);
     let tell = || async { found(store.transition(run.id(), &from, stop.status, stop.reason.as_deref()).await) };
     shared.persist(tell).await?;
     run.store_was_told();
     Some(())
+}
+
+/// Tells the store how long the job has been at work, as far as it can be told.
+pub(super) async fn record_active<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
+    if let Err(error) = shared.pipeline.store().record_active(run.id(), run.active()).await {
+        tracing::warn!(%error, job = %run.id(), "the time at work could not be recorded");
+    }
 }
 
 /// The answer of the store, or none where the job was deleted meanwhile: then there is nobody to tell.
@@ -241,9 +253,7 @@ fn found<T>(answer: Result<T>) -> Result<Option<T>> {
 
 /// Takes a job out of this engine and tells whoever watches.
 async fn close<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
-    if let Err(error) = shared.pipeline.store().record_active(run.id(), run.active()).await {
-        tracing::warn!(%error, job = %run.id(), "the time at work could not be recorded");
-    }
+    record_active(shared, run).await;
     if let Ok(depth) = shared.pipeline.queue().depth(run.id()).await {
         run.set_depth(depth);
         let exhausted = run.stopping().is_some_and(|stop| stop.status == JobStatus::Completed);

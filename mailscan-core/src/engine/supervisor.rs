@@ -44,7 +44,9 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
             () = shared.jobs_changed.notified() => look(&shared).await,
             _ = sweeps.tick() => {
                 sweep(&shared).await;
-                record_active(&shared).await;
+                for run in shared.runs() {
+                    lifecycle::record_active(&shared, &run).await;
+                }
             }
             _ = samples.tick() => sample(&shared).await,
         }
@@ -106,17 +108,11 @@ fn find_bounds<P: Pipeline>(shared: &Shared<P>) {
 
 /// Answers whether the job stops now.
 fn stop_when_over_time(run: &JobRun) -> bool {
-    let Some(limit) = run.job.spec.options.time_limit.filter(|limit| run.here() >= *limit) else { return false };
+    let Some(limit) = run.job.spec.options.time_limit.filter(|limit| run.active_since() >= *limit) else {
+        return false;
+    };
     let reason = format!("its time limit of {} is over: resume it to go on", format_seconds(limit.as_secs()));
     run.stop(Stop { status: JobStatus::Paused, reason: Some(reason), tell_store: true })
-}
-
-async fn record_active<P: Pipeline>(shared: &Shared<P>) {
-    for run in shared.runs() {
-        if let Err(error) = shared.pipeline.store().record_active(run.id(), run.active()).await {
-            tracing::warn!(%error, job = %run.id(), "the time at work could not be recorded");
-        }
-    }
 }
 
 /// Takes back the tasks of dead workers and records those that are given up for good.

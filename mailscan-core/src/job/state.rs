@@ -23,6 +23,8 @@ pub struct JobState {
     pub target: u64,
     /// How long it has been at work, pauses excluded.
     pub active: Duration,
+    /// How long it had been at work when it was resumed last.
+    pub active_before: Duration,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it first ran.
@@ -73,6 +75,7 @@ impl Job {
             collected: self.collected,
             target: self.spec.target,
             active: self.active,
+            active_before: self.active_before,
             created_at: self.created_at,
             started_at: self.started_at,
             finished_at: self.finished_at,

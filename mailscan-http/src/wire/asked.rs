@@ -49,7 +49,8 @@ pub struct NewJob {
     /// The share of the worker pool, relative to other jobs; 1 when it is left out.
     #[schema(minimum = 1, maximum = 100000)]
     pub weight: Option<u32>,
-    /// Seconds after which the job is paused; 0 for never, 600 when it is left out.
+    /// Seconds at work after which the job is paused; 0 for never, 600 when it is left out. They begin anew when it is resumed,
+    /// not when the server is restarted.
     #[schema(minimum = 0, maximum = 1000000)]
     pub time_limit: Option<f64>,
     /// The most requests to one host at a time, where that is fewer than the server itself allows.

@@ -54,7 +54,8 @@ async fn a_schema_that_is_too_new_is_refused_in_one_line() {
 }
 
 /// Undoes the steps after the third.
-const SCHEMA_3: &str = "DROP INDEX mailscan.worker_error_group; ALTER TABLE mailscan.job DROP COLUMN api_roots;
+const SCHEMA_3: &str = "DROP INDEX mailscan.worker_error_group; ALTER TABLE mailscan.job DROP COLUMN api_roots, DROP COLUMN active_before_ms;
+   
     UPDATE mailscan.schema SET version = 3";
 
 #[tokio::test]
@@ -64,11 +65,14 @@ async fn an_older_schema_is_brought_up_to_date_with_its_jobs() {
     }
     let name = shared().fresh().await;
     let latest = "SELECT version::bigint FROM mailscan.schema";
-    let id = collect(&open(&name).await.unwrap()).await;
+    let database = open(&name).await.unwrap();
+    let (id, seven) = (collect(&database).await, Duration::from_secs(7));
+    database.record_active(id, seven).await.unwrap();
     let version = shared().number(&name, latest).await;
     shared().execute(&name, SCHEMA_3).await;
     let job = open(&name).await.unwrap().job(id).await.unwrap().unwrap();
     assert_eq!(job.origin, Origin::Operator);
+    assert_eq!((job.active, job.active_before), (seven, seven), "its time limit counts from now on");
     assert_eq!(shared().number(&name, latest).await, version);
 }
 

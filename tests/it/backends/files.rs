@@ -160,10 +160,13 @@ async fn an_older_schema_is_migrated_with_its_data() {
         add_task(&connection, &page(n).work, state, fence);
     }
     connection.execute_batch("INSERT INTO task_count VALUES (1, 390, 0, 0, 10, 600, 0, 0, 0)").unwrap();
+    connection.execute_batch("UPDATE job SET active_ms = 7000").unwrap();
     drop(connection);
     let database = open(&path);
     let job = database.job(JobId(1)).await.unwrap().unwrap();
     assert_eq!((job.key.as_str(), job.origin), ("old", Origin::Operator));
+    let seven = Duration::from_secs(7);
+    assert_eq!((job.active, job.active_before), (seven, seven), "its time limit counts from now on");
     assert_eq!(database.addresses(JobId(1), 0, 9).await.unwrap()[0].address, address);
     let again = |text: &str| Sighting {
         job: JobId(1),

@@ -12,7 +12,7 @@ use mailscan_core::forecast::Forecast;
 use mailscan_core::job::{JobSource, JobSpec, JobStatus};
 use mailscan_core::pipeline::{Committed, Pipeline, TaskOutcome};
 use mailscan_core::queue::Queue;
-use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, Store};
+use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, Store, Transition};
 use mailscan_core::task::Work;
 use tokio::sync::Semaphore;
 
@@ -276,6 +276,36 @@ async fn a_job_over_its_time_limit_is_paused_with_its_reason() {
     let last = engine.finished(job).await.unwrap();
     assert_eq!(last.status, JobStatus::Paused);
     assert!(last.reason.unwrap().contains("time limit of 1m 0s"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_and_a_crash_do_not_set_the_time_limit_back() {
+    let pipeline = in_memory(Script::new(Duration::from_secs(1), |task| Ok(text(task, String::new()))));
+    let mut spec = pages_job(1_000, 10);
+    spec.options.workers = Some(1);
+    spec.options.connections_per_worker = 1;
+    spec.options.time_limit = Some(Duration::from_secs(60));
+    let job = create(&*pipeline, "k", spec).await;
+    let active = async || pipeline.store().job(job).await.unwrap().unwrap().active.as_secs();
+    let start = || Engine::start(pipeline.clone(), EngineOptions::default());
+
+    let mut stopped = start();
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    stopped.drain().await.unwrap();
+    let dropped = start();
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    drop(dropped);
+    // What was recorded last before it died, at most five seconds earlier, is all that is known.
+    assert!((45..=52).contains(&active().await), "{} s", active().await);
+    let last = start().finished(job).await.unwrap();
+    assert!(last.status == JobStatus::Paused && last.reason.is_some_and(|why| why.contains("time limit")));
+    assert!((60..=63).contains(&active().await), "{} s", active().await);
+
+    let resume = pipeline.store().transition(job, &[JobStatus::Paused], JobStatus::Queued, None);
+    assert_eq!(resume.await.unwrap(), Transition::Applied);
+    let last = start().finished(job).await.unwrap();
+    assert_eq!(last.status, JobStatus::Paused);
+    assert!((120..=126).contains(&active().await), "a resume starts anew: {} s", active().await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -139,6 +139,7 @@ impl Store for MemoryStore {
             seeded: false,
             collected: 0,
             active: Duration::ZERO,
+            active_before: Duration::ZERO,
             created_at: self.clock.now(),
             started_at: None,
             finished_at: None,
@@ -195,6 +196,9 @@ impl Store for MemoryStore {
         }
         if !from.contains(&job.status) || !job.status.can_become(to) {
             return Ok(Transition::Refused(job.status));
+        }
+        if job.status.is_resumed_as(to) {
+            job.active_before = job.active;
         }
         job.status = to;
         job.reason = reason.map(str::to_owned);

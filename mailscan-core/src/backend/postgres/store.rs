@@ -53,6 +53,7 @@ fn job(row: &Row) -> Result<Job, Failure> {
         seeded: row.try_get(5)?,
         collected: uint(row, 6)?,
         active: Duration::from_millis(uint(row, 7)?),
+        active_before: Duration::from_millis(uint(row, 12)?),
         created_at: at(8)?.unwrap_or_default(),
         started_at: at(9)?,
         finished_at: at(10)?,
@@ -68,6 +69,7 @@ fn job_state(row: &Row) -> Result<JobState, Failure> {
         collected: uint(row, 3)?,
         target: uint(row, 4)?,
         active: Duration::from_millis(uint(row, 5)?),
+        active_before: Duration::from_millis(uint(row, 9)?),
         created_at: at(6)?.unwrap_or_default(),
         started_at: at(7)?,
         finished_at: at(8)?,
@@ -113,7 +115,8 @@ impl Operation for Change {
         }
         let change = Statement::new(sql!("job_transition")).int(id).text(self.to.as_str().to_owned());
         let change = change.maybe_text(self.reason.as_deref().map(owned));
-        transaction.finish(&[change.bool(self.to == JobStatus::Running).bool(self.to.is_settled())]).await?;
+        let change = change.bool(self.to == JobStatus::Running).bool(self.to.is_settled());
+        transaction.finish(&[change.bool(status.is_resumed_as(self.to))]).await?;
         Ok(Transition::Applied)
     }
 }

@@ -75,6 +75,7 @@ fn job(connection: &Connection, id: JobId) -> Result<Option<Job>, Failure> {
             seeded: row.get(5)?,
             collected: uint(row, 6)?,
             active: Duration::from_millis(uint(row, 7)?),
+            active_before: Duration::from_millis(uint(row, 12)?),
             created_at: time(row, 8)?,
             started_at: maybe_time(row, 9)?,
             finished_at: maybe_time(row, 10)?,
@@ -91,6 +92,7 @@ fn job_state(row: &Row<'_>) -> Result<JobState, Failure> {
         collected: uint(row, 3)?,
         target: uint(row, 4)?,
         active: Duration::from_millis(uint(row, 5)?),
+        active_before: Duration::from_millis(uint(row, 9)?),
         created_at: time(row, 6)?,
         started_at: maybe_time(row, 7)?,
         finished_at: maybe_time(row, 8)?,
@@ -144,8 +146,8 @@ fn transition(
         return Ok(Transition::Refused(status));
     }
     let mut update = session.connection.prepare_cached(sql!("job_transition"))?;
-    let runs = to == JobStatus::Running;
-    update.execute(params![int(id.0), to.as_str(), reason, int(now.0), runs, to.is_settled()])?;
+    let (runs, resumed) = (to == JobStatus::Running, status.is_resumed_as(to));
+    update.execute(params![int(id.0), to.as_str(), reason, int(now.0), runs, to.is_settled(), resumed])?;
     Ok(Transition::Applied)
 }
 
