@@ -56,4 +56,8 @@ pub trait SharedTurns: Debug + Send + Sync + 'static {
 
     /// Gives no start at a host for so long, because it asked to be left alone.
     fn leave_alone(&self, host: String, time: Duration) -> BoxFuture<'_, Result<()>>;
+
+    /// How long a host is still to be [left alone](Self::leave_alone), whichever process it asked for that: for requests
+    /// that take no starts. What was promised to others does not count.
+    fn left_alone(&self, host: String) -> BoxFuture<'_, Result<Duration>>;
 }

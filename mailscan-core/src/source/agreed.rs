@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::turns::{KEPT, SharedTurns, TurnRequest};
 
 /// How far ahead starts are asked for.
-const AHEAD: Duration = Duration::from_secs(1);
+pub(super) const AHEAD: Duration = Duration::from_secs(1);
 /// The most starts of one batch.
 const MOST: u32 = 256;
 /// A start is used when its time comes or not at all: late ones would come on top of those of others.
@@ -22,7 +22,7 @@ const LATE: Duration = Duration::from_millis(15);
 /// makes up for 31 ms between the latest and the most punctual.
 const SLACK: u32 = 32;
 /// How often a process without a place asks for one.
-const AGAIN: Duration = Duration::from_millis(500);
+pub(super) const AGAIN: Duration = Duration::from_millis(500);
 
 /// Starts and places of this process at a host.
 #[derive(Debug, Default)]

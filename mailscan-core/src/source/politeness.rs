@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::agreed::{Agreed, Held, Terms, is_late, with_slack};
+use super::agreed::{AGAIN, AHEAD, Agreed, Held, Terms, is_late, with_slack};
 use super::crowd::{Crowd, Place};
 use crate::fetch::{FetchError, FetchErrorClass, HostLimit, JOB_TURN, MAX_LIMITS};
 use crate::job::JobId;
@@ -92,6 +92,8 @@ struct Host {
     schedule: Mutex<Schedule>,
     /// What other processes have agreed to.
     agreed: Arc<Agreed>,
+    /// When it was last heard what the host has asked of others; one asks for all calls.
+    heard: tokio::sync::Mutex<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -183,8 +185,7 @@ impl Politeness {
             if state.schedule().blocked <= Instant::now() {
                 state.schedule().interval = interval;
                 place.begin();
-                let others = self.turns.clone().map(|turns| (turns, host.to_owned()));
-                return Ok(Turn { host: state, place, _held: held, _of_job: of_job, others });
+                return Ok(Turn { host: state, place, _held: held, _of_job: of_job, others: self.others(host) });
             }
         }
     }
@@ -225,26 +226,56 @@ impl Politeness {
         Ok((Some(held), start))
     }
 
-    /// Waits only while `host` wants to be left alone, or answers no more for being asked more: for an API whose pace
-    /// somebody else keeps.
+    /// Waits only while `host` wants to be left alone, by this process or another, or answers no more for being asked more:
+    /// for an API whose pace somebody else keeps.
     ///
     /// # Errors
-    /// [`FetchErrorClass::Deferred`] when that is longer than patience or `deadline`.
+    /// [`FetchErrorClass::Deferred`] when that is longer than patience or `deadline`, and while nobody can say what it has
+    /// asked of others.
     pub(crate) async fn unblocked(&self, host: &str, deadline: Instant) -> Result<Turn, FetchError> {
         let state = self.host(host);
         let latest = deadline.min(Instant::now() + self.pace.patience);
         let Some(mut place) = state.calls.enter(latest).await else { return Err(self.full(host, &state)) };
         loop {
+            self.hear(host, &state, latest).await?;
             let (now, blocked) = (Instant::now(), state.schedule().blocked);
             if blocked <= now {
                 place.begin();
-                return Ok(Turn { host: state, place, _held: None, _of_job: None, others: None });
+                return Ok(Turn { host: state, place, _held: None, _of_job: None, others: self.others(host) });
             }
             if blocked > latest {
                 return Err(defer(host, blocked - now));
             }
             tokio::time::sleep_until(blocked).await;
         }
+    }
+
+    /// Hears what a host has asked of other processes, about as soon as that holds up pages.
+    async fn hear(&self, host: &str, state: &Host, latest: Instant) -> Result<(), FetchError> {
+        let Some(turns) = &self.turns else { return Ok(()) };
+        let hear = async {
+            let mut heard = state.heard.lock().await;
+            if heard.is_none_or(|at| at.elapsed() >= AHEAD) {
+                let left = turns.left_alone(host.to_owned()).await?;
+                let mut schedule = state.schedule();
+                schedule.blocked = schedule.blocked.max(Instant::now() + left);
+                *heard = Some(Instant::now());
+            }
+            Ok::<(), crate::error::Error>(())
+        };
+        match tokio::time::timeout_at(latest, hear).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, host, "nothing is asked before it is known what others were asked");
+            }
+            Err(_) => {}
+        }
+        Err(defer(host, AGAIN))
+    }
+
+    /// Who is to know when a host refuses.
+    fn others(&self, host: &str) -> Option<(Arc<dyn SharedTurns>, String)> {
+        self.turns.clone().map(|turns| (turns, host.to_owned()))
     }
 
     /// The answer to whoever found no place in time: those who hold one may wait for the host as well.
@@ -270,7 +301,15 @@ impl Politeness {
         let pages = Arc::new(Crowd::new(limiter(ceiling.min(Semaphore::MAX_PERMITS))));
         let calls = Arc::new(Crowd::new(limiter(Semaphore::MAX_PERMITS)));
         let schedule = Mutex::new(Schedule::new());
-        let host = Arc::new(Host { job, ceiling, pages, calls, schedule, agreed: Arc::default() });
+        let host = Arc::new(Host {
+            job,
+            ceiling,
+            pages,
+            calls,
+            schedule,
+            agreed: Arc::default(),
+            heard: tokio::sync::Mutex::default(),
+        });
         hosts.insert(name.to_owned(), host.clone());
         host
     }
@@ -428,150 +467,4 @@ impl Turn {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn far() -> Instant {
-        Instant::now() + Duration::from_secs(60)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn starts_are_an_interval_apart_and_a_crawl_delay_counts_more() {
-        let gate = Politeness::new(Pace { interval: Duration::from_millis(100), ..Pace::default() });
-        let begin = Instant::now();
-        for _ in 0..4 {
-            gate.turn("a", None, None, far()).await.unwrap();
-        }
-        assert_eq!(begin.elapsed(), Duration::from_millis(300));
-        let begin = Instant::now();
-        for _ in 0..3 {
-            gate.turn("b", None, Some(Duration::from_secs(2)), far()).await.unwrap();
-        }
-        assert_eq!(begin.elapsed(), Duration::from_secs(4));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn hosts_do_not_wait_for_each_other() {
-        let gate = Politeness::new(Pace { interval: Duration::from_secs(5), ..Pace::default() });
-        let begin = Instant::now();
-        for host in ["a", "b", "c"] {
-            gate.turn(host, None, None, far()).await.unwrap();
-        }
-        assert_eq!(begin.elapsed(), Duration::ZERO);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn no_more_at_a_time_than_allowed() {
-        let gate = Politeness::new(Pace {
-            interval: Duration::ZERO,
-            concurrency: 2,
-            patience: Duration::from_secs(1),
-            ..Pace::default()
-        });
-        let first = gate.turn("a", None, None, far()).await.unwrap();
-        let _second = gate.turn("a", None, None, far()).await.unwrap();
-        let third = gate.turn("a", None, None, far()).await.unwrap_err();
-        assert_eq!(third.class, FetchErrorClass::Deferred);
-        drop(first);
-        gate.turn("a", None, None, far()).await.unwrap();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_refusal_holds_the_host_and_doubles_until_it_answers() {
-        let gate = Politeness::new(Pace { interval: Duration::ZERO, ..Pace::default() });
-        for seconds in [1, 2, 4] {
-            let turn = gate.turn("a", None, None, far()).await.unwrap();
-            assert_eq!(turn.refused(None), Duration::from_secs(seconds));
-        }
-        let begin = Instant::now();
-        let turn = gate.turn("a", None, None, far()).await.unwrap();
-        assert_eq!(begin.elapsed(), Duration::from_secs(4));
-        turn.welcome();
-        assert_eq!(turn.refused(None), Duration::from_secs(1));
-        assert_eq!(turn.refused(None), Duration::from_secs(1), "refused together counts once");
-        turn.welcome();
-        assert_eq!(turn.refused(Some(Duration::from_secs(90))), Duration::from_secs(90));
-        drop(turn);
-        let deferred = gate.turn("a", None, None, far()).await.unwrap_err();
-        assert!(deferred.retry_after.unwrap() >= Duration::from_secs(90));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_job_may_want_fewer_at_a_time_than_the_process() {
-        let pace =
-            Pace { interval: Duration::ZERO, concurrency: 3, patience: Duration::from_secs(1), ..Pace::default() };
-        let gate = Politeness::new(pace);
-        let limit = |job, most| Some(JobLimit { job: JobId(job), most });
-        let first = gate.turn("a", limit(1, 1), None, far()).await.unwrap();
-        let deferred = gate.turn("a", limit(1, 1), None, far()).await.unwrap_err();
-        assert_eq!((deferred.class, &*deferred.code), (FetchErrorClass::Deferred, JOB_TURN));
-        let _elsewhere = gate.turn("b", limit(1, 1), None, far()).await.unwrap();
-        let _of_another = gate.turn("a", limit(2, 1), None, far()).await.unwrap();
-        let _more_than_all = gate.turn("a", limit(3, 9), None, far()).await.unwrap();
-        assert!(gate.turn("a", limit(3, 9), None, far()).await.is_err(), "the limit for all counts as well");
-        drop(first);
-        gate.turn("a", limit(1, 1), None, far()).await.unwrap();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_job_that_keeps_to_its_own_limit_is_named_while_others_wait() {
-        let gate = Arc::new(Politeness::new(Pace { interval: Duration::ZERO, ..Pace::default() }));
-        let limit = Some(JobLimit { job: JobId(7), most: 1 });
-        let _first = gate.turn("a", limit, None, far()).await.unwrap();
-        assert_eq!(gate.limits(), []);
-        let waits = gate.clone();
-        tokio::spawn(async move { waits.turn("a", limit, None, far()).await.is_ok() });
-        tokio::task::yield_now().await;
-        let [HostLimit { host, limit: 1, under_way: 1, waiting: 1, .. }] = &gate.limits()[..] else {
-            panic!("{gate:?}")
-        };
-        assert_eq!(host, "a for job 7");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_waits_when_a_host_refuses_waits_on() {
-        let gate = Politeness::new(Pace { interval: Duration::from_secs(1), ..Pace::default() });
-        let begin = Instant::now();
-        let first = gate.turn("a", None, None, far()).await.unwrap();
-        let second = async {
-            gate.turn("a", None, None, far()).await.unwrap();
-            begin.elapsed()
-        };
-        let refuse = async { first.refused(Some(Duration::from_secs(9))) };
-        let (waited, _) = tokio::join!(second, refuse);
-        assert_eq!(waited, Duration::from_secs(9));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_api_waits_for_nothing_but_a_refusal() {
-        let gate = Politeness::new(Pace { interval: Duration::from_secs(5), concurrency: 1, ..Pace::default() });
-        let begin = Instant::now();
-        let turn = gate.unblocked("a", far()).await.unwrap();
-        gate.unblocked("a", far()).await.unwrap();
-        assert_eq!(begin.elapsed(), Duration::ZERO);
-        turn.refused(Some(Duration::from_secs(3)));
-        gate.unblocked("a", far()).await.unwrap();
-        assert_eq!(begin.elapsed(), Duration::from_secs(3));
-        turn.refused(Some(Duration::from_secs(3_000)));
-        assert_eq!(gate.unblocked("a", far()).await.unwrap_err().class, FetchErrorClass::Deferred);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn hosts_that_refuse_are_bounded_as_well() {
-        let gate = Politeness::new(Pace::default());
-        for n in 0..MAX_HOSTS + 10 {
-            let turn = gate.turn(&n.to_string(), None, None, far()).await.unwrap();
-            turn.refused(Some(LONGEST_ASKED));
-        }
-        assert!(gate.hosts.lock().unwrap().len() <= MAX_HOSTS);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn idle_hosts_are_forgotten() {
-        let gate = Politeness::new(Pace { interval: Duration::ZERO, ..Pace::default() });
-        for n in 0..MAX_HOSTS + 10 {
-            gate.turn(&n.to_string(), None, None, far()).await.unwrap();
-        }
-        assert!(gate.hosts.lock().unwrap().len() <= MAX_HOSTS);
-    }
-}
+mod tests;

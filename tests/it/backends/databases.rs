@@ -55,6 +55,7 @@ async fn a_schema_that_is_too_new_is_refused_in_one_line() {
 
 /// Undoes the steps after the third.
 const SCHEMA_3: &str = "DROP INDEX mailscan.worker_error_group; ALTER TABLE mailscan.job DROP COLUMN api_roots, DROP COLUMN active_before_ms;
+    ALTER TABLE mailscan.host DROP COLUMN blocked;
    
     UPDATE mailscan.schema SET version = 3";
 
@@ -238,6 +239,14 @@ async fn starts_and_places_at_a_host_are_given_once_to_all_processes() {
     let blocked = nodes[2].as_ref().unwrap().turns(other).await.unwrap();
     assert_eq!(blocked.starts, 0, "what one was told all know");
     assert!(blocked.first > Duration::from_secs(3_000));
+    let node = nodes[3].as_ref().unwrap();
+    assert!(node.left_alone("b.org".to_owned()).await.unwrap() > Duration::from_secs(3_000));
+    node.leave_alone("b.org".to_owned(), Duration::from_secs(1)).await.unwrap();
+    assert!(node.left_alone("b.org".to_owned()).await.unwrap() > Duration::from_secs(3_000), "the longer time counts");
+    for host in ["a.org", "c.org"] {
+        let left = node.left_alone(host.to_owned()).await.unwrap();
+        assert_eq!(left, Duration::ZERO, "starts that were given ask for nothing");
+    }
 }
 
 #[tokio::test]

@@ -1,15 +1,22 @@
 //! The search source against a small JSON API: pages and lanes to their end, and a key that stays secret.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+use mailscan_core::backend::postgres::{Postgres, PostgresOptions};
 use mailscan_core::fetch::{Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher, Recall};
 use mailscan_core::job::{JobOptions, Origin};
-use mailscan_core::source::Sources;
+use mailscan_core::source::http::HttpSource;
 use mailscan_core::source::search::SearchEndpoint;
+use mailscan_core::source::{Pace, Sources};
 use mailscan_core::task::Work;
+use mailscan_core::turns::SharedTurns;
 use url::Url;
 
-use super::server::{Request, Server, Step, answer, body, plain, soon, task, text};
+use super::server::{Request, Server, Step, answer, body, plain, quick, soon, task, text};
+use crate::postgres::{is_there, shared};
 
 /// A variable that `.cargo/config.toml` sets for every test, and its value.
 const KEY_VARIABLE: &str = "MAILSCAN_KEY_OF_TESTS";
@@ -174,7 +181,69 @@ async fn an_api_that_asks_for_rest_is_heard() {
     let server = Server::with_robots(|_| text("429 Too Many Requests", "Retry-After: 90\r\n", b"")).await;
     let error = search(&plain(), &described(&server.url(""), 1), call(1, 1)).await.unwrap_err();
     assert_eq!((error.class, error.status), (FetchErrorClass::Transient, Some(429)));
-    assert_eq!(error.retry_after, Some(std::time::Duration::from_secs(90)));
+    assert_eq!(error.retry_after, Some(Duration::from_secs(90)));
+}
+
+/// Two processes of one new database.
+async fn two_nodes() -> [(Postgres, Sources); 2] {
+    let name = shared().fresh().await;
+    let node = async || {
+        let database = Postgres::open(&shared().url(&name), PostgresOptions::default()).await.unwrap();
+        let http = HttpSource::new(&quick(), Pace::default()).unwrap().shared(Arc::new(database.clone()));
+        (database, Sources::new().with_http(http))
+    };
+    [node().await, node().await]
+}
+
+/// Waits until a process knows that a server is to be left alone, and answers for how long.
+async fn told(database: &Postgres, server: &Server) -> Duration {
+    let host = Url::parse(&server.url("")).unwrap();
+    let host = format!("{}:{}", host.host_str().unwrap(), host.port().unwrap());
+    loop {
+        let left = database.left_alone(host.clone()).await.unwrap();
+        if !left.is_zero() {
+            return left;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_that_asks_one_node_for_rest_is_left_alone_by_all() {
+    if !is_there() {
+        return;
+    }
+    for status in ["429 Too Many Requests", "503 Service Unavailable"] {
+        let server = Server::with_robots(move |_| text(status, "Retry-After: 90\r\n", b"")).await;
+        let [(_, one), (database, other)] = two_nodes().await;
+        let endpoint = described(&server.url(""), 1);
+        assert!(search(&one, &endpoint, call(1, 1)).await.unwrap_err().status.is_some());
+        assert!(soon(told(&database, &server)).await > Duration::from_secs(60));
+        let error = search(&other, &endpoint, call(1, 1)).await.unwrap_err();
+        assert_eq!(error.class, FetchErrorClass::Deferred, "{error}");
+        assert!(error.retry_after.unwrap() > Duration::from_secs(60), "{error:?}");
+        assert_eq!(server.requests().len(), 1, "{status}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_nodes_wait_for_an_api_that_does_not_say_how_long() {
+    if !is_there() {
+        return;
+    }
+    let asked = AtomicBool::new(false);
+    let answer = json(&serde_json::json!({"data": {"items": []}}));
+    let server = Server::with_robots(move |_| {
+        if asked.swap(true, Ordering::SeqCst) { answer.clone() } else { text("429 Too Many Requests", "", b"") }
+    })
+    .await;
+    let [(_, one), (database, other)] = two_nodes().await;
+    let (endpoint, begin) = (described(&server.url(""), 1), Instant::now());
+    assert_eq!(search(&one, &endpoint, call(1, 1)).await.unwrap_err().status, Some(429));
+    soon(told(&database, &server)).await;
+    soon(search(&other, &endpoint, call(1, 1))).await.unwrap();
+    assert!(begin.elapsed() >= Duration::from_secs(1), "{:?}", begin.elapsed());
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[tokio::test]

@@ -13,13 +13,14 @@ use super::failure::Failure;
 use crate::error::{ErrorKind, Result};
 
 /// The steps from an empty database to the schema of this version; the number of steps done is the schema's version.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     sql!("migrations/0001_base"),
     sql!("migrations/0002_hosts"),
     sql!("migrations/0003_deletion"),
     sql!("migrations/0004_error_groups"),
     sql!("migrations/0005_origin"),
     sql!("migrations/0006_active_before"),
+    sql!("migrations/0007_blocked"),
 ];
 /// A mailscan that knows this version of the schema can still work with the newest.
 const OLDEST: i32 = 3;

@@ -35,6 +35,16 @@ impl SharedTurns for Postgres {
         }
         .boxed()
     }
+
+    fn left_alone(&self, host: String) -> BoxFuture<'_, Result<Duration>> {
+        async move {
+            let rows = self.query("host left alone", Statement::new(sql!("host_blocked")).text(owned(&host))).await?;
+            let seconds = rows.first().map_or(Ok(0.0), |row| row.try_get::<_, f64>(0));
+            let seconds = self.made("host left alone", seconds.map_err(Failure::from))?;
+            Ok(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+        }
+        .boxed()
+    }
 }
 
 /// Statements that agree on turns. The right to do so lasts as long as they do, which may be longer than the caller waits.

@@ -1,0 +1,205 @@
+//! The gate on a paused clock: turns, refusals, limits of jobs, and what other processes were told.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures::future::{BoxFuture, FutureExt};
+
+use super::*;
+use crate::error::{Error, ErrorKind, Result};
+use crate::turns::{TurnGrant, TurnRequest};
+
+fn far() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}
+
+#[tokio::test(start_paused = true)]
+async fn starts_are_an_interval_apart_and_a_crawl_delay_counts_more() {
+    let gate = Politeness::new(Pace { interval: Duration::from_millis(100), ..Pace::default() });
+    let begin = Instant::now();
+    for _ in 0..4 {
+        gate.turn("a", None, None, far()).await.unwrap();
+    }
+    assert_eq!(begin.elapsed(), Duration::from_millis(300));
+    let begin = Instant::now();
+    for _ in 0..3 {
+        gate.turn("b", None, Some(Duration::from_secs(2)), far()).await.unwrap();
+    }
+    assert_eq!(begin.elapsed(), Duration::from_secs(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn hosts_do_not_wait_for_each_other() {
+    let gate = Politeness::new(Pace { interval: Duration::from_secs(5), ..Pace::default() });
+    let begin = Instant::now();
+    for host in ["a", "b", "c"] {
+        gate.turn(host, None, None, far()).await.unwrap();
+    }
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_at_a_time_than_allowed() {
+    let gate = Politeness::new(Pace {
+        interval: Duration::ZERO,
+        concurrency: 2,
+        patience: Duration::from_secs(1),
+        ..Pace::default()
+    });
+    let first = gate.turn("a", None, None, far()).await.unwrap();
+    let _second = gate.turn("a", None, None, far()).await.unwrap();
+    let third = gate.turn("a", None, None, far()).await.unwrap_err();
+    assert_eq!(third.class, FetchErrorClass::Deferred);
+    drop(first);
+    gate.turn("a", None, None, far()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_holds_the_host_and_doubles_until_it_answers() {
+    let gate = Politeness::new(Pace { interval: Duration::ZERO, ..Pace::default() });
+    for seconds in [1, 2, 4] {
+        let turn = gate.turn("a", None, None, far()).await.unwrap();
+        assert_eq!(turn.refused(None), Duration::from_secs(seconds));
+    }
+    let begin = Instant::now();
+    let turn = gate.turn("a", None, None, far()).await.unwrap();
+    assert_eq!(begin.elapsed(), Duration::from_secs(4));
+    turn.welcome();
+    assert_eq!(turn.refused(None), Duration::from_secs(1));
+    assert_eq!(turn.refused(None), Duration::from_secs(1), "refused together counts once");
+    turn.welcome();
+    assert_eq!(turn.refused(Some(Duration::from_secs(90))), Duration::from_secs(90));
+    drop(turn);
+    let deferred = gate.turn("a", None, None, far()).await.unwrap_err();
+    assert!(deferred.retry_after.unwrap() >= Duration::from_secs(90));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_may_want_fewer_at_a_time_than_the_process() {
+    let pace = Pace { interval: Duration::ZERO, concurrency: 3, patience: Duration::from_secs(1), ..Pace::default() };
+    let gate = Politeness::new(pace);
+    let limit = |job, most| Some(JobLimit { job: JobId(job), most });
+    let first = gate.turn("a", limit(1, 1), None, far()).await.unwrap();
+    let deferred = gate.turn("a", limit(1, 1), None, far()).await.unwrap_err();
+    assert_eq!((deferred.class, &*deferred.code), (FetchErrorClass::Deferred, JOB_TURN));
+    let _elsewhere = gate.turn("b", limit(1, 1), None, far()).await.unwrap();
+    let _of_another = gate.turn("a", limit(2, 1), None, far()).await.unwrap();
+    let _more_than_all = gate.turn("a", limit(3, 9), None, far()).await.unwrap();
+    assert!(gate.turn("a", limit(3, 9), None, far()).await.is_err(), "the limit for all counts as well");
+    drop(first);
+    gate.turn("a", limit(1, 1), None, far()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_keeps_to_its_own_limit_is_named_while_others_wait() {
+    let gate = Arc::new(Politeness::new(Pace { interval: Duration::ZERO, ..Pace::default() }));
+    let limit = Some(JobLimit { job: JobId(7), most: 1 });
+    let _first = gate.turn("a", limit, None, far()).await.unwrap();
+    assert_eq!(gate.limits(), []);
+    let waits = gate.clone();
+    tokio::spawn(async move { waits.turn("a", limit, None, far()).await.is_ok() });
+    tokio::task::yield_now().await;
+    let [HostLimit { host, limit: 1, under_way: 1, waiting: 1, .. }] = &gate.limits()[..] else { panic!("{gate:?}") };
+    assert_eq!(host, "a for job 7");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_when_a_host_refuses_waits_on() {
+    let gate = Politeness::new(Pace { interval: Duration::from_secs(1), ..Pace::default() });
+    let begin = Instant::now();
+    let first = gate.turn("a", None, None, far()).await.unwrap();
+    let second = async {
+        gate.turn("a", None, None, far()).await.unwrap();
+        begin.elapsed()
+    };
+    let refuse = async { first.refused(Some(Duration::from_secs(9))) };
+    let (waited, _) = tokio::join!(second, refuse);
+    assert_eq!(waited, Duration::from_secs(9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_waits_for_nothing_but_a_refusal() {
+    let gate = Politeness::new(Pace { interval: Duration::from_secs(5), concurrency: 1, ..Pace::default() });
+    let begin = Instant::now();
+    let turn = gate.unblocked("a", far()).await.unwrap();
+    gate.unblocked("a", far()).await.unwrap();
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+    turn.refused(Some(Duration::from_secs(3)));
+    gate.unblocked("a", far()).await.unwrap();
+    assert_eq!(begin.elapsed(), Duration::from_secs(3));
+    turn.refused(Some(Duration::from_secs(3_000)));
+    assert_eq!(gate.unblocked("a", far()).await.unwrap_err().class, FetchErrorClass::Deferred);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hosts_that_refuse_are_bounded_as_well() {
+    let gate = Politeness::new(Pace::default());
+    for n in 0..MAX_HOSTS + 10 {
+        let turn = gate.turn(&n.to_string(), None, None, far()).await.unwrap();
+        turn.refused(Some(LONGEST_ASKED));
+    }
+    assert!(gate.hosts.lock().unwrap().len() <= MAX_HOSTS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_hosts_are_forgotten() {
+    let gate = Politeness::new(Pace { interval: Duration::ZERO, ..Pace::default() });
+    for n in 0..MAX_HOSTS + 10 {
+        gate.turn(&n.to_string(), None, None, far()).await.unwrap();
+    }
+    assert!(gate.hosts.lock().unwrap().len() <= MAX_HOSTS);
+}
+
+/// Other processes that were told to leave every host alone for a time, or cannot be asked.
+#[derive(Debug)]
+struct Others {
+    left: Option<Duration>,
+    asked: AtomicU32,
+}
+
+impl SharedTurns for Others {
+    fn turns(&self, _: TurnRequest) -> BoxFuture<'_, Result<TurnGrant>> {
+        unreachable!("a call takes no start")
+    }
+
+    fn hold(&self, _: Vec<String>) -> BoxFuture<'_, Result<()>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn leave_alone(&self, _: String, _: Duration) -> BoxFuture<'_, Result<()>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn left_alone(&self, _: String) -> BoxFuture<'_, Result<Duration>> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        async { self.left.ok_or_else(|| Error::new(ErrorKind::Unavailable, "turns", "away".to_owned())) }.boxed()
+    }
+}
+
+fn among(left: Option<Duration>) -> (Politeness, Arc<Others>) {
+    let others = Arc::new(Others { left, asked: AtomicU32::new(0) });
+    (Politeness::new(Pace::default()).shared(others.clone()), others)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_waits_for_what_others_were_told_and_hears_of_it_once_a_second() {
+    let (gate, others) = among(Some(Duration::ZERO));
+    let begin = Instant::now();
+    for _ in 0..1_000 {
+        gate.unblocked("a", far()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let most = u32::try_from(begin.elapsed().as_secs()).unwrap() + 1;
+    assert!((2..=most).contains(&others.asked.load(Ordering::Relaxed)), "{others:?}");
+
+    let (gate, _) = among(Some(Duration::from_secs(90)));
+    let deferred = gate.unblocked("a", far()).await.unwrap_err();
+    assert_eq!(deferred.class, FetchErrorClass::Deferred);
+    assert!(deferred.retry_after.unwrap() >= Duration::from_secs(90));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_api_is_asked_while_nobody_knows_what_others_were_told() {
+    let deferred = among(None).0.unblocked("a", far()).await.unwrap_err();
+    assert_eq!(deferred.class, FetchErrorClass::Deferred);
+    assert!(deferred.retry_after.unwrap() < Duration::from_secs(1), "it comes back soon");
+}
