@@ -16,7 +16,7 @@ use mailscan_core::store::ErrorClass;
 
 pub(crate) use limits::{Constants, Leases, Planning};
 pub(crate) use server::{Access, Encryption, Networks};
-pub(crate) use values::{classes, count, error_class, page_url, seconds, share, size, stale};
+pub(crate) use values::{classes, count, error_class, job_id, listen, page_url, seconds, share, size, stale};
 
 /// Collects every e-mail address that a set of sources exposes.
 #[derive(Debug, Parser)]
@@ -116,7 +116,7 @@ pub(crate) struct Plan {
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub(crate) emails_per_call: u32,
     /// Hosts that the pages come from: tells how many pages a second can come, and what bounds that
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) hosts: Option<u64>,
     /// The most requests to one host at a time
     #[arg(long, value_name = "N", default_value_t = 8, requires = "hosts", value_parser = clap::value_parser!(u32).range(1..))]
@@ -258,7 +258,7 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) json: bool,
     /// Go on with an unfinished job: this one, or the newest
-    #[arg(long, value_name = "ID", num_args = 0..=1, conflicts_with_all = FIXED)]
+    #[arg(long, value_name = "ID", num_args = 0..=1, conflicts_with_all = FIXED, value_parser = job_id)]
     pub(crate) resume: Option<Option<u64>>,
     /// With --resume: let a job that came through the API fetch from this network although it is not public, as with `serve`;
     /// may be given again
@@ -331,6 +331,7 @@ pub(crate) enum Job {
     #[command(after_help = "Example:\n  mailscan job show 1")]
     Show {
         /// The job
+        #[arg(value_parser = job_id)]
         id: u64,
         #[command(flatten)]
         database: Database,
@@ -351,6 +352,7 @@ pub(crate) enum Job {
     #[command(after_help = "Example:\n  mailscan job delete 1 --yes")]
     Delete {
         /// The job
+        #[arg(value_parser = job_id)]
         id: u64,
         /// Do not ask
         #[arg(long, short)]
@@ -362,6 +364,7 @@ pub(crate) enum Job {
     #[command(after_help = "Example:\n  mailscan job export 1 --format jsonl --output found.jsonl")]
     Export {
         /// The job
+        #[arg(value_parser = job_id)]
         id: u64,
         /// How to write them
         #[arg(long, value_enum, default_value = "csv")]
@@ -390,6 +393,7 @@ pub(crate) enum ExportFormat {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct JobChange {
     /// The job
+    #[arg(value_parser = job_id)]
     pub(crate) id: u64,
     #[command(flatten)]
     pub(crate) database: Database,
@@ -403,6 +407,7 @@ pub(crate) struct Errors {
     #[command(subcommand)]
     pub(crate) action: Option<ErrorsAction>,
     /// Only those of this job
+    #[arg(value_parser = job_id)]
     pub(crate) id: Option<u64>,
     /// Every error instead of groups
     #[arg(long)]
@@ -453,7 +458,7 @@ pub(crate) enum ErrorsAction {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Serve {
     /// Where to listen; an address that other machines can reach needs --token-file
-    #[arg(long, default_value = "127.0.0.1:8025", value_name = "ADDRESS")]
+    #[arg(long, default_value = "127.0.0.1:8025", value_name = "ADDRESS", value_parser = listen)]
     pub(crate) listen: SocketAddr,
     /// A folder below which jobs that are created over HTTP may read files, and no links that lead out of it. A job keeps
     /// the folders that there were when it was created
@@ -557,7 +562,7 @@ pub(crate) struct Simulate {
     #[command(flatten)]
     pub(crate) simulated: Simulated,
     /// Where to listen
-    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS", value_parser = listen)]
     pub(crate) listen: SocketAddr,
 }
 

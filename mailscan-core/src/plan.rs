@@ -50,6 +50,15 @@ impl WorkerPlan {
         let seconds = u64::try_from(nanos / 1_000_000_000);
         seconds.map_or(Duration::MAX, |seconds| Duration::new(seconds, (nanos % 1_000_000_000) as u32))
     }
+
+    /// The same where no more than so many pages a second can come, of which each call lists at least one.
+    pub fn projection_at(&self, limits: &Limits, rate: &PageRate) -> Duration {
+        let pages = self.emails.div_ceil(u64::from(limits.emails_per_call.max(1)));
+        let fetched = Duration::try_from_secs_f64(pages as f64 / rate.most());
+        // Without a page there is nothing to wait for.
+        let fetched = if pages == 0 { Duration::ZERO } else { fetched.unwrap_or(Duration::MAX) };
+        self.projection(limits).max(fetched)
+    }
 }
 
 /// Where pages come from, as far as it bounds how many come a second.
@@ -96,6 +105,19 @@ impl PageRate {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_plan_takes_at_least_the_time_of_its_pages() {
+        let limits = Limits::default();
+        let at = |emails, hosts| {
+            let hosts = Hosts { hosts, at_a_time: 1, interval: Duration::from_secs(4) };
+            let plan = WorkerPlan::new(emails, &limits);
+            plan.projection_at(&limits, &PageRate::new(plan.workers, 100, limits.deep_scrape, &hosts))
+        };
+        assert_eq!(at(1_000_000, 1_000), Duration::from_secs(400), "100,000 pages, 250 a second");
+        assert_eq!(at(1_000_000, 1_000_000), Duration::from_secs(210), "as by the workers alone");
+        assert_eq!((at(0, 1), at(1, 0)), (Duration::ZERO, Duration::MAX));
+    }
 
     #[test]
     fn the_contracts_table() {

@@ -128,7 +128,6 @@ impl<P: Pipeline> Api<P> {
 
     fn plan(&self, query: &PlanQuery) -> Result<Reply, Problem> {
         let plan = wire::plan(query.emails, query.workers, &self.limits);
-        let answer = wire::Plan::new(&plan, &self.limits);
         let connections = query.connections.unwrap_or(self.limits.connections_per_worker);
         let rate = query.hosts.map(|hosts| {
             let at_a_time = u32::try_from(self.pace.concurrency).unwrap_or(u32::MAX);
@@ -137,7 +136,10 @@ impl<P: Pipeline> Api<P> {
             let hosts = Hosts { hosts, at_a_time, interval };
             PageRate::new(plan.workers, connections, self.limits.deep_scrape, &hosts)
         });
-        Reply::json(&rate.iter().fold(answer, wire::Plan::with_rate))
+        Reply::json(&match rate {
+            Some(rate) => wire::Plan::at_rate(&plan, &self.limits, &rate),
+            None => wire::Plan::new(&plan, &self.limits),
+        })
     }
 
     async fn jobs(&self, query: &JobQuery) -> Result<Reply, Problem> {

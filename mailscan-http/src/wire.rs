@@ -67,12 +67,18 @@ impl Plan {
         }
     }
 
-    /// The same with how many pages a second can come, which JSON cannot say where nothing bounds it.
-    #[must_use]
-    pub fn with_rate(self, rate: &PageRate) -> Self {
+    /// The wire form of the same plan where so many pages a second can come, which JSON cannot say where nothing bounds it.
+    pub fn at_rate(plan: &WorkerPlan, limits: &Limits, rate: &PageRate) -> Self {
+        let projection = plan.projection_at(limits, rate);
         let most = Some(rate.most()).filter(|rate| rate.is_finite());
         let bound_by = most.map(|_| if rate.hosts_bind() { "hosts" } else { "workers" });
-        Self { max_pages_per_second: most, bound_by, ..self }
+        Self {
+            projected_seconds: projection.as_secs_f64(),
+            projected_formatted: format_projection(projection),
+            max_pages_per_second: most,
+            bound_by,
+            ..Self::new(plan, limits)
+        }
     }
 }
 

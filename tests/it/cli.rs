@@ -135,6 +135,9 @@ fn mistakes_get_a_suggestion_and_exit_code_2() {
         (&["run", "--url", "https://example.org/", "--target", "1", "--time-limit", "1e300"], "from 0 to 1000000"),
         (&["demo", "--emails", "1", "--page-delay", "1e19"], "from 0 to 1000000"),
         (&["run", "--path", ".", "--target", "1", "--per-host", "0"], "1.."),
+        (&["job", "show", "first"], "the number of a job"),
+        (&["run", "--resume", "99999999999999999999"], "the number of a job"),
+        (&["serve", "--listen", "localhost:8110"], "an IP address and a port"),
         (&["run", "--path", ".", "--target", "1", "--contact", "two\nlines"], "cannot stand in a header"),
         (&["run", "--path", ".", "--target", "1", "--detach", "--contact", "two\nlines"], "cannot stand in a header"),
     ] {

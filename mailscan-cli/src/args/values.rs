@@ -1,6 +1,6 @@
 //! Values that can be typed: each parser takes a text and says what is wrong with it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use mailscan_core::class::ClassFilter;
@@ -11,6 +11,16 @@ use mailscan_core::store::ErrorClass;
 pub(crate) fn count(text: &str) -> Result<u64, String> {
     let digits: String = text.chars().filter(|c| !matches!(c, '_' | ',')).collect();
     digits.parse().map_err(|_| format!("give a whole number from 0 to {}", u64::MAX))
+}
+
+/// The number of a job.
+pub(crate) fn job_id(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "give the number of a job, such as 1: `mailscan job list` shows all".to_owned())
+}
+
+/// Where to listen.
+pub(crate) fn listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "give an IP address and a port, such as 127.0.0.1:8025".to_owned())
 }
 
 /// A number of seconds.

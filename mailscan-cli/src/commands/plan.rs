@@ -16,13 +16,15 @@ pub(crate) fn run(typed: &args::Plan) -> Result<Exit> {
     let rate = rate(typed, &plan);
     let mut out = std::io::stdout().lock();
     if typed.json {
-        let answer = wire::Plan::new(&plan, &limits);
-        let answer = rate.iter().fold(answer, wire::Plan::with_rate);
+        let answer = match &rate {
+            Some(rate) => wire::Plan::at_rate(&plan, &limits, rate),
+            None => wire::Plan::new(&plan, &limits),
+        };
         serde_json::to_writer(&mut out, &answer)?;
         writeln!(out)?;
         return Ok(Exit::Done);
     }
-    let projection = plan.projection(&limits);
+    let projection = rate.as_ref().map_or_else(|| plan.projection(&limits), |rate| plan.projection_at(&limits, rate));
     writeln!(out, "e-mails             {}", grouped(plan.emails))?;
     writeln!(out, "workers             {}", grouped(plan.workers.into()))?;
     writeln!(out, "e-mails per worker  {}", grouped(plan.emails_per_worker))?;

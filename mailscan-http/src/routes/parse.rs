@@ -33,7 +33,10 @@ pub(super) fn plan(Asked { query, .. }: &Asked<'_>) -> Result<Route, Problem> {
     Ok(Route::Plan(PlanQuery {
         emails: query.required("emails")?,
         workers: small("workers")?,
-        hosts: query.number("hosts")?,
+        hosts: match query.number("hosts")? {
+            Some(0) => return Err(Problem::field("hosts", "`hosts` is 0: no page comes from nowhere")),
+            hosts => hosts,
+        },
         connections: small("connections")?,
         per_host: small("per_host")?,
         host_interval: query.text("host_interval")?.map(interval).transpose()?,

@@ -181,7 +181,7 @@ pub(crate) const RESOURCES: &[Resource] = &[
                 optional("workers", Kind::Number(1, MANY as u64), "workers instead of the planned number"),
                 optional(
                     "hosts",
-                    Kind::Number(0, u64::MAX),
+                    Kind::Number(1, u64::MAX),
                     "hosts that the pages come from: tells the pages a second, where each takes as long as the projection says",
                 ),
                 optional(

@@ -31,11 +31,13 @@ fn hosts_tell_how_many_pages_a_second_can_come_and_what_binds() {
     let typed = ["plan", "1000000", "--hosts", "1000", "--per-host", "1", "--host-interval", "3"];
     let shown = run(&typed).out;
     assert!(shown.contains("at most 333, bound by the hosts (50,000 by the workers)"), "{shown}");
+    assert!(shown.contains("projected time      5m 0s"), "100,000 pages cannot come sooner: {shown}");
     let plan = json(&run(&[&typed[..], &["--json"]].concat()).out);
     assert_eq!((plan["max_pages_per_second"].as_f64().unwrap() as u64, &plan["bound_by"]), (333, &"hosts".into()));
     let by_workers = json(&run(&["plan", "1000", "--hosts", "1000", "--connections", "1", "--json"]).out);
     assert_eq!((&by_workers["max_pages_per_second"], &by_workers["bound_by"]), (&25.0.into(), &"workers".into()));
     assert!(json(&run(&["plan", "1000", "--json"]).out).get("bound_by").is_none());
+    assert_eq!(run(&["plan", "1000", "--hosts", "0"]).code, 2, "no page can come");
     assert_eq!(run(&["plan", "1000", "--per-host", "1"]).code, 2, "it means nothing without hosts");
 }
 
