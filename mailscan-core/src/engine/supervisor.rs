@@ -63,11 +63,12 @@ async fn look<P: Pipeline>(shared: &Shared<P>) {
 /// Publishes how every job stands, and stops those whose time is over.
 async fn sample<P: Pipeline>(shared: &Shared<P>) {
     find_bounds(shared);
-    for run in shared.runs() {
-        // A depth that cannot be read now leaves the last one standing; the next sample tries again.
-        if let Ok(depth) = shared.pipeline.queue().depth(run.id()).await {
-            run.set_depth(depth);
-        }
+    let runs = shared.runs();
+    let ids: Vec<_> = runs.iter().map(|run| run.id()).collect();
+    // Depths that cannot be read now leave the last ones standing; the next sample tries again.
+    let depths = shared.pipeline.queue().depths(&ids).await.unwrap_or_default();
+    runs.iter().zip(depths).for_each(|(run, depth)| run.set_depth(depth));
+    for run in runs {
         if run.has_lists()
             && let Ok(lists) = shared.pipeline.queue().lists(run.id()).await
         {
