@@ -23,6 +23,7 @@ use super::prefetch::Pace;
 use super::share::{HostShare, RecentHosts};
 use super::shared::Shared;
 use super::worker;
+use crate::error::{Error, ErrorKind};
 use crate::job::JobId;
 use crate::lease::{Claimed, Settle, Verdict};
 use crate::pipeline::Pipeline;
@@ -152,7 +153,8 @@ impl<P: Pipeline> Dispatcher<P> {
             assigned.lane = assigned.run.begin(&assigned.claimed.task.work);
             self.shared.running.fetch_add(1, Ordering::Relaxed);
             if !self.pool.send(assigned) {
-                tracing::error!("the worker pool does not take a task that has a place");
+                let message = "the worker pool does not take a task that has a place: this is a defect";
+                self.shared.fail(Error::new(ErrorKind::Internal, "engine", message));
                 return;
             }
         }

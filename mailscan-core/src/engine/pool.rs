@@ -55,12 +55,12 @@ impl Pool {
             goes_on
         });
         for run in runs {
-            self.teams.entry(run.id()).or_insert_with(|| team(members, run.plan.workers as usize));
+            self.teams.entry(run.id()).or_insert_with(|| team(members, run.plan.workers as usize, run.id()));
         }
     }
 
-    /// Sends a task to the worker of its lane. Answers false where that takes no more than it has: it holds as many as may
-    /// run in all, so this is a defect.
+    /// Sends a task to the worker of its lane. Answers false where that takes none: it has room for as many as may run in all,
+    /// so this is a defect.
     pub(super) fn send(&self, assigned: Assigned) -> bool {
         let lane = assigned.lane as usize;
         let member = self.teams.get(&assigned.run.id()).and_then(|team| team.get(lane % team.len().max(1)));
@@ -74,11 +74,32 @@ impl Pool {
     }
 }
 
-/// So many members, those with the fewest lanes first.
-fn team(members: &mut [Member], size: usize) -> Vec<usize> {
+/// So many members, those with the fewest lanes. Each job begins with another of them: a job with few tasks uses few of its
+/// lanes, always the same, and they are not to be those of another one.
+fn team(members: &mut [Member], size: usize, job: JobId) -> Vec<usize> {
     let mut team: Vec<usize> = (0..members.len()).collect();
     team.sort_by_key(|member| members[*member].lanes);
     team.truncate(size);
+    // By the golden ratio, so that jobs of numbers that follow each other are far apart.
+    let part = job.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    let first = (part * team.len() as u64) >> 32;
+    team.rotate_left(first as usize);
     team.iter().for_each(|member| members[*member].lanes += 1);
     team
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_get_the_members_with_fewest_lanes_and_begin_with_different_ones() {
+        let mut members: Vec<_> = (0..100).map(|_| Member { tasks: mpsc::channel(1).0, lanes: 0 }).collect();
+        let teams: Vec<_> = (1..=8).map(|job| team(&mut members, 50, JobId(job))).collect();
+        assert!(members.iter().all(|member| member.lanes == 4), "eight teams of fifty, a hundred members");
+        let mut first: Vec<_> = teams.iter().map(|team| team[0]).collect();
+        first.sort_unstable();
+        first.dedup();
+        assert_eq!(first.len(), 8, "{teams:?}");
+    }
 }
