@@ -44,7 +44,7 @@ struct Signals {
     memory: f64,
     /// Bytes of memory that may still be used before it is tight.
     room: u64,
-    /// The share of the processors that is busy.
+    /// The share of the processors that is busy, where it is this process that takes most of them.
     cpu: f64,
     /// Bytes that may still be written; `None` when nobody can tell.
     disk: Option<u64>,
@@ -139,8 +139,9 @@ impl Gate {
             (self.places, Some(Hold::Memory { percent }))
         } else if self.busy_for >= BUSY_FOR {
             // Down to where the processors have just enough to do.
-            let fewer = self.places.min(signals.in_flight) / 16 * 15;
-            (fewer.max(self.least_busy).min(self.places), Some(Hold::Cpu))
+            // Those in flight may be few for a moment, so no more than half of them goes at once.
+            let used = self.places.min(signals.in_flight.max(self.places / 2));
+            ((used - used / 16).max(self.least_busy).min(self.places), Some(Hold::Cpu))
         } else if signals.cpu >= EASED && self.places < self.most {
             (self.places, Some(Hold::Cpu))
         } else {
@@ -230,11 +231,19 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
         let disk = shared.pipeline.store().free_space().await;
         let in_flight = shared.running.load(Ordering::Relaxed);
         let (memory, room) = memory_of(&resources, options.memory_limit);
-        gate.sense(Signals { memory, room, cpu: resources.cpu, disk, in_flight });
+        gate.sense(Signals { memory, room, cpu: own_load(&resources), disk, in_flight });
         if shared.throttle.set(&gate) {
             shared.wake_dispatcher.notify_one();
         }
     }
+}
+
+/// How busy the processors are, where this process takes at least half of what they can do; else 0, since the work of others
+/// becomes no less by fewer fetches here.
+fn own_load(resources: &Resources) -> f64 {
+    let own = resources.process_cpu / resources.cpus.max(1) as f64;
+    // A container may have less than the processors that it sees busy.
+    if own >= 0.5 { resources.cpu.max(own) } else { 0.0 }
 }
 
 /// The share of the memory that is in use, by this process of what it may have or by all of what there is, and the bytes
@@ -298,9 +307,9 @@ mod tests {
         assert_eq!(after(&mut gate, busy), (16_000, None), "a moment of work is none too much");
         assert_eq!(after(&mut gate, busy), (16_000, None));
         assert_eq!(after(&mut gate, busy), (7_500, Some(Hold::Cpu)), "of those in flight, not of those allowed");
-        assert_eq!(after(&mut gate, Signals { in_flight: 7_500, ..busy }).0, 7_020);
-        assert_eq!(after(&mut gate, Signals { cpu: 0.95, ..busy }), (7_020, Some(Hold::Cpu)), "enough to do");
-        assert_eq!(after(&mut gate, FINE), (8_020, None), "and more where they have less");
+        assert_eq!(after(&mut gate, Signals { in_flight: 7_500, ..busy }).0, 7_032);
+        assert_eq!(after(&mut gate, Signals { cpu: 0.95, ..busy }), (7_032, Some(Hold::Cpu)), "enough to do");
+        assert_eq!(after(&mut gate, FINE), (8_032, None), "and more where they have less");
         for _ in 0..100 {
             let in_flight = gate.places;
             gate.sense(Signals { in_flight, ..busy });
@@ -309,6 +318,12 @@ mod tests {
         let mut small = Gate::new(100, 10, 2);
         (0..10).for_each(|_| small.sense(busy));
         assert_eq!((small.places, small.hold), (100, None));
+    }
+
+    #[test]
+    fn only_what_this_process_takes_of_the_processors_counts() {
+        let load = |cpu, process_cpu| own_load(&Resources { cpu, process_cpu, cpus: 2, ..Resources::default() });
+        assert_eq!((load(1.0, 1.2), load(1.0, 0.9), load(0.03, 2.0)), (1.0, 0.0, 1.0));
     }
 
     #[test]
