@@ -13,6 +13,7 @@ mod list;
 mod pieces;
 mod reach;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -110,7 +111,7 @@ impl Opened {
         let whole = reach.follow(path)?;
         let kind = std::fs::metadata(&whole).map_err(failed)?;
         if kind.is_dir() {
-            return folder::list(&whole).map(Self::Folder);
+            return folder::list(&whole, Path::new(path)).map(Self::Folder);
         }
         if !kind.is_file() {
             return Err(FetchError::new(

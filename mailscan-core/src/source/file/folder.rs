@@ -7,8 +7,9 @@ use super::io_error;
 use crate::fetch::{Discovered, Documents, FetchError, FetchErrorClass, Fetched};
 use crate::task::Work;
 
-/// The entries of the folder at `path`, by name; names that cannot be tasks as an error beside them.
-pub(super) fn list(path: &Path) -> Result<Fetched, FetchError> {
+/// The entries of the folder at `path`, by name, below `named`, which is what the task calls it: on another node its links
+/// may lead elsewhere. Names that cannot be tasks come as an error beside them.
+pub(super) fn list(path: &Path, named: &Path) -> Result<Fetched, FetchError> {
     let failed = |error: std::io::Error| io_error(&path.to_string_lossy(), &error);
     let mut paths = Vec::new();
     let mut unnamed = Vec::new();
@@ -17,7 +18,7 @@ pub(super) fn list(path: &Path) -> Result<Fetched, FetchError> {
         if !is_readable(&entry) {
             continue;
         }
-        match entry.path().into_os_string().into_string() {
+        match named.join(entry.file_name()).into_os_string().into_string() {
             Ok(path) => paths.push(path),
             Err(name) => unnamed.push(name),
         }
