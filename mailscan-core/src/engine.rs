@@ -276,11 +276,12 @@ impl<P: Pipeline> Engine<P> {
             Err(error) => return Err(error),
         };
         let shown = self.shared.progress.last(id).filter(|progress| progress.stopped);
-        if matches!(job.status, JobStatus::Queued | JobStatus::Running) {
-            // Another engine, or this one after a drain, goes on with it.
-            return Ok(shown.filter(|_| self.shared.drain.is_cancelled()));
+        let goes_on = matches!(job.status, JobStatus::Queued | JobStatus::Running);
+        // Another engine, or a later one, goes on with it: this one has said its last once it drains.
+        if goes_on && !self.shared.drain.is_cancelled() {
+            return Ok(None);
         }
-        if let Some(shown) = shown.filter(|progress| progress.status == job.status) {
+        if let Some(shown) = shown.filter(|progress| goes_on || progress.status == job.status) {
             return Ok(Some(shown));
         }
         let depth = self.shared.pipeline.queue().depth(id).await.unwrap_or_default();

@@ -28,12 +28,16 @@ const APART: Duration = Duration::from_secs(1);
 
 /// Beats until everything is committed, then takes the process off the list.
 pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
-    tokio::select! {
-        () = shared.committed.cancelled() => {}
-        // Three loops, so that a backend which hangs in one call stops neither of the others.
-        _ = async { tokio::join!(renew_leases(&shared), check_trust(&shared), report_workers(&shared)) } => {}
-    }
-    if let Err(error) = shared.pipeline.store().forget(&shared.options.node).await {
+    let hold_leases = async {
+        tokio::select! {
+            () = shared.committed.cancelled() => {}
+            _ = async { tokio::join!(renew_leases(&shared), check_trust(&shared)) } => {}
+        }
+    };
+    // Three loops, so that a backend which hangs in one call stops neither of the others.
+    tokio::join!(hold_leases, report_workers(&shared));
+    let forgotten = shared.unless_given_up(shared.pipeline.store().forget(&shared.options.node)).await;
+    if let Some(Err(error)) = forgotten {
         tracing::warn!(%error, "the process stays on the list until it is stale");
     }
 }
@@ -92,15 +96,21 @@ fn bound_of(run: &JobRun) -> JobBound {
     JobBound { job: run.id(), in_flight, bound: run.bound().to_string() }
 }
 
+/// Reports until everything is committed. Never stops within a report: one that was on its way could come after the process
+/// was taken off the list.
 async fn report_workers<P: Pipeline>(shared: &Shared<P>) {
     let host = crate::resources::host_name();
     let every = shared.options.report_every;
     let apart = APART.min(every);
     loop {
-        report(shared, &host).await;
-        tokio::time::sleep(apart).await;
+        shared.unless_given_up(report(shared, &host)).await;
+        tokio::select! {
+            () = shared.committed.cancelled() => return,
+            () = tokio::time::sleep(apart) => {}
+        }
         // What people see is to be true now, not some seconds ago.
         tokio::select! {
+            () = shared.committed.cancelled() => return,
             () = tokio::time::sleep(every.saturating_sub(apart)) => {}
             () = shared.work_changed.notified() => {}
             () = shared.bounds_changed.notified() => {}

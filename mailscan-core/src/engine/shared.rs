@@ -25,6 +25,9 @@ use crate::retry::Backoff;
 /// The wait between repeats of a call that a backend could not answer.
 const OUTAGE_BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(5) };
 
+/// How long what is left to tell may take once the backend is not waited for any more.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
+
 /// The state that the parts of one engine share. Every lock is held briefly and never across an await.
 #[derive(Debug)]
 pub(super) struct Shared<P> {
@@ -180,6 +183,18 @@ impl<P: Pipeline> Shared<P> {
         locked(&self.trouble).clone()
     }
 
+    /// Waits for what is of use to others only, unless the backend is not waited for any more: then a moment longer.
+    pub(super) async fn unless_given_up<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = async {
+                self.give_up.cancelled().await;
+                tokio::time::sleep(LAST_MOMENT).await;
+            } => None,
+        }
+    }
+
     /// Repeats a backend call until it is answered: with back-off while the error is transient, not at all when it is
     /// not. `None` when the engine has to stop instead.
     ///
@@ -205,7 +220,10 @@ impl<P: Pipeline> Shared<P> {
                 }
                 Err(error) if error.is_transient() => {
                     tracing::warn!(%error, attempt, "a backend call failed and is repeated");
-                    *locked(&self.trouble) = Some(error.to_string());
+                    // Once is soon mended: a server that changes over, a file that another process has locked.
+                    if attempt > 1 {
+                        *locked(&self.trouble) = Some(error.to_string());
+                    }
                     let wait = OUTAGE_BACKOFF.delay(attempt, rand::random(), None);
                     tokio::select! {
                         () = self.give_up.cancelled() => return None,

@@ -51,7 +51,7 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
             _ = samples.tick() => sample(&shared).await,
         }
     }
-    lifecycle::let_go(&shared).await;
+    shared.unless_given_up(lifecycle::let_go(&shared)).await;
 }
 
 /// Takes up jobs, and notices what people decided about them.

@@ -126,6 +126,19 @@ async fn the_calls_of_a_search_are_spread_over_the_workers_of_the_plan() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_asks_for_a_job_after_the_drain_is_told_how_it_stands() {
+    let slow = Script::new(Duration::from_secs(60), |task| Ok(text(task, addresses_of(number(task)).join(" "))));
+    let pipeline = in_memory(slow);
+    let job = create(&*pipeline, "k", pages_job(1_000, 10_000)).await;
+    let mut engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    engine.drain().await.unwrap();
+    let told = tokio::time::timeout(Duration::from_secs(10), engine.finished(job)).await;
+    let told = told.expect("it ends").unwrap();
+    assert_eq!((told.status, told.stopped), (JobStatus::Running, true), "another engine may go on with it");
+}
+
+#[tokio::test(start_paused = true)]
 async fn workers_that_have_a_task_are_active_and_no_others() {
     let slow = Script::new(Duration::from_secs(60), |task| Ok(text(task, addresses_of(number(task)).join(" "))));
     let pipeline = in_memory(slow);
