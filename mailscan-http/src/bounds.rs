@@ -18,8 +18,8 @@ pub(crate) async fn of(
     job: JobId,
 ) -> mailscan_core::Result<Vec<JobBound>> {
     let mut bounds = store.bounds(job).await?;
-    if let (Some(trouble), [first, ..]) = (trouble(monitor), &mut *bounds) {
-        first.bound = trouble;
+    if let Some(bound) = trouble(monitor) {
+        bounds.insert(0, JobBound { job, in_flight: 0, bound });
     }
     Ok(bounds)
 }

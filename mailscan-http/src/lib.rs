@@ -10,7 +10,7 @@
 //! | --- | --- |
 //! | `GET /` | the page for people, whose files are at `/assets/` |
 //! | `GET /healthz` | whether the server runs |
-//! | `GET /readyz` | whether the store answers |
+//! | `GET /readyz` | whether the store answers, and takes what is written |
 //! | `GET /metrics` | figures for Prometheus |
 //! | `GET /openapi.json` | all of this for programs (OpenAPI 3.1) |
 //! | `GET /api/v1/plan?emails=N&workers=N` | workers and projected time for N e-mails |

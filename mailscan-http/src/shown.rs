@@ -58,9 +58,15 @@ impl Outlines {
         Ok(self.with(store, states).await?.pop())
     }
 
+    /// Forgets what was asked for by a job that is deleted.
+    pub(crate) fn forget(&self, id: JobId) {
+        self.lock().retain(|(job, _), _| *job != id);
+    }
+
     fn keep(&self, shown: &[Shown]) {
         let mut kept = self.lock();
-        if kept.len() + shown.len() > MOST {
+        let new = shown.iter().filter(|job| !kept.contains_key(&key(&job.state))).count();
+        if kept.len() + new > MOST {
             kept.clear();
         }
         kept.extend(shown.iter().take(MOST).map(|job| (key(&job.state), job.outline.clone())));

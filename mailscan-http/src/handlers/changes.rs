@@ -88,6 +88,7 @@ impl<P: Pipeline> Api<P> {
             Deletion::Applied => {
                 self.deleted.notify_one();
                 self.events.deleted(id);
+                self.outlines.forget(id);
                 Ok(Reply::empty())
             }
             Deletion::Missing => Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no job {id}"))),

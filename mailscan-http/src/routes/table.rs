@@ -145,7 +145,13 @@ pub(crate) const RESOURCES: &[Resource] = &[
     },
     Resource {
         path: "/readyz",
-        operations: &[get("ready", "Whether the store answers", &[], Answer::Json("Health"), |_| Ok(Route::Ready))],
+        operations: &[get(
+            "ready",
+            "Whether the store answers, and takes what is written",
+            &[],
+            Answer::Json("Health"),
+            |_| Ok(Route::Ready),
+        )],
     },
     Resource {
         path: "/metrics",

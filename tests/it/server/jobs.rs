@@ -55,7 +55,8 @@ async fn what_was_asked_for_is_read_when_a_job_is_taken_up_and_shown_and_not_aga
     // Jobs are taken up, and nothing of them is begun.
     let served = serve_in(folder.path(), &["--min-free-disk", "4096T"]);
     let runs = async |id: u64| {
-        while get(served.address, &format!("{JOBS}/{id}")).await.json()["status"] != "running" {}
+        // Its tasks are put on the queue once it was read.
+        while get(served.address, &format!("{JOBS}/{id}")).await.json()["queue"]["pending"] != 1 {}
         get(served.address, JOBS).await.json()["jobs"][0]["sources"].clone()
     };
     let job = json!({"target": 5, "urls": ["https://example.org/"]});
