@@ -62,7 +62,8 @@ async fn list(store: &wire::Database, json: bool) -> Result<Exit> {
     } else if jobs.is_empty() {
         eprintln!("no jobs: `mailscan run` makes one");
     } else {
-        let at_work = store.has_workers().await?;
+        let runs = jobs.iter().any(|(job, _)| job.status == JobStatus::Running);
+        let at_work = !runs || store.has_workers().await?;
         write!(out, "{}", render::list(&jobs, at_work))?;
     }
     Ok(Exit::Done)
@@ -71,18 +72,21 @@ async fn list(store: &wire::Database, json: bool) -> Result<Exit> {
 async fn show(database: &wire::Database, id: JobId, json: bool, db: &str) -> Result<Exit> {
     let job = find(database, id).await?;
     let depth = database.depth(id).await?;
-    let abandoned = job.status == JobStatus::Running && !database.has_workers().await?;
-    // What a process said that died bounds nothing.
-    let bounds = if abandoned { Vec::new() } else { database.bounds(id).await? };
+    let unattended = job.status == JobStatus::Running && !database.has_workers().await?;
+    // It may have come to its end between the two looks.
+    let job = if unattended { find(database, id).await? } else { job };
+    let unattended = unattended && job.status == JobStatus::Running;
+    // What a process said that has gone bounds nothing.
+    let bounds = if unattended { Vec::new() } else { database.bounds(id).await? };
     let mut out = std::io::stdout().lock();
     if json {
         serde_json::to_writer(&mut out, &render::json(&job, Some(&depth), &Limits::default()).with_bounds(&bounds))?;
         writeln!(out)?;
     } else {
-        write!(out, "{}", render::show(&job, &depth, &database.lists(id).await?, &bounds, abandoned))?;
+        write!(out, "{}", render::show(&job, &depth, &database.lists(id).await?, &bounds, unattended))?;
     }
-    if abandoned && !json {
-        eprint!("{}", summary::abandoned(id, db));
+    if unattended && !json {
+        eprint!("{}", summary::unattended(id, db));
     }
     Ok(Exit::Done)
 }

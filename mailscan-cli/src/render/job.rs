@@ -27,10 +27,10 @@ fn sources(outline: &Outline) -> String {
     if outline.sources_total > 1 { format!("{first} and {} more", outline.sources_total - 1) } else { first }
 }
 
-/// How a job stands, which a process left behind that died if nobody works on it.
+/// How a job stands. One that runs by its own account goes on only where a process works on it.
 fn status(status: JobStatus, at_work: bool) -> String {
     match status {
-        JobStatus::Running if !at_work => "left behind".to_owned(),
+        JobStatus::Running if !at_work => "unattended".to_owned(),
         status => status.to_string(),
     }
 }
@@ -53,8 +53,8 @@ pub(crate) fn list(jobs: &[(JobState, Outline)], at_work: bool) -> String {
 }
 
 /// One job in lines.
-pub(crate) fn show(job: &Job, depth: &Depth, read: &[ListPosition], bounds: &[JobBound], abandoned: bool) -> String {
-    let status = status(job.status, !abandoned);
+pub(crate) fn show(job: &Job, depth: &Depth, read: &[ListPosition], bounds: &[JobBound], unattended: bool) -> String {
+    let status = status(job.status, !unattended);
     let status = match &job.reason {
         Some(reason) => format!("{status} ({})", escape(reason)),
         None => status,

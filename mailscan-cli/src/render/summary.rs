@@ -85,10 +85,10 @@ pub(crate) fn queued(id: JobId, db: &str) -> String {
 }
 
 /// What to do about a job that runs by its own account, and on which nobody works.
-pub(crate) fn abandoned(id: JobId, db: &str) -> String {
+pub(crate) fn unattended(id: JobId, db: &str) -> String {
     let at = at(db);
     let by = if is_shared(db) { format!("mailscan worker{at}") } else { format!("mailscan run --resume {id}{at}") };
-    format!("nobody works on it, as its process has died: `{by}` goes on\n")
+    format!("no process works on it: `{by}` or `mailscan serve{at}` goes on\n")
 }
 
 /// The groups of what sources refused.

@@ -52,7 +52,11 @@ impl Database {
     /// Whether somebody works on the jobs of this database, as far as that can be told.
     pub(crate) async fn has_workers(&self) -> Result<bool> {
         match self {
-            Self::Sqlite(sqlite) => sqlite.has_workers(),
+            Self::Sqlite(sqlite) => match sqlite.has_workers() {
+                // Who may only read cannot tell, and says nothing of it.
+                Err(error) if error.kind() == ErrorKind::Unavailable => Ok(true),
+                answer => answer,
+            },
             Self::Postgres(postgres) => Ok(postgres.nodes().await?.iter().any(|node| node.silent_for < SILENT)),
         }
     }

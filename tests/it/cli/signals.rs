@@ -114,7 +114,7 @@ async fn an_interrupted_run_is_paused_and_completed_by_resume() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_run_is_shown_as_left_behind() {
+async fn a_job_whose_process_was_killed_is_shown_as_unattended() {
     let slow = web(SLOW).await;
     let folder = TempDir::new().unwrap();
     let (path, url) = (folder.path().to_owned(), slow.site_url());
@@ -126,10 +126,10 @@ async fn a_killed_run_is_shown_as_left_behind() {
         assert!(shown.out.contains("status     running\n") && shown.err.is_empty(), "{}{}", shown.out, shown.err);
         running.child.kill().unwrap();
         running.child.wait().unwrap();
-        assert!(run_in(&path, &["job", "list"]).out.contains(" left behind "));
+        assert!(run_in(&path, &["job", "list"]).out.contains(" unattended "));
         let shown = run_in(&path, &["job", "show", "1"]);
-        assert!(shown.out.contains("status     left behind\n") && !shown.out.contains("bound by"), "{}", shown.out);
-        assert!(shown.err.contains("`mailscan run --resume 1` goes on"), "{}", shown.err);
+        assert!(shown.out.contains("status     unattended\n") && !shown.out.contains("bound by"), "{}", shown.out);
+        assert!(shown.err.contains("`mailscan run --resume 1` or `mailscan serve` goes on"), "{}", shown.err);
     });
     timeout(HANGS, test).await.expect("the run does not end").unwrap();
 }

@@ -38,35 +38,28 @@ impl Sqlite {
         self.shared.hint.give();
         Ok(lock)
     }
-}
 
-impl Sqlite {
-    /// Whether a process runs workers on this database now, this one included.
+    /// Whether a process runs workers on this database now, this one included. Two who ask at once are in nobody's way.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] when the file beside the database cannot be used.
     pub fn has_workers(&self) -> Result<bool> {
-        match lock_file(&self.shared.path) {
-            Ok(_) => Ok(false),
-            Err(error) if error.kind() == ErrorKind::Conflict => Ok(true),
-            Err(error) => Err(error),
+        let path = lock_path(&self.shared.path);
+        match open_lock(&path)?.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(unusable(&path, error)),
         }
     }
 }
 
 /// Locks the file beside a database until what is answered is dropped.
 pub(super) fn lock_file(database: &Path) -> Result<File> {
-    let mut name = database.as_os_str().to_owned();
-    name.push("-lock");
-    let path = PathBuf::from(name);
-    let failed = |error: std::io::Error| {
-        let message = format!("{}: {error}", path.display());
-        Error::new(ErrorKind::Unavailable, OPERATION, message).with_source(error)
-    };
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    let path = lock_path(database);
+    let file = open_lock(&path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+        Err(TryLockError::Error(error)) => Err(unusable(&path, error)),
         Err(TryLockError::WouldBlock) => {
             let message = format!(
                 "another mailscan process works on {}: hand it the job with --detach, or wait for it to end",
@@ -75,4 +68,21 @@ pub(super) fn lock_file(database: &Path) -> Result<File> {
             Err(Error::new(ErrorKind::Conflict, OPERATION, message))
         }
     }
+}
+
+/// The file beside a database.
+fn lock_path(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-lock");
+    PathBuf::from(name)
+}
+
+fn open_lock(path: &Path) -> Result<File> {
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+    opened.map_err(|error| unusable(path, error))
+}
+
+fn unusable(path: &Path, error: std::io::Error) -> Error {
+    let message = format!("{}: {error}", path.display());
+    Error::new(ErrorKind::Unavailable, OPERATION, message).with_source(error)
 }
