@@ -82,6 +82,11 @@ pub(crate) struct Fetching {
 }
 
 pub(crate) fn run(typed: &args::Run) -> Result<RunConfig> {
+    if typed.detach && typed.constants.any() {
+        let message =
+            "--max-workers, --workers-per-1000 and --bloom-capacity are for whoever works on a job: give them there";
+        return Err(Failure::Usage(message.to_owned()));
+    }
     if typed.resume.is_none() && !typed.allow_network.is_empty() {
         let message = "--allow-network is for --resume: a job of your own reaches every network".to_owned();
         return Err(Failure::Usage(message));
@@ -124,10 +129,12 @@ pub(crate) fn for_others(fetching: Fetching, networks: &args::Networks) -> Fetch
 /// How hosts are treated for a job that is resumed here: one that came through the API reaches no more than it would in a
 /// server.
 pub(crate) fn resumed(typed: &args::Run, job: &Job) -> Fetching {
-    let fetching = fetching(&typed.politeness, &job.spec.options);
     match job.origin {
-        Origin::Operator => fetching,
-        Origin::Api { .. } => public_only(fetching, &typed.allow_network),
+        Origin::Operator => fetching(&typed.politeness, &job.spec.options),
+        Origin::Api { .. } => {
+            let fetching = fetching(&typed.politeness, &JobOptions::default());
+            Fetching { for_one_job: false, ..public_only(fetching, &typed.allow_network) }
+        }
     }
 }
 

@@ -45,13 +45,15 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The most that [`max_workers`](Self::max_workers) and [`workers_per_1000`](Self::workers_per_1000) may be.
+    pub const MOST_WORKERS: u32 = 100_000;
     /// The most that [`bloom_capacity`](Self::bloom_capacity) may be: 2 GB of filter.
     pub const MOST_BLOOM_CAPACITY: usize = 1 << 30;
 
     /// E-mails that one worker collects while there are fewer workers than `max_workers`; above, it is e-mails by workers.
     ///
-    /// The founding document has it as a constant beside `workers_per_1000`. Both say the same, so this one is derived:
-    /// 1,000 e-mails by their workers, rounded up, which is 20 for the contract's 50.
+    /// It says the same as `workers_per_1000` and is derived of it: 1,000 e-mails by their workers, rounded up, which is 20 for
+    /// 50.
     pub fn optimal_results_per_worker(&self) -> u64 {
         1_000_u64.div_ceil(u64::from(self.workers_per_1000.max(1)))
     }
@@ -70,6 +72,11 @@ impl Limits {
             if value == 0 {
                 return Err(Error::new(ErrorKind::Invalid, "limits", format!("{name} is 0: give at least 1")));
             }
+        }
+        let most = Self::MOST_WORKERS;
+        if self.max_workers.max(self.workers_per_1000) > most {
+            let message = format!("so many workers are too many: give at most {most}, in all and for 1,000 e-mails");
+            return Err(Error::new(ErrorKind::Invalid, "limits", message));
         }
         let most = Self::MOST_BLOOM_CAPACITY;
         if !(1..=most).contains(&self.bloom_capacity) {

@@ -54,8 +54,13 @@ async fn resume(typed: &args::Run, config: &RunConfig, id: Option<u64>) -> Resul
         Some(id) => find(&database, JobId(id)).await?,
         None => newest_unfinished(&database).await?,
     };
-    if let Origin::Api { .. } = job.origin {
-        eprintln!("{}", summary::from_api(job.id));
+    match job.origin {
+        Origin::Api { .. } => eprintln!("{}", summary::from_api(job.id)),
+        Origin::Operator if !typed.allow_network.is_empty() => {
+            let message = "--allow-network is for jobs of the API: one of your own reaches every network";
+            return Err(Failure::Usage(message.to_owned()));
+        }
+        Origin::Operator => {}
     }
     let fetching = config::for_few(config::resumed(typed, &job), config::planned(&job.spec, &config.limits));
     let pipeline = wire::pipeline(database, &fetching)?;
