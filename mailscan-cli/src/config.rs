@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use mailscan_core::engine::{EngineOptions, JobFilter};
-use mailscan_core::job::{Crawl, Job, JobOptions, JobSource, JobSpec, Origin};
+use mailscan_core::job::{Crawl, JobOptions, JobSource, JobSpec, Origin};
 use mailscan_core::limits::Limits;
 use mailscan_core::plan::worker_count;
 use mailscan_core::simulate::SimulationOptions;
@@ -128,9 +128,9 @@ pub(crate) fn for_others(fetching: Fetching, networks: &args::Networks) -> Fetch
 
 /// How hosts are treated for a job that is resumed here: one that came through the API reaches no more than it would in a
 /// server.
-pub(crate) fn resumed(typed: &args::Run, job: &Job) -> Fetching {
-    match job.origin {
-        Origin::Operator => fetching(&typed.politeness, &job.spec.options),
+pub(crate) fn resumed(typed: &args::Run, origin: &Origin, kept: &JobOptions) -> Fetching {
+    match origin {
+        Origin::Operator => fetching(&typed.politeness, kept),
         Origin::Api { .. } => {
             let fetching = fetching(&typed.politeness, &JobOptions::default());
             Fetching { for_one_job: false, ..public_only(fetching, &typed.allow_network) }
@@ -303,9 +303,24 @@ mod tests {
     }
 
     fn resumed(words: &str, kept: &JobOptions) -> Fetching {
+        resumed_of(&Origin::Operator, words, kept)
+    }
+
+    fn resumed_of(origin: &Origin, words: &str, kept: &JobOptions) -> Fetching {
         let words = ["mailscan", "run", "--resume"].into_iter().chain(words.split_terminator(' '));
         let args::Command::Run(run) = args::Args::try_parse_from(words).unwrap().command else { unreachable!() };
-        fetching(&run.politeness, kept)
+        super::resumed(&run, origin, kept)
+    }
+
+    #[test]
+    fn a_job_of_the_api_is_asked_for_as_by_a_server_whoever_resumes_it() {
+        let (kept, origin) =
+            (kept("--rate-limit 0 --per-host 100 --contact c@a.org"), Origin::Api { roots: Vec::new() });
+        let Fetching { client, pace, for_one_job } = resumed_of(&origin, "", &kept);
+        assert_eq!((pace, for_one_job), (Pace::default(), false), "what the job asks for counts only where it is less");
+        assert!(client.contact != "c@a.org" && matches!(client.network, NetworkPolicy::PublicOnly { .. }));
+        let Fetching { pace, .. } = resumed_of(&origin, "--per-host 20", &kept);
+        assert_eq!(pace.concurrency, 20);
     }
 
     #[test]

@@ -62,7 +62,10 @@ async fn resume(typed: &args::Run, config: &RunConfig, id: Option<u64>) -> Resul
         }
         Origin::Operator => {}
     }
-    let fetching = config::for_few(config::resumed(typed, &job), config::planned(&job.spec, &config.limits));
+    let fetching = config::for_few(
+        config::resumed(typed, &job.origin, &job.spec.options),
+        config::planned(&job.spec, &config.limits),
+    );
     let pipeline = wire::pipeline(database, &fetching)?;
     requeue(pipeline.store(), job.id).await?;
     work(&pipeline, (typed, config), (job.id, &job.spec), &fetching.pace).await
