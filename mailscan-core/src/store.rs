@@ -42,8 +42,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// How jobs of these states (all states when empty) stand: with an id above `after`, or from the newest on with an id
     /// below it.
     ///
-    /// - No specification is read, here and in [`job_states`](Self::job_states): what they cost does not depend on what
-    ///   was asked for.
+    /// - No specification is read, here and in [`job_states`](Self::job_states), and where states are given, little of jobs in
+    ///   others: whoever looks at the jobs at work pays nothing for those that are over.
     fn jobs(&self, query: &JobQuery) -> impl Future<Output = Result<Vec<JobState>>> + Send;
 
     /// How many jobs are in which state, deleted ones excepted.

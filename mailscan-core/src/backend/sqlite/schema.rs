@@ -21,7 +21,7 @@ enum Step {
 }
 
 /// The steps from an empty file to the schema of this version; the number of steps done is the schema's version.
-const MIGRATIONS: [Step; 16] = [
+const MIGRATIONS: [Step; 17] = [
     Step::Sql(sql!("migrations/0001_base")),
     Step::Sql(sql!("migrations/0002_open_errors")),
     Step::Sql(sql!("migrations/0003_address_runs")),
@@ -38,6 +38,7 @@ const MIGRATIONS: [Step; 16] = [
     Step::Sql(sql!("migrations/0014_ready_and_leases")),
     Step::Sql(sql!("migrations/0015_origin")),
     Step::Sql(sql!("migrations/0016_active_before")),
+    Step::Sql(sql!("migrations/0017_job_status")),
 ];
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -102,7 +102,8 @@ fn job_state(row: &Row<'_>) -> Result<JobState, Failure> {
 fn jobs(connection: &Connection, query: &JobQuery) -> Result<Vec<JobState>, Failure> {
     let statuses: Vec<_> = query.statuses.iter().map(|status| status.as_str()).collect();
     let (sql, bound) = match (query.descending, query.after) {
-        (false, after) => (sql!("job_list"), after),
+        (false, after) if statuses.is_empty() => (sql!("job_list"), after),
+        (false, after) => (sql!("job_list_of"), after),
         (true, 0) => (sql!("job_list_newest"), u64::MAX),
         (true, before) => (sql!("job_list_newest"), before),
     };

@@ -1,2 +1,2 @@
 -- How many jobs are in which state.
-SELECT status, count(*) FROM job GROUP BY status
+SELECT status, count(*) FROM job INDEXED BY job_status GROUP BY status
