@@ -34,7 +34,7 @@ impl Database {
     /// Takes the right to run workers where only one process may have it at a time; a server lets in any number.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`](mailscan_core::ErrorKind::Conflict) when another process has it.
+    /// [`ErrorKind::Conflict`] when another process has it.
     pub(crate) async fn try_lock_workers(&self) -> Result<Option<WorkerLock>> {
         let Self::Sqlite(sqlite) = self else { return Ok(None) };
         let until = Instant::now() + LOCK_WITHIN;
