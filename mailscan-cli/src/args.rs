@@ -1,5 +1,6 @@
 //! What can be typed. Nothing here is acted on; [`crate::config`] makes sense of it.
 
+mod jobs;
 mod limits;
 mod server;
 mod values;
@@ -12,11 +13,11 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mailscan_core::class::ClassFilter;
 use mailscan_core::source::http::IpNet;
-use mailscan_core::store::ErrorClass;
 
+pub(crate) use jobs::{Errors, ErrorsAction, ExportFormat, Job, JobChange};
 pub(crate) use limits::{Constants, Leases, Planning};
 pub(crate) use server::{Access, Encryption, Networks};
-pub(crate) use values::{classes, count, error_class, job_id, listen, page_url, seconds, share, size, stale};
+pub(crate) use values::{classes, count, job_id, listen, page_url, seconds, share, size, stale};
 
 /// Collects every e-mail address that a set of sources exposes.
 #[derive(Debug, Parser)]
@@ -314,145 +315,6 @@ pub(crate) struct Machine {
     /// Begin nothing while the disk of the database has less room than this [default: 256M]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) min_free_disk: Option<u64>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Job {
-    /// List all jobs
-    #[command(after_help = "Example:\n  mailscan job list --json")]
-    List {
-        #[command(flatten)]
-        database: Database,
-        /// Answer in JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show one job
-    #[command(after_help = "Example:\n  mailscan job show 1")]
-    Show {
-        /// The job
-        #[arg(value_parser = job_id)]
-        id: u64,
-        #[command(flatten)]
-        database: Database,
-        /// Answer in JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Pause a job; what it has is kept
-    #[command(after_help = "Example:\n  mailscan job pause 1")]
-    Pause(JobChange),
-    /// Let a paused or failed job go on where workers run
-    #[command(after_help = "Example:\n  mailscan job resume 1")]
-    Resume(JobChange),
-    /// End a job for good; what it has is kept
-    #[command(after_help = "Example:\n  mailscan job cancel 1")]
-    Cancel(JobChange),
-    /// Delete a job that nobody works on, with its addresses, tasks and errors
-    #[command(after_help = "Example:\n  mailscan job delete 1 --yes")]
-    Delete {
-        /// The job
-        #[arg(value_parser = job_id)]
-        id: u64,
-        /// Do not ask
-        #[arg(long, short)]
-        yes: bool,
-        #[command(flatten)]
-        database: Database,
-    },
-    /// Write the addresses of a job
-    #[command(after_help = "Example:\n  mailscan job export 1 --format jsonl --output found.jsonl")]
-    Export {
-        /// The job
-        #[arg(value_parser = job_id)]
-        id: u64,
-        /// How to write them
-        #[arg(long, value_enum, default_value = "csv")]
-        format: ExportFormat,
-        /// Where to, instead of standard output; it is FILE.part until it is whole
-        #[arg(long, short, value_name = "FILE")]
-        output: Option<PathBuf>,
-        #[command(flatten)]
-        suppressed: Suppressed,
-        #[command(flatten)]
-        database: Database,
-    },
-}
-
-/// How `job export` writes addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExportFormat {
-    /// Comma-separated, with a header
-    Csv,
-    /// One JSON object a line
-    Jsonl,
-    /// Apache Parquet: columns with types, compressed
-    Parquet,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct JobChange {
-    /// The job
-    #[arg(value_parser = job_id)]
-    pub(crate) id: u64,
-    #[command(flatten)]
-    pub(crate) database: Database,
-    /// Why, for whoever looks at the job later
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: Option<String>,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Errors {
-    #[command(subcommand)]
-    pub(crate) action: Option<ErrorsAction>,
-    /// Only those of this job
-    #[arg(value_parser = job_id)]
-    pub(crate) id: Option<u64>,
-    /// Every error instead of groups
-    #[arg(long)]
-    pub(crate) list: bool,
-    /// Resolved ones too
-    #[arg(long, requires = "list")]
-    pub(crate) all: bool,
-    #[command(flatten)]
-    pub(crate) database: Database,
-    /// Answer in JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ErrorsAction {
-    /// Mark open errors as resolved; what is given must all match
-    #[command(
-        after_help = "Example:\n  mailscan errors resolve --host example.org --note \"the site has moved\"\n  mailscan errors resolve --job 1 --class exhausted --note \"it is back\" --retry"
-    )]
-    Resolve {
-        /// Of this job
-        #[arg(long, value_name = "ID")]
-        job: Option<u64>,
-        /// Of this class: retried, partial, blocked, permanent, exhausted or quarantined
-        #[arg(long, value_parser = error_class)]
-        class: Option<ErrorClass>,
-        /// With this code
-        #[arg(long)]
-        code: Option<String>,
-        /// At this host
-        #[arg(long)]
-        host: Option<String>,
-        /// With this number
-        #[arg(long, value_name = "N")]
-        id: Vec<u64>,
-        /// What was done about them
-        #[arg(long, value_name = "TEXT")]
-        note: String,
-        /// Try again what was given up; a job that had come to its end goes on
-        #[arg(long)]
-        retry: bool,
-        #[command(flatten)]
-        database: Database,
-    },
 }
 
 #[derive(Debug, ClapArgs)]
