@@ -181,7 +181,7 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// What bounds a job in each process that works on it and was heard of within the last minute and a half.
     fn bounds(&self, job: JobId) -> impl Future<Output = Result<Vec<JobBound>>> + Send {
         async move {
-            let nodes = self.nodes().await?.into_iter().filter(|node| node.silent_for < HEARD_LATELY);
+            let nodes = self.nodes().await?.into_iter().filter(NodeSeen::is_alive);
             Ok(nodes.flat_map(|node| node.beat.bounds).filter(|bound| bound.job == job).collect())
         }
     }
@@ -386,6 +386,13 @@ pub struct NodeSeen {
     pub beat: NodeBeat,
     /// How long ago, by the store's clock. A node is stale after five minutes; its tasks return sooner.
     pub silent_for: Duration,
+}
+
+impl NodeSeen {
+    /// Whether it was heard of so lately that it is believed to work.
+    pub fn is_alive(&self) -> bool {
+        self.silent_for < HEARD_LATELY
+    }
 }
 
 /// What an error means for its task.

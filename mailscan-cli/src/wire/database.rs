@@ -18,8 +18,6 @@ use mailscan_core::{ErrorKind, Result};
 
 /// How long the right to run workers is waited for.
 const LOCK_WITHIN: Duration = Duration::from_secs(1);
-/// After this time without a word of a process, its tasks are others': it does not work any more.
-const SILENT: Duration = Duration::from_secs(90);
 
 /// Queue and store in one; cheap to clone.
 #[derive(Clone, Debug)]
@@ -57,7 +55,7 @@ impl Database {
                 Err(error) if error.kind() == ErrorKind::Unavailable => Ok(true),
                 answer => answer,
             },
-            Self::Postgres(postgres) => Ok(postgres.nodes().await?.iter().any(|node| node.silent_for < SILENT)),
+            Self::Postgres(postgres) => Ok(postgres.nodes().await?.iter().any(NodeSeen::is_alive)),
         }
     }
 }
