@@ -82,7 +82,8 @@ pub(crate) struct Fetching {
 }
 
 pub(crate) fn run(typed: &args::Run) -> Result<RunConfig> {
-    if typed.detach && typed.constants.any() {
+    let limits = limits(&typed.constants)?;
+    if typed.detach && limits != Limits::default() {
         let message =
             "--max-workers, --workers-per-1000 and --bloom-capacity are for whoever works on a job: give them there";
         return Err(Failure::Usage(message.to_owned()));
@@ -91,7 +92,6 @@ pub(crate) fn run(typed: &args::Run) -> Result<RunConfig> {
         let message = "--allow-network is for --resume: a job of your own reaches every network".to_owned();
         return Err(Failure::Usage(message));
     }
-    let limits = limits(&typed.constants)?;
     let start = match typed.resume {
         Some(id) => Start::Resume(id),
         None => Start::New(Box::new(spec(&job_file::merged(typed)?)?)),

@@ -28,16 +28,6 @@ pub(crate) struct Constants {
     pub(crate) bloom_capacity: usize,
 }
 
-impl Constants {
-    /// Whether any is another than the default.
-    pub(crate) fn any(&self) -> bool {
-        let (planning, usual) = (&self.planning, Limits::default());
-        planning.max_workers != usual.max_workers
-            || planning.workers_per_1000 != usual.workers_per_1000
-            || self.bloom_capacity != usual.bloom_capacity
-    }
-}
-
 /// How long a process may be silent before others take over.
 #[derive(Clone, Copy, Debug, ClapArgs)]
 pub(crate) struct Leases {
