@@ -138,8 +138,8 @@ impl Gate {
         } else if signals.memory >= ROOMY && self.places < self.most {
             (self.places, Some(Hold::Memory { percent }))
         } else if self.busy_for >= BUSY_FOR {
-            // Down to where the processors have just enough to do.
-            // Those in flight may be few for a moment, so no more than half of them goes at once.
+            // Down to where they have just enough to do; but no more than half at once, since those in flight may be few for
+            // a moment.
             let used = self.places.min(signals.in_flight.max(self.places / 2));
             ((used - used / 16).max(self.least_busy).min(self.places), Some(Hold::Cpu))
         } else if signals.cpu >= EASED && self.places < self.most {

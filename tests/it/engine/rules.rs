@@ -9,7 +9,7 @@ use mailscan_core::engine::{Engine, EngineOptions, JobFilter, Watermarks};
 use mailscan_core::error::Result;
 use mailscan_core::fetch::{FetchError, FetchErrorClass, Fetched};
 use mailscan_core::forecast::Forecast;
-use mailscan_core::job::{JobSource, JobSpec, JobStatus};
+use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus};
 use mailscan_core::pipeline::{Committed, Pipeline, TaskOutcome};
 use mailscan_core::queue::Queue;
 use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, Store, Transition};
@@ -23,7 +23,11 @@ use super::script::{
 const LATENCY: Duration = Duration::from_millis(20);
 
 fn pages() -> Script {
-    Script::new(LATENCY, |task| Ok(text(task, addresses_of(number(task)).join(" "))))
+    pages_after(LATENCY)
+}
+
+fn pages_after(latency: Duration) -> Script {
+    Script::new(latency, |task| Ok(text(task, addresses_of(number(task)).join(" "))))
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,8 +131,7 @@ async fn the_calls_of_a_search_are_spread_over_the_workers_of_the_plan() {
 
 #[tokio::test(start_paused = true)]
 async fn who_asks_for_a_job_after_the_drain_is_told_how_it_stands() {
-    let slow = Script::new(Duration::from_secs(60), |task| Ok(text(task, addresses_of(number(task)).join(" "))));
-    let pipeline = in_memory(slow);
+    let pipeline = in_memory(pages_after(Duration::from_secs(60)));
     let job = create(&*pipeline, "k", pages_job(1_000, 10_000)).await;
     let mut engine = Engine::start(pipeline.clone(), EngineOptions::default());
     tokio::time::sleep(Duration::from_secs(10)).await;
@@ -140,8 +143,7 @@ async fn who_asks_for_a_job_after_the_drain_is_told_how_it_stands() {
 
 #[tokio::test(start_paused = true)]
 async fn workers_that_have_a_task_are_active_and_no_others() {
-    let slow = Script::new(Duration::from_secs(60), |task| Ok(text(task, addresses_of(number(task)).join(" "))));
-    let pipeline = in_memory(slow);
+    let pipeline = in_memory(pages_after(Duration::from_secs(60)));
     let mut spec = pages_job(30, 10_000);
     spec.options.workers = Some(50);
     let job = create(&*pipeline, "k", spec).await;
@@ -277,14 +279,20 @@ async fn no_more_runs_at_once_than_planned() {
     assert_eq!(most.load(Ordering::SeqCst), 21);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_job_over_its_time_limit_is_paused_with_its_reason() {
+/// A job of a thousand pages that take a second each, one after another, with a time limit of a minute.
+async fn limited_to_a_minute() -> (Arc<InMemory>, JobId) {
     let pipeline = in_memory(Script::new(Duration::from_secs(1), |task| Ok(text(task, String::new()))));
     let mut spec = pages_job(1_000, 10);
     spec.options.workers = Some(1);
     spec.options.connections_per_worker = 1;
     spec.options.time_limit = Some(Duration::from_secs(60));
     let job = create(&*pipeline, "k", spec).await;
+    (pipeline, job)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_over_its_time_limit_is_paused_with_its_reason() {
+    let (pipeline, job) = limited_to_a_minute().await;
     let engine = Engine::start(pipeline.clone(), only(job));
     let last = engine.finished(job).await.unwrap();
     assert_eq!(last.status, JobStatus::Paused);
@@ -293,12 +301,7 @@ async fn a_job_over_its_time_limit_is_paused_with_its_reason() {
 
 #[tokio::test(start_paused = true)]
 async fn a_restart_and_a_crash_do_not_set_the_time_limit_back() {
-    let pipeline = in_memory(Script::new(Duration::from_secs(1), |task| Ok(text(task, String::new()))));
-    let mut spec = pages_job(1_000, 10);
-    spec.options.workers = Some(1);
-    spec.options.connections_per_worker = 1;
-    spec.options.time_limit = Some(Duration::from_secs(60));
-    let job = create(&*pipeline, "k", spec).await;
+    let (pipeline, job) = limited_to_a_minute().await;
     let active = async || pipeline.store().job(job).await.unwrap().unwrap().active.as_secs();
     let start = || Engine::start(pipeline.clone(), EngineOptions::default());
 
