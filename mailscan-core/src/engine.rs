@@ -323,7 +323,7 @@ impl<P: Pipeline> Engine<P> {
     /// The error that stopped the whole engine earlier.
     pub async fn abort(&mut self) -> Result<()> {
         self.shared.drain.cancel();
-        self.shared.abort.cancel();
+        self.shared.leases.interrupt_all();
         let joined = tokio::time::timeout(ABORT_PATIENCE, self.join()).await;
         match joined {
             Ok(result) => result,
@@ -364,6 +364,6 @@ async fn guarded<P: Pipeline>(shared: Arc<Shared<P>>, part: impl Future<Output =
 impl<P: Pipeline> Drop for Engine<P> {
     fn drop(&mut self) {
         self.shared.drain.cancel();
-        self.shared.abort.cancel();
+        self.shared.leases.interrupt_all();
     }
 }

@@ -102,10 +102,14 @@ impl<'a> Recall<'a> {
     /// Those of the wait; [`FetchError::recalled`] when it was given up.
     pub async fn unless<T>(self, wait: impl Future<Output = Result<T, FetchError>>) -> Result<T, FetchError> {
         let Some(token) = self.0 else { return wait.await };
+        if token.is_cancelled() {
+            return Err(FetchError::recalled());
+        }
         tokio::select! {
             biased;
-            () = token.cancelled() => Err(FetchError::recalled()),
+            // First, since most turns come at once, and to wait for the token takes a lock that all tasks of the job share.
             turn = wait => turn,
+            () = token.cancelled() => Err(FetchError::recalled()),
         }
     }
 }

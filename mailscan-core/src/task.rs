@@ -151,15 +151,31 @@ impl Work {
 /// The host of all search calls. The claims of PostgreSQL name it in their SQL, and the conformance suite holds them to it.
 pub const SEARCH_HOST: &str = "search:";
 
-/// The host of a URL that is written as it is meant: nothing to decode, to fold or to leave out, and no port.
+/// The host of a URL that is written as it is meant, with its port: nothing to decode, to fold or to leave out.
 fn plain_host(url: &str) -> Option<&str> {
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
-    let host = rest.split_once('/')?.0;
+    let (rest, own_port) = match url.strip_prefix("https://") {
+        Some(rest) => (rest, "443"),
+        None => (url.strip_prefix("http://")?, "80"),
+    };
+    let site = rest.split_once('/')?.0;
+    let (host, port) = site.split_once(':').map_or((site, None), |(host, port)| (host, Some(port)));
+    // Without a sign or zeros before it, and not the one that is left out.
+    let is_port = |port: &str| port.starts_with(|first| matches!(first, '1'..='9')) && port.parse::<u16>().is_ok();
+    let is_kept = |port: &str| is_port(port) && port != own_port;
+    ((is_plain_name(host) || is_plain_address(host)) && port.is_none_or(is_kept)).then_some(site)
+}
+
+fn is_plain_name(host: &str) -> bool {
     let letter = |b: u8| b.is_ascii_lowercase();
     // Names that end in a number are network addresses, and Punycode may be invalid: those are for the parser.
     let plain = host.bytes().all(|b| letter(b) || b.is_ascii_digit() || b == b'.' || b == b'-');
-    let last = host.rsplit('.').next()?;
-    (plain && !last.is_empty() && last.bytes().all(letter) && !host.contains("xn--")).then_some(host)
+    let last = host.rsplit('.').next().unwrap_or_default();
+    plain && !last.is_empty() && last.bytes().all(letter) && !host.contains("xn--")
+}
+
+/// Whether it is a network address as the parser writes it: four numbers without zeros before them.
+fn is_plain_address(host: &str) -> bool {
+    host.parse::<std::net::Ipv4Addr>().is_ok()
 }
 
 /// `host` or `host:port` of a URL, without the port where it is the scheme's own.
@@ -335,7 +351,8 @@ mod tests {
     proptest! {
         #[test]
         fn the_short_way_to_a_host_is_the_long_one(
-            url in "https?://[a-zA-Z0-9.@:-]{0,6}[a-z0-9.-]{1,9}(xn--a)?(\\.org|\\.0x1|\\.)?(:80|:8080)?(/[a-z/:@?]{0,5})?",
+            url in "https?://([a-zA-Z0-9.@:-]{0,6}[a-z0-9.-]{1,9}(xn--a)?(\\.org|\\.0x1|\\.)?|0?[0-9]{1,3}(\\.0?[0-9]{1,3}){3})\
+                (:80|:443|:[+0-9]{0,5})?(/[a-z/:@?]{0,5})?",
         ) {
             let parsed = url::Url::parse(&url).ok().as_ref().map(host_of).unwrap_or_default();
             prop_assert_eq!(Work::Page { url }.host(), parsed);

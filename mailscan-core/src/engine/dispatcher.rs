@@ -35,7 +35,7 @@ use crate::task::{SEARCH_HOST, Work};
 pub(super) struct Assigned {
     pub(super) claimed: Claimed,
     pub(super) run: Arc<JobRun>,
-    /// Cancelled when the lease is lost or the job stops.
+    /// Cancelled when the lease is lost, or when the job or all work stops.
     pub(super) cancel: CancellationToken,
     /// The job's lane that it was handed over on.
     pub(super) lane: u32,

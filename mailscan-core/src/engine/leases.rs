@@ -3,10 +3,10 @@
 //! The dispatcher adds what it claims, the committer removes what it has settled, the heartbeat renews what is here
 //! and stops what it can no longer vouch for.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ahash::AHashMap;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -64,12 +64,14 @@ impl HostLoad {
 /// All held leases, with what each host has of them and counts by job.
 #[derive(Debug, Default)]
 struct Table {
-    held: HashMap<(JobId, TaskId), Held>,
-    by_host: HashMap<Arc<str>, HostLoad>,
-    by_job: HashMap<JobId, usize>,
+    held: AHashMap<(JobId, TaskId), Held>,
+    by_host: AHashMap<Arc<str>, HostLoad>,
+    by_job: AHashMap<JobId, usize>,
     suspects: usize,
     /// Hosts that are to be left alone until then.
-    resting: HashMap<String, Instant>,
+    resting: AHashMap<String, Instant>,
+    /// Nothing is to be worked on any more.
+    stopped: bool,
 }
 
 /// The most resting hosts remembered; a host that is not costs a claim that comes back at once.
@@ -88,10 +90,13 @@ impl Leases {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a lease; the token is cancelled when the lease is lost or its job stops.
+    /// Adds a lease; the token is cancelled when the lease is lost, its job stops, or all work does.
     pub(super) fn add(&self, lease: Lease, host: &str, suspect: bool, trusted_until: Instant) -> CancellationToken {
         let cancel = CancellationToken::new();
         let mut table = self.table();
+        if table.stopped {
+            cancel.cancel();
+        }
         table.remove((lease.job, lease.task));
         let host = match table.by_host.get_key_value(host) {
             Some((known, _)) => known.clone(),
@@ -217,6 +222,13 @@ impl Leases {
         for held in self.table().held.values().filter(|held| held.lease.job == job) {
             held.cancel.cancel();
         }
+    }
+
+    /// Stops the work on every task, those included that are still to be added, without giving up their leases.
+    pub(super) fn interrupt_all(&self) {
+        let mut table = self.table();
+        table.stopped = true;
+        table.held.values().for_each(|held| held.cancel.cancel());
     }
 }
 

@@ -54,9 +54,7 @@ pub(super) struct Shared<P> {
     pub(super) bounds_changed: Notify,
     /// No more claims.
     pub(super) drain: CancellationToken,
-    /// No more fetches either.
-    pub(super) abort: CancellationToken,
-    /// No more waiting for a backend either.
+    /// No more waiting for a backend.
     pub(super) give_up: CancellationToken,
     /// Everything that was fetched is committed.
     pub(super) committed: CancellationToken,
@@ -95,7 +93,6 @@ impl<P: Pipeline> Shared<P> {
             jobs_changed: Notify::new(),
             bounds_changed: Notify::new(),
             drain: CancellationToken::new(),
-            abort: CancellationToken::new(),
             give_up: CancellationToken::new(),
             committed: CancellationToken::new(),
             fatal: CancellationToken::new(),
@@ -164,7 +161,7 @@ impl<P: Pipeline> Shared<P> {
         locked(&self.fatal_error).get_or_insert(Arc::new(error));
         self.fatal.cancel();
         self.drain.cancel();
-        self.abort.cancel();
+        self.leases.interrupt_all();
         self.give_up.cancel();
     }
 

@@ -158,7 +158,6 @@ impl<P: Pipeline> Worker<P> {
     async fn work(&self, assigned: &Assigned) {
         let fetched = tokio::select! {
             biased;
-            () = self.shared.abort.cancelled() => None,
             () = assigned.cancel.cancelled() => None,
             fetched = self.fetch(assigned).instrument(span(assigned)) => Some(fetched),
         };
@@ -219,7 +218,6 @@ impl<P: Pipeline> Worker<P> {
             Documents::Stream(mut pieces) => loop {
                 let piece = tokio::select! {
                     biased;
-                    () = self.shared.abort.cancelled() => return self.give_back(assigned).await,
                     () = assigned.cancel.cancelled() => return self.give_back(assigned).await,
                     piece = pieces.recv() => piece,
                 };

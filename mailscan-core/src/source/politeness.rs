@@ -2,10 +2,10 @@
 //!
 //! The page and robots fetchers ask for a turn before each request and report how the host answered. Time is tokio's.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ahash::AHashMap;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -69,7 +69,7 @@ pub(crate) struct Politeness {
 }
 
 /// The hosts that are remembered.
-type Hosts = HashMap<String, Arc<Host>>;
+type Hosts = AHashMap<String, Arc<Host>>;
 
 /// What one job wants at a host beyond what all of them do.
 #[derive(Clone, Copy, Debug)]

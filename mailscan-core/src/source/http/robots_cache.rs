@@ -1,13 +1,13 @@
 //! The robots.txt files of the sites that are being fetched from: each fetched once, by whoever comes first.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ahash::AHashMap;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
-use url::Url;
+use url::{Position, Url};
 
 use crate::fetch::{FetchError, FetchErrorClass};
 use crate::source::robots::Rules;
@@ -27,7 +27,7 @@ pub(super) struct RobotsCache(Mutex<Sites>);
 
 #[derive(Debug, Default)]
 struct Sites {
-    by_origin: HashMap<String, Site>,
+    by_origin: AHashMap<String, Site>,
     /// What the rules of all sites take.
     bytes: usize,
 }
@@ -75,8 +75,9 @@ impl RobotsCache {
         F: FnOnce() -> R,
         R: Future<Output = Result<Rules, FetchError>>,
     {
-        let origin = page.origin().ascii_serialization();
-        let answer = self.answer(&origin);
+        // As it stands in the URL, since this is asked for every page.
+        let origin = &page[..Position::BeforePath];
+        let answer = self.answer(origin);
         // Mostly: without all that waiting for it takes.
         if let Some(answer) = answer.get() {
             return answer.get();
@@ -86,7 +87,7 @@ impl RobotsCache {
             let rules = Box::pin(fetch()).await.map(Arc::new);
             let keep = match &rules {
                 Ok(rules) => {
-                    self.weigh(&origin, &answer, rules.bytes());
+                    self.weigh(origin, &answer, rules.bytes());
                     KEEP
                 }
                 Err(error) if error.class == FetchErrorClass::Deferred => return Err(error.clone()),
