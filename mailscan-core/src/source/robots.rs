@@ -181,6 +181,7 @@ fn merge(a: Group, b: Group) -> Group {
 
 /// One spelling for all that mean the same octets (RFC 9309, section 2.2.2): what need not be encoded is not, and the
 /// rest is, with upper-case digits. `*` and `$` count as what they are, so that only a pattern's own are special (2.2.3).
+/// What no URL may hold (RFC 3986, section 2) is encoded, since programs differ in which of it they leave as it is.
 fn normalise(text: &str) -> String {
     let mut normal = String::with_capacity(text.len());
     let bytes = text.as_bytes();
@@ -191,7 +192,7 @@ fn normalise(text: &str) -> String {
         match escaped {
             Some(value) if value.is_ascii_alphanumeric() || b"-._~".contains(&value) => normal.push(char::from(value)),
             Some(value) => push_escape(&mut normal, value),
-            None if byte.is_ascii_graphic() && !b"*$".contains(&byte) => normal.push(char::from(byte)),
+            None if byte.is_ascii_graphic() && !b"*$\"<>\\^`{|}".contains(&byte) => normal.push(char::from(byte)),
             None => push_escape(&mut normal, byte),
         }
     }
@@ -231,6 +232,22 @@ mod tests {
     fn groups_of_one_agent_are_one_and_names_in_a_row_share_a_group() {
         let file = "user-agent: other\nuser-agent: mailscan\ndisallow: /a\nuser-agent: x\ndisallow: /\nuser-agent: mailscan\ndisallow: /b";
         assert!(!allowed(file, "/a") && !allowed(file, "/b") && allowed(file, "/c"));
+    }
+
+    #[test]
+    fn characters_that_urls_hold_in_two_ways_are_one() {
+        for (pattern, page) in [
+            ("/a\"b", "/a%22b"),
+            ("/a%22b", "/a\"b"),
+            ("/x{y}", "/x{y}"),
+            ("/x%7By%7D", "/x{y}"),
+            ("/s?x=\"y", "/s?x=\"y"),
+            ("/a%7Cb", "/a|b"),
+            ("/a|b", "/a%7cb"),
+            ("/a^`b", "/a^`b"),
+        ] {
+            assert!(!allowed(&format!("User-agent: *\nDisallow: {pattern}\n"), page), "{pattern} and {page}");
+        }
     }
 
     #[test]
