@@ -6,6 +6,7 @@
 mod body;
 mod charset;
 mod client;
+mod encodings;
 mod network;
 mod robots_cache;
 mod sitemaps;

@@ -3,30 +3,22 @@
 //! The cap counts decoded bytes, so a bomb costs no more than an honest page. What a server sends beyond the cap is
 //! dropped and noted. Large bodies are held a few at a time, so that thousands of fetches cannot each bring one.
 
-use std::io::{self, Cursor};
-use std::pin::Pin;
+use std::io;
 use std::sync::Arc;
 
-use async_compression::tokio::bufread::{BrotliDecoder, DeflateDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder};
-use async_compression::zstd::DParameter;
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt};
 use http_body_util::{BodyExt, BodyStream};
 use hyper::Response;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::CONTENT_ENCODING;
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::io::StreamReader;
 
 use super::client::{explain, permanent, transient};
+use super::encodings::{self, Encodings};
 use crate::fetch::FetchError;
-
-/// The most content encodings laid over each other that are undone.
-const MAX_ENCODINGS: usize = 2;
-/// The largest window of a zstd body, as a power of two: the 8 MiB of RFC 9659.
-const ZSTD_WINDOW: u32 = 23;
 
 /// How large a body may grow before it needs one of the places for large ones, in bytes.
 const SMALL: usize = 256 * 1024;
@@ -84,56 +76,37 @@ impl Bodies {
         cap: usize,
         deadline: Instant,
     ) -> Result<Body, FetchError> {
-        let encodings = encodings(&response)?;
+        let encodings = Encodings::of(response.headers())?;
         let reading = async {
-            if encodings.is_empty() {
+            if encodings.known.is_empty() {
                 read_plain(response.into_body(), cap, &self.places).await
             } else {
                 Box::pin(decode(response, &encodings, cap, &self.places)).await
             }
         };
-        timeout_at(deadline, reading)
+        let body = timeout_at(deadline, reading)
             .await
-            .unwrap_or_else(|_| Err(transient("body-timeout", "the body did not end in time".to_owned())))
+            .unwrap_or_else(|_| Err(transient("body-timeout", "the body did not end in time".to_owned())))?;
+        match encodings.unknown {
+            // Some servers name a charset there, or nothing that would be to undo.
+            Some(name) if !is_text(&body.bytes) => {
+                Err(permanent("content-encoding", format!("the content encoding `{name}` is not known")))
+            }
+            _ => Ok(body),
+        }
     }
+}
+
+/// Whether bytes can be text in any charset: they begin without the control characters that none has.
+fn is_text(bytes: &[u8]) -> bool {
+    let is_of_text = |byte: &u8| *byte >= b' ' || matches!(byte, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b);
+    bytes.iter().take(1_024).all(is_of_text)
 }
 
 /// Waits for a place for a large body.
 async fn place(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
     // The semaphore is never closed.
     places.clone().acquire_owned().await.ok()
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Encoding {
-    Gzip,
-    Deflate,
-    Brotli,
-    Zstd,
-}
-
-/// The encodings to undo, in the order in which they were applied.
-fn encodings(response: &Response<Incoming>) -> Result<Vec<Encoding>, FetchError> {
-    let mut found = Vec::new();
-    for value in response.headers().get_all(CONTENT_ENCODING) {
-        for name in String::from_utf8_lossy(value.as_bytes()).split(',') {
-            match name.trim().to_ascii_lowercase().as_str() {
-                "" | "identity" => {}
-                "gzip" | "x-gzip" => found.push(Encoding::Gzip),
-                "deflate" => found.push(Encoding::Deflate),
-                "br" => found.push(Encoding::Brotli),
-                "zstd" => found.push(Encoding::Zstd),
-                other => {
-                    let name = other.escape_debug();
-                    return Err(permanent("content-encoding", format!("the content encoding `{name}` is not known")));
-                }
-            }
-        }
-    }
-    if found.len() > MAX_ENCODINGS {
-        return Err(permanent("content-encoding", format!("{} content encodings lie over each other", found.len())));
-    }
-    Ok(found)
 }
 
 async fn read_plain(mut body: Incoming, cap: usize, places: &Arc<Semaphore>) -> Result<Body, FetchError> {
@@ -188,7 +161,7 @@ fn broken(error: &hyper::Error) -> FetchError {
 
 async fn decode(
     response: Response<Incoming>,
-    encodings: &[Encoding],
+    encodings: &Encodings,
     cap: usize,
     places: &Arc<Semaphore>,
 ) -> Result<Body, FetchError> {
@@ -199,15 +172,13 @@ async fn decode(
             Err(error) => Some(Err(error)),
         }
     });
-    // No format makes honest text larger than a few bytes more than it is, so this bounds what is read as well.
-    let compressed = StreamReader::new(Box::pin(data)).take(cap as u64 + 64 * 1024);
-    let mut reader: Pin<Box<dyn AsyncBufRead + Send>> = Box::pin(BufReader::new(compressed));
+    let mut reader = encodings::bounded(StreamReader::new(Box::pin(data)), cap);
     // Some servers name an encoding where there is nothing to encode.
     if reader.fill_buf().await.map_err(|error| undecodable(&error))?.is_empty() {
         return Ok(Body { bytes: Bytes::new(), truncated: false, place: None });
     }
-    for encoding in encodings.iter().rev() {
-        reader = undo(*encoding, reader).await.map_err(|error| undecodable(&error))?;
+    for encoding in encodings.known.iter().rev() {
+        reader = encoding.undo(reader, cap).await.map_err(|error| undecodable(&error))?;
     }
     let mut decoded = Vec::new();
     let limit = cap as u64 + 1;
@@ -222,36 +193,6 @@ async fn decode(
     let truncated = decoded.len() > cap;
     decoded.truncate(cap);
     Ok(Body { bytes: decoded.into(), truncated, place: held })
-}
-
-async fn undo(
-    encoding: Encoding,
-    mut reader: Pin<Box<dyn AsyncBufRead + Send>>,
-) -> io::Result<Pin<Box<dyn AsyncBufRead + Send>>> {
-    Ok(match encoding {
-        Encoding::Gzip => {
-            let mut decoder = GzipDecoder::new(reader);
-            decoder.multiple_members(true);
-            Box::pin(BufReader::new(decoder))
-        }
-        Encoding::Brotli => Box::pin(BufReader::new(BrotliDecoder::new(reader))),
-        Encoding::Zstd => {
-            let window = DParameter::window_log_max(ZSTD_WINDOW);
-            Box::pin(BufReader::new(ZstdDecoder::with_params(reader, &[window])))
-        }
-        Encoding::Deflate => {
-            // RFC 9110 means zlib by "deflate"; some servers send the bare stream. A zlib head has method 8 and a check.
-            let mut head = Vec::with_capacity(2);
-            (&mut reader).take(2).read_to_end(&mut head).await?;
-            let is_zlib = matches!(head[..], [a, b] if a & 15 == 8 && u16::from_be_bytes([a, b]) % 31 == 0);
-            let reader = Cursor::new(head).chain(reader);
-            if is_zlib {
-                Box::pin(BufReader::new(ZlibDecoder::new(reader)))
-            } else {
-                Box::pin(BufReader::new(DeflateDecoder::new(reader)))
-            }
-        }
-    })
 }
 
 fn undecodable(error: &io::Error) -> FetchError {

@@ -122,6 +122,41 @@ async fn both_kinds_of_deflate_are_told_apart_however_they_arrive() {
 }
 
 #[tokio::test]
+async fn what_follows_the_members_of_a_gzip_body_is_padding() {
+    let (one, two) =
+        (packed(GzipEncoder::new(&b"ann@a.org, "[..])).await, packed(GzipEncoder::new(&b"ben@b.org"[..])).await);
+    for padding in [&b""[..], b"\n\0\0", &[0; 16]] {
+        let body = [&one, &two, padding].concat();
+        for answer in [ok("Content-Encoding: gzip\r\n", &body), in_bytes("Content-Encoding: gzip\r\n", &body)] {
+            assert_eq!(text(fetch(answer).await.unwrap()).0, "ann@a.org, ben@b.org", "{padding:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn empty_members_are_not_undone_without_an_end() {
+    let none = packed(GzipEncoder::new(&b""[..])).await.repeat(2_000);
+    let twice = packed(GzipEncoder::new(&none[..])).await;
+    for (encoding, body) in [("gzip", none), ("gzip, gzip", twice)] {
+        let answer = ok(&format!("Content-Encoding: {encoding}\r\n"), &body);
+        let roomy = Budget { body: 1 << 20, ..budget() };
+        let server = Server::start(move |path| if path == "/page" { answer.clone() } else { MISSING.to_vec() }).await;
+        let error = read(&source(), server.url("/page").as_str(), roomy).await.unwrap_err();
+        assert_eq!((&*error.code, error.message.contains("too many members")), ("body-encoding", true), "{encoding}");
+    }
+}
+
+#[tokio::test]
+async fn names_of_encodings_that_are_none_do_not_cost_a_page() {
+    for named in ["utf-8", "none", "binary", "gzip"] {
+        let page = fetch(ok(&format!("Content-Encoding: {named}\r\n"), b"ann@a.org")).await.unwrap();
+        assert_eq!(text(page).0, "ann@a.org", "{named}");
+    }
+    let error = fetch(ok("Content-Encoding: x-own\r\n", b"\x01\x02ann@a.org")).await.unwrap_err();
+    assert_eq!((error.class, &*error.code), (FetchErrorClass::Permanent, "content-encoding"));
+}
+
+#[tokio::test]
 async fn an_encoded_body_that_ends_early_is_incomplete() {
     let gzip = packed(GzipEncoder::new(&b"ann@a.org, ben@b.org and others"[..])).await;
     let error = fetch(ok("Content-Encoding: gzip\r\n", &gzip[..gzip.len() - 12])).await.unwrap_err();
@@ -138,7 +173,8 @@ async fn a_cut_page_holds_no_cut_address() {
 
 #[tokio::test]
 async fn a_text_that_grows_in_decoding_stays_within_the_budget() {
-    let page = fetch(ok("", &b"\xe9 ".repeat(500))).await.unwrap();
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=latin1\r\nConnection: close\r\n\r\n";
+    let page = fetch([head.as_bytes(), &b"\xe9 ".repeat(500)].concat()).await.unwrap();
     let (page, truncated) = text(page);
     assert!(truncated && page.len() <= budget().body, "{} bytes", page.len());
 }
