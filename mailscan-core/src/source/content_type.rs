@@ -40,7 +40,9 @@ impl ContentType {
     pub(crate) fn media(&self, start: &[u8]) -> Option<Media> {
         let (kind, subtype) = self.essence.split_once('/').unwrap_or((&self.essence, ""));
         let media = match (kind, subtype) {
-            ("", _) | ("application", "octet-stream" | "x-unknown" | "unknown") => media::of_content(start),
+            ("", _) | ("application", "octet-stream" | "x-unknown" | "unknown") | ("binary", "octet-stream") => {
+                media::of_content(start)
+            }
             (_, "html" | "xml") => Media::Html,
             (_, subtype) if subtype.ends_with("+xml") => Media::Html,
             ("message", "rfc822" | "global" | "news") | ("application", "mbox") | ("multipart", _) => Media::Mail,

@@ -356,7 +356,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 /// The text of a page; nothing when a body without a type turns out to be no text.
 fn document(url: Url, declared: &ContentType, mut body: Body, cap: usize) -> Fetched {
     let Some(media) = declared.media(&body.bytes) else { return Fetched::default() };
-    let text = charset::to_utf8(body.bytes.clone(), declared, media);
+    let top = url.domain().and_then(|domain| domain.rsplit('.').next()).filter(|top| !top.is_empty());
+    let text = charset::to_utf8(body.bytes.clone(), declared, media, top);
     // Decoded text may be longer than the bytes it came in.
     let truncated = body.truncated || text.len() > cap;
     let text = if truncated { charset::cut(&text, cap) } else { text };

@@ -6,7 +6,7 @@
 
 use std::io::{BufReader, Cursor, Read, Result};
 
-use encoding_rs::{Decoder, Encoding, ISO_2022_JP, UTF_8};
+use encoding_rs::{Decoder, Encoding, UTF_8};
 use flate2::bufread::MultiGzDecoder;
 
 use crate::extract::{Media, charset};
@@ -41,20 +41,21 @@ impl Coding {
 /// The charset of a text that begins with these bytes, unless that is UTF-8, or nothing tells.
 fn charset_of(start: &[u8], media: Option<Media>) -> Option<&'static Encoding> {
     let marked = start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff");
-    if marked || memchr::memchr(0, &start[..start.len().min(START)]).is_some() {
+    if marked || charset::holds_zeros(start) {
         return charset::utf16_of(start);
     }
     // The mark of UTF-8 says more than the document does.
     if start.starts_with(b"\xef\xbb\xbf") {
         return None;
     }
-    match media.unwrap_or_else(|| media::of_content(start)) {
+    let media = media.unwrap_or_else(|| media::of_content(start));
+    let declared = || if media == Media::Html { declared::in_document(start) } else { None };
+    match media {
         // Its parts are each in a charset of their own.
         Media::Mail => None,
-        Media::Html => declared::in_document(start).filter(|encoding| *encoding != UTF_8),
-        Media::Text => memchr::memmem::find(start, b"\x1b$")
-            .is_some_and(|at| matches!(start.get(at + 2), Some(b'B' | b'@')))
-            .then_some(ISO_2022_JP),
+        Media::Html | Media::Text => {
+            declared().or_else(|| charset::iso_2022_of(start)).filter(|encoding| *encoding != UTF_8)
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! In which charset a body is written: by its mark, its head, its own words, or its bytes.
 
 use bytes::Bytes;
-use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{Encoding, UTF_8};
 
 use crate::extract::{Media, charset};
 use crate::source::content_type::ContentType;
@@ -10,21 +11,46 @@ use crate::source::declared;
 /// How far back the end of a cut text is looked for: more than an address takes, also with every character escaped.
 const LONGEST_WORD: usize = 4_096;
 
-/// The body in UTF-8, without its byte order mark: by that mark, its head, its own words, as UTF-8 where it is that, else
-/// as windows-1252. A body that is UTF-8 already is not copied, and one that is mail stays as it is: its parts have
-/// charsets of their own.
-pub(crate) fn to_utf8(body: Bytes, content_type: &ContentType, media: Media) -> Bytes {
+/// How much of a body that says nothing of its charset tells which one it is in.
+const TELLING: usize = 64 << 10;
+
+/// The body in UTF-8, without its byte order mark: by that mark, its head, its own words, or its bytes. A body that is UTF-8
+/// already is not copied, whatever it says it is, and one that is mail stays as it is: its parts have charsets of their own.
+///
+/// `top` is the top-level domain that it comes from, in lower case, which tells between charsets that look alike.
+pub(crate) fn to_utf8(body: Bytes, content_type: &ContentType, media: Media, top: Option<&str>) -> Bytes {
     if media == Media::Mail {
         return body;
     }
     if let Some((encoding, mark)) = Encoding::for_bom(&body) {
         return decode(body.slice(mark..), encoding);
     }
-    let declared = content_type.charset();
-    let encoding = declared.or_else(|| if media == Media::Html { declared::in_document(&body) } else { None });
-    let guess = || if charset::is_utf8(&body) { UTF_8 } else { WINDOWS_1252 };
-    let encoding = encoding.unwrap_or_else(guess);
-    decode(body, encoding)
+    let in_document = || if media == Media::Html { declared::in_document(&body) } else { None };
+    match content_type.charset().or_else(in_document).or_else(|| of_bytes(&body, media, top)) {
+        Some(encoding) if !charset::is_as_it_is(&body, encoding) => decode(body, encoding),
+        _ => body,
+    }
+}
+
+/// The charset that only the bytes tell; `None` for UTF-8, and for text in one byte a character, which is read as it is:
+/// which one it is in changes no address in ASCII. A page is decoded all the same, for its links.
+fn of_bytes(body: &[u8], media: Media, top: Option<&str>) -> Option<&'static Encoding> {
+    if let Some(utf16) = Some(body).filter(|body| charset::holds_zeros(body)).and_then(charset::utf16_of) {
+        return Some(utf16);
+    }
+    if let Some(iso_2022) = charset::iso_2022_of(&body[..body.len().min(TELLING)]) {
+        return Some(iso_2022);
+    }
+    if charset::is_utf8(body) {
+        return None;
+    }
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    // Little of it may be beyond ASCII, and all of that far behind.
+    let first = body.iter().position(|byte| !byte.is_ascii()).unwrap_or_default().saturating_sub(8);
+    let telling = &body[first..body.len().min(first + TELLING)];
+    detector.feed(telling, telling.len() + first == body.len());
+    let guess = detector.guess(top.map(str::as_bytes), Utf8Detection::Deny);
+    (media == Media::Html || !guess.is_single_byte()).then_some(guess)
 }
 
 fn decode(body: Bytes, encoding: &'static Encoding) -> Bytes {
@@ -39,12 +65,13 @@ fn decode(body: Bytes, encoding: &'static Encoding) -> Bytes {
 }
 
 /// A text that was cut anywhere, or is longer than `cap`, cut back to where no address can stand: an address that lost
-/// its end would be read as another one.
+/// its end would be read as another one. Where there is no such place, what an address takes is cut off.
 pub(crate) fn cut(text: &Bytes, cap: usize) -> Bytes {
     let end = text.len().min(cap);
     let tail = end.saturating_sub(LONGEST_WORD);
-    let is_gap = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'<' | b'>');
-    let gap = text[tail..end].iter().rposition(is_gap).map_or(end, |at| tail + at);
+    // A semicolon may end a character reference, which reads the same without it.
+    let is_gap = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'<' | b'>' | b'"' | b'\'' | b',');
+    let gap = text[tail..end].iter().rposition(is_gap).map_or(tail, |at| tail + at);
     text.slice(..gap)
 }
 
@@ -53,7 +80,7 @@ mod tests {
     use super::*;
 
     fn text(body: &'static [u8], content_type: &str, media: Media) -> String {
-        let bytes = to_utf8(Bytes::from_static(body), &ContentType::parse(content_type), media);
+        let bytes = to_utf8(Bytes::from_static(body), &ContentType::parse(content_type), media, None);
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
@@ -63,7 +90,8 @@ mod tests {
         assert_eq!(text(b"b\xfccher", "text/html; charset=\"iso-8859-1\"", Media::Html), "bücher");
         assert_eq!(text(b"<meta charset='koi8-r'>\xc1", "text/html", Media::Html), "<meta charset='koi8-r'>а");
         assert_eq!(text("bücher".as_bytes(), "text/plain", Media::Text), "bücher");
-        assert_eq!(text(b"b\xfccher", "text/plain", Media::Text), "bücher");
+        assert_eq!(text(b"<p>b\xfccher", "text/html", Media::Html), "<p>bücher", "as a link would hold it");
+        assert_eq!(text(b"b\xfccher", "text/plain", Media::Text), "b\u{fffd}cher", "as it is");
     }
 
     #[test]
@@ -89,6 +117,33 @@ mod tests {
     }
 
     #[test]
+    fn a_text_in_utf8_is_read_as_that_whatever_it_is_called() {
+        let page = "<p>\u{201c}ann@a.org\u{201d} \u{3008}x\u{3009}\u{ff1a}carl@c.org";
+        for kind in ["text/html; charset=iso-8859-1", "text/html; charset=windows-1251", "text/html"] {
+            assert_eq!(text(page.as_bytes(), kind, Media::Html), page, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_charset_that_nothing_names_is_told_by_the_bytes() {
+        let japanese = "電子メールはこちらへどうぞ。担当者のアドレスann@a.org、またはソcarl@c.orgまで。";
+        let chinese = "欢迎访问我们的网站，联系邮箱ann@a.org，电话请在工作时间拨打。";
+        for (words, encoding) in [
+            (japanese, encoding_rs::SHIFT_JIS),
+            (japanese, encoding_rs::EUC_JP),
+            (japanese, encoding_rs::ISO_2022_JP),
+            (chinese, encoding_rs::GBK),
+        ] {
+            let body: &[u8] = Vec::leak(encoding.encode(words).0.into_owned());
+            for (kind, media) in [("text/plain", Media::Text), ("text/html", Media::Html)] {
+                assert_eq!(text(body, kind, media), words, "{} as {kind}", encoding.name());
+            }
+        }
+        let utf16: Vec<u8> = "Write to ann@a.org".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(text(Vec::leak(utf16), "text/html", Media::Html), "Write to ann@a.org");
+    }
+
+    #[test]
     fn a_cut_character_does_not_change_the_guess() {
         assert_eq!(text(b"b\xc3\xbccher \xc3", "text/plain", Media::Text), "b\u{fc}cher \u{fffd}");
     }
@@ -98,6 +153,7 @@ mod tests {
         let cut = |text: &'static str, cap| cut(&Bytes::from_static(text.as_bytes()), cap);
         assert_eq!(cut("to ann@example.co", 99), "to");
         assert_eq!(cut("<p>ann@example.com</p>", 17), "<p");
-        assert_eq!(cut("nogap", 3), "nog");
+        assert_eq!(cut("[\"bob@b.org\",\"annie@aa.community\"]", 24), "[\"bob@b.org\",");
+        assert_eq!(cut("nogap", 3), "");
     }
 }
