@@ -36,13 +36,24 @@ impl ContentType {
         self.charset.as_deref().and_then(|label| declared::readable(label.as_bytes()))
     }
 
+    /// Whether it says nothing but that its bytes are a gzip file.
+    pub(crate) fn is_gzip(&self) -> bool {
+        matches!(self.essence.as_str(), "application/gzip" | "application/x-gzip" | "application/gzip-compressed")
+    }
+
+    /// Whether it says nothing of its bytes.
+    pub(crate) fn is_unknown(&self) -> bool {
+        matches!(
+            self.essence.as_str(),
+            "" | "application/octet-stream" | "application/x-unknown" | "application/unknown" | "binary/octet-stream"
+        )
+    }
+
     /// How to read a body of this type that begins with these bytes; `None` when it is not text.
     pub(crate) fn media(&self, start: &[u8]) -> Option<Media> {
         let (kind, subtype) = self.essence.split_once('/').unwrap_or((&self.essence, ""));
         let media = match (kind, subtype) {
-            ("", _) | ("application", "octet-stream" | "x-unknown" | "unknown") | ("binary", "octet-stream") => {
-                media::of_content(start)
-            }
+            _ if self.is_unknown() => media::of_content(start),
             (_, "html" | "xml") => Media::Html,
             (_, subtype) if subtype.ends_with("+xml") => Media::Html,
             ("message", "rfc822" | "global" | "news") | ("application", "mbox") | ("multipart", _) => Media::Mail,

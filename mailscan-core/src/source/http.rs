@@ -144,12 +144,17 @@ impl HttpSource {
             }
         };
         self.judge(&response, &turn)?;
-        let declared = content_type(response.headers());
-        if declared.media(b"").is_none() {
+        let mut declared = content_type(response.headers());
+        if declared.media(b"").is_none() && !declared.is_gzip() {
             return Ok(Fetched::default());
         }
-        let body = self.bodies.read(response, budget.body, deadline).await?;
+        let mut body = self.bodies.read(response, budget.body, deadline).await?;
         drop(turn);
+        if declared.is_gzip() || declared.is_unknown() {
+            body = self.bodies.unpack(body, budget.body, deadline).await?;
+            // What is in it tells how to read it.
+            declared = ContentType::default();
+        }
         Ok(document(url, &declared, body, budget.body))
     }
 

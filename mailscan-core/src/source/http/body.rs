@@ -3,7 +3,7 @@
 //! The cap counts decoded bytes, so a bomb costs no more than an honest page. What a server sends beyond the cap is
 //! dropped and noted. Large bodies are held a few at a time, so that thousands of fetches cannot each bring one.
 
-use std::io;
+use std::io::{self, Cursor};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -11,13 +11,13 @@ use futures::{StreamExt, TryStreamExt};
 use http_body_util::{BodyExt, BodyStream};
 use hyper::Response;
 use hyper::body::{Body as _, Incoming};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, Take};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::io::StreamReader;
 
 use super::client::{explain, permanent, transient};
-use super::encodings::{self, Encodings};
+use super::encodings::{self, Encoding, Encodings, Reader};
 use crate::fetch::FetchError;
 
 /// How large a body may grow before it needs one of the places for large ones, in bytes.
@@ -81,12 +81,10 @@ impl Bodies {
             if encodings.known.is_empty() {
                 read_plain(response.into_body(), cap, &self.places).await
             } else {
-                Box::pin(decode(response, &encodings, cap, &self.places)).await
+                Box::pin(decode(response, &encodings.known, cap, &self.places)).await
             }
         };
-        let body = timeout_at(deadline, reading)
-            .await
-            .unwrap_or_else(|_| Err(transient("body-timeout", "the body did not end in time".to_owned())))?;
+        let body = timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(late()))?;
         match encodings.unknown {
             // Some servers name a charset there, or nothing that would be to undo.
             Some(name) if !is_text(&body.bytes) => {
@@ -95,6 +93,20 @@ impl Bodies {
             _ => Ok(body),
         }
     }
+
+    /// What a body says that is a gzip file, up to `cap` bytes and no longer than until `deadline`; any other as it is.
+    pub(crate) async fn unpack(&self, body: Body, cap: usize, deadline: Instant) -> Result<Body, FetchError> {
+        if !body.bytes.starts_with(encodings::GZIP) {
+            return Ok(body);
+        }
+        let reader: Reader = Box::pin(Cursor::new(body.bytes.clone()));
+        let unpacking = Box::pin(read_decoded(reader, &[Encoding::Gzip], cap, body, &self.places));
+        timeout_at(deadline, unpacking).await.unwrap_or_else(|_| Err(late()))
+    }
+}
+
+fn late() -> FetchError {
+    transient("body-timeout", "the body did not end in time".to_owned())
 }
 
 /// Whether bytes can be text in any charset: they begin without the control characters that none has.
@@ -159,9 +171,10 @@ fn broken(error: &hyper::Error) -> FetchError {
     transient("body-incomplete", explain(error, false).message)
 }
 
+/// What an answer brings, to be decoded.
 async fn decode(
     response: Response<Incoming>,
-    encodings: &Encodings,
+    encodings: &[Encoding],
     cap: usize,
     places: &Arc<Semaphore>,
 ) -> Result<Body, FetchError> {
@@ -173,26 +186,49 @@ async fn decode(
         }
     });
     let mut reader = encodings::bounded(StreamReader::new(Box::pin(data)), cap);
+    let none = Body { bytes: Bytes::new(), truncated: false, place: None };
     // Some servers name an encoding where there is nothing to encode.
     if reader.fill_buf().await.map_err(|error| undecodable(&error))?.is_empty() {
-        return Ok(Body { bytes: Bytes::new(), truncated: false, place: None });
+        return Ok(none);
     }
-    for encoding in encodings.known.iter().rev() {
+    read_decoded(reader, encodings, cap, none, places).await
+}
+
+/// Reads what encoded bytes say. `begun` is what is known of the body so far: whether those bytes are cut, and the place that
+/// it holds.
+async fn read_decoded(
+    mut reader: Reader,
+    encodings: &[Encoding],
+    cap: usize,
+    begun: Body,
+    places: &Arc<Semaphore>,
+) -> Result<Body, FetchError> {
+    let Body { truncated: is_cut, place: mut held, .. } = begun;
+    for encoding in encodings.iter().rev() {
         reader = encoding.undo(reader, cap).await.map_err(|error| undecodable(&error))?;
     }
     let mut decoded = Vec::new();
     let limit = cap as u64 + 1;
-    let mut held = None;
     let mut reader = reader.take(limit.min(SMALL as u64));
-    reader.read_to_end(&mut decoded).await.map_err(|error| undecodable(&error))?;
+    read_on(&mut reader, &mut decoded, is_cut).await?;
     if decoded.len() == SMALL {
-        held = place(places).await;
+        if held.is_none() {
+            held = place(places).await;
+        }
         reader.set_limit(limit.saturating_sub(SMALL as u64));
-        reader.read_to_end(&mut decoded).await.map_err(|error| undecodable(&error))?;
+        read_on(&mut reader, &mut decoded, is_cut).await?;
     }
-    let truncated = decoded.len() > cap;
+    let truncated = is_cut || decoded.len() > cap;
     decoded.truncate(cap);
     Ok(Body { bytes: decoded.into(), truncated, place: held })
+}
+
+/// Reads to the end, or to where bytes that are cut say no more.
+async fn read_on(reader: &mut Take<Reader>, decoded: &mut Vec<u8>, is_cut: bool) -> Result<(), FetchError> {
+    match reader.read_to_end(decoded).await {
+        Err(error) if is_cut && error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
+        read => read.map(drop).map_err(|error| undecodable(&error)),
+    }
 }
 
 fn undecodable(error: &io::Error) -> FetchError {

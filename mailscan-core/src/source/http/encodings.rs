@@ -21,7 +21,7 @@ const MAX_ENCODINGS: usize = 2;
 /// The largest window of a zstd body, as a power of two: the 8 MiB of RFC 9659.
 const ZSTD_WINDOW: u32 = 23;
 /// How a gzip member begins, and the most members of a body (RFC 1952, section 2.2). Empty ones cost time and yield nothing.
-const GZIP: &[u8] = b"\x1f\x8b";
+pub(super) const GZIP: &[u8] = b"\x1f\x8b";
 const MAX_MEMBERS: usize = 1_000;
 
 /// How much a layer may give beyond the cap. No format makes honest text larger than a few bytes more than it is.

@@ -7,6 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::extract::Media;
 use crate::fetch::{Budget, FetchContext, Recall};
 use crate::job::{JobOptions, Origin};
 use crate::source::search::SearchSource;
@@ -130,6 +131,26 @@ async fn what_follows_the_members_of_a_gzip_body_is_padding() {
         for answer in [ok("Content-Encoding: gzip\r\n", &body), in_bytes("Content-Encoding: gzip\r\n", &body)] {
             assert_eq!(text(fetch(answer).await.unwrap()).0, "ann@a.org, ben@b.org", "{padding:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn gzip_files_are_pages_of_what_is_in_them() {
+    let mailbox = b"From ann Mon Jan  5 10:00:00 2004\nFrom: ann at a.org\nSubject: x\n\nben@b.org\n";
+    let file = packed(GzipEncoder::new(&mailbox[..])).await;
+    let digits: String = (1..500_u32).map(|n| format!("{:08x}", n.wrapping_mul(0x9e37_79b9))).collect();
+    let long = packed(GzipEncoder::new(format!("ann@a.org {digits}").as_bytes())).await;
+    assert!(long.len() > budget().body, "{} bytes", long.len());
+    for kind in ["application/gzip", "application/x-gzip", "application/octet-stream"] {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nConnection: close\r\n\r\n");
+        let document = async |file: &[u8]| match fetch([head.as_bytes(), file].concat()).await.unwrap().documents {
+            Documents::One(document) => document,
+            none => panic!("{none:?} as {kind}"),
+        };
+        let page = document(&file).await;
+        assert_eq!((page.media, &page.body[..], page.truncated), (Media::Mail, &mailbox[..], false), "{kind}");
+        let page = document(&long).await;
+        assert!(page.truncated && page.body.starts_with(b"ann@a.org"), "{kind}");
     }
 }
 
