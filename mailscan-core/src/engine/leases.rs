@@ -97,7 +97,10 @@ impl Leases {
         if table.stopped {
             cancel.cancel();
         }
-        table.remove((lease.job, lease.task));
+        // An older lease of the task ran out unheard; whoever works under it does so in vain.
+        if let Some(older) = table.remove((lease.job, lease.task)) {
+            older.cancel.cancel();
+        }
         let host = match table.by_host.get_key_value(host) {
             Some((known, _)) => known.clone(),
             None => Arc::from(host),
@@ -334,5 +337,16 @@ mod tests {
         assert_eq!(leases.untrusted(now), [lease(1, 1)]);
         leases.lose([lease(1, 1)]);
         assert!(cancel.is_cancelled() && !leases.holds(lease(1, 1)));
+    }
+
+    #[tokio::test]
+    async fn all_work_stops_what_is_added_later_and_what_was_held_before_included() {
+        let leases = Leases::default();
+        let [old, new] = [1, 2].map(|fence| leases.add(lease(1, fence), "a", false, Instant::now()));
+        assert!(old.is_cancelled() && !new.is_cancelled(), "the task is held anew");
+        leases.interrupt_all();
+        let later = leases.add(lease(2, 1), "a", false, Instant::now());
+        assert!(new.is_cancelled() && later.is_cancelled());
+        assert!(leases.holds(lease(1, 2)) && leases.holds(lease(2, 1)), "they are given back as usual");
     }
 }
