@@ -59,9 +59,10 @@ pub(super) fn is_unspaced_script(ch: char) -> bool {
 pub(super) fn find(around: &Around<'_>) -> Option<Domain> {
     let run = around.right.iter().take_while(|unit| unit.ch == '.' || is_label_char(unit.ch)).count();
     let after = around.right.get(run).map(|unit| unit.ch);
-    // `a@b.org@c.org` is no address, and neither half of it is.
+    // `a@b.org@c.org` is no address, and neither half of it is. In `a@b.org或c@d.org` a word parts them.
     if after == Some('@') {
-        return None;
+        let text: String = around.right[..run].iter().map(|unit| unit.ch).collect();
+        before_ideographs(text.get(..well_formed_length(&text))?)?;
     }
     // What joins letters joins nothing at the end.
     let run = run - around.right[..run].iter().rev().take_while(|unit| is_joiner(unit.ch)).count();

@@ -99,7 +99,7 @@ fn local_start(around: &Around<'_>, next_unit: Option<Unit>) -> Option<usize> {
         return None;
     }
     let mut start = left.len() - 1;
-    while start > 0 && continues(left, start - 1) {
+    while start > 0 && continues(left, start - 1) && !is_glued_prose(left, start - 1) {
         start -= 1;
     }
     let before = start.checked_sub(1).map(|before| left[before].ch);
@@ -109,7 +109,6 @@ fn local_start(around: &Around<'_>, next_unit: Option<Unit>) -> Option<usize> {
     start = after_query_sign(around, start, before);
     start = after_dots(left, start)?;
     start = after_quote(left, start, next_unit.filter(|next| !context::is_possessive(around, next.end)));
-    start = after_ideographs(left, start);
     while start < left.len() && is_trimmed(left, start, next) {
         start += 1;
     }
@@ -198,10 +197,8 @@ fn after_quote(left: &[Unit], start: usize, next: Option<Unit>) -> usize {
 }
 
 /// Scripts that are written without spaces run into an address that follows: it begins where ASCII does.
-fn after_ideographs(left: &[Unit], start: usize) -> usize {
-    let ascii_end = left.last().is_some_and(|unit| unit.ch.is_ascii());
-    let prose = left[start..].iter().rposition(|unit| domain::is_unspaced_script(unit.ch)).filter(|_| ascii_end);
-    start + prose.map_or(0, |prose| prose + 1)
+fn is_glued_prose(left: &[Unit], index: usize) -> bool {
+    domain::is_unspaced_script(left[index].ch) && left.last().is_some_and(|unit| unit.ch.is_ascii())
 }
 
 /// Whether the unit at `start` is a neighbour that looks like the first sign of the local part.

@@ -91,7 +91,8 @@ fn word_start(
 ) -> Option<usize> {
     let (percent, next) = (around.at.form == Form::PercentEncoded, next_unit.map(|unit| unit.ch));
     // The longest run of words, dots and signs between letters.
-    let run = (0..chars.len()).rev().take_while(|at| goes_on(chars, *at)).last()?;
+    let glued_script = |at: usize| domain::is_unspaced_script(chars[at]) && chars[chars.len() - 1].is_ascii();
+    let run = (0..chars.len()).rev().take_while(|at| goes_on(chars, *at) && !glued_script(*at)).last()?;
     if !word(*chars.last()?) || (run > 0 && chars[run - 1] == '@') {
         return None;
     }
@@ -112,12 +113,10 @@ fn word_start(
         start += before.chars().count() + 2;
     }
     let cuts = |at: &usize| {
-        let glued_script = domain::is_unspaced_script(chars[*at]) && chars[chars.len() - 1].is_ascii();
-        glued_script
-            || (chars[*at] == '\''
-                && next == Some('\'')
-                && !next_unit.is_some_and(|next| context::is_possessive(around, next.end))
-                && Some(around.left[*at].form) == next_unit.map(|unit| unit.form))
+        chars[*at] == '\''
+            && next == Some('\'')
+            && !next_unit.is_some_and(|next| context::is_possessive(around, next.end))
+            && Some(around.left[*at].form) == next_unit.map(|unit| unit.form)
     };
     start = (start..chars.len()).rev().find(cuts).map_or(start, |at| at + 1);
     while start < chars.len() {

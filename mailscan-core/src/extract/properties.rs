@@ -12,7 +12,7 @@ fn fast(document: &[u8], media: Media) -> Vec<Finding> {
 
 /// Pieces of which trouble is made.
 fn fragment() -> impl Strategy<Value = Vec<u8>> {
-    const FRAGMENTS: [&str; 104] = [
+    const FRAGMENTS: [&str; 105] = [
         "ann",
         "bob",
         "a.org",
@@ -84,6 +84,7 @@ fn fragment() -> impl Strategy<Value = Vec<u8>> {
         "ü",
         "联系",
         "请",
+        "หรือ",
         "｜",
         "1",
         "2x.png",
