@@ -36,12 +36,15 @@ pub(super) fn is_label_char(ch: char) -> bool {
 }
 
 /// Whether the character is a letter, digit or mark beyond ASCII, and no full-width form of an ASCII sign. Marks that
-/// choose how another character looks, as beside an emoji, are none.
+/// choose how another character looks, as beside an emoji, are none, nor are the numbers that count notes and items of a
+/// list: fractions, superscripts, and what stands in circles, brackets or squares.
 pub(super) fn is_international(ch: char) -> bool {
     !ch.is_ascii()
         && (ch.is_alphanumeric() || is_combining_mark(ch) || is_joiner(ch))
         && !matches!(ch, '\u{fe00}'..='\u{fe0f}' | '\u{20d0}'..='\u{20ff}' | '\u{e0100}'..='\u{e01ef}')
-        && !matches!(ch, '\u{ff00}'..='\u{ffef}' | '\u{aa}' | '\u{ba}' | '\u{b2}'..='\u{b9}')
+        && !matches!(ch, '\u{ff00}'..='\u{ffef}' | '\u{aa}' | '\u{ba}' | '\u{b2}'..='\u{b9}' | '\u{bc}'..='\u{be}')
+        && !matches!(ch, '\u{2070}'..='\u{209c}' | '\u{2150}'..='\u{218f}' | '\u{2460}'..='\u{24ff}')
+        && !matches!(ch, '\u{2776}'..='\u{2793}' | '\u{3200}'..='\u{33ff}' | '\u{1f100}'..='\u{1f1ff}')
 }
 
 /// Whether the character has no width and only says how its neighbours are joined.

@@ -12,7 +12,7 @@ fn fast(document: &[u8], media: Media) -> Vec<Finding> {
 
 /// Pieces of which trouble is made.
 fn fragment() -> impl Strategy<Value = Vec<u8>> {
-    const FRAGMENTS: [&str; 105] = [
+    const FRAGMENTS: [&str; 106] = [
         "ann",
         "bob",
         "a.org",
@@ -85,6 +85,7 @@ fn fragment() -> impl Strategy<Value = Vec<u8>> {
         "联系",
         "请",
         "หรือ",
+        "②",
         "｜",
         "1",
         "2x.png",

@@ -221,6 +221,8 @@ fn international_addresses() {
         ("ann@a.org@或bob@b.org ann@a.org或bob@ ann@a.org或@b.org", "bob@b.org ann@a.org ann@a.org"),
         ("｜test@google.com｜bar", "test@google.com"),
         ("「ann@a.org」。", "ann@a.org"),
+        ("ann@a.org⁵, bob@b.org⁶ cy@c.org½", "ann@a.org bob@b.org cy@c.org"),
+        ("①ann@a.org②bob@b.org ❶cy@c.org ㈱dan@d.org Ⅷ.eve@e.org", "ann@a.org bob@b.org cy@c.org dan@d.org"),
         ("ann@xn--bcher-kva.de", "ann@xn--bcher-kva.de"),
     ]);
 }
