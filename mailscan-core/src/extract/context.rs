@@ -4,10 +4,8 @@
 //! handles; it never changes what the grammar found.
 
 use super::grammar::Around;
-use super::message_id;
 use super::scan::REACH;
 use super::unit;
-use crate::class::{Class, Classes};
 
 /// Names under which version control logs in.
 const REMOTE_USERS: [&[u8]; 6] = [b"git", b"hg", b"svn", b"gitea", b"gitlab", b"forgejo"];
@@ -48,11 +46,6 @@ fn is_behind_quotes(before: &[u8]) -> bool {
         let first = near[..quote].iter().rfind(|byte| !byte.is_ascii_graphic() || b",;|=:<>".contains(byte));
         near[quote] == b'"' && first.is_none_or(|first| matches!(first, b'\n' | b'\r'))
     })
-}
-
-/// What the place of a finding shows, beside what its domain does.
-pub(super) fn marks(document: &[u8], start: usize, domain: Classes) -> Classes {
-    if message_id::is_one(document, start) { domain.with(Class::MessageId) } else { domain }
 }
 
 /// Whether nothing else stands on the line of the bytes from `start` to `end`.

@@ -58,7 +58,8 @@ pub(super) fn find(around: &Around<'_>, domain: &Domain) -> Option<Finding> {
     finding(around, domain, &local_part(around, domain.end)?)
 }
 
-/// The finding that a local part and a domain make, unless they stand where no address does.
+/// The finding that a local part and a domain make, unless they stand where no address does. Its marks are those of its
+/// domain alone.
 pub(super) fn finding(around: &Around<'_>, domain: &Domain, local: &Local) -> Option<Finding> {
     let whole = glued::whole(around.document, local, domain.end);
     let local = whole.as_ref().unwrap_or(local);
@@ -72,8 +73,7 @@ pub(super) fn finding(around: &Around<'_>, domain: &Domain, local: &Local) -> Op
     let address = Address::new(&local.text, &domain.text)?;
     let domain_form = around.right.iter().take(domain.units).map(|unit| unit.form).find(|form| *form != Form::Plain);
     let form = [around.at.form, local.form].into_iter().find(|form| *form != Form::Plain).or(domain_form);
-    let marks = context::marks(document, span.start, domain.classes);
-    Some(Finding { address, span, form: form.unwrap_or(Form::Plain), marks })
+    Some(Finding { address, span, form: form.unwrap_or(Form::Plain), marks: domain.classes })
 }
 
 /// The local part before the `@`, if there is one.

@@ -38,9 +38,9 @@ enum Text<'a> {
 impl<'a> Mention<'a> {
     /// The mention of what stands normalised at `start` in the document: ASCII without A-labels, in lower case after its
     /// `@` at `at`, within the limits of lengths.
-    pub(super) fn in_place(document: &'a [u8], span: Range<usize>, at: usize, marks: Classes) -> Self {
+    pub(super) fn in_place(document: &'a [u8], span: Range<usize>, at: usize) -> Self {
         let text = Text::InPlace { text: &document[span.clone()], at: at - span.start };
-        Self { text, span, form: Form::Plain, marks }
+        Self { text, span, form: Form::Plain, marks: Classes::NONE }
     }
 
     /// The normalised address, as [`Address::as_str`] gives it.

@@ -5,6 +5,7 @@
 //! exist and which contexts are none, and nothing of how windows are cut and local parts are walked.
 
 use super::grammar::{self, Around, Local};
+use super::message_id::Ids;
 use super::unit::{self, Unit};
 use super::{Finding, Form, Media, context, domain, scan, shown};
 
@@ -20,7 +21,11 @@ pub(super) fn addresses(document: &[u8], media: Media) -> Vec<Finding> {
             index.and_then(|index| at_sign(document, &without, index, false))
         };
         let taken = found.iter().map(|found| scan::end_of_claim(&found.span, found.marks)).max().unwrap_or(0);
-        found.extend(finding.filter(|finding| finding.span.start >= taken));
+        found.extend(finding.filter(|finding| finding.span.start >= taken).map(|finding| {
+            // Nothing is remembered from one to the next.
+            let marks = Ids::default().mark(document, finding.span.start, finding.marks);
+            Finding { marks, ..finding }
+        }));
     }
     found
 }

@@ -134,7 +134,7 @@ pub(super) fn usual<S: Simd>(simd: S, document: &[u8], at: usize) -> Option<Ment
     if !apart || !domain::is_common(&document[at + 1 + sides.top..end]) {
         return None;
     }
-    Some(Mention::in_place(document, start..end, at, context::marks(document, start, Classes::NONE)))
+    Some(Mention::in_place(document, start..end, at))
 }
 
 /// Where the run of local characters before `at` begins: at `at` itself where no local part can be. `None` where it
@@ -209,10 +209,5 @@ fn finding(document: &[u8], start: usize, at: usize, end: usize) -> Option<Findi
         return None;
     }
     let address = Address::from_ascii(text, at - start)?;
-    Some(Finding {
-        address,
-        span: start..end,
-        form: Form::Plain,
-        marks: context::marks(document, start, Classes::NONE),
-    })
+    Some(Finding { address, span: start..end, form: Form::Plain, marks: Classes::NONE })
 }

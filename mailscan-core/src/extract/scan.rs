@@ -8,6 +8,7 @@ use std::ops::Range;
 use fearless_simd::{Level, Simd};
 
 use super::grammar::Around;
+use super::message_id::Ids;
 use super::plain::Verdict;
 use super::trigger::Visit;
 use super::unit::{self, Unit};
@@ -23,7 +24,7 @@ pub(super) fn scan(document: &[u8], media: Media, found: impl FnMut(Mention<'_>)
     trigger::each(
         Level::new(),
         document,
-        &mut Scan { document, media, window, last, found: Apart { found, taken: 0 } },
+        &mut Scan { document, media, window, last, found: Apart { found, document, taken: 0, ids: Ids::default() } },
     );
 }
 
@@ -33,7 +34,7 @@ struct Scan<'a, F> {
     media: Media,
     window: Window,
     last: plain::LastDomain,
-    found: Apart<F>,
+    found: Apart<'a, F>,
 }
 
 impl<F: FnMut(Mention<'_>)> Visit for Scan<'_, F> {
@@ -67,18 +68,21 @@ impl<F: FnMut(Mention<'_>)> Scan<'_, F> {
 }
 
 /// Takes mentions on, of those that share text the first: where one `@` is a code and the next is none, both may claim
-/// the text between them.
-struct Apart<F> {
+/// the text between them. Those that name a message are marked on the way.
+struct Apart<'a, F> {
     found: F,
+    document: &'a [u8],
     /// Where the text ends that is an address's already.
     taken: usize,
+    ids: Ids,
 }
 
-impl<F: FnMut(Mention<'_>)> Apart<F> {
+impl<F: FnMut(Mention<'_>)> Apart<'_, F> {
     #[inline(always)]
-    fn take(&mut self, mention: Mention<'_>) {
+    fn take(&mut self, mut mention: Mention<'_>) {
         if mention.span.start >= self.taken {
             self.taken = self.taken.max(end_of_claim(&mention.span, mention.marks));
+            mention.marks = self.ids.mark(self.document, mention.span.start, mention.marks);
             (self.found)(mention);
         }
     }
