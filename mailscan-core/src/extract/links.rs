@@ -5,14 +5,15 @@
 //! that link to documents and makes their URLs absolute. Whether a link is followed is the engine's business.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::convert::Infallible;
 
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
-use html5gum::{Span, Tokenizer};
+use html5gum::{Emitter, ForwardingEmitter, Span, State, Tokenizer, naive_next_state};
 use url::{Position, Url};
 
 use super::attributes::Attributes;
-use super::skim::{Markup, skim};
+use super::skim::{Foreign, Markup, skim};
 use super::{MAX_LINK_LENGTH, MAX_LINKS};
 
 /// A link, absolute and without its fragment.
@@ -53,7 +54,7 @@ pub(super) fn scan(document: &[u8], base: &Url, found: impl FnMut(Link<'_>)) {
 /// The same with every tag tokenized: the reference that skimming is held to.
 #[cfg(any(test, feature = "oracle"))]
 pub(super) fn scan_whole(document: &[u8], base: &Url, found: impl FnMut(Link<'_>)) {
-    scan_by(document, |document, take| take(Markup::Rest(document)), base, found);
+    scan_by(document, |document, take| take(Markup::Rest(document, Foreign::of(document))), base, found);
 }
 
 fn scan_by(document: &[u8], part: Part, base: &Url, found: impl FnMut(Link<'_>)) {
@@ -185,6 +186,24 @@ fn refresh_target(content: &[u8]) -> Option<&[u8]> {
     Some(unquoted)
 }
 
+/// An emitter that has the tokenizer read on as `next` says after a tag.
+struct Switching<'a, E> {
+    inner: E,
+    next: &'a Cell<Option<State>>,
+}
+
+impl<E: Emitter> ForwardingEmitter for Switching<'_, E> {
+    type Token = E::Token;
+
+    fn inner(&mut self) -> &mut impl Emitter<Token = Self::Token> {
+        &mut self.inner
+    }
+
+    fn emit_current_tag(&mut self) -> Option<State> {
+        self.inner.emit_current_tag().or(self.next.take())
+    }
+}
+
 struct LinkReader<F> {
     part: Part,
     base: Url,
@@ -210,10 +229,10 @@ impl<F: FnMut(Link<'_>)> LinkReader<F> {
     fn read(&mut self, document: &[u8]) {
         (self.part)(document, &mut |markup| match markup {
             Markup::Tag { name, tag } if Attributes::are_plain(tag) => self.read_plain(name, tag),
-            Markup::Tag { tag, .. } => self.tokenize(tag),
+            Markup::Tag { tag, .. } => self.tokenize(tag, Foreign::default()),
             Markup::NoScript(inside) => self.read_noscript(inside),
-            Markup::Rest(rest) => {
-                self.tokenize(rest);
+            Markup::Rest(rest, foreign) => {
+                self.tokenize(rest, foreign);
                 // One that is not closed goes on to the end.
                 self.leave_noscript();
             }
@@ -230,13 +249,30 @@ impl<F: FnMut(Link<'_>)> LinkReader<F> {
         self.close(&read);
     }
 
-    fn tokenize(&mut self, document: &[u8]) {
-        let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: Span<()>| {
+    fn tokenize(&mut self, document: &[u8], mut foreign: Foreign) {
+        let (next, mut name) = (Cell::new(None), Vec::new());
+        let events = |event: CallbackEvent<'_>, _: Span<()>| {
+            match &event {
+                CallbackEvent::OpenStartTag { name: opened } => {
+                    name.clear();
+                    name.extend_from_slice(opened);
+                }
+                CallbackEvent::CloseStartTag { self_closing } => {
+                    if !foreign.start(&name, *self_closing) {
+                        // The insides of scripts, styles and titles are no markup.
+                        next.set(naive_next_state(&name));
+                    } else if self.tag.element == Element::NoScript {
+                        // There is nothing in one that its own tag closes.
+                        self.tag.element = Element::Other;
+                    }
+                }
+                CallbackEvent::EndTag { name } => foreign.end(name),
+                _ => {}
+            }
             self.event(&event);
             None::<Infallible>
-        });
-        // The insides of scripts, styles and titles are no markup.
-        emitter.naively_switch_states(true);
+        };
+        let emitter = Switching { inner: CallbackEmitter::new(events), next: &next };
         let Ok(()) = Tokenizer::new_with_emitter(document, emitter).finish();
     }
 
@@ -408,6 +444,16 @@ mod tests {
     }
 
     #[test]
+    fn an_element_of_xml_that_its_own_tag_closes_holds_nothing() {
+        let xhtml = "<?xml version='1.0'?><html><script src='a.js'/><a href=b>b</a><noscript/><title/><a href='&#99;'>";
+        assert_eq!(links(xhtml), ["https://a.org/dir/b", "https://a.org/dir/c"]);
+        let picture =
+            "<svg><title/><style/><script><!--<script/></script>--></script></svg><a href=b><script/><a href=no>";
+        assert_eq!(links(picture), ["https://a.org/dir/b"]);
+        assert_eq!(links("<svg/><math></math><style/><a href=no>"), Vec::<String>::new());
+    }
+
+    #[test]
     fn a_repeated_attribute_does_not_count() {
         assert_eq!(links("<a href=first href=second>"), ["https://a.org/dir/first"]);
     }
@@ -419,7 +465,7 @@ mod tests {
         assert_eq!(links(&"<a href=x>".repeat(MAX_LINKS + 5)).len(), MAX_LINKS);
     }
 
-    const PIECES: [&str; 68] = [
+    const PIECES: [&str; 77] = [
         "<",
         ">",
         "/",
@@ -488,6 +534,15 @@ mod tests {
         "<a class=b href=\"/d/../e?f=/..\"id>",
         "<a href=/&amp;>",
         "<meta content='url=/g' http-equiv=refresh>",
+        "<svg>",
+        "</svg>",
+        "<math/>",
+        "<Svg a=b/>",
+        "<style/>",
+        "<title a='b' / >",
+        "<noscript/>",
+        "<script src=\"x\"/>",
+        "<iframe src='g'/>",
     ];
 
     proptest::proptest! {
@@ -508,9 +563,10 @@ mod tests {
 
         #[test]
         fn skimming_loses_no_link(
+            xml in proptest::bool::weighted(0.2),
             pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..24),
         ) {
-            let html = pieces.concat();
+            let html = [if xml { "<?xml version='1.0'?>" } else { "" }, &pieces.concat()].concat();
             let mut whole: Vec<String> = Vec::new();
             scan_whole(html.as_bytes(), &Url::parse("https://a.org/dir/page.html").unwrap(), |link| whole.push(link.as_str().to_owned()));
             proptest::prop_assert_eq!(links(&html), whole, "{}", html);

@@ -14,7 +14,43 @@ pub(super) enum Markup<'a> {
     /// What stands in a `noscript`, up to its end tag or the end of the document.
     NoScript(&'a [u8]),
     /// Everything from here on, where only a whole tokenizer tells what is markup.
-    Rest(&'a [u8]),
+    Rest(&'a [u8], Foreign),
+}
+
+/// Whether markup stands where a start tag that ends in `/>` closes its element too: in XML, and in the pictures and
+/// formulas of HTML. Anywhere else such a slash says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Foreign {
+    xml: bool,
+    /// How many pictures and formulas are open.
+    open: usize,
+}
+
+impl Foreign {
+    /// At the beginning of a document.
+    pub(super) fn of(document: &[u8]) -> Self {
+        let text = document.strip_prefix("\u{feff}".as_bytes()).unwrap_or(document);
+        Self { xml: text.trim_ascii_start().starts_with(b"<?xml"), open: 0 }
+    }
+
+    /// Passes a start tag, with or without a slash at its end; answers whether it closes its element.
+    pub(super) fn start(&mut self, name: &[u8], slash: bool) -> bool {
+        if Self::is_entered_by(name) && !slash {
+            self.open += 1;
+        }
+        slash && (self.xml || self.open > 0)
+    }
+
+    /// Passes an end tag.
+    pub(super) fn end(&mut self, name: &[u8]) {
+        if Self::is_entered_by(name) {
+            self.open = self.open.saturating_sub(1);
+        }
+    }
+
+    fn is_entered_by(name: &[u8]) -> bool {
+        matches!(name, b"svg" | b"math")
+    }
 }
 
 /// What a start tag means to whoever looks for links.
@@ -56,38 +92,56 @@ impl Meaning {
 
 /// Hands over what matters of a document, in order.
 pub(super) fn skim<'a>(document: &'a [u8], take: &mut dyn FnMut(Markup<'a>)) {
-    let mut at = 0;
+    let (mut at, mut foreign) = (0, Foreign::of(document));
     while let Some(open) = memchr::memchr(b'<', &document[at..]).map(|open| at + open) {
-        let Some(end) = markup(document, open, take) else { break };
+        let Some(end) = markup(document, open, &mut foreign, take) else { break };
         at = end;
     }
 }
 
 /// Reads the markup, or the text, that begins with the `<` at `open`; answers where it ends, if it does.
-fn markup<'a>(document: &'a [u8], open: usize, take: &mut dyn FnMut(Markup<'a>)) -> Option<usize> {
+fn markup<'a>(
+    document: &'a [u8],
+    open: usize,
+    foreign: &mut Foreign,
+    take: &mut dyn FnMut(Markup<'a>),
+) -> Option<usize> {
     match document.get(open + 1..)? {
         [b'!', b'-', b'-', ..] => comment_end(document, open + 4),
         [b'!' | b'?', ..] => after(document, open, b'>'),
-        [b'/', first, ..] if first.is_ascii_alphabetic() => tag_end(document, open + 2),
+        [b'/', first, ..] if first.is_ascii_alphabetic() => {
+            let (end, _) = tag_end(document, open + 2)?;
+            // Most pages have many end tags, and few of them a picture.
+            if foreign.open > 0 {
+                foreign.end(lower_name(&document[open + 2..end], &mut [0; Meaning::LONGEST]));
+            }
+            Some(end)
+        }
         [b'/', _, ..] => after(document, open, b'>'),
-        [first, ..] if first.is_ascii_alphabetic() => start_tag(document, open, take),
+        [first, ..] if first.is_ascii_alphabetic() => start_tag(document, open, foreign, take),
         _ => Some(open + 1),
     }
 }
 
 /// Reads a start tag, and what it makes opaque.
-fn start_tag<'a>(document: &'a [u8], open: usize, take: &mut dyn FnMut(Markup<'a>)) -> Option<usize> {
-    let end = tag_end(document, open + 1)?;
+fn start_tag<'a>(
+    document: &'a [u8],
+    open: usize,
+    foreign: &mut Foreign,
+    take: &mut dyn FnMut(Markup<'a>),
+) -> Option<usize> {
+    let (end, slash) = tag_end(document, open + 1)?;
     let mut lower = [0; Meaning::LONGEST];
     let name = lower_name(&document[open + 1..end], &mut lower);
-    if name == b"plaintext" {
+    let closed = foreign.start(name, slash);
+    if name == b"plaintext" && !closed {
         return None;
     }
     let Meaning { kept, opaque } = Meaning::of(name);
     if let Some(name) = kept {
         take(Markup::Tag { name, tag: &document[open..end] });
     }
-    let Some(name) = opaque else { return Some(end) };
+    let Some(name) = opaque.filter(|_| !closed) else { return Some(end) };
     let close = closing(document, end, name);
     let inside = &document[end..close.unwrap_or(document.len())];
     if name == b"noscript" {
@@ -95,7 +149,7 @@ fn start_tag<'a>(document: &'a [u8], open: usize, take: &mut dyn FnMut(Markup<'a
     }
     if name == b"script" && is_escaped(inside) {
         // What ends such a script takes more states than are told here.
-        take(Markup::Rest(&document[open..]));
+        take(Markup::Rest(&document[open..], *foreign));
         return None;
     }
     // Without its end, the element goes on to that of the document.
@@ -157,8 +211,8 @@ fn comment_end(document: &[u8], text: usize) -> Option<usize> {
     memchr::memchr_iter(b'>', rest).find(ends).map(|at| text + at + 1)
 }
 
-/// The end of the tag whose name begins at `name`.
-fn tag_end(document: &[u8], name: usize) -> Option<usize> {
+/// The end of the tag whose name begins at `name`, and whether a slash is before its last sign.
+fn tag_end(document: &[u8], name: usize) -> Option<(usize, bool)> {
     let mut at = name;
     let mut state = State::Name;
     loop {
@@ -169,13 +223,13 @@ fn tag_end(document: &[u8], name: usize) -> Option<usize> {
                 at = after(document, at, byte)?;
                 State::Between
             }
-            (_, b'>') => return Some(at),
+            (_, b'>') => return Some((at, matches!(state, State::Slash))),
             (State::Value, _) if is_space(byte) => State::Value,
             (State::Value | State::Unquoted, _) if !is_space(byte) => State::Unquoted,
             (State::Attribute | State::Behind, b'=') => State::Value,
             (State::Attribute | State::Behind, _) if is_space(byte) => State::Behind,
             (State::Name, _) if !is_space(byte) && byte != b'/' => State::Name,
-            (_, b'/') => State::Between,
+            (_, b'/') => State::Slash,
             (_, _) if is_space(byte) => State::Between,
             _ => State::Attribute,
         };
@@ -189,6 +243,8 @@ enum State {
     Name,
     /// Where an attribute may begin.
     Between,
+    /// The same, directly behind a slash.
+    Slash,
     /// In the name of an attribute.
     Attribute,
     /// In the space behind one.
@@ -206,7 +262,7 @@ mod tests {
     fn skimmed(document: &str) -> Vec<String> {
         let mut kept = Vec::new();
         skim(document.as_bytes(), &mut |markup| {
-            let (Markup::Tag { tag: bytes, .. } | Markup::NoScript(bytes) | Markup::Rest(bytes)) = markup;
+            let (Markup::Tag { tag: bytes, .. } | Markup::NoScript(bytes) | Markup::Rest(bytes, _)) = markup;
             kept.push(String::from_utf8(bytes.to_vec()).unwrap());
         });
         kept
