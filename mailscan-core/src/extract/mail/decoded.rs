@@ -66,6 +66,11 @@ impl Decoded {
         self.map.source(range.start + self.searched..range.end + self.searched, torn)
     }
 
+    /// The end of what the first `length` bytes came from, of which there is one or more.
+    pub(super) fn source_end(&self, length: usize) -> usize {
+        self.source(length - 1..length, Form::Plain).0.end
+    }
+
     /// Drops the first `count` bytes.
     pub(super) fn forget(&mut self, count: usize) {
         self.searched += count;

@@ -15,11 +15,11 @@ pub(super) fn begin(line: &[u8]) -> bool {
         || line == b"version: 1"
 }
 
-/// Where the last line begins that goes on none before it, within the last `tail` bytes: no address crosses to it.
-pub(super) fn last_line(text: &[u8], tail: usize) -> Option<usize> {
-    let floor = text.len().saturating_sub(tail);
+/// Where the last line begins that goes on none before it: no address crosses to it. `allowed` has a say in what may stand
+/// before.
+pub(super) fn last_line(text: &[u8], allowed: impl Fn(&[u8]) -> bool) -> Option<usize> {
     let begins = |at: &usize| text.get(*at).is_some_and(|next| !matches!(next, b' ' | b'\t'));
-    memchr::memrchr_iter(b'\n', &text[floor..]).map(|end| floor + end + 1).find(begins)
+    memchr::memrchr_iter(b'\n', text).map(|end| end + 1).find(|at| begins(at) && allowed(&text[..*at]))
 }
 
 /// A text of records with its long lines whole again, and a map that leads back to their places among these.

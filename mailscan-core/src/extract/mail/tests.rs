@@ -286,7 +286,7 @@ fn in_quoted_printable(text: &str, codes: u64, width: usize) -> String {
 }
 
 /// Base64 in lines of `width` characters.
-fn base64_lines(text: &str, width: usize) -> String {
+fn base64_lines(text: impl AsRef<[u8]>, width: usize) -> String {
     let code = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, text);
     let lines: Vec<&[u8]> = code.as_bytes().chunks(width).collect();
     String::from_utf8(lines.join(&b'\n')).unwrap()
@@ -349,6 +349,45 @@ fn folded_lines_are_whole_wherever_a_block_ends() {
         found += 1;
     });
     assert_eq!(found, 20_000);
+}
+
+#[test]
+fn a_charset_of_several_bytes_is_cut_between_its_characters() {
+    // Of text in these, any byte may look like a sign of ASCII.
+    let charsets = ["iso-2022-jp", "shift_jis", "euc-jp", "gbk", "big5", "utf-16le", "utf-16be"];
+    for (charset, between) in charsets.into_iter().flat_map(|charset| [(charset, "\r\n"), (charset, ";")]) {
+        let text: String = (0..9_000).map(|row| format!("電子郵件ann{row:05}@a.org御中{between}")).collect();
+        let body = match charset {
+            "utf-16le" => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            "utf-16be" => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+            _ => encoding_rs::Encoding::for_label(charset.as_bytes()).unwrap().encode(&text).0.into_owned(),
+        };
+        let header = format!("Content-Type: text/plain; charset={charset}\nContent-Transfer-Encoding: base64\n\n");
+        let message = format!("{header}{}", base64_lines(body, 76));
+        let mut found = Vec::new();
+        addresses(message.as_bytes(), Media::Mail, |finding| found.push(finding.address.as_str().to_owned()));
+        let expected: Vec<String> = (0..9_000).map(|row| format!("ann{row:05}@a.org")).collect();
+        assert!(found == expected, "{charset}, {between:?}: {} found", found.len());
+    }
+}
+
+#[test]
+fn a_long_folded_line_is_cut_where_it_is_whole() {
+    let text = "ann.o'n\n eil@corp.d\n e,\n ".repeat(12_000);
+    let calendar = format!("BEGIN:VCALENDAR\nATTENDEE:{text}\nEND:VCALENDAR\n");
+    let mut found = 0;
+    addresses(calendar.as_bytes(), Media::Mail, |finding| {
+        assert_eq!(finding.address.as_str(), "ann.o'neil@corp.de");
+        found += 1;
+    });
+    assert_eq!(found, 12_000);
+}
+
+#[test]
+fn utf16_is_in_the_order_of_its_mark() {
+    let body: Vec<u8> = "\u{feff}ann@a.org".encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let header = "Content-Type: text/plain; charset=utf-16\nContent-Transfer-Encoding: base64\n\n";
+    check(&[(&format!("{header}{}\n", base64_lines(body, 76)), "ann@a.org")]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The text of a header or body: collected until there is a block of it, then searched like any other text.
 
-use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
+use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
 
 use super::super::{Finding, Form, Media, Search, border, charset};
 use super::decoded::Decoded;
@@ -76,6 +76,7 @@ impl Text {
             self.decide();
         }
         if self.decoded.bytes.len() >= BLOCK {
+            self.settle_charset();
             self.search(self.cut(), found);
         }
     }
@@ -97,33 +98,53 @@ impl Text {
         }
     }
 
-    /// Where the block may be cut: where no address stands, a soft break included.
+    /// Where the block may be cut: where no address stands, a soft break included. What is in a charset of several bytes
+    /// is cut between its characters, and where whoever begins behind the cut reads them alike.
     fn cut(&self) -> usize {
         let bytes = self.decoded.bytes.as_slice();
-        if self.is_utf16() {
-            return self.cut_utf16();
-        }
+        let several = |charset: &&'static Encoding| {
+            !charset.is_single_byte() && *charset != UTF_8 && !charset::is_as_it_is(bytes, charset)
+        };
+        let Some(charset) = self.kind.charset.filter(several) else { return self.cut_text(bytes, |_| true) };
+        let characters = Decoded::transcoded(bytes, charset);
+        // The last one may be missing a part.
+        let last = characters.bytes.iter().rposition(|byte| !(0x80..0xC0).contains(byte)).unwrap_or(0);
+        let cut = self.cut_text(&characters.bytes[..last], |end| {
+            charset != ISO_2022_JP || is_in_ascii(&bytes[..characters.source_end(end)])
+        });
+        if cut == 0 { bytes.len() } else { characters.source_end(cut) }
+    }
+
+    /// The same for a text that is no more encoded; `allowed` tells of a length whether that much may be cut off.
+    fn cut_text(&self, text: &[u8], allowed: impl Fn(usize) -> bool) -> usize {
         let soft = |before: &[u8]| {
             let line = before.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
             line.is_some_and(|line| line.ends_with(b"="))
         };
-        let line = if self.kind.folded { records::last_line(bytes, TAIL) } else { None };
-        line.unwrap_or_else(|| border::last(bytes, TAIL, (self.kind.media, self.search), |before| !soft(before)))
+        let reading = (self.kind.media, self.search);
+        if !self.kind.folded {
+            return border::last(text, TAIL, reading, |before| !soft(before) && allowed(before.len()));
+        }
+        records::last_line(text, |before| !soft(before) && allowed(before.len())).unwrap_or_else(|| {
+            let unfolded = records::unfold(text);
+            let cut = border::last(&unfolded.bytes, TAIL, reading, |before| allowed(unfolded.source_end(before.len())));
+            if cut == 0 { text.len() } else { unfolded.source_end(cut) }
+        })
     }
 
-    fn is_utf16(&self) -> bool {
-        self.kind.charset.is_some_and(|charset| charset == UTF_16LE || charset == UTF_16BE)
-    }
-
-    /// The same in UTF-16, where a character is two bytes.
-    fn cut_utf16(&self) -> usize {
-        let bytes = &self.decoded.bytes[..self.decoded.bytes.len() & !1];
-        let floor = bytes.len().saturating_sub(TAIL);
-        let little = self.kind.charset == Some(UTF_16LE);
-        let units =
-            bytes[floor..].chunks_exact(2).map(|unit| if little { [unit[1], unit[0]] } else { [unit[0], unit[1]] });
-        let space = units.collect::<Vec<_>>().iter().rposition(|unit| unit[0] == 0 && unit[1] <= b' ');
-        space.map_or(bytes.len(), |unit| floor + 2 * unit + 2)
+    /// Notes in which UTF-16 a text is of which nobody says a charset, or one of two bytes that its mark contradicts.
+    fn settle_charset(&mut self) {
+        let bytes = self.decoded.bytes.as_slice();
+        if !self.decoded.is_first() {
+            return;
+        }
+        match self.kind.charset {
+            None => self.kind.charset = charset::utf16_of(bytes),
+            Some(declared) if declared == UTF_16LE || declared == UTF_16BE => {
+                self.kind.charset = Some(Encoding::for_bom(bytes).map_or(declared, |(marked, _)| marked));
+            }
+            Some(_) => {}
+        }
     }
 
     /// What a text holds.
@@ -149,9 +170,7 @@ impl Text {
 
     /// Searches the first `count` bytes and drops them.
     fn search(&mut self, count: usize, found: &mut Found<'_>) {
-        if self.kind.charset.is_none() && self.decoded.is_first() {
-            self.kind.charset = charset::utf16_of(&self.decoded.bytes);
-        }
+        self.settle_charset();
         let raw = &self.decoded.bytes[..count];
         let text = charset::to_utf8(raw, self.kind.charset);
         let findings = if self.kind.folded { self.unfolded(&text) } else { self.findings(&text) };
@@ -172,6 +191,11 @@ impl Text {
         }
         self.decoded.forget(count);
     }
+}
+
+/// Whether ISO-2022-JP that ends here has its characters in ASCII, as at its beginning.
+fn is_in_ascii(bytes: &[u8]) -> bool {
+    memchr::memrchr(0x1b, bytes).is_none_or(|escape| bytes[escape + 1..].starts_with(b"(B"))
 }
 
 /// Whether bytes are no text: they hold NULs and are not UTF-16, or too many other control characters.
