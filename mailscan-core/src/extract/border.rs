@@ -9,8 +9,9 @@ use super::{Media, Search, message_id};
 const BEFORE: usize = message_id::REACH;
 /// The same after a cut, where whatever it changes begins close by.
 const AFTER: usize = 4 << 10;
-/// How many places of a kind are tried, so that no text makes its search many times as long.
-const TRIES: usize = 8;
+/// How many places of a kind are tried one after another. Each one behind them is twice as far from the end as the one
+/// before it, so that they are few, and what is long, such as a header of many ids, hides no place before it.
+const NEAR_TRIES: usize = 8;
 
 /// Kinds of places by the bytes before and after them, the likeliest first.
 const KINDS: [fn(u8, u8) -> bool; 4] = [
@@ -36,8 +37,15 @@ pub(crate) fn last(
     let floor = bytes.len().saturating_sub(tail).max(1);
     let end = bytes.len().saturating_sub(AFTER);
     let places = |kind: fn(u8, u8) -> bool| {
-        let of_kind = (floor..end).rev().filter(move |at| kind(bytes[at - 1], bytes[*at]));
-        of_kind.filter(|at| allowed(&bytes[..*at])).take(TRIES)
+        let (mut nearest, mut tries, allowed) = (end, 0, &allowed);
+        (floor..end).rev().filter(move |at| {
+            let taken = *at <= nearest && kind(bytes[at - 1], bytes[*at]) && allowed(&bytes[..*at]);
+            tries += usize::from(taken);
+            if taken && tries >= NEAR_TRIES {
+                nearest = end.saturating_sub(2 * (end - at));
+            }
+            taken
+        })
     };
     KINDS.into_iter().flat_map(places).find(|at| changes_nothing(bytes, *at, media, search)).unwrap_or(bytes.len())
 }
@@ -107,6 +115,15 @@ mod tests {
             "x".repeat(AFTER - 100)
         );
         assert_eq!(last(text.as_bytes(), 5 << 10, (Media::Text, scan_into), |_| true), text.len());
+    }
+
+    #[test]
+    fn what_is_long_hides_no_place_before_it() {
+        let words = "words and words\n".repeat(2_000);
+        let ids = "<a.rather.long.one.as.made@mail.x.org>\n ".repeat(200);
+        let text = format!("{words}References: {ids}<id@x.org>{}", "x".repeat(AFTER));
+        let at = last(text.as_bytes(), 64 << 10, (Media::Text, scan_into), |_| true);
+        assert!(at <= words.len() + 1, "{at} of {}", text.len());
     }
 
     #[test]
