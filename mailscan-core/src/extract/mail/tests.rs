@@ -335,6 +335,18 @@ fn folded_lines_of_records_are_whole() {
             "ann@corp.com bob@corp.de",
         ),
         ("BEGIN:VCARD\nEMAIL;ENCODING=QUOTED-PRINTABLE:ann=40corp.de\n", "ann@corp.de"),
+        (
+            "BEGIN:VCARD\nNOTE;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:Line=0D=0Aann@corp.de\nEMAIL:0Abob@corp.de\n",
+            "ann@corp.de 0Abob@corp.de",
+        ),
+        (
+            "BEGIN:VCARD\nNOTE;Quoted-Printable:=3Dann=\n@corp.d=\ne=20\n bob=40corp.de=0A\nX:a=0Acy@corp.de\n",
+            "ann@corp.de bob@corp.de 0Acy@corp.de",
+        ),
+        (
+            "BEGIN:VCARD\nNOTE:mail\\Nann@corp.de\\nbob@corp.d\n e\\\\Nan@corp.de\n",
+            "ann@corp.de bob@corp.de Nan@corp.de",
+        ),
     ]);
     assert_eq!(written(b"BEGIN:VCARD\nEMAIL:ann@corp.d\n e\n"), [("ann@corp.d\n e".into(), Form::QuotedPrintable)]);
 }
