@@ -207,15 +207,10 @@ mod tests {
 
     #[test]
     fn no_way_is_gone_twice() {
-        let time = |list: String| {
-            let begin = std::time::Instant::now();
-            addresses(list.as_bytes(), Media::Text, |_| {});
-            begin.elapsed()
-        };
-        let usual = time("first.last1@a.org,,,\n".repeat(20_000));
-        let bracketed = time("<first.last1@a.org>,\n".repeat(20_000));
-        // It was a hundred times as long.
-        assert!(bracketed < usual * 20, "{bracketed:?} instead of {usual:?}");
+        let mut found = 0;
+        // Gone over for each id, the list would take minutes.
+        addresses("<first.last1@a.org>,\n".repeat(100_000).as_bytes(), Media::Text, |_| found += 1);
+        assert_eq!(found, 100_000);
     }
 
     #[test]

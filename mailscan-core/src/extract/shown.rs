@@ -212,17 +212,14 @@ mod tests {
     }
 
     #[test]
-    fn blanks_around_a_list_cost_no_more_than_their_length() {
+    fn blanks_around_a_list_are_not_gone_over_for_each_of_its_lines() {
         let search = |document: &str| {
-            let (begin, mut found) = (std::time::Instant::now(), Vec::new());
+            let mut found = Vec::new();
             addresses(document.as_bytes(), Media::Text, |finding| found.push(finding.address));
-            (found, begin.elapsed())
+            found
         };
-        let (list, blanks) = ("a|b@c.de\n".repeat(20_000), " ".repeat(100_000));
-        let (alone, usual) = search(&list);
-        let (found, time) = search(&format!("{blanks}\n{list}{blanks}"));
-        assert_eq!(found, alone);
-        // It was a hundred times as long.
-        assert!(time < usual * 20, "{time:?} instead of {usual:?}");
+        let (list, blanks) = ("a|b@c.de\n".repeat(20_000), " ".repeat(4_000_000));
+        // Gone over for each line, they would take minutes.
+        assert_eq!(search(&format!("{blanks}\n{list}{blanks}")), search(&list));
     }
 }
