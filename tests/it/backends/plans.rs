@@ -107,11 +107,14 @@ async fn fill(database: &Postgres, job: JobId) {
     }
 }
 
-async fn claim(database: &Postgres, job: JobId, lease_for: Duration) -> Vec<Claimed> {
+fn request(job: JobId, lease_for: Duration) -> ClaimRequest {
     let shares = vec![Share { job, limit: BATCH / 2 }];
     let node = NodeId("n".into());
-    let request = ClaimRequest { node, shares, per_host: 3, calls: 3, busy_hosts: Vec::new(), suspects: 1, lease_for };
-    database.claim(&request).await.unwrap()
+    ClaimRequest { node, shares, per_host: 3, calls: 3, busy_hosts: Vec::new(), suspects: 1, lease_for }
+}
+
+async fn claim(database: &Postgres, job: JobId, lease_for: Duration) -> Vec<Claimed> {
+    database.claim(&request(job, lease_for)).await.unwrap()
 }
 
 /// Works on the tasks of a job in every way that there is.
@@ -137,6 +140,25 @@ async fn work(database: &Postgres, job: JobId) {
     database.sweep(NonZeroUsize::new(BATCH).unwrap()).await.unwrap();
     database.depth(job).await.unwrap();
     database.lists(job).await.unwrap();
+}
+
+/// Claims from a job of two large hosts, of which the first was served last.
+async fn go_around(database: &Postgres) {
+    let job = job(database).await;
+    for first in (0..ROWS).step_by(BATCH) {
+        let task = |n: usize| NewTask {
+            job,
+            work: Work::Page { url: format!("https://h{}.org/{n}", n % 2) },
+            depth: 0,
+            limit: None,
+        };
+        database.push(&(first..first + BATCH).map(task).collect::<Vec<_>>()).await.unwrap();
+    }
+    for (most, claimed) in [(1, 1), (BATCH / 2, 6)] {
+        let shares = vec![Share { job, limit: most }];
+        let request = ClaimRequest { shares, ..request(job, Duration::from_secs(60)) };
+        assert_eq!(database.claim(&request).await.unwrap().len(), claimed);
+    }
 }
 
 /// Reads what a job has, page by page.
@@ -185,12 +207,14 @@ async fn no_statement_reads_more_than_it_takes_whatever_the_statistics_say() {
     fill(&database, first).await;
     work(&database, first).await;
     read(&database, first).await;
+    go_around(&database).await;
     // Now it has seen them, with one job that has everything, and knows nothing of the next.
     cluster.execute(&name, "ANALYZE").await;
     let second = job(&database).await;
     fill(&database, second).await;
     work(&database, second).await;
     read(&database, second).await;
+    go_around(&database).await;
     let beat = NodeBeat { node: NodeId("n".into()), host: "h".into(), pid: 1, workers: vec![], bounds: vec![] };
     database.beat(&beat).await.unwrap();
     remove(&database, second).await;

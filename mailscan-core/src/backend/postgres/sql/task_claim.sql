@@ -1,6 +1,7 @@
 -- Leases ready tasks of one job, host after host from the one behind `$2` and once around, at most `$4` of each, and `$9` calls.
 --
--- The walk seeks from host to host in the index of ready tasks, and goes only as far as tasks are wanted.
+-- The walk seeks from host to host in the index of ready tasks, and goes only as far as tasks are wanted. Before and behind
+-- the end of the index are two seeks: a bound that holds for one of them alone would be a filter over all that is behind it.
 -- Who is picked is locked and was ready then, so nothing but the id is asked of it afterwards.
 WITH RECURSIVE walk (host, wrapped, nth) AS (
     (
@@ -19,8 +20,12 @@ WITH RECURSIVE walk (host, wrapped, nth) AS (
     FROM walk CROSS JOIN LATERAL (
         SELECT n.host, n.wrapped
         FROM (
-            (SELECT t.host, walk.wrapped FROM mailscan.task t
-            WHERE t.job + 0 = $1 AND t.state = 0 AND t.host > walk.host AND (NOT walk.wrapped OR t.host <= $2)
+            (SELECT t.host, false AS wrapped FROM mailscan.task t
+            WHERE NOT walk.wrapped AND t.job + 0 = $1 AND t.state = 0 AND t.host > walk.host
+            ORDER BY t.host LIMIT 1)
+            UNION ALL
+            (SELECT t.host, true FROM mailscan.task t
+            WHERE walk.wrapped AND t.job + 0 = $1 AND t.state = 0 AND t.host > walk.host AND t.host <= $2
             ORDER BY t.host LIMIT 1)
             UNION ALL
             (SELECT t.host, true FROM mailscan.task t
