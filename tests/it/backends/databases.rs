@@ -55,8 +55,7 @@ async fn a_schema_that_is_too_new_is_refused_in_one_line() {
 
 /// Undoes the steps after the third.
 const SCHEMA_3: &str = "DROP INDEX mailscan.worker_error_group; ALTER TABLE mailscan.job DROP COLUMN api_roots, DROP COLUMN active_before_ms;
-    ALTER TABLE mailscan.host DROP COLUMN blocked;
-   
+    ALTER TABLE mailscan.host DROP COLUMN blocked; DROP INDEX mailscan.job_status;
     UPDATE mailscan.schema SET version = 3";
 
 #[tokio::test]

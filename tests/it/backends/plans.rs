@@ -12,7 +12,7 @@ use mailscan_core::lease::{Claimed, FailureClass, NodeId, Settle, Verdict};
 use mailscan_core::queue::{ClaimRequest, Queue, Share};
 use mailscan_core::simulate;
 use mailscan_core::store::{
-    ErrorClass, ErrorQuery, ErrorSelection, NewWorkerError, NodeBeat, Sighting, Store, Transition,
+    ErrorClass, ErrorQuery, ErrorSelection, JobQuery, NewWorkerError, NodeBeat, Sighting, Store, Transition,
 };
 use mailscan_core::task::{NewTask, TaskId, Work};
 use serde_json::Value;
@@ -161,6 +161,19 @@ async fn go_around(database: &Postgres) {
     }
 }
 
+/// Looks for the jobs at work among many that are over.
+async fn look(cluster: &Cluster, name: &str, database: &Postgres) {
+    let over = format!(
+        "INSERT INTO mailscan.job (key, spec, target, status)
+            SELECT gen_random_uuid(), '{{}}', 1, 'completed' FROM generate_series(1, {ROWS})"
+    );
+    cluster.execute(name, &over).await;
+    let last = job(database).await;
+    let statuses = vec![JobStatus::Queued, JobStatus::Running];
+    let live = database.jobs(&JobQuery { limit: BATCH, statuses, ..JobQuery::default() }).await.unwrap();
+    assert_eq!(live.last().map(|job| job.id), Some(last));
+}
+
 /// Reads what a job has, page by page.
 async fn read(database: &Postgres, job: JobId) {
     let addresses: Vec<_> = (0..BATCH as u64).map(|n| simulate::address(1, n * 2)).collect();
@@ -208,6 +221,7 @@ async fn no_statement_reads_more_than_it_takes_whatever_the_statistics_say() {
     work(&database, first).await;
     read(&database, first).await;
     go_around(&database).await;
+    look(&cluster, &name, &database).await;
     // Now it has seen them, with one job that has everything, and knows nothing of the next.
     cluster.execute(&name, "ANALYZE").await;
     let second = job(&database).await;
@@ -215,6 +229,7 @@ async fn no_statement_reads_more_than_it_takes_whatever_the_statistics_say() {
     work(&database, second).await;
     read(&database, second).await;
     go_around(&database).await;
+    look(&cluster, &name, &database).await;
     let beat = NodeBeat { node: NodeId("n".into()), host: "h".into(), pid: 1, workers: vec![], bounds: vec![] };
     database.beat(&beat).await.unwrap();
     remove(&database, second).await;

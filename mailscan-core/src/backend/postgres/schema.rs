@@ -13,7 +13,7 @@ use super::failure::Failure;
 use crate::error::{ErrorKind, Result};
 
 /// The steps from an empty database to the schema of this version; the number of steps done is the schema's version.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     sql!("migrations/0001_base"),
     sql!("migrations/0002_hosts"),
     sql!("migrations/0003_deletion"),
@@ -21,6 +21,7 @@ const MIGRATIONS: [&str; 7] = [
     sql!("migrations/0005_origin"),
     sql!("migrations/0006_active_before"),
     sql!("migrations/0007_blocked"),
+    sql!("migrations/0008_job_status"),
 ];
 /// A mailscan that knows this version of the schema can still work with the newest.
 const OLDEST: i32 = 3;

@@ -266,7 +266,8 @@ impl Store for Postgres {
     async fn jobs(&self, query: &JobQuery) -> Result<Vec<JobState>> {
         let statuses = query.statuses.iter().map(|status| status.as_str()).collect();
         let (sql, bound) = match (query.descending, query.after) {
-            (false, after) => (sql!("job_list"), int(after)),
+            (false, after) if query.statuses.is_empty() => (sql!("job_list"), int(after)),
+            (false, after) => (sql!("job_list_of"), int(after)),
             (true, 0) => (sql!("job_list_newest"), i64::MAX),
             (true, before) => (sql!("job_list_newest"), int(before)),
         };
