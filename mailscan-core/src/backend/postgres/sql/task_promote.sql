@@ -1,8 +1,12 @@
--- Makes delayed tasks of jobs ready whose time has come, the earliest first.
+-- Makes delayed tasks of jobs ready whose time has come, the earliest of each job first, and some at a time. Each job is
+-- looked at by itself: what is due of several is in no order, and all of it would be read to be sorted.
 WITH due AS MATERIALIZED (
-    SELECT id FROM mailscan.task
-    WHERE job + 0 = ANY ($1) AND state = 2 AND due <= statement_timestamp()
-    ORDER BY due LIMIT 4096 FOR NO KEY UPDATE SKIP LOCKED
+    SELECT first.id
+    FROM unnest($1) AS j (job) CROSS JOIN LATERAL (
+        SELECT t.id FROM mailscan.task t
+        WHERE t.job + 0 = j.job AND t.state = 2 AND t.due <= statement_timestamp()
+        ORDER BY t.due LIMIT greatest(4096 / cardinality($1), 64) FOR NO KEY UPDATE SKIP LOCKED
+    ) first
 ), ready AS (
     UPDATE mailscan.task t SET state = CASE WHEN t.crashes >= $2 THEN 1 ELSE 0 END
     FROM due WHERE t.id = due.id
