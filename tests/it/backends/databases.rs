@@ -364,6 +364,29 @@ async fn processes_know_what_others_added_however_much_that_was() {
     assert_eq!(shared().number(&name, "SELECT collected FROM mailscan.job").await, 44_010);
 }
 
+/// Notes with which setting addresses are written.
+const NOTES: &str = "CREATE TABLE public.noted (setting text);
+    CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql
+        AS $$ BEGIN INSERT INTO public.noted VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$;
+    CREATE TRIGGER note AFTER INSERT ON mailscan.address FOR EACH STATEMENT EXECUTE FUNCTION public.note()";
+
+#[tokio::test]
+async fn what_is_committed_is_written_also_where_the_server_would_rather_not() {
+    if !is_there() {
+        return;
+    }
+    for (configured, used) in [("off", "on"), ("on", "on"), ("local", "local"), ("remote_apply", "remote_apply")] {
+        let name = shared().fresh().await;
+        shared().execute("postgres", &format!("ALTER DATABASE {name} SET synchronous_commit = {configured}")).await;
+        let database = open(&name).await.unwrap();
+        shared().execute(&name, NOTES).await;
+        let job = collect(&database).await;
+        new_ones(&database, job, 0..10).await;
+        let as_used = format!("SELECT count(*) FROM public.noted WHERE setting = '{used}'");
+        assert_eq!(shared().number(&name, &as_used).await, 1, "{configured}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_lost_its_last_commits_is_given_no_address_twice() {
     if !is_there() {

@@ -18,10 +18,13 @@ use crate::error::{Error, ErrorKind, Result};
 /// Begins a transaction. The server ends a statement that takes too long, and a transaction whose process stands still
 /// with locks in its hands. Every query here has its index and takes few rows in its order: with statistics that do not
 /// know a job yet, the server would rather gather and sort all that the job has, or compile what runs for a millisecond.
-/// All this holds for this transaction alone: a pooler may give the session to somebody else.
+/// What was committed is remembered here, and must outlive a crash of the server: a server that would rather answer before
+/// it has written is told otherwise. All this holds for this transaction alone: a pooler may give the session to somebody
+/// else.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
     SET LOCAL statement_timeout = '15s'; SET LOCAL idle_in_transaction_session_timeout = '5s'; \
-    SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off";
+    SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off; \
+    SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'";
 /// How long a whole attempt may take; the server should have given up before. Below the time after which leases are
 /// renewed, so that a connection that fell silent costs none.
 const DEADLINE: Duration = Duration::from_secs(20);
