@@ -108,6 +108,39 @@ async fn steps_that_stand_in_the_way_of_somebody_are_taken_again() {
 }
 
 #[tokio::test]
+async fn steps_that_wait_for_a_table_do_not_keep_others_from_it() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    open(&name).await.unwrap();
+    shared().execute(&name, SCHEMA_3).await;
+    shared().execute(&name, "CREATE TABLE public.got (through bool)").await;
+    // Somebody keeps a table for long, here until another got through to it who came after the step.
+    let keeper = "BEGIN; LOCK TABLE mailscan.worker_error IN ROW EXCLUSIVE MODE;
+        DO $$ BEGIN
+            WHILE NOT EXISTS (SELECT FROM public.got) LOOP PERFORM pg_sleep_for('10 ms'); END LOOP;
+        END $$;
+        COMMIT";
+    let another = "DO $$ BEGIN
+            WHILE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'mailscan.worker_error'::regclass) LOOP
+                PERFORM pg_sleep_for('10 ms');
+            END LOOP;
+        END $$;
+        BEGIN; SET LOCAL lock_timeout = '20s'; LOCK TABLE mailscan.worker_error IN ROW EXCLUSIVE MODE;
+        INSERT INTO public.got VALUES (true); COMMIT";
+    let held = "SELECT count(*) FROM pg_locks WHERE granted AND relation = 'mailscan.worker_error'::regclass";
+    let step = async {
+        while shared().number(&name, held).await == 0 {}
+        open(&name).await
+    };
+    let ((), (), opened) = tokio::join!(shared().execute(&name, keeper), shared().execute(&name, another), step);
+    opened.unwrap();
+    let index = "SELECT count(*) FROM pg_indexes WHERE indexname = 'worker_error_group'";
+    assert_eq!(shared().number(&name, index).await, 1);
+}
+
+#[tokio::test]
 async fn a_database_that_cannot_hold_every_text_is_refused() {
     if !is_there() {
         return;

@@ -51,6 +51,11 @@ impl Failure {
         matches!(self, Self::Sql(error) if error.code().is_some_and(|code| conflicts.contains(code)))
     }
 
+    /// A lock was waited for as long as may be.
+    pub(super) fn is_lock_timeout(&self) -> bool {
+        matches!(self, Self::Sql(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
+    }
+
     /// The error of an operation on the database at `place`.
     pub(super) fn named(&self, operation: &'static str, place: &str) -> Error {
         match self {

@@ -5,6 +5,8 @@
 //! cluster can be renewed one by one: a step adds what the version before it can do without (indexes, tables, columns with
 //! a default), and takes away only what two versions before it needed last.
 
+use std::time::Duration;
+
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
@@ -27,6 +29,8 @@ const MIGRATIONS: [&str; 8] = [
 const OLDEST: i32 = 3;
 /// How often the steps are tried when the processes that work meanwhile stand in their way.
 const ATTEMPTS: u32 = 8;
+/// How long is waited between two attempts at least when a table was not to be had.
+const PAUSE: Duration = Duration::from_secs(1);
 /// The lock of whoever changes the schema.
 const LOCK: i64 = 0x6d61_696c_7363_616e;
 /// The oldest server, as the server counts its versions.
@@ -65,6 +69,11 @@ async fn prepare(client: &Client, place: &str) -> Result<(), Failure> {
     loop {
         match step(client, place).await {
             Err(failure) if failure.is_conflict() && attempt < ATTEMPTS => client.batch_execute("ROLLBACK").await?,
+            Err(failure) if failure.is_lock_timeout() && attempt < ATTEMPTS => {
+                client.batch_execute("ROLLBACK").await?;
+                // Those who had to wait behind the step get their turn.
+                tokio::time::sleep(PAUSE.mul_f64(1.0 + rand::random::<f64>())).await;
+            }
             settled => return settled,
         }
         attempt += 1;
@@ -75,6 +84,9 @@ async fn prepare(client: &Client, place: &str) -> Result<(), Failure> {
 async fn step(client: &Client, place: &str) -> Result<(), Failure> {
     client.batch_execute("BEGIN").await?;
     client.query_typed(sql!("schema_lock"), &[(&LOCK, Type::INT8)]).await?;
+    // Only now: whoever holds that lock may have much to do. A step that waits for a table keeps everybody from it who
+    // comes later, however long the one takes that it waits for.
+    client.batch_execute(sql!("schema_patience")).await?;
     let room = client.query_typed_one(sql!("schema_room"), &[]).await?;
     // Where somebody has made it, no right is needed to make it.
     if !room.try_get::<_, bool>(0)? {
