@@ -41,6 +41,12 @@ pub trait Fetcher: Debug + Send + Sync + 'static {
     fn limits(&self) -> Vec<HostLimit> {
         Vec::new()
     }
+
+    /// Gives back what it keeps from other processes, because nothing is fetched any more for now. Ends in a few seconds,
+    /// whether or not that could be told.
+    fn release(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }
 
 /// The code of a [`FetchErrorClass::Deferred`] that is for the job's own sake: others may ask the host.

@@ -98,4 +98,11 @@ impl Fetcher for Sources {
     fn limits(&self) -> Vec<HostLimit> {
         self.http.as_ref().map(http::HttpSource::limits).unwrap_or_default()
     }
+
+    #[cfg(feature = "http")]
+    async fn release(&self) {
+        if let Some(http) = &self.http {
+            http.release().await;
+        }
+    }
 }

@@ -44,8 +44,9 @@ pub const KEPT: Duration = Duration::from_secs(15);
 /// Turns at hosts, shared by processes.
 ///
 /// - The starts given to all processes are at least the interval apart, as long as all name the same one.
-/// - The places of all processes together never pass the concurrency. They are kept for [`KEPT`] after they were asked for
-///   or [held](Self::hold) last, so a process that dies takes them along for no longer.
+/// - The places of all processes together never pass the concurrency. They are kept until they are
+///   [given back](Self::release), and for [`KEPT`] after they were asked for or [held](Self::hold) last, so a process that
+///   dies takes them along for no longer.
 /// - `Err` means that nothing may be asked now.
 pub trait SharedTurns: Debug + Send + Sync + 'static {
     /// Asks for starts and places.
@@ -53,6 +54,9 @@ pub trait SharedTurns: Debug + Send + Sync + 'static {
 
     /// Keeps the places of this process at hosts where it has requests under way.
     fn hold(&self, hosts: Vec<String>) -> BoxFuture<'_, Result<()>>;
+
+    /// Gives back the places of this process at hosts where it has nothing under way: others may have them at once.
+    fn release(&self, hosts: Vec<String>) -> BoxFuture<'_, Result<()>>;
 
     /// Gives no start at a host for so long, because it asked to be left alone.
     fn leave_alone(&self, host: String, time: Duration) -> BoxFuture<'_, Result<()>>;

@@ -24,7 +24,7 @@ use crate::store::{ErrorClass, NewWorkerError, Store};
 /// The most expired leases taken back in one call.
 const SWEEP_BATCH: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 
-/// Watches until everything is committed, then lets go of the jobs that are left.
+/// Watches until everything is committed, then lets go of the jobs that are left and of what the fetcher keeps.
 pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
     let every = |period| {
         let mut ticks = interval(period);
@@ -52,6 +52,8 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
         }
     }
     shared.unless_given_up(lifecycle::let_go(&shared)).await;
+    // Nothing is fetched any more.
+    shared.unless_given_up(shared.pipeline.fetcher().release()).await;
 }
 
 /// Takes up jobs, and notices what people decided about them.

@@ -47,6 +47,8 @@ struct State {
     full: Option<Instant>,
     /// Until when the places are this process's although it uses none.
     kept: Option<Instant>,
+    /// When places were asked for or used last, unless they were given back.
+    used: Option<Instant>,
 }
 
 /// A place among those of this process; free again when it is dropped.
@@ -59,6 +61,7 @@ impl Drop for Held {
             let mut state = self.0.state();
             state.under_way -= 1;
             state.full = None;
+            state.used = Some(Instant::now());
         }
         self.0.freed.notify_one();
     }
@@ -89,6 +92,12 @@ pub(super) fn with_slack(interval: Duration) -> Duration {
 /// Whether the time of a start has passed.
 pub(super) fn is_late(start: Instant) -> bool {
     start + LATE < Instant::now()
+}
+
+impl State {
+    fn is_idle(&self, long: Duration) -> bool {
+        self.under_way == 0 && self.waiting == 0 && self.used.is_some_and(|used| used.elapsed() >= long)
+    }
 }
 
 impl Agreed {
@@ -142,6 +151,23 @@ impl Agreed {
         self.state().under_way > 0
     }
 
+    /// Whether there may be places to give back: nobody has used them for so long, or waits for one.
+    pub(super) fn is_idle(&self, long: Duration) -> bool {
+        self.state().is_idle(long)
+    }
+
+    /// Takes the places away from this process, if it has not used them for so long. Nobody asks for others until the
+    /// answer is dropped, which is to be when they were given back.
+    pub(super) fn give_back(&self, long: Duration) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let asking = self.asking.try_lock().ok()?;
+        let mut state = self.state();
+        if !state.is_idle(long) {
+            return None;
+        }
+        (state.places, state.left, state.full, state.used) = (0, 0, None, None);
+        Some(asking)
+    }
+
     /// A start whose time has not passed, with a place.
     fn take(&self, interval: Duration) -> Option<Instant> {
         let (mut state, now) = (self.state(), Instant::now());
@@ -170,7 +196,9 @@ impl Agreed {
     async fn ask(&self, turns: &dyn SharedTurns, terms: Terms<'_>, latest: Instant) -> Result<(), Duration> {
         let Terms { host, interval, concurrency } = terms;
         let (under_way, waiting) = {
-            let state = self.state();
+            let mut state = self.state();
+            // Whatever the answer, and whether or not it is heard.
+            state.used = Some(Instant::now());
             (state.under_way, state.waiting)
         };
         let ahead =

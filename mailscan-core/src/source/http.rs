@@ -261,6 +261,11 @@ impl HttpSource {
         self.politeness.limits()
     }
 
+    /// Gives back what other processes keep free for this one.
+    pub(crate) async fn release(&self) {
+        self.politeness.release().await;
+    }
+
     /// Whether an answer brings the page; tells the gate how the host answered.
     fn judge(&self, response: &Response<Incoming>, turn: &Turn) -> Result<(), FetchError> {
         let status = response.status();

@@ -282,6 +282,32 @@ async fn starts_and_places_at_a_host_are_given_once_to_all_processes() {
 }
 
 #[tokio::test]
+async fn places_that_are_given_back_are_free_at_once() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    let (one, other) = (open(&name).await.unwrap(), open(&name).await.unwrap());
+    let request = |host: &str| TurnRequest {
+        host: host.to_owned(),
+        interval: Duration::from_millis(1),
+        starts: 1,
+        concurrency: 1,
+        under_way: 0,
+        patience: Duration::from_secs(60),
+    };
+    for host in ["a.org", "b.org", "c.org"] {
+        assert_eq!(one.turns(request(host)).await.unwrap().places, 1);
+        assert_eq!(other.turns(request(host)).await.unwrap().places, 0);
+    }
+    one.release(vec!["a.org".to_owned(), "b.org".to_owned()]).await.unwrap();
+    other.release(vec!["c.org".to_owned()]).await.unwrap();
+    for (host, places) in [("a.org", 1), ("b.org", 1), ("c.org", 0)] {
+        assert_eq!(other.turns(request(host)).await.unwrap().places, places, "{host}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_in_trouble_is_waited_for_and_a_damaged_one_is_not() {
     if !is_there() {
         return;

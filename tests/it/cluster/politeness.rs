@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use mailscan_core::backend::postgres::{Postgres, PostgresOptions};
 use mailscan_core::job::JobId;
 use mailscan_core::store::Store;
+use mailscan_core::turns::KEPT;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -113,4 +114,26 @@ async fn four_nodes(of_nodes: &'static str, of_job: &'static str) {
     // Told, not asserted: a busy machine delays what is seen here.
     let starts = seen.starts.lock().unwrap();
     println!("{} requests, {} in the busiest second of a limit of 20", starts.len(), busiest_second(&starts));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_leaves_its_hosts_to_the_next() {
+    if !is_there() {
+        return;
+    }
+    let port = host(Arc::default()).await;
+    let (url, folder) = (shared().url(&shared().fresh().await), TempDir::new().unwrap());
+    let page = format!("http://127.0.0.1:{port}/1");
+    let runs = move || {
+        let mut took = Vec::new();
+        for _ in 0..2 {
+            let begin = Instant::now();
+            let ran = run_in(folder.path(), &["run", "--url", &page, "--per-host", "1", "--target", "1", "--db", &url]);
+            assert_eq!(ran.code, 0, "{}", ran.err);
+            took.push(begin.elapsed());
+        }
+        took
+    };
+    let took = tokio::task::spawn_blocking(runs).await.unwrap();
+    assert!(took.iter().all(|took| *took < KEPT / 2), "{took:?}");
 }

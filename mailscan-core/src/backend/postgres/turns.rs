@@ -28,6 +28,12 @@ impl SharedTurns for Postgres {
         async move { self.query("hold", hold.float(seconds(KEPT))).await.map(|_| ()) }.boxed()
     }
 
+    fn release(&self, hosts: Vec<String>) -> BoxFuture<'_, Result<()>> {
+        let hosts = hosts.iter().map(|host| owned(host)).collect();
+        let release = Statement::new(sql!("host_release")).text(self.shared.hints.sender.clone()).texts(hosts);
+        async move { self.query("release hosts", release).await.map(|_| ()) }.boxed()
+    }
+
     fn leave_alone(&self, host: String, time: Duration) -> BoxFuture<'_, Result<()>> {
         async move {
             let block = Statement::new(sql!("host_block")).text(owned(&host)).float(seconds(time));

@@ -165,6 +165,10 @@ impl SharedTurns for Others {
         async { Ok(()) }.boxed()
     }
 
+    fn release(&self, _: Vec<String>) -> BoxFuture<'_, Result<()>> {
+        unreachable!("a call takes no place")
+    }
+
     fn leave_alone(&self, _: String, _: Duration) -> BoxFuture<'_, Result<()>> {
         async { Ok(()) }.boxed()
     }
@@ -202,4 +206,51 @@ async fn no_api_is_asked_while_nobody_knows_what_others_were_told() {
     let deferred = among(None).0.unblocked("a", far()).await.unwrap_err();
     assert_eq!(deferred.class, FetchErrorClass::Deferred);
     assert!(deferred.retry_after.unwrap() < Duration::from_secs(1), "it comes back soon");
+}
+
+/// Gives a place at every host, and notes what is given back.
+#[derive(Debug, Default)]
+struct Alone(Mutex<Vec<String>>);
+
+impl SharedTurns for Alone {
+    fn turns(&self, _: TurnRequest) -> BoxFuture<'_, Result<TurnGrant>> {
+        async { Ok(TurnGrant { first: Duration::ZERO, starts: 1, places: 1 }) }.boxed()
+    }
+
+    fn hold(&self, _: Vec<String>) -> BoxFuture<'_, Result<()>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn release(&self, hosts: Vec<String>) -> BoxFuture<'_, Result<()>> {
+        self.0.lock().unwrap().extend(hosts);
+        async { Ok(()) }.boxed()
+    }
+
+    fn leave_alone(&self, _: String, _: Duration) -> BoxFuture<'_, Result<()>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn left_alone(&self, _: String) -> BoxFuture<'_, Result<Duration>> {
+        async { Ok(Duration::ZERO) }.boxed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn places_that_nobody_uses_are_given_back() {
+    let others = Arc::new(Alone::default());
+    let gate = Politeness::new(Pace::default()).shared(others.clone());
+    let given_back = || std::mem::take(&mut *others.0.lock().unwrap());
+    let used = gate.turn("a", None, None, far()).await.unwrap();
+    drop(gate.turn("b", None, None, far()).await.unwrap());
+    gate.release().await;
+    assert_eq!(given_back(), ["b"], "at once when nothing more is fetched");
+    drop(gate.turn("c", None, None, far()).await.unwrap());
+    tokio::time::sleep(IDLE * 3).await;
+    assert_eq!(given_back(), ["c"], "and soon in any case");
+    drop(used);
+    gate.release().await;
+    assert_eq!(given_back(), ["a"]);
+    drop(gate.turn("a", None, None, far()).await.unwrap());
+    gate.release().await;
+    assert_eq!(given_back(), ["a"], "places that are asked for again are given back again");
 }
