@@ -6,7 +6,8 @@ use mailscan_core::backend::postgres::{Postgres, PostgresOptions};
 use mailscan_core::class::Classes;
 use mailscan_core::extract::Form;
 use mailscan_core::job::{JobId, JobSource, JobSpec, NewJob, Origin};
-use mailscan_core::queue::{Pushed, Queue};
+use mailscan_core::lease::NodeId;
+use mailscan_core::queue::{ClaimRequest, Pushed, Queue, Share};
 use mailscan_core::simulate;
 use mailscan_core::store::{Inserted, Sighting, Store};
 use mailscan_core::task::{NewTask, Work};
@@ -213,6 +214,40 @@ async fn processes_that_push_the_same_work_make_one_task_of_it() {
     assert_eq!(new, 150, "the limit holds for all together");
     assert_eq!(nodes[0].as_ref().unwrap().depth(JobId(1)).await.unwrap().pending, 150);
     assert_eq!(shared().number(&name, "SELECT count(DISTINCT locator) FROM mailscan.task").await, 150);
+}
+
+#[tokio::test]
+async fn claims_of_several_jobs_take_what_they_count_in_by_job() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    let queue = open(&name).await.unwrap();
+    let of = |job| NewTask { job: JobId(job), ..page(1) };
+    queue.push(&[of(1), of(2)]).await.unwrap();
+    let delayed = "UPDATE mailscan.task SET state = 2 WHERE job = 2;
+        INSERT INTO mailscan.task_count (job, slot) SELECT job, slot FROM generate_series(1, 2) job, generate_series(0, 15) slot
+            ON CONFLICT DO NOTHING";
+    shared().execute(&name, delayed).await;
+    // Somebody takes the rows of the first job, and those of the second once the claim waits for him.
+    let another = "BEGIN; SELECT FROM mailscan.task_count WHERE job = 1 FOR UPDATE; SELECT pg_advisory_xact_lock(1);
+        DO $$ BEGIN
+            WHILE NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock') LOOP
+                PERFORM pg_sleep_for('10 ms'), pg_stat_clear_snapshot();
+            END LOOP;
+        END $$;
+        SET LOCAL lock_timeout = '500ms'; SELECT FROM mailscan.task_count WHERE job = 2 FOR UPDATE; COMMIT";
+    let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let claim = async {
+        while shared().number(&name, held).await == 0 {}
+        let shares = [1, 2].map(|job| Share { job: JobId(job), limit: 5 }).to_vec();
+        let (node, lease_for) = (NodeId("n".into()), Duration::from_secs(60));
+        let request = ClaimRequest { node, shares, per_host: 3, calls: 3, busy_hosts: vec![], suspects: 1, lease_for };
+        queue.claim(&request).await.unwrap().len()
+    };
+    let ((), claimed) = tokio::join!(shared().execute(&name, another), claim);
+    assert_eq!(claimed, 2);
 }
 
 #[tokio::test]

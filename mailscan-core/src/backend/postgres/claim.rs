@@ -65,7 +65,7 @@ impl Operation for Claim {
         };
         // In statements of their own, so that the claim sees what they did. What becomes ready may be a suspect.
         if delayed || (suspects && self.request.suspects > 0) {
-            for row in transaction.run(&self.first()).await?.into_iter().skip(1).flatten() {
+            for row in transaction.run(&self.first()).await?.into_iter().skip(2).flatten() {
                 let task = claimed(&row)?;
                 of_suspects.entry(task.task.job).or_default().push(row.try_get(8)?);
                 taken.push(task);
@@ -92,10 +92,12 @@ impl Claim {
         Statement::new(sql!("task_waiting")).ints(self.jobs())
     }
 
-    /// What comes before ready tasks: delayed ones become ready, and suspects are leased.
+    /// What comes before ready tasks: delayed ones become ready, and suspects are leased. That counts in rows of any of
+    /// the jobs before the walks begin at the first again, so all rows are taken in their order before.
     fn first(&self) -> Vec<Statement> {
+        let lock = Statement::new(sql!("count_lock")).ints(self.jobs()).slot(self.slot);
         let promote = Statement::new(sql!("task_promote"));
-        let mut first = vec![promote.ints(self.jobs()).small(small(self.limits.suspect_after)).slot(self.slot)];
+        let mut first = vec![lock, promote.ints(self.jobs()).small(small(self.limits.suspect_after)).slot(self.slot)];
         if self.request.suspects > 0 {
             let most = self.shares.values().map(|most| limit(*most)).collect();
             let suspects = Statement::new(sql!("task_claim_suspects")).ints(self.jobs()).ints(most);
