@@ -85,6 +85,7 @@ struct Shared {
     agreements: Arc<Semaphore>,
     cursors: claim::Cursors,
     fronts: fronts::Fronts,
+    cleared: turns::Cleared,
 }
 
 impl Postgres {
@@ -120,6 +121,7 @@ impl Postgres {
             agreements: Arc::new(Semaphore::new(options.max_connections.div_ceil(2).max(1))),
             cursors: claim::Cursors::default(),
             fronts: fronts::Fronts::default(),
+            cleared: turns::Cleared::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }

@@ -1,7 +1,8 @@
 //! Turns at hosts for all processes of the database: the row of a host says when it may be asked next, and each process
 //! keeps a row of the places that it has there.
 
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, FutureExt};
 use tokio::sync::OwnedSemaphorePermit;
@@ -14,8 +15,24 @@ use super::transaction::{Flight, Operation, Statement, Transaction};
 use crate::error::Result;
 use crate::turns::{KEPT, SharedTurns, TurnGrant, TurnRequest};
 
-/// One request in so many clears away hosts that nobody asks any more.
-const CLEAR_EVERY: u32 = 1_000;
+/// How often a process clears away hosts that nobody asks any more, at most: all hosts are read for it.
+const CLEAR_EVERY: Duration = Duration::from_secs(60);
+
+/// When this process cleared hosts away last.
+#[derive(Debug, Default)]
+pub(super) struct Cleared(Mutex<Option<Instant>>);
+
+impl Cleared {
+    /// Whether it is time to do so, which it is for nobody else then.
+    fn is_due(&self, now: Instant) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|last| now.duration_since(last) >= CLEAR_EVERY);
+        if due {
+            *last = Some(now);
+        }
+        due
+    }
+}
 
 impl SharedTurns for Postgres {
     fn turns(&self, request: TurnRequest) -> BoxFuture<'_, Result<TurnGrant>> {
@@ -84,7 +101,7 @@ impl Postgres {
         // Never closed.
         let agreement = self.shared.agreements.clone().acquire_owned().await.ok();
         let answers = self.run("turns", Ask { flight: Flight(flight), _agreement: agreement }).await?;
-        if rand::random_range(0..CLEAR_EVERY) == 0 {
+        if self.shared.cleared.is_due(Instant::now()) {
             let database = self.clone();
             // Nobody waits for it: another request does it as well.
             tokio::spawn(async move { database.query("clear hosts", Statement::new(sql!("host_clear"))).await });
@@ -103,4 +120,16 @@ fn grant(request: &TurnRequest, answers: &[Vec<Row>]) -> Result<TurnGrant, Failu
         starts: u32::try_from(uint(row, 1)?).unwrap_or(u32::MAX),
         places: usize::try_from(uint(row, 0)?).unwrap_or(usize::MAX),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_cleared_away_once_a_minute_however_many_ask() {
+        let (cleared, begin) = (Cleared::default(), Instant::now());
+        let due = (0..1_200).filter(|n| cleared.is_due(begin + Duration::from_millis(100) * *n));
+        assert_eq!(due.collect::<Vec<_>>(), [0, 600]);
+    }
 }
