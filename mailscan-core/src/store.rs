@@ -52,7 +52,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// How each of these jobs stands; `None` where there is no such job.
     fn job_states(&self, ids: &[JobId]) -> impl Future<Output = Result<Vec<Option<JobState>>>> + Send;
 
-    /// What lists show of the specification of each of these jobs, which never changes; `None` where there is no such job.
+    /// What lists show of the specification of each of these jobs, which never changes; `None` where there is no such job,
+    /// and an empty outline where this version cannot read the specification.
     fn outlines(&self, ids: &[JobId]) -> impl Future<Output = Result<Vec<Option<Outline>>>> + Send;
 
     /// Moves a job from one of the states `from` to `to`, with a reason for people.

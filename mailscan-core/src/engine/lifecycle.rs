@@ -55,7 +55,7 @@ async fn try_refresh<P: Pipeline>(shared: &Shared<P>) -> Result<()> {
     if shared.drain.is_cancelled() {
         return Ok(());
     }
-    for id in jobs.into_keys() {
+    for id in jobs.into_keys().filter(|id| !shared.is_unreadable(*id)) {
         match take_up(shared, id).await {
             // Paused and deleted since the list was read.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -123,6 +123,16 @@ async fn notice<P: Pipeline>(shared: &Shared<P>, run: &JobRun, job: JobState) ->
 /// Makes a job this engine's: running, with its first tasks on the queue and the filter rebuilt.
 async fn take_up<P: Pipeline>(shared: &Shared<P>, id: JobId) -> Result<()> {
     let store = shared.pipeline.store();
+    // Before it is this engine's. An engine for all leaves a job that it cannot read, such as one of a newer version, to
+    // those that can.
+    match store.job(id).await {
+        Err(error) if error.kind() == ErrorKind::Corrupt && shared.options.jobs == JobFilter::All => {
+            tracing::warn!(%error, job = %id, "a job that cannot be read here is passed over");
+            shared.note_unreadable(id);
+            return Ok(());
+        }
+        readable => readable?,
+    };
     let from = [JobStatus::Queued, JobStatus::Running];
     if let Transition::Refused(_) = store.transition(id, &from, JobStatus::Running, None).await? {
         return Ok(());

@@ -1,6 +1,6 @@
 //! What the parts of an engine share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -64,6 +64,8 @@ pub(super) struct Shared<P> {
     /// What holds all jobs up at the moment, such as a full disk.
     trouble: Mutex<Option<String>>,
     runs: Mutex<BTreeMap<JobId, Arc<JobRun>>>,
+    /// Jobs whose specification could not be read: what it says never changes.
+    unreadable: Mutex<BTreeSet<JobId>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -99,6 +101,7 @@ impl<P: Pipeline> Shared<P> {
             fatal_error: Mutex::default(),
             trouble: Mutex::default(),
             runs: Mutex::default(),
+            unreadable: Mutex::default(),
             options,
         }
     }
@@ -120,6 +123,15 @@ impl<P: Pipeline> Shared<P> {
     pub(super) fn add_run(&self, run: Arc<JobRun>) {
         locked(&self.runs).insert(run.id(), run);
         self.wake_dispatcher.notify_one();
+    }
+
+    /// Whether this engine passes a job over because it cannot read it.
+    pub(super) fn is_unreadable(&self, job: JobId) -> bool {
+        locked(&self.unreadable).contains(&job)
+    }
+
+    pub(super) fn note_unreadable(&self, job: JobId) {
+        locked(&self.unreadable).insert(job);
     }
 
     pub(super) fn remove_run(&self, job: JobId) {

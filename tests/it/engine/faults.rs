@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
+use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
 use mailscan_core::class::Classes;
 use mailscan_core::engine::{Engine, EngineOptions};
 use mailscan_core::extract::Form;
@@ -17,6 +18,7 @@ use mailscan_core::queue::{ClaimRequest, Pushed, Queue, QueueLimits, Renewed, Re
 use mailscan_core::store::{ErrorQuery, ErrorSelection, Sighting, Store};
 use mailscan_core::task::{Depth, ListPosition, NewTask, Task, TaskId};
 use mailscan_core::{Address, Error, ErrorKind, Result};
+use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::script::{Script, addresses_of, create, expected, in_memory, number, only, pages_job, stored, text};
@@ -256,6 +258,28 @@ async fn waiting_for_a_job_that_ended_elsewhere_ends_too() {
     assert_eq!((last.status, last.reason.as_deref()), (JobStatus::Cancelled, Some("by hand")));
     let unknown = engine.finished(JobId(99)).await.unwrap_err();
     assert_eq!(unknown.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_job_that_cannot_be_read_stops_no_other() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("jobs.db");
+    let database = Sqlite::open(&path, SqliteOptions::default()).unwrap();
+    let fetcher = Script::new(Duration::ZERO, |task| Ok(text(task, addresses_of(number(task)).join(" "))));
+    let pipeline = Arc::new(Backends { queue: database.clone(), store: database, fetcher });
+    let unreadable = create(&*pipeline, "newer", pages_job(3, 100)).await;
+    let job = create(&*pipeline, "k", pages_job(3, 100)).await;
+    let spec = r#"UPDATE job SET spec = '{"target": 100, "sources": [{"of_a_newer_kind": 1}]}' WHERE key = 'newer'"#;
+    assert_eq!(rusqlite::Connection::open(&path).unwrap().execute(spec, []).unwrap(), 1);
+    let mut engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    assert_eq!(engine.finished(job).await.unwrap().status, JobStatus::Completed);
+    engine.drain().await.unwrap();
+    let [Some(left), Some(done)] = &pipeline.store.job_states(&[unreadable, job]).await.unwrap()[..] else {
+        panic!("both are there")
+    };
+    assert_eq!((left.status, done.status), (JobStatus::Queued, JobStatus::Completed));
+    let outlines = pipeline.store.outlines(&[unreadable, job]).await.unwrap();
+    assert_eq!(outlines.iter().flatten().map(|outline| outline.sources_total).collect::<Vec<_>>(), [0, 3]);
 }
 
 /// Counts fetches that were dropped before their end.

@@ -77,7 +77,7 @@ fn job_state(row: &Row) -> Result<JobState, Failure> {
 }
 
 fn outline(row: &Row) -> Result<(JobId, Outline), Failure> {
-    Ok((JobId(uint(row, 0)?), spec::outline(row.try_get(1)?)?))
+    Ok((JobId(uint(row, 0)?), spec::outline(row.try_get(1)?)))
 }
 
 /// The statement of a query by ids.

@@ -314,7 +314,7 @@ impl Store for Sqlite {
         let ids = ids.to_vec();
         self.read("outlines", move |connection| {
             each(connection, sql!("job_outlines"), &ids, |row| {
-                Ok(spec::outline(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?)
+                Ok(spec::outline(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?))
             })
         })
         .await
