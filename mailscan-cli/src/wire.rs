@@ -3,12 +3,15 @@
 mod database;
 
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
 use mailscan_core::backend::postgres::{Postgres, PostgresOptions, PostgresPipeline};
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions, SqlitePipeline};
+use mailscan_core::lease::NodeId;
 use mailscan_core::pipeline::{Committed, Pipeline, TaskOutcome};
+use mailscan_core::queue::Swept;
 use mailscan_core::source::Sources;
 use mailscan_core::source::file::FileSource;
 use mailscan_core::source::http::HttpSource;
@@ -97,6 +100,13 @@ impl Pipeline for Wired {
         match &self.parts {
             Parts::Sqlite(pipeline) => pipeline.commit(outcomes).await,
             Parts::Postgres(pipeline) => pipeline.commit(outcomes).await,
+        }
+    }
+
+    async fn sweep(&self, limit: NonZeroUsize, node: &NodeId) -> mailscan_core::Result<Swept> {
+        match &self.parts {
+            Parts::Sqlite(pipeline) => pipeline.sweep(limit, node).await,
+            Parts::Postgres(pipeline) => pipeline.sweep(limit, node).await,
         }
     }
 }

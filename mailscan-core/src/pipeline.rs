@@ -5,12 +5,13 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::error::Result;
 use crate::fetch::Fetcher;
-use crate::lease::{Lease, Settle};
-use crate::queue::{Pushed, Queue, Settled};
+use crate::lease::{Lease, NodeId, Settle};
+use crate::queue::{Pushed, Queue, Settled, Swept};
 use crate::store::{Inserted, NewWorkerError, Sighting, Store};
 use crate::task::NewTask;
 
@@ -70,6 +71,12 @@ pub trait Pipeline: Debug + Send + Sync + 'static {
     /// address or a task. `Err` means "outcome unknown": the whole batch may be committed again.
     fn commit(&self, outcomes: Arc<[TaskOutcome]>) -> impl Future<Output = Result<Committed>> + Send {
         async move { commit_in_order(self.queue(), self.store(), &outcomes).await }
+    }
+
+    /// Takes expired leases back, as [`Queue::sweep`] does, for this process. Who keeps queue and store in one database also
+    /// records what is quarantined, in the same transaction: nobody is told of it again. The engine records it as well.
+    fn sweep(&self, limit: NonZeroUsize, _node: &NodeId) -> impl Future<Output = Result<Swept>> + Send {
+        self.queue().sweep(limit)
     }
 }
 

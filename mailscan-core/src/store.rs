@@ -20,7 +20,7 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::extract::Form;
 use crate::job::{Job, JobCounts, JobId, JobState, JobStatus, NewJob, Outline};
-use crate::lease::{FailureClass, Lease, NodeId};
+use crate::lease::{Claimed, FailureClass, Lease, NodeId};
 use crate::task::TaskId;
 
 /// How many addresses [`Store::search_addresses`] reads at a time, and how often.
@@ -454,6 +454,23 @@ pub struct NewWorkerError {
     pub label: String,
     /// The error, for a person.
     pub message: String,
+}
+
+impl NewWorkerError {
+    /// That of a task which a sweep in this process has set aside.
+    pub(crate) fn quarantined(node: &NodeId, Claimed { task, lease }: &Claimed) -> Self {
+        Self {
+            job: task.job,
+            task: task.id,
+            fence: lease.fence,
+            node: node.clone(),
+            class: ErrorClass::Failed(FailureClass::Quarantined),
+            code: "crashes".to_owned(),
+            host: task.work.host(),
+            label: task.work.label(),
+            message: format!("{} deliveries ended in a crash: the task is set aside", task.crashes),
+        }
+    }
 }
 
 /// A recorded error.

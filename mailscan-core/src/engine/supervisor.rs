@@ -16,10 +16,9 @@ use super::shared::Shared;
 use crate::eta::format_seconds;
 use crate::fetch::Fetcher;
 use crate::job::JobStatus;
-use crate::lease::{Claimed, FailureClass};
 use crate::pipeline::Pipeline;
 use crate::queue::Queue;
-use crate::store::{ErrorClass, NewWorkerError, Store};
+use crate::store::{NewWorkerError, Store};
 
 /// The most expired leases taken back in one call.
 const SWEEP_BATCH: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
@@ -121,12 +120,13 @@ fn stop_when_over_time(run: &JobRun) -> bool {
 /// Takes back the tasks of dead workers and records those that are given up for good.
 async fn sweep<P: Pipeline>(shared: &Shared<P>) {
     loop {
-        let swept = match shared.pipeline.queue().sweep(SWEEP_BATCH).await {
+        let swept = match shared.pipeline.sweep(SWEEP_BATCH, &shared.options.node).await {
             Ok(swept) => swept,
             Err(error) => return tracing::warn!(%error, "expired leases could not be taken back"),
         };
-        let quarantined: Vec<_> = swept.quarantined.iter().map(|ended| quarantine_record(shared, ended)).collect();
-        // No later sweep tells of them.
+        let record = |ended| NewWorkerError::quarantined(&shared.options.node, ended);
+        let quarantined: Vec<_> = swept.quarantined.iter().map(record).collect();
+        // No later sweep tells of them. Where it was done with the sweep, this changes nothing.
         if !quarantined.is_empty()
             && shared.persist(|| shared.pipeline.store().record_errors(&quarantined)).await.is_none()
         {
@@ -139,19 +139,5 @@ async fn sweep<P: Pipeline>(shared: &Shared<P>) {
         if swept.returned + swept.quarantined.len() < SWEEP_BATCH.get() {
             return;
         }
-    }
-}
-
-fn quarantine_record<P: Pipeline>(shared: &Shared<P>, Claimed { task, lease }: &Claimed) -> NewWorkerError {
-    NewWorkerError {
-        job: task.job,
-        task: task.id,
-        fence: lease.fence,
-        node: shared.options.node.clone(),
-        class: ErrorClass::Failed(FailureClass::Quarantined),
-        code: "crashes".to_owned(),
-        host: task.work.host(),
-        label: task.work.label(),
-        message: format!("{} deliveries ended in a crash: the task is set aside", task.crashes),
     }
 }

@@ -396,8 +396,7 @@ async fn hosts_that_nobody_asks_any_more_are_cleared_away() {
         UPDATE mailscan.host_place SET until = until - interval '2 hours' WHERE host = 'old.org'";
     shared().execute(&name, age).await;
     let left = "SELECT count(*) FROM mailscan.host NATURAL FULL JOIN mailscan.host_place WHERE host = 'old.org'";
-    assert_eq!(shared().number(&name, left).await, 1);
-    // The first that a process asks does it, beside the answer.
+    // The first turn of a process does it, beside the answer; that of the first may do it as well, if it comes late.
     open(&name).await.unwrap().turns(request("new.org")).await.unwrap();
     for _ in 0..1_000 {
         if shared().number(&name, left).await == 0 {

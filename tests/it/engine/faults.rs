@@ -1,25 +1,31 @@
 //! A backend that fails before or after it has done what it was asked, and a queue whose heartbeat dies.
 
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
-use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
+use mailscan_core::backend::postgres::{Postgres, PostgresOptions, PostgresPipeline};
+use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions, SqlitePipeline};
 use mailscan_core::class::Classes;
 use mailscan_core::engine::{Engine, EngineOptions};
 use mailscan_core::extract::Form;
 use mailscan_core::fetch::{FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher};
 use mailscan_core::job::{JobId, JobStatus};
-use mailscan_core::lease::{Claimed, Lease, Settle};
+use mailscan_core::lease::{Claimed, FailureClass, Lease, NodeId, Settle};
 use mailscan_core::pipeline::{Backends, Pipeline};
-use mailscan_core::queue::{ClaimRequest, Pushed, Queue, QueueLimits, Renewed, Retried, Settled, Swept, TaskState};
-use mailscan_core::store::{ErrorQuery, ErrorSelection, Sighting, Store};
-use mailscan_core::task::{Depth, ListPosition, NewTask, Task, TaskId};
+use mailscan_core::queue::{
+    ClaimRequest, Pushed, Queue, QueueLimits, Renewed, Retried, Settled, Share, Swept, TaskState,
+};
+use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, Sighting, Store, WorkerError};
+use mailscan_core::task::{Depth, ListPosition, NewTask, Task, TaskId, Work};
 use mailscan_core::{Address, Error, ErrorKind, Result};
 use tempfile::TempDir;
 use tokio::time::Instant;
+
+use crate::postgres::{is_there, shared};
 
 use super::script::{Script, addresses_of, create, expected, in_memory, number, only, pages_job, stored, text};
 
@@ -280,6 +286,44 @@ async fn a_job_that_cannot_be_read_stops_no_other() {
     assert_eq!((left.status, done.status), (JobStatus::Queued, JobStatus::Completed));
     let outlines = pipeline.store.outlines(&[unreadable, job]).await.unwrap();
     assert_eq!(outlines.iter().flatten().map(|outline| outline.sources_total).collect::<Vec<_>>(), [0, 3]);
+}
+
+const QUARANTINE_AT_ONCE: QueueLimits = QueueLimits { suspect_after: 1, quarantine_after: 1 };
+
+/// Has a delivery of a task end in a crash; the process that sweeps dies right after that.
+async fn sweep_and_die(pipeline: impl Pipeline) {
+    let job = create(&pipeline, "k", pages_job(1, 100)).await;
+    let work = Work::Page { url: "https://a.org/".into() };
+    pipeline.queue().push(&[NewTask { job, work, depth: 0, limit: None }]).await.unwrap();
+    let (node, shares) = (NodeId("n".into()), vec![Share { job, limit: 1 }]);
+    let (per_host, calls, busy_hosts, lease_for) = (1, 1, Vec::new(), Duration::ZERO);
+    let request = ClaimRequest { node: node.clone(), shares, per_host, calls, busy_hosts, suspects: 1, lease_for };
+    assert_eq!(pipeline.queue().claim(&request).await.unwrap().len(), 1);
+    let swept = pipeline.sweep(NonZeroUsize::MIN, &node).await.unwrap();
+    assert_eq!(swept.quarantined.len(), 1);
+    let query = ErrorQuery { limit: 9, ..ErrorQuery::default() };
+    let errors = pipeline.store().errors(&query).await.unwrap();
+    let [WorkerError { error, .. }] = &errors[..] else { panic!("{errors:?}") };
+    assert_eq!((error.job, error.fence, &*error.code), (job, swept.quarantined[0].lease.fence, "crashes"));
+    assert_eq!(error.class, ErrorClass::Failed(FailureClass::Quarantined));
+}
+
+#[tokio::test]
+async fn what_a_sweep_sets_aside_has_its_error_in_sqlite() {
+    let folder = TempDir::new().unwrap();
+    let options = SqliteOptions { queue_limits: QUARANTINE_AT_ONCE };
+    let database = Sqlite::open(folder.path().join("jobs.db"), options).unwrap();
+    sweep_and_die(SqlitePipeline { database, fetcher: Stuck::default() }).await;
+}
+
+#[tokio::test]
+async fn what_a_sweep_sets_aside_has_its_error_in_postgres() {
+    if !is_there() {
+        return;
+    }
+    let options = PostgresOptions { queue_limits: QUARANTINE_AT_ONCE, ..PostgresOptions::default() };
+    let database = Postgres::open(&shared().url(&shared().fresh().await), options).await.unwrap();
+    sweep_and_die(PostgresPipeline { database, fetcher: Stuck::default() }).await;
 }
 
 /// Counts fetches that were dropped before their end.

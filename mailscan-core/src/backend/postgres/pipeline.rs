@@ -1,5 +1,7 @@
-//! The pipeline of one PostgreSQL database: an outcome is committed in one transaction, not in four.
+//! The pipeline of one PostgreSQL database: an outcome is committed in one transaction, not in four, and a sweep
+//! with the errors that it makes.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::addresses::Insert;
@@ -13,8 +15,9 @@ use super::{Postgres, slot};
 use crate::error::Result;
 use crate::fetch::Fetcher;
 use crate::job::JobId;
+use crate::lease::NodeId;
 use crate::pipeline::{Committed, Pipeline, TaskOutcome};
-use crate::queue::Pushed;
+use crate::queue::{Pushed, Swept};
 
 /// One PostgreSQL database as queue and store, and a fetcher. Commits outcomes whole or not at all.
 #[derive(Debug)]
@@ -108,5 +111,9 @@ impl<F: Fetcher> Pipeline for PostgresPipeline<F> {
             self.database.hint();
         }
         Ok(committed)
+    }
+
+    async fn sweep(&self, limit: NonZeroUsize, node: &NodeId) -> Result<Swept> {
+        self.database.sweep_tasks(limit, Some(node.clone())).await
     }
 }

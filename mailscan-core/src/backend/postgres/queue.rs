@@ -12,13 +12,15 @@ use super::failure::Failure;
 use super::push::Push;
 use super::settle::Settlement;
 use super::slot;
-use super::transaction::{Flight, Statement};
+use super::store::record;
+use super::transaction::{Flight, Operation, Statement, Transaction};
 use crate::backend::ready::State;
 use crate::class::{Class, LeftOut};
 use crate::error::Result;
 use crate::job::JobId;
-use crate::lease::{Claimed, Lease, Settle};
-use crate::queue::{ClaimRequest, Depth, Pushed, Queue, Renewed, Retried, Settled, Swept, TaskState};
+use crate::lease::{Claimed, Lease, NodeId, Settle};
+use crate::queue::{ClaimRequest, Depth, Pushed, Queue, QueueLimits, Renewed, Retried, Settled, Swept, TaskState};
+use crate::store::NewWorkerError;
 use crate::task::{ListPosition, NewTask, TaskId, Work};
 
 /// The depths of these jobs, from the rows of counts and of mentions. A class that only a newer version knows has no place.
@@ -50,6 +52,47 @@ fn swept(rows: &[tokio_postgres::Row]) -> Result<Swept, Failure> {
         }
     }
     Ok(swept)
+}
+
+/// One sweep.
+struct Sweep {
+    most: NonZeroUsize,
+    limits: QueueLimits,
+    /// The process that records what is quarantined, if it is to be recorded.
+    node: Option<NodeId>,
+}
+
+impl Operation for Sweep {
+    type Output = Swept;
+
+    async fn run(&self, transaction: &Transaction<'_>) -> Result<Swept, Failure> {
+        let sweep = Statement::new(sql!("task_sweep"))
+            .int(limit(self.most.get()))
+            .small(small(self.limits.suspect_after))
+            .small(small(self.limits.quarantine_after))
+            .slot(slot());
+        let rows = transaction.run(&[sweep]).await?;
+        let swept = swept(rows.first().map_or(&[], Vec::as_slice))?;
+        if let Some(node) = &self.node {
+            let errors: Vec<_> =
+                swept.quarantined.iter().map(|ended| NewWorkerError::quarantined(node, ended)).collect();
+            if let Some(statements) = record(errors.iter()) {
+                transaction.finish(&statements).await?;
+            }
+        }
+        Ok(swept)
+    }
+}
+
+impl Postgres {
+    /// Takes expired leases back, and records what is quarantined where the process that does so is named.
+    pub(super) async fn sweep_tasks(&self, most: NonZeroUsize, node: Option<NodeId>) -> Result<Swept> {
+        let swept = self.run("sweep", Sweep { most, limits: self.shared.limits, node }).await?;
+        if swept.returned > 0 {
+            self.hint();
+        }
+        Ok(swept)
+    }
 }
 
 /// The states of tasks by their ids.
@@ -115,18 +158,7 @@ impl Queue for Postgres {
     }
 
     async fn sweep(&self, most: NonZeroUsize) -> Result<Swept> {
-        let limits = self.shared.limits;
-        let sweep = Statement::new(sql!("task_sweep"))
-            .int(limit(most.get()))
-            .small(small(limits.suspect_after))
-            .small(small(limits.quarantine_after))
-            .slot(slot());
-        let rows = self.query("sweep", sweep).await?;
-        let swept = self.made("sweep", swept(&rows))?;
-        if swept.returned > 0 {
-            self.hint();
-        }
-        Ok(swept)
+        self.sweep_tasks(most, None).await
     }
 
     async fn depths(&self, jobs: &[JobId]) -> Result<Vec<Depth>> {

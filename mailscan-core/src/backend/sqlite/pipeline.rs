@@ -1,11 +1,16 @@
-//! The pipeline of one SQLite file: an outcome is committed in one transaction, not in four.
+//! The pipeline of one SQLite file: an outcome is committed in one transaction, not in four, and a sweep
+//! with the errors that it makes.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::{Sqlite, addresses, push, queue, store};
 use crate::error::Result;
 use crate::fetch::Fetcher;
+use crate::lease::NodeId;
 use crate::pipeline::{Committed, Pipeline, TaskOutcome};
+use crate::queue::Swept;
+use crate::store::NewWorkerError;
 
 /// One SQLite file as queue and store, and a fetcher. Commits outcomes whole or not at all.
 #[derive(Debug)]
@@ -49,5 +54,22 @@ impl<F: Fetcher> Pipeline for SqlitePipeline<F> {
         let committed = commit.await?;
         shared.hint.give();
         Ok(committed)
+    }
+
+    async fn sweep(&self, limit: NonZeroUsize, node: &NodeId) -> Result<Swept> {
+        let shared = &self.database.shared;
+        let (limits, now, node) = (shared.limits, shared.clock.now(), node.clone());
+        let sweep = self.database.write("sweep", move |session| {
+            let swept = queue::sweep(session, limit.get(), limits, now)?;
+            let errors: Vec<_> =
+                swept.quarantined.iter().map(|ended| NewWorkerError::quarantined(&node, ended)).collect();
+            store::record_errors(session, errors.iter(), now)?;
+            Ok(swept)
+        });
+        let swept = sweep.await?;
+        if swept.returned > 0 {
+            shared.hint.give();
+        }
+        Ok(swept)
     }
 }

@@ -185,7 +185,12 @@ pub(super) fn settle<'a>(
     Ok(settled)
 }
 
-fn sweep(session: &mut Session<'_>, most: usize, limits: QueueLimits, now: Timestamp) -> Result<Swept, Failure> {
+pub(super) fn sweep(
+    session: &mut Session<'_>,
+    most: usize,
+    limits: QueueLimits,
+    now: Timestamp,
+) -> Result<Swept, Failure> {
     let connection = session.connection;
     let mut moves = Moves::default();
     let mut swept = Swept::default();
