@@ -30,6 +30,8 @@ struct Summary {
     bytes: u64,
     addresses: u64,
     unreadable: u64,
+    /// Files of mailscan's own databases.
+    own: u64,
     left_out: LeftOut,
 }
 
@@ -79,6 +81,7 @@ impl Summary {
     fn count(&mut self, searched: &Searched) {
         self.bytes += searched.bytes;
         match &searched.error {
+            None if searched.own => self.own += 1,
             None => self.files += u64::from(searched.ended),
             Some(reason) => self.unreadable(reason),
         }
@@ -100,6 +103,10 @@ impl Summary {
         );
         if self.unreadable > 0 {
             line.push_str(&format!("; {} could not be read", counted(self.unreadable, "file", "files")));
+        }
+        if self.own > 0 {
+            let own = counted(self.own, "file", "files");
+            line.push_str(&format!("; passed over: {own} of mailscan's own databases"));
         }
         if let Some(left_out) = left_out(&self.left_out) {
             line.push_str(&format!("\n{left_out}"));

@@ -3,13 +3,14 @@
 //! Takes [`Work::Path`] and [`Work::List`] from the engine and reads the local file system on tokio's blocking threads.
 //! Small files come whole, larger and compressed ones as a stream of [`Pieces`], so that a file of any length is read
 //! in constant memory. Nothing is written, and links to folders are not followed. What a job from the API may read, `reach.rs`
-//! knows.
+//! knows, and what is mailscan's own and no source, `own.rs`.
 
 mod archive;
 mod buffer;
 mod decode;
 mod folder;
 mod list;
+mod own;
 mod pieces;
 mod reach;
 
@@ -43,6 +44,7 @@ const LIST_URLS: usize = 1_000;
 ///   `#`, and the address of the page. Links in them are not followed.
 /// - A list gives a [`Work::Page`] for each of its URLs, up to 1,000 at a time, and itself again from where it
 ///   stopped. Lines that are empty or begin with `#` do not count; a line that is no URL is logged and skipped.
+/// - A database of mailscan is no source: one that is in use is no part of its folder, and any other is refused.
 /// - For a job from the API ([`Origin::Api`](crate::job::Origin)), what does not lie below one of its roots at the time of
 ///   reading is refused, whatever links lead to it.
 #[derive(Clone, Debug, Default)]

@@ -143,6 +143,23 @@ fn what_makes_no_sense_starts_no_job() {
 }
 
 #[test]
+fn the_database_is_no_source() {
+    let folder = sources();
+    for id in ["1", "2"] {
+        let ran = run_in(folder.path(), &["run", "--path", ".", "--target", "1000", "--json"]);
+        assert_eq!((ran.code, &json(&ran.out)["collected"]), (0, &31.into()), "{}", ran.err);
+        // The folder, the one in it, and its files.
+        assert_eq!(show(folder.path(), id)["queue"]["completed"], 32);
+    }
+    let scanned = run_in(folder.path(), &["scan", "."]);
+    assert!(scanned.code == 0 && scanned.err.contains("31 addresses in 30 files"), "{}", scanned.err);
+    assert!(scanned.err.contains("; passed over: 2 files of mailscan's own databases"), "{}", scanned.err);
+    let named = run_in(folder.path(), &["scan", "mailscan.db"]);
+    assert_eq!((named.code, named.out.as_str()), (1, ""));
+    assert!(named.err.contains("cannot read `mailscan.db`: it is a database of mailscan"), "{}", named.err);
+}
+
+#[test]
 fn a_target_is_reached_exactly() {
     let folder = sources();
     let ran = run_in(folder.path(), &["run", "--path", "in", "--target", "7", "--json"]);

@@ -16,6 +16,9 @@ use super::inputs::Input;
 
 /// How many addresses a thread takes on to the next file, or part of one; what it forgets is only handed over once more.
 const REMEMBERED: usize = 1 << 16;
+/// Why a file that is named is not searched.
+const OWN: &str =
+    "it is a database of mailscan or a part of one, which is no source: `mailscan job export` writes it out";
 /// How many findings of a file make a part of it.
 const PART: usize = 1 << 14;
 
@@ -43,6 +46,8 @@ pub(super) struct Searched {
     /// of them may have been found.
     pub(super) left_out: HashMap<String, Class>,
     pub(super) error: Option<String>,
+    /// Whether it was passed over, since it is a database of mailscan or lies beside one.
+    pub(super) own: bool,
 }
 
 impl Searched {
@@ -92,6 +97,14 @@ impl Worker {
             Input::Stdin => ("(standard input)".to_owned(), Pieces::from_reader(io::stdin(), "")),
             Input::Named(path) => (path.to_string_lossy().into_owned(), readable(path).and_then(|()| self.open(path))),
             Input::Listed(path) => (path.to_string_lossy().into_owned(), self.open(path)),
+        };
+        let opened = match (opened, input) {
+            (Ok(pieces), Input::Listed(path)) if pieces.is_own(path) => {
+                self.buffer = pieces.into_memory();
+                return Searched { source, ended: true, own: true, ..Searched::default() };
+            }
+            (Ok(pieces), Input::Named(path)) if pieces.is_own(path) => Err(io::Error::other(OWN)),
+            (opened, _) => opened,
         };
         let mut searched = Searched { source, ..Searched::default() };
         let result = opened.and_then(|pieces| self.read(pieces, &mut searched, hand_over));

@@ -11,6 +11,7 @@ use encoding_rs::{Encoding, UTF_8};
 use super::archive::{self, Archive, Damage, Page};
 use super::buffer::Buffer;
 use super::decode::{self, Coding};
+use super::own;
 use crate::extract::{Extractor, Media, Search, border, charset, scan_into};
 use crate::source::media;
 
@@ -190,6 +191,12 @@ impl Pieces {
             }
         }
         Some(coding)
+    }
+
+    /// Whether these are of the file at `path` and it is a database of mailscan, or lies beside one: no source. Asked before the
+    /// first piece.
+    pub fn is_own(&self, path: &Path) -> bool {
+        own::is_own(path, &self.buffer.bytes()[..self.filled])
     }
 
     /// The memory, for the next file.

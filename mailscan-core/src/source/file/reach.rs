@@ -1,13 +1,15 @@
-//! Which files a task may read: all of them for the operator, for a job from the API those below its roots.
+//! Which files a task may read: all of them for the operator, for a job from the API those below its roots, and for nobody
+//! the databases of mailscan.
 //!
 //! A path is judged when it is read and by where it leads then: links may have come in, or have been turned elsewhere,
 //! since the job was made or the folder listed. Whatever opens a local file does it here.
 
 use std::borrow::Cow;
 use std::fs::File;
+use std::io::Seek;
 use std::path::Path;
 
-use super::io_error;
+use super::{io_error, own};
 use crate::fetch::{FetchError, FetchErrorClass};
 use crate::job::Origin;
 
@@ -33,10 +35,16 @@ impl Reach {
     /// Opens a file that may be read.
     ///
     /// # Errors
-    /// As of [`follow`](Self::follow).
+    /// As of [`follow`](Self::follow); [`FetchErrorClass::Permanent`] for a database of mailscan.
     pub(super) fn open(&self, path: &str) -> Result<File, FetchError> {
-        let file = File::open(self.follow(path)?).map_err(|error| io_error(path, &error))?;
+        let failed = |error: std::io::Error| io_error(path, &error);
+        let whole = self.follow(path)?;
+        let mut file = File::open(&whole).map_err(failed)?;
         self.confirm(path, &file)?;
+        if own::is_own(&whole, &own::begin(&mut file).map_err(failed)?) {
+            return Err(FetchError::new(FetchErrorClass::Permanent, "file-own", own_database(path)));
+        }
+        file.rewind().map_err(failed)?;
         Ok(file)
     }
 
@@ -65,6 +73,13 @@ fn opened(_: &File) -> Option<std::path::PathBuf> {
 /// Whether a whole name is that of a root or below one. Roots are resolved each time: on another node they may be links.
 fn is_below(whole: &Path, roots: &[String]) -> bool {
     roots.iter().any(|root| Path::new(root).canonicalize().is_ok_and(|root| whole.starts_with(root)))
+}
+
+/// What is said of a file that is no source.
+pub(super) fn own_database(path: &str) -> String {
+    format!(
+        "`{path}` is a database of mailscan or a part of one, which is no source: `mailscan job export` writes it out"
+    )
 }
 
 /// Does not say where it leads, nor whether there is anything: that is nobody's business.
@@ -120,6 +135,16 @@ mod tests {
         // A name that merely begins as the root's does.
         std::fs::write(folder.path().join("root.txt"), "").unwrap();
         assert_eq!(code(reach.open(&path("../root.txt"))), "file-outside");
+    }
+
+    #[test]
+    fn a_database_of_mailscan_is_read_for_nobody() {
+        let (_folder, root, reach) = rooted();
+        let database = root.join("x.db");
+        std::fs::write(&database, own::beginning()).unwrap();
+        for reach in [reach, Reach(Origin::Operator)] {
+            assert_eq!(code(reach.open(database.to_str().unwrap())), "file-own");
+        }
     }
 
     #[cfg(target_os = "linux")]
