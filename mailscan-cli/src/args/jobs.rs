@@ -34,7 +34,7 @@ pub(crate) enum Job {
     /// Pause a job; what it has is kept
     #[command(after_help = "Example:\n  mailscan job pause 1")]
     Pause(JobChange),
-    /// Let a paused or failed job go on where workers run
+    /// Let a paused or failed job go on where workers run; what it gave up, `errors resolve --retry` tries again
     #[command(after_help = "Example:\n  mailscan job resume 1")]
     Resume(JobChange),
     /// End a job for good; what it has is kept

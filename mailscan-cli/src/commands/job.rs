@@ -131,7 +131,10 @@ async fn change(typed: &args::JobChange, change: Change) -> Result<Exit> {
     let to = change.to();
     let store = wire::open(&typed.database.db).await?;
     let id = JobId(typed.id);
-    find(&store, id).await?;
+    let job = find(&store, id).await?;
+    if change == Change::Resume {
+        super::run::can_go_on(&store, &job, &typed.database.db).await?;
+    }
     match store.transition(id, change.from(), to, typed.reason.as_deref()).await? {
         Transition::Applied if to == JobStatus::Queued => {
             eprintln!("{}", summary::queued(id, &typed.database.db));

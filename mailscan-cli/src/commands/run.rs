@@ -62,6 +62,7 @@ async fn resume(typed: &args::Run, config: &RunConfig, id: Option<u64>) -> Resul
         }
         Origin::Operator => {}
     }
+    can_go_on(&database, &job, &config.db).await?;
     let fetching = config::for_few(
         config::resumed(typed, &job.origin, &job.spec.options),
         config::planned(&job.spec, &config.limits),
@@ -97,6 +98,15 @@ async fn detach(store: &impl Store, config: &RunConfig, spec: &JobSpec) -> Resul
         print_json(&find(store, id).await?, None, &config.limits)?;
     }
     Ok(Exit::Done)
+}
+
+/// Refuses a failed job that would only fail again: all that is left of it was given up.
+pub(crate) async fn can_go_on(queue: &impl Queue, job: &Job, db: &str) -> Result<()> {
+    if job.status == JobStatus::Failed && summary::is_given_up(&queue.depth(job.id).await?) {
+        let again = summary::again(job.id, db);
+        return Err(Failure::Failed(format!("job {} has given up all its tasks: try them again with `{again}`", job.id)));
+    }
+    Ok(())
 }
 
 /// Makes an unfinished job ready to go on.

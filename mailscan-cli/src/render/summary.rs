@@ -54,7 +54,9 @@ pub(crate) fn lines(job: &Job, depth: &Depth, partial: u64, groups: &[ErrorGroup
     } else if failed + depth.blocked + partial > 0 {
         text.push_str(&format!("look at what went wrong: mailscan errors {}{}\n", job.id, at(db)));
     }
-    if matches!(job.status, JobStatus::Paused | JobStatus::Failed | JobStatus::Running) {
+    if job.status == JobStatus::Failed && is_given_up(depth) {
+        text.push_str(&format!("try again what was given up: {}\n", again(job.id, db)));
+    } else if matches!(job.status, JobStatus::Paused | JobStatus::Failed | JobStatus::Running) {
         text.push_str(&format!("go on: mailscan run --resume {}{}\n", job.id, at(db)));
     }
     text.push_str(&format!(
@@ -64,6 +66,18 @@ pub(crate) fn lines(job: &Job, depth: &Depth, partial: u64, groups: &[ErrorGroup
         at(db)
     ));
     text
+}
+
+/// Whether nothing is left of a job but what was given up.
+pub(crate) fn is_given_up(depth: &Depth) -> bool {
+    depth.open() == 0 && depth.lost() > 0
+}
+
+/// The command that tries again what a job has given up.
+pub(crate) fn again(id: JobId, db: &str) -> String {
+    let at = at(db);
+    let resolve = format!("mailscan errors resolve --job {id} --retry --note again{at}");
+    if is_shared(db) { resolve } else { format!("{resolve} && mailscan run --resume {id}{at}") }
 }
 
 /// What a job from the API may reach that is worked on here.

@@ -236,6 +236,30 @@ fn what_was_given_up_is_tried_again() {
 }
 
 #[test]
+fn a_job_that_gave_up_everything_says_how_to_try_again() {
+    let folder = sources();
+    let run = |arguments: &[&str]| run_in(folder.path(), arguments);
+    assert_eq!(run(&["run", "--path", "in/0.txt", "--target", "100", "--detach"]).code, 0);
+    let (file, away) = (folder.path().join("in/0.txt"), folder.path().join("away.txt"));
+    fs::rename(&file, &away).unwrap();
+    let again = "mailscan errors resolve --job 1 --retry --note again && mailscan run --resume 1";
+    let ran = run(&["run", "--resume", "1"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains(&format!("try again what was given up: {again}\n")), "{}", ran.err);
+    for resume in [["run", "--resume", "1"], ["job", "resume", "1"]] {
+        let ran = run(&resume);
+        assert!(ran.code == 1 && ran.err.contains(&format!("`{again}`")), "{}", ran.err);
+        assert_eq!(show(folder.path(), "1")["status"], "failed");
+    }
+    fs::rename(&away, &file).unwrap();
+    for command in again.split(" && ") {
+        let words: Vec<_> = command.split(' ').skip(1).collect();
+        assert_eq!(run(&words).code, 0);
+    }
+    assert_eq!(show(folder.path(), "1")["collected"], 2);
+}
+
+#[test]
 fn a_job_is_deleted_when_that_is_meant() {
     let folder = sources();
     let run = |arguments: &[&str]| run_in(folder.path(), arguments);
