@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 use super::reach::Reach;
 use super::{LIST_PART, LIST_URLS, io_error};
 use crate::fetch::{Discovered, Documents, FetchError, FetchErrorClass, Fetched};
-use crate::job::parse_page_url;
+use crate::job::parse_source_url;
 use crate::task::Work;
 
 /// The pages that the list at `path` names from `offset` on, and where to go on if that is not all. Lines that name no
@@ -71,7 +71,7 @@ fn line(text: &[u8], ended: bool) -> Option<&[u8]> {
 }
 
 /// The page that a line names; `None` for blank lines and comments. A bare name such as `example.org/contact` is taken
-/// for `https`.
+/// for `https`. A tab ends the URL: what stands behind it is another column.
 ///
 /// # Errors
 /// Why it names none.
@@ -80,10 +80,18 @@ fn page(line: &[u8]) -> Result<Option<Work>, String> {
     if line.is_empty() || line.starts_with(b"#") {
         return Ok(None);
     }
+    let line = line.split(|byte| *byte == b'\t').next().unwrap_or_default();
     let text = String::from_utf8_lossy(line);
-    let bare = !text.contains("://") && text.contains('.') && !text.contains(char::is_whitespace);
-    let url = if bare { parse_page_url(&format!("https://{text}")) } else { parse_page_url(&text) };
+    let url = if is_bare(&text) { parse_source_url(&format!("https://{text}")) } else { parse_source_url(&text) };
     url.map(|url| Some(Work::Page { url: url.into() })).map_err(|error| error.message().to_owned())
+}
+
+/// Whether a line begins with the name of a host, with or without a port: no scheme, no address, and no path.
+fn is_bare(text: &str) -> bool {
+    let host = text.split(['/', '?', '#']).next().unwrap_or_default();
+    let (name, port) = host.split_once(':').unwrap_or((host, "0"));
+    let is_name = |part: &str| !part.is_empty() && !part.contains(|c: char| c == '@' || c.is_whitespace());
+    name.contains('.') && name.split('.').all(is_name) && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// How many bytes there are up to the end of the line, read in constant memory.
@@ -173,6 +181,30 @@ mod tests {
     fn a_line_that_names_a_file_names_no_page() {
         let lines = b"file:///etc/passwd\n/etc/passwd\nhttps://a.org/\n";
         assert_eq!(pages(lines).0, ["https://a.org/"]);
+    }
+
+    #[test]
+    fn a_line_that_names_no_page_asks_nobody() {
+        let lines: [&[u8]; 9] = [
+            b"ann@example.org",
+            b"mailto:zz@acme.com",
+            b"/relative/path.html",
+            b"./page.html",
+            b"../up/page.html",
+            b"//example.org/page.html",
+            b"tel:1.23",
+            b"http://user:secret@h.org/",
+            b"user:secret@h.org",
+        ];
+        for line in lines {
+            assert!(page(line).is_err(), "{}", String::from_utf8_lossy(line));
+        }
+    }
+
+    #[test]
+    fn a_tab_ends_a_url() {
+        let lines = b"http://h.org/a/two.html\thello\nh.org:8080/x?y=a@b.org\t1\t2\n\th.org \n";
+        assert_eq!(pages(lines).0, ["http://h.org/a/two.html", "https://h.org:8080/x?y=a@b.org", "https://h.org/"]);
     }
 
     #[test]
