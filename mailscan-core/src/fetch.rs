@@ -144,6 +144,8 @@ pub struct Fetched {
     /// Further work that the fetch itself found, such as search results or the files of a folder. Links in a page are
     /// the engine's to find.
     pub discovered: Vec<Discovered>,
+    /// What of the source could not be read, although nothing went wrong: it is recorded beside what was.
+    pub note: Option<FetchError>,
     /// A place that is kept until all of this is handed on, where a fetcher lets only so many fetches hold much at a time.
     pub place: Option<OwnedSemaphorePermit>,
 }

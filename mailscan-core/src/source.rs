@@ -15,6 +15,8 @@ pub mod file;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(any(feature = "http", feature = "files"))]
+mod kind;
+#[cfg(any(feature = "http", feature = "files"))]
 mod media;
 #[cfg(feature = "http")]
 mod politeness;

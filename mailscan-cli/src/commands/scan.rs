@@ -8,7 +8,7 @@ mod output;
 mod search;
 mod worker;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use mailscan_core::class::{Class, LeftOut};
 use mailscan_core::extract::Extractor;
@@ -30,6 +30,8 @@ struct Summary {
     bytes: u64,
     addresses: u64,
     unreadable: u64,
+    /// How many files are of each kind that is not read.
+    unread: BTreeMap<&'static str, u64>,
     /// Files of mailscan's own databases.
     own: u64,
     left_out: LeftOut,
@@ -66,7 +68,7 @@ pub(crate) fn run(typed: &args::Scan) -> Result<Exit> {
     }
     // What comes before damage counts, so a file that has some is not nothing.
     Ok(match (summary.unreadable, summary.files, summary.bytes) {
-        (0, ..) => Exit::Done,
+        (0, ..) if summary.unread.is_empty() => Exit::Done,
         (_, 0, 0) => Exit::Failed,
         _ => Exit::DoneWithErrors,
     })
@@ -80,6 +82,9 @@ fn extractor(deobfuscate: bool) -> worker::Extract {
 impl Summary {
     fn count(&mut self, searched: &Searched) {
         self.bytes += searched.bytes;
+        if let Some(kind) = searched.unread {
+            *self.unread.entry(kind).or_default() += 1;
+        }
         match &searched.error {
             None if searched.own => self.own += 1,
             None => self.files += u64::from(searched.ended),
@@ -103,6 +108,11 @@ impl Summary {
         );
         if self.unreadable > 0 {
             line.push_str(&format!("; {} could not be read", counted(self.unreadable, "file", "files")));
+        }
+        if !self.unread.is_empty() {
+            let files = counted(self.unread.values().sum(), "file is", "files are");
+            let kinds: Vec<_> = self.unread.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+            line.push_str(&format!("; {files} of a kind that is not read ({})", kinds.join(", ")));
         }
         if self.own > 0 {
             let own = counted(self.own, "file", "files");

@@ -210,7 +210,7 @@ impl<P: Pipeline> Worker<P> {
         let run = &assigned.run;
         let options = &run.job.spec.options;
         let suppression = &self.shared.options.suppression;
-        let Fetched { documents, discovered, place: _place } = fetched;
+        let Fetched { documents, discovered, note, place: _place } = fetched;
         let mut harvest = Harvest::new(&assigned.claimed, options, &run.met_links, suppression, discovered);
         match documents {
             Documents::None => {}
@@ -237,7 +237,7 @@ impl<P: Pipeline> Worker<P> {
             },
         }
         self.send_parts(assigned, &mut harvest).await;
-        let note = harvest.note();
+        let note = note.or_else(|| harvest.note());
         let (mut rest, left_out) = harvest.rest();
         let node = &self.shared.options.node;
         rest.error = note.map(|note| outcome::record(&assigned.claimed, &note, ErrorClass::Partial, node));

@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 pub use self::pieces::{Piece, PieceView, Pieces};
 use self::reach::Reach;
 use crate::fetch::{Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched};
+use crate::source::kind;
 use crate::task::{Task, Work};
 
 /// Up to this size a file is one document.
@@ -40,6 +41,7 @@ const LIST_URLS: usize = 1_000;
 ///   tasks for the other names, so that it is not lost in silence.
 /// - A file of up to 1 MiB that is not compressed gives one document, any other a stream. A stream has no bound but
 ///   the file's end: the budget's size bounds one document, and a piece is far smaller.
+/// - A file of a kind that is not read, such as a zip or a PDF, is searched as it stands, and noted.
 /// - A web archive (WARC, compressed or not) gives the pages in it, each a source of its own: the path of the archive,
 ///   `#`, and the address of the page. Links in them are not followed.
 /// - A list gives a [`Work::Page`] for each of its URLs, up to 1,000 at a time, and itself again from where it
@@ -90,20 +92,22 @@ async fn read_list(path: String, offset: u64, reach: Reach) -> Result<Fetched, F
 }
 
 async fn open(path: String, reach: Reach) -> Result<Fetched, FetchError> {
-    match blocking(move || Opened::at(&path, &reach)).await? {
-        Opened::Folder(fetched) => Ok(fetched),
-        Opened::Whole(None) => Ok(Fetched::default()),
-        Opened::Whole(Some(document)) => Ok(Fetched { documents: Documents::One(document), ..Fetched::default() }),
+    let (documents, note) = match blocking(move || Opened::at(&path, &reach)).await? {
+        Opened::Folder(fetched) => return Ok(fetched),
+        Opened::Whole(document, note) => (document.map_or(Documents::None, Documents::One), note),
         Opened::Long(pieces, name) => {
-            Ok(Fetched { documents: Documents::Stream(stream(pieces, name)), ..Fetched::default() })
+            let note = pieces.unread().map(|kind| kind::note(&name, kind));
+            (Documents::Stream(stream(pieces, name)), note)
         }
-    }
+    };
+    Ok(Fetched { documents, note, ..Fetched::default() })
 }
 
 /// What a path turned out to be.
 enum Opened {
     Folder(Fetched),
-    Whole(Option<Document>),
+    /// With what is noted of it.
+    Whole(Option<Document>, Option<FetchError>),
     Long(Pieces, Arc<str>),
 }
 
@@ -130,9 +134,12 @@ impl Opened {
         }
         // A file may have grown since; what is more than one piece long is a stream after all.
         match pieces.next_piece().map_err(failed)? {
-            Some((piece, true)) => Ok(Self::Whole(Some(document(piece, &name)))),
+            Some((piece, true)) => {
+                let note = pieces.unread().map(|kind| kind::note(path, kind));
+                Ok(Self::Whole(Some(document(piece, &name)), note))
+            }
             Some((_, false)) => Ok(Self::Long(open()?, name)),
-            None => Ok(Self::Whole(None)),
+            None => Ok(Self::Whole(None, None)),
         }
     }
 }

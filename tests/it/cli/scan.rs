@@ -259,6 +259,24 @@ fn what_cannot_be_read_is_named() {
 }
 
 #[test]
+fn files_of_kinds_that_are_not_read_are_counted() {
+    let folder = TempDir::new().unwrap();
+    write(folder.path(), "a.docx", b"PK\x03\x04\x14\0\x06\0 stored as it is: ann@a.org");
+    write(folder.path(), "b.zip", b"PK\x03\x04\x14\0\x06\0");
+    write(folder.path(), "c.pdf", "%PDF-1.7\n(mailto:bob@b.org)");
+    write(folder.path(), "d.txt", "carl@c.org");
+    let ran = run_in(folder.path(), &["scan", "."]);
+    assert_eq!((ran.code, ran.out.as_str()), (3, "ann@a.org\nbob@b.org\ncarl@c.org\n"), "{}", ran.err);
+    let line = "3 addresses in 4 files";
+    let unread = "; 3 files are of a kind that is not read (pdf 1, zip 2)";
+    assert!(ran.err.contains(line) && ran.err.contains(unread), "{}", ran.err);
+    let ran = run_in(folder.path(), &["run", "--path", ".", "--target", "9"]);
+    assert!(ran.code == 3 && ran.err.contains("read only in part: 3"), "{}", ran.err);
+    let errors = run_in(folder.path(), &["errors", "1", "--list"]).out;
+    assert!(errors.contains("partial file-kind") && errors.contains("c.pdf` is of a kind that is not read (pdf)"), "{errors}");
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
     let folder = TempDir::new().unwrap();
     let many: String = (0..200_000).map(|n| format!("user{n}@host.org\n")).collect();

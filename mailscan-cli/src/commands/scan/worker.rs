@@ -46,6 +46,8 @@ pub(super) struct Searched {
     /// of them may have been found.
     pub(super) left_out: HashMap<String, Class>,
     pub(super) error: Option<String>,
+    /// What it is, if that is a kind that is not read.
+    pub(super) unread: Option<&'static str>,
     /// Whether it was passed over, since it is a database of mailscan or lies beside one.
     pub(super) own: bool,
 }
@@ -107,7 +109,9 @@ impl Worker {
             (opened, _) => opened,
         };
         let mut searched = Searched { source, ..Searched::default() };
+        let unread = opened.as_ref().ok().and_then(Pieces::unread);
         let result = opened.and_then(|pieces| self.read(pieces, &mut searched, hand_over));
+        searched.unread = unread;
         searched.ended = true;
         searched.error = result.err().map(|error| format!("cannot read `{}`: {error}", searched.source));
         searched

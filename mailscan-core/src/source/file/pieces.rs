@@ -13,7 +13,7 @@ use super::buffer::Buffer;
 use super::decode::{self, Coding};
 use super::own;
 use crate::extract::{Extractor, Media, Search, border, charset, scan_into};
-use crate::source::media;
+use crate::source::{kind, media};
 
 /// How long a piece is at most.
 const PIECE: usize = (1 << 20) + TAIL;
@@ -76,6 +76,8 @@ pub struct Pieces {
     ended: bool,
     /// Whose pages these are, if the file is a web archive.
     archive: Option<Box<Archive>>,
+    /// What it is, if that is not read.
+    unread: Option<&'static str>,
     page: Option<Arc<str>>,
     damage: Damage,
     /// What tells whether a cut changes anything.
@@ -122,6 +124,7 @@ impl Pieces {
             failed: None,
             ended: false,
             archive: None,
+            unread: None,
             page: None,
             damage: Damage::default(),
             search: scan_into,
@@ -139,6 +142,7 @@ impl Pieces {
             this.ended |= this.failed.is_some();
             this.reader = reader;
         }
+        this.unread = kind::of_content(&this.buffer.bytes()[..this.filled]);
         if this.buffer.bytes()[..this.filled].starts_with(archive::MAGIC) {
             this.archive = Some(Box::new(Archive::new(this.take_reader())));
             this.ended = true;
@@ -148,7 +152,7 @@ impl Pieces {
 
     /// Reads enough to tell what it is.
     fn read_start(&mut self, reader: &mut impl Read) -> Result<()> {
-        while self.filled < decode::MARK.max(archive::MAGIC.len()) && !self.ended {
+        while self.filled < decode::MARK.max(archive::MAGIC.len()).max(kind::LONGEST) && !self.ended {
             self.read_some(reader)?;
         }
         Ok(())
@@ -191,6 +195,12 @@ impl Pieces {
             }
         }
         Some(coding)
+    }
+
+    /// The kind of the file, such as `zip` or `pdf`, where what stands in its bytes is not the text that it holds. They are
+    /// given all the same.
+    pub fn unread(&self) -> Option<&'static str> {
+        self.unread
     }
 
     /// Whether these are of the file at `path` and it is a database of mailscan, or lies beside one: no source. Asked before the

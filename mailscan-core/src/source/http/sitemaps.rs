@@ -93,7 +93,7 @@ impl HttpSource {
             return Err(permanent("sitemap-elsewhere", message));
         }
         let documents = if left_out { partial(NOT_ALL.to_owned()) } else { Documents::None };
-        Ok(Fetched { documents, discovered, place: Some(place) })
+        Ok(Fetched { documents, discovered, place: Some(place), ..Fetched::default() })
     }
 }
 
