@@ -25,6 +25,12 @@ impl ContentType {
         Self { essence, charset }
     }
 
+    /// Type and subtype, in lower case; empty when there is none.
+    #[cfg(feature = "http")]
+    pub(crate) fn essence(&self) -> &str {
+        &self.essence
+    }
+
     /// Whether it is this type and subtype, in lower case.
     #[cfg(feature = "files")]
     pub(crate) fn is(&self, essence: &str) -> bool {

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::content_type::ContentType;
+use super::kind;
 use super::politeness::{JobLimit, Pace, Politeness, Turn};
 use super::robots::Rules;
 use crate::error::Result;
@@ -33,6 +34,7 @@ use crate::task::{Work, host_of};
 use crate::turns::SharedTurns;
 use body::{Bodies, Body};
 use client::{Client, permanent};
+use encodings::GZIP;
 use robots_cache::RobotsCache;
 
 pub use client::ClientOptions;
@@ -130,7 +132,7 @@ impl HttpSource {
 
     /// Fetches one page for a job, within the budget.
     ///
-    /// Anything that is not text brings no document, which is not an error.
+    /// Anything that is not text brings no document, which is not an error; what may hold text all the same is noted.
     pub(crate) async fn page(&self, url: &str, job: JobId, context: &FetchContext<'_>) -> Result<Fetched, FetchError> {
         let FetchContext { options, budget, recall, .. } = *context;
         let wishes = self.wishes(job, options);
@@ -145,17 +147,24 @@ impl HttpSource {
         };
         self.judge(&response, &turn)?;
         let mut declared = content_type(response.headers());
-        if declared.media(b"").is_none() && !declared.is_gzip() {
-            return Ok(Fetched::default());
+        let is_gzip = declared.is_gzip();
+        if declared.media(b"").is_none() && !is_gzip {
+            return Ok(Fetched { note: kind::note_of_page(declared.essence(), b""), ..Fetched::default() });
         }
         let mut body = self.bodies.read(response, budget.body, deadline).await?;
         drop(turn);
-        if declared.is_gzip() || declared.is_unknown() {
+        let mut is_packed = is_gzip;
+        if is_gzip || declared.is_unknown() {
+            is_packed |= body.bytes.starts_with(GZIP);
             body = self.bodies.unpack(body, budget.body, deadline).await?;
             // What is in it tells how to read it.
             declared = ContentType::default();
         }
-        Ok(document(url, &declared, body, budget.body))
+        let fetched = document(url, &declared, body, budget.body);
+        // Such as a tar file.
+        let nothing = is_packed && matches!(fetched.documents, Documents::None);
+        let note = if nothing { kind::note_of_page("application/gzip", b"") } else { None };
+        Ok(Fetched { note: note.or(fetched.note), ..fetched })
     }
 
     /// Asks for a URL, and for those that it redirects to.
@@ -365,7 +374,9 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 /// The text of a page; nothing when a body without a type turns out to be no text.
 fn document(url: Url, declared: &ContentType, mut body: Body, cap: usize) -> Fetched {
-    let Some(media) = declared.media(&body.bytes) else { return Fetched::default() };
+    let Some(media) = declared.media(&body.bytes) else {
+        return Fetched { note: kind::note_of_page(declared.essence(), &body.bytes), ..Fetched::default() };
+    };
     let top = url.domain().and_then(|domain| domain.rsplit('.').next()).filter(|top| !top.is_empty());
     let text = charset::to_utf8(body.bytes.clone(), declared, media, top);
     // Decoded text may be longer than the bytes it came in.

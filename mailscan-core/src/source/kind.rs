@@ -24,7 +24,7 @@ const MARKS: [(&[u8], &str); 10] = [
     (b"\x04\x22\x4d\x18", "lz4"),
 ];
 
-/// The types of the same over HTTP, and of gzip, which is undone in files only.
+/// The types of the same over HTTP, and of gzip, in case that what is in it is no text.
 #[cfg(feature = "http")]
 const TYPES: [&str; 22] = [
     "pdf",
@@ -75,8 +75,7 @@ pub(crate) fn note_of_page(essence: &str, start: &[u8]) -> Option<FetchError> {
         || subtype.starts_with("vnd.openxmlformats-officedocument.")
         || subtype.starts_with("vnd.oasis.opendocument.");
     // What says nothing of itself is told by what it is.
-    let gzip = start.starts_with(b"\x1f\x8b\x08").then_some("gzip");
-    let kind = if known { Some(essence) } else { gzip.or_else(|| of_content(start)) }?;
+    let kind = if known { Some(essence) } else { of_content(start) }?;
     let message = format!("it is of a type that is not read ({kind}): save it, unpack it or turn it into text, and scan that");
     Some(FetchError::new(FetchErrorClass::Permanent, "content-type", message))
 }
@@ -114,7 +113,7 @@ mod tests {
             ("application/gzip", b""),
             (office, b""),
             ("application/octet-stream", b"PK\x03\x04"),
-            ("", b"\x1f\x8b\x08\0"),
+            ("", b"%PDF-1.7"),
         ] {
             assert!(note(essence, start).is_some(), "{essence}");
         }

@@ -138,6 +138,8 @@ async fn other_media_bring_nothing_and_are_not_read() {
         let server = Server::start(move |_| send(&head, &[Step::Forever(vec![b'x'; 10_000])])).await;
         let fetched = fetch(&plain(), &server.url("/")).await.unwrap();
         assert!(matches!(fetched.documents, Documents::None) && fetched.discovered.is_empty(), "{media}");
+        let noted = fetched.note.is_some_and(|note| note.code == "content-type" && note.message.contains(media));
+        assert_eq!(noted, media.starts_with("application/"), "{media}: only what may hold text is told of");
         server.client_left().await;
     }
 }
@@ -149,6 +151,7 @@ async fn a_body_without_a_type_is_text_unless_it_holds_nul() {
         let server = Server::start(move |_| answer.clone()).await;
         let fetched = fetch(&plain(), &server.url("/")).await.unwrap();
         assert_eq!(matches!(fetched.documents, Documents::One(_)), is_text, "{body:?}");
+        assert_eq!(fetched.note.is_none(), is_text, "{body:?}");
     }
 }
 
