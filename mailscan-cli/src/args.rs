@@ -206,7 +206,7 @@ pub(crate) struct Run {
     /// names, or else for its /sitemap.xml
     #[arg(long, value_name = "URL", value_parser = page_url)]
     pub(crate) sitemap: Vec<String>,
-    /// A file with one URL a line
+    /// A file with one URL a line, as plain text in UTF-8; a tab ends the URL
     #[arg(long, value_name = "FILE")]
     pub(crate) urls: Vec<PathBuf>,
     /// What to search for

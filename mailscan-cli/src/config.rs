@@ -14,6 +14,7 @@ use mailscan_core::limits::Limits;
 use mailscan_core::plan::worker_count;
 use mailscan_core::simulate::SimulationOptions;
 use mailscan_core::source::Pace;
+use mailscan_core::source::file::check_list;
 use mailscan_core::source::http::{ClientOptions, IpNet, NetworkPolicy};
 use mailscan_core::source::search::SearchEndpoint;
 use mailscan_core::suppression::Suppression;
@@ -170,11 +171,16 @@ fn spec(typed: &args::Run) -> Result<JobSpec> {
     let mut sources: Vec<_> = typed.url.iter().cloned().map(JobSource::Url).collect();
     sources.extend(typed.sitemap.iter().cloned().map(JobSource::Sitemap));
     for path in &typed.urls {
+        if path.as_os_str() == "-" {
+            let message = "--urls names a file, which a job goes on with: write standard input to one first";
+            return Err(Failure::Usage(message.to_owned()));
+        }
         let list = there(path)?;
         if path.is_dir() {
             let message = format!("`{list}` is a folder: --urls names a file of one URL a line, --path reads folders");
             return Err(Failure::Failed(message));
         }
+        check_list(path).map_err(|error| Failure::Usage(error.message))?;
         sources.push(JobSource::UrlList(list));
     }
     sources.extend(typed.search.iter().cloned().map(JobSource::Search));

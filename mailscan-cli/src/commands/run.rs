@@ -104,7 +104,10 @@ async fn detach(store: &impl Store, config: &RunConfig, spec: &JobSpec) -> Resul
 pub(crate) async fn can_go_on(queue: &impl Queue, job: &Job, db: &str) -> Result<()> {
     if job.status == JobStatus::Failed && summary::is_given_up(&queue.depth(job.id).await?) {
         let again = summary::again(job.id, db);
-        return Err(Failure::Failed(format!("job {} has given up all its tasks: try them again with `{again}`", job.id)));
+        return Err(Failure::Failed(format!(
+            "job {} has given up all its tasks: try them again with `{again}`",
+            job.id
+        )));
     }
     Ok(())
 }

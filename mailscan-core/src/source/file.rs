@@ -20,6 +20,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+pub use self::list::check_list;
 pub use self::pieces::{Piece, PieceView, Pieces};
 use self::reach::Reach;
 use crate::fetch::{Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched};
@@ -45,7 +46,8 @@ const LIST_URLS: usize = 1_000;
 /// - A web archive (WARC, compressed or not) gives the pages in it, each a source of its own: the path of the archive,
 ///   `#`, and the address of the page. Links in them are not followed.
 /// - A list gives a [`Work::Page`] for each of its URLs, up to 1,000 at a time, and itself again from where it
-///   stopped. Lines that are empty or begin with `#` do not count; a line that is no URL is logged and skipped.
+///   stopped. Lines that are empty or begin with `#` do not count; a line that is no URL is skipped and told of. What is
+///   no plain text in UTF-8, or no file, is refused ([`check_list`]).
 /// - A database of mailscan is no source: one that is in use is no part of its folder, and any other is refused.
 /// - For a job from the API ([`Origin::Api`](crate::job::Origin)), what does not lie below one of its roots at the time of
 ///   reading is refused, whatever links lead to it.

@@ -76,7 +76,8 @@ pub(crate) fn note_of_page(essence: &str, start: &[u8]) -> Option<FetchError> {
         || subtype.starts_with("vnd.oasis.opendocument.");
     // What says nothing of itself is told by what it is.
     let kind = if known { Some(essence) } else { of_content(start) }?;
-    let message = format!("it is of a type that is not read ({kind}): save it, unpack it or turn it into text, and scan that");
+    let message =
+        format!("it is of a type that is not read ({kind}): save it, unpack it or turn it into text, and scan that");
     Some(FetchError::new(FetchErrorClass::Permanent, "content-type", message))
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use mailscan_core::clock::Timestamp;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -140,6 +141,24 @@ fn what_makes_no_sense_starts_no_job() {
         assert!(ran.code != 0 && ran.err.contains(why), "{arguments:?}: {}", ran.err);
         assert!(!folder.path().join("mailscan.db").exists() || run_in(folder.path(), &["job", "list"]).out.is_empty());
     }
+}
+
+#[test]
+fn what_is_no_list_of_urls_is_said_at_once() {
+    let folder = sources();
+    fs::write(folder.path().join("list.gz"), b"\x1f\x8b\x08\0").unwrap();
+    fs::write(folder.path().join("utf16"), b"\xff\xfeh\0").unwrap();
+    assert!(Command::new("mkfifo").arg(folder.path().join("pipe")).status().unwrap().success());
+    for (list, why) in [
+        ("list.gz", "`list.gz` is compressed or a document"),
+        ("utf16", "`utf16` is in UTF-16, or no text"),
+        ("pipe", "`pipe` is no file"),
+        ("-", "write standard input to one first"),
+    ] {
+        let ran = run_in(folder.path(), &["run", "--urls", list, "--target", "1"]);
+        assert!(ran.code == 2 && ran.err.contains(why) && ran.err.trim().lines().count() == 1, "{list}: {}", ran.err);
+    }
+    assert!(!folder.path().join("mailscan.db").exists());
 }
 
 #[test]

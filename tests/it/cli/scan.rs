@@ -273,7 +273,10 @@ fn files_of_kinds_that_are_not_read_are_counted() {
     let ran = run_in(folder.path(), &["run", "--path", ".", "--target", "9"]);
     assert!(ran.code == 3 && ran.err.contains("read only in part: 3"), "{}", ran.err);
     let errors = run_in(folder.path(), &["errors", "1", "--list"]).out;
-    assert!(errors.contains("partial file-kind") && errors.contains("c.pdf` is of a kind that is not read (pdf)"), "{errors}");
+    assert!(
+        errors.contains("partial file-kind") && errors.contains("c.pdf` is of a kind that is not read (pdf)"),
+        "{errors}"
+    );
 }
 
 #[test]

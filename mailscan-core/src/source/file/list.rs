@@ -2,21 +2,26 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
 
 use super::reach::Reach;
 use super::{LIST_PART, LIST_URLS, io_error};
 use crate::fetch::{Discovered, Documents, FetchError, FetchErrorClass, Fetched};
-use crate::job::parse_source_url;
+use crate::job::{Origin, parse_source_url};
+use crate::source::kind;
 use crate::task::Work;
 
 /// The pages that the list at `path` names from `offset` on, and where to go on if that is not all. Lines that name no
 /// page lose nothing else: the part ends in an error that counts them and shows the first.
 pub(super) fn read(path: &str, offset: u64, reach: &Reach) -> Result<Fetched, FetchError> {
     let failed = |error: std::io::Error| io_error(path, &error);
-    let mut file = reach.open(path)?;
+    let mut file = open(path, reach)?;
     file.seek(SeekFrom::Start(offset)).map_err(failed)?;
     let mut part = Vec::new();
     file.by_ref().take(LIST_PART as u64).read_to_end(&mut part).map_err(failed)?;
+    if offset == 0 {
+        judge(path, &part)?;
+    }
     let ended = part.len() < LIST_PART;
     let mut discovered = Vec::new();
     let mut bad = BadLines::default();
@@ -38,6 +43,41 @@ pub(super) fn read(path: &str, offset: u64, reach: &Reach) -> Result<Fetched, Fe
             .push(Discovered { work: Work::List { path: path.to_owned(), offset: offset + read as u64 }, step: 0 });
     }
     Ok(Fetched { documents: bad.report(path), discovered, ..Fetched::default() })
+}
+
+/// Whether the file at `path` can be read as a list, as far as its beginning tells.
+///
+/// # Errors
+/// What it is instead, and the mend; those of the system.
+pub fn check_list(path: &Path) -> Result<(), FetchError> {
+    let path = path.to_string_lossy();
+    let mut start = Vec::new();
+    let file = open(&path, &Reach::of(&Origin::Operator))?;
+    file.take(LIST_PART as u64).read_to_end(&mut start).map_err(|error| io_error(&path, &error))?;
+    judge(&path, &start)
+}
+
+/// Opens a list. A pipe cannot be one: a list is read in parts, and from anywhere when a job goes on.
+fn open(path: &str, reach: &Reach) -> Result<File, FetchError> {
+    let kind = std::fs::metadata(reach.follow(path)?).map_err(|error| io_error(path, &error))?;
+    if kind.is_file() {
+        return reach.open(path);
+    }
+    let message = format!("`{path}` is no file: a list is read again when a job goes on, so write it to a file first");
+    Err(FetchError::new(FetchErrorClass::Permanent, "list-special", message))
+}
+
+/// Refuses what begins as no list of lines of text does.
+fn judge(path: &str, start: &[u8]) -> Result<(), FetchError> {
+    let marked = start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff");
+    let why = if start.starts_with(b"\x1f\x8b") || kind::of_content(start).is_some() {
+        "is compressed or a document: give a list as plain text, such as `gunzip` or an export makes it"
+    } else if marked || memchr::memchr(0, start).is_some() {
+        "is in UTF-16, or no text: save the list as UTF-8"
+    } else {
+        return Ok(());
+    };
+    Err(FetchError::new(FetchErrorClass::Permanent, "list-coding", format!("`{path}` {why}")))
 }
 
 /// The lines of a part that name no page.
@@ -113,7 +153,6 @@ fn rest_of_line(file: &mut File) -> std::io::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::Origin;
 
     fn read(path: &str, offset: u64) -> Result<Fetched, FetchError> {
         super::read(path, offset, &Reach::of(&Origin::Operator))
@@ -205,6 +244,24 @@ mod tests {
     fn a_tab_ends_a_url() {
         let lines = b"http://h.org/a/two.html\thello\nh.org:8080/x?y=a@b.org\t1\t2\n\th.org \n";
         assert_eq!(pages(lines).0, ["http://h.org/a/two.html", "https://h.org:8080/x?y=a@b.org", "https://h.org/"]);
+    }
+
+    #[test]
+    fn what_is_no_list_is_refused_in_one_line() {
+        let utf16: Vec<u8> = "https://a.org/\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let marked = [&b"\xff\xfe"[..], &utf16].concat();
+        for (content, why) in
+            [(&utf16[..], "UTF-16"), (&marked, "UTF-16"), (b"\x1f\x8b\x08\0", "`gunzip`"), (b"PK\x03\x04", "`gunzip`")]
+        {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), content).unwrap();
+            let error = read(file.path().to_str().unwrap(), 0).unwrap_err();
+            assert!(error.class == FetchErrorClass::Permanent && error.message.contains(why), "{error}");
+            assert_eq!(check_list(file.path()).unwrap_err().message, error.message);
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "\u{feff}https://a.org/\n").unwrap();
+        check_list(file.path()).unwrap();
     }
 
     #[test]
