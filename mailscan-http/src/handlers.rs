@@ -146,7 +146,8 @@ impl<P: Pipeline> Api<P> {
         let jobs = self.pipeline.store().jobs(query).await?;
         let next_after = jobs.last().filter(|_| jobs.len() == query.limit).map(|job| job.id.0);
         let jobs = self.outlines.with(self.pipeline.store(), jobs).await?;
-        let jobs = jobs.iter().map(|job| wire::Job::new(&job.state, &job.outline, None, &self.limits)).collect();
+        let shown = |job: &Shown| wire::Job::new(&self.samples.by_now(&job.state), &job.outline, None, &self.limits);
+        let jobs = jobs.iter().map(shown).collect();
         Reply::json(&wire::Jobs { jobs, next_after })
     }
 
@@ -155,7 +156,8 @@ impl<P: Pipeline> Api<P> {
         let Shown { state, outline } = job;
         let depth = self.pipeline.queue().depth(state.id).await?;
         let bounds = bounds::of(self.pipeline.store(), self.monitor.as_ref(), state.id).await?;
-        Ok(wire::Job::new(state, outline, Some(&depth), &self.limits).with_bounds(&bounds))
+        let state = self.samples.by_now(state);
+        Ok(wire::Job::new(&state, outline, Some(&depth), &self.limits).with_bounds(&bounds))
     }
 
     fn eta(&self, job: &JobState) -> wire::Eta {

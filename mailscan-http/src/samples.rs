@@ -130,12 +130,26 @@ impl Samples {
     }
 
     fn eta_at(&self, job: &JobState, now: Timestamp) -> Eta {
+        let eta = |recent: &Recent, elapsed| Eta::new(job.collected, job.target, elapsed, &recent.window);
+        self.look(job, now, eta).in_state(job.status)
+    }
+
+    /// How a job stands, with the time at work that its ETA goes by: the store learns of it every few seconds only.
+    pub(crate) fn by_now(&self, job: &JobState) -> JobState {
+        self.by(job, self.clock.now())
+    }
+
+    fn by(&self, job: &JobState, now: Timestamp) -> JobState {
+        JobState { active: self.look(job, now, |_, elapsed| elapsed), ..job.clone() }
+    }
+
+    /// Reads the recent past of a job, and how long it has been at work by now.
+    fn look<T>(&self, job: &JobState, now: Timestamp, read: impl FnOnce(&Recent, Duration) -> T) -> T {
         let rates = lock(&self.rates);
         let new = Recent { active: Duration::ZERO, ..Recent::new(job.started_at.unwrap_or(now)) };
         let runs = job.status == JobStatus::Running;
         let recent = rates.get(&job.id).filter(|_| runs).unwrap_or(&new);
-        let elapsed = if runs { recent.elapsed(job, now) } else { job.active };
-        Eta::new(job.collected, job.target, elapsed, &recent.window).in_state(job.status)
+        read(recent, if runs { recent.elapsed(job, now) } else { job.active })
     }
 
     /// How fast a job collected in the last ten minutes, as far as it ran.
@@ -265,6 +279,7 @@ mod tests {
         };
         let seen = |job: &JobState, millis| {
             let eta = samples.eta_at(job, Timestamp(millis));
+            assert_eq!(samples.by(job, Timestamp(millis)).active.as_secs(), eta.elapsed_seconds, "one number for both");
             (eta.elapsed_seconds, eta.emails_per_minute.round())
         };
         // Before anybody looked at it, and before its first report.
