@@ -61,6 +61,8 @@ pub(super) struct JobRun {
     added: AtomicU64,
     /// Tasks that were left out because the job has as many as it may have.
     pub(super) over_limit: AtomicU64,
+    /// How many pages were read whose links lead further than the job goes.
+    pub(super) at_depth: AtomicU64,
     pub(super) mentions: AtomicU64,
     pub(super) errors: AtomicU64,
     /// Links that are tasks already.
@@ -129,6 +131,7 @@ impl JobRun {
             stored,
             added: AtomicU64::new(0),
             over_limit: AtomicU64::new(0),
+            at_depth: AtomicU64::new(0),
             mentions: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             met_links: MetLinks::new(),

@@ -228,11 +228,24 @@ fn exhausted(depth: &Depth, run: &JobRun) -> Stop {
         let more = if left_out > 0 { "and more were left out" } else { "and more may have been left out" };
         (JobStatus::Completed, format!("the limit of {most} pages, calls and files was reached {more}"))
     } else if depth.lost() > 0 {
-        (JobStatus::Completed, format!("the sources that could be read hold no more: {lost}"))
+        (JobStatus::Completed, format!("the sources that could be read hold no more{}: {lost}", within_depth(run)))
     } else {
-        (JobStatus::Completed, "the sources hold no more".to_owned())
+        (JobStatus::Completed, format!("the sources hold no more{}", within_depth(run)))
     };
     Stop { status, reason: Some(reason), tell_store: true }
+}
+
+/// Says that there may be more behind the links that were not followed. As with the limit of tasks, what other processes did is
+/// not known here.
+fn within_depth(run: &JobRun) -> String {
+    let pages = run.at_depth.load(Ordering::Relaxed);
+    match run.job.spec.options.crawl {
+        Some(crawl) if pages > 0 => {
+            let pages = if pages == 1 { "a page".to_owned() } else { format!("{pages} pages") };
+            format!(" within a depth of {}, where links of {pages} were not followed", crawl.max_depth)
+        }
+        _ => String::new(),
+    }
 }
 
 /// Tells the store how the job ends here. `None` when the engine has to stop instead.

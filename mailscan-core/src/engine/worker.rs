@@ -237,6 +237,7 @@ impl<P: Pipeline> Worker<P> {
             },
         }
         self.send_parts(assigned, &mut harvest).await;
+        run.at_depth.fetch_add(u64::from(harvest.is_at_depth()), Ordering::Relaxed);
         let note = note.or_else(|| harvest.note());
         let (mut rest, left_out) = harvest.rest();
         let node = &self.shared.options.node;

@@ -7,13 +7,14 @@ use std::time::Duration;
 use futures::future::join;
 use mailscan_core::engine::{Engine, EngineOptions, JobFilter, Watermarks};
 use mailscan_core::error::Result;
-use mailscan_core::fetch::{FetchError, FetchErrorClass, Fetched};
+use mailscan_core::extract::Media;
+use mailscan_core::fetch::{Document, Documents, FetchError, FetchErrorClass, Fetched};
 use mailscan_core::forecast::Forecast;
-use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus};
+use mailscan_core::job::{Crawl, JobId, JobSource, JobSpec, JobStatus};
 use mailscan_core::pipeline::{Committed, Pipeline, TaskOutcome};
 use mailscan_core::queue::Queue;
 use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, Store, Transition};
-use mailscan_core::task::Work;
+use mailscan_core::task::{Task, Work};
 use tokio::sync::Semaphore;
 
 use super::script::{
@@ -42,6 +43,32 @@ async fn a_job_ends_with_everything_its_sources_hold() {
     assert_eq!(stored(&*pipeline, job).await, expected(40));
     assert_eq!((last.depth.done, last.depth.open()), (40, 0));
     engine.drain().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crawl_says_that_its_depth_kept_it_from_going_on() {
+    let linked = |task: &Task| {
+        let Fetched { documents: Documents::One(document), .. } = text(task, String::new()) else { unreachable!() };
+        let url = url::Url::parse(&document.source).unwrap();
+        let body = format!("<a href=\"/{}\">next</a>", number(task) + 1).into();
+        let document = Document { base: Some(url), media: Media::Html, body, ..document };
+        Ok(Fetched { documents: Documents::One(document), ..Fetched::default() })
+    };
+    for (crawl, reason) in [
+        (
+            Some(Crawl { max_depth: 3 }),
+            "the sources hold no more within a depth of 3, where links of a page were not followed",
+        ),
+        (None, "the sources hold no more"),
+    ] {
+        let pipeline = in_memory(Script::new(LATENCY, linked));
+        let mut spec = JobSpec::new(9, vec![JobSource::Url("http://a.org/0".to_owned())]);
+        spec.options.crawl = crawl;
+        let job = create(&*pipeline, "k", spec).await;
+        let mut engine = Engine::start(pipeline.clone(), only(job));
+        assert_eq!(engine.finished(job).await.unwrap().reason.as_deref(), Some(reason));
+        engine.drain().await.unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]

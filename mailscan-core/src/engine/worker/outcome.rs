@@ -29,6 +29,8 @@ pub(super) struct Harvest<'a> {
     sightings: Vec<Sighting>,
     discovered: Vec<NewTask>,
     truncated: bool,
+    /// Whether links were left alone since they lead further than the job goes.
+    at_depth: bool,
     /// The mentions that the job does not want.
     left_out: LeftOut,
 }
@@ -51,6 +53,7 @@ impl<'a> Harvest<'a> {
             sightings: Vec::new(),
             discovered: Vec::new(),
             truncated: false,
+            at_depth: false,
             left_out: LeftOut::NONE,
         };
         for Discovered { work, step } in discovered {
@@ -77,10 +80,12 @@ impl<'a> Harvest<'a> {
         };
         self.extractor.read(&document.body, offset, document.media, |finding| sieve.take(finding));
         if let (Some(base), Media::Html, Some(crawl)) = (&document.base, document.media, self.options.crawl)
-            && self.claimed.task.depth < crawl.max_depth
             && self.stays_on_site(base)
         {
-            self.follow(document, base);
+            match self.claimed.task.depth < crawl.max_depth {
+                true => self.follow(document, base),
+                false => self.at_depth = true,
+            }
         }
     }
 
@@ -149,6 +154,11 @@ impl<'a> Harvest<'a> {
     pub(super) fn note(&self) -> Option<FetchError> {
         let message = "it holds more than is read of one page: what stands after that was left out";
         self.truncated.then(|| FetchError::new(FetchErrorClass::Permanent, "truncated", message))
+    }
+
+    /// Whether a page was read whose links, if it has any, lead further than the job goes.
+    pub(super) fn is_at_depth(&self) -> bool {
+        self.at_depth
     }
 
     /// How many sightings and discovered tasks are not handed on yet.
