@@ -163,13 +163,15 @@ fn needed(head: &Parts) -> Option<Scope> {
     match head.method {
         Method::OPTIONS => None,
         Method::GET | Method::HEAD => {
-            let open = matches!(path, "/healthz" | "/readyz" | "/openapi.json")
-                || path.starts_with("/assets/")
-                || (path == "/" && head.uri.query().is_none());
-            (!open).then_some(Scope::Read)
+            (!is_open(path) && (path != "/" || head.uri.query().is_some())).then_some(Scope::Read)
         }
         _ => Some(Scope::Write),
     }
+}
+
+/// Whether nobody needs a token to read what is at this path, whatever the query.
+pub(crate) fn is_open(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz" | "/openapi.json") || path.starts_with("/assets/")
 }
 
 /// The token of a request that has exactly one.

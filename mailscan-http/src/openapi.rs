@@ -12,10 +12,12 @@ use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{
     AdditionalProperties, AnyOfBuilder, ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaType, Type,
 };
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, InfoBuilder, OpenApiBuilder, PathsBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
 };
 
+use crate::auth::is_open;
 use crate::events;
 use crate::export::Format;
 use crate::problem::{self, Fault};
@@ -53,6 +55,9 @@ use crate::wire;
 )))]
 struct Sent;
 
+/// What the description calls a token.
+const TOKEN: &str = "token";
+
 /// What nobody may add fields to.
 const STRICT: [&str; 3] = ["NewJob", "Reason", "Resolve"];
 
@@ -67,6 +72,12 @@ pub(crate) fn document() -> Vec<u8> {
     let founding =
         ["Eta", "WorkerStatus", "System"].into_iter().fold(AnyOfBuilder::new(), |any, name| any.item(by(name)));
     components.schemas.insert("Founding".to_owned(), RefOr::T(founding.build().into()));
+    let token = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some(
+            "Needed where the server has tokens (`serve --token-file`), in the scope that is named; else nobody asks for one.",
+        ));
+    components.add_security_scheme(TOKEN, SecurityScheme::Http(token.build()));
     let info = InfoBuilder::new()
         .title("mailscan")
         .version(env!("CARGO_PKG_VERSION"))
@@ -101,8 +112,11 @@ fn describe(resource: &Resource, operation: &Operation) -> Described {
         .summary(Some(operation.summary))
         .response(operation.status.as_str(), answer(operation))
         .response("default", problem());
-    if operation.verb == Verb::Get && !matches!(operation.answer, Answer::Text(_) | Answer::Events(_) | Answer::Export)
-    {
+    let reads = operation.verb == Verb::Get;
+    if !reads || !is_open(resource.path) {
+        described = described.security(SecurityRequirement::new(TOKEN, [if reads { "read" } else { "write" }]));
+    }
+    if reads && !matches!(operation.answer, Answer::Text(_) | Answer::Events(_) | Answer::Export) {
         let same = ResponseBuilder::new().description("What `If-None-Match` names is still so");
         described = described.response("304", same.build());
     }
@@ -251,6 +265,19 @@ mod tests {
             }
             Value::Array(items) => items.iter().for_each(|value| references(value, found)),
             _ => {}
+        }
+    }
+
+    #[test]
+    fn every_operation_that_needs_a_token_says_so() {
+        let document: Value = serde_json::from_slice(&document()).unwrap();
+        let scheme = &document["components"]["securitySchemes"][TOKEN];
+        assert_eq!((&scheme["type"], &scheme["scheme"]), (&json!("http"), &json!("bearer")));
+        let needed = |path: &str, verb: &str| document["paths"][path][verb]["security"].clone();
+        assert_eq!(needed("/api/v1/jobs", "get"), json!([{ "token": ["read"] }]));
+        assert_eq!(needed("/api/v1/jobs", "post"), json!([{ "token": ["write"] }]));
+        for open in ["/healthz", "/readyz", "/openapi.json"] {
+            assert!(document["paths"][open].is_object() && needed(open, "get").is_null(), "{open}");
         }
     }
 
