@@ -2,7 +2,7 @@
 //! cannot tell it, since the store takes nothing.
 
 use mailscan_core::engine::Monitor;
-use mailscan_core::job::JobId;
+use mailscan_core::job::JobState;
 use mailscan_core::store::{JobBound, Store};
 
 /// What keeps the engine of this process from writing, if anything does.
@@ -11,12 +11,16 @@ pub(crate) fn trouble(monitor: Option<&Monitor>) -> Option<String> {
     Some(format!("the database takes nothing: {trouble}"))
 }
 
-/// What bounds a job, in every process that works on it.
+/// What bounds a job, in every process that works on it. One that is over is bound by nothing, whatever was said last.
 pub(crate) async fn of(
     store: &impl Store,
     monitor: Option<&Monitor>,
-    job: JobId,
+    job: &JobState,
 ) -> mailscan_core::Result<Vec<JobBound>> {
+    if job.status.is_settled() {
+        return Ok(Vec::new());
+    }
+    let job = job.id;
     let mut bounds = store.bounds(job).await?;
     if let Some(bound) = trouble(monitor) {
         bounds.insert(0, JobBound { job, in_flight: 0, bound });

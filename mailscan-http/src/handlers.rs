@@ -155,7 +155,7 @@ impl<P: Pipeline> Api<P> {
     async fn shown(&self, job: &Shown) -> Result<wire::Job, Problem> {
         let Shown { state, outline } = job;
         let depth = self.pipeline.queue().depth(state.id).await?;
-        let bounds = bounds::of(self.pipeline.store(), self.monitor.as_ref(), state.id).await?;
+        let bounds = bounds::of(self.pipeline.store(), self.monitor.as_ref(), state).await?;
         let state = self.samples.by_now(state);
         Ok(wire::Job::new(&state, outline, Some(&depth), &self.limits).with_bounds(&bounds))
     }

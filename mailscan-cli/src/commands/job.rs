@@ -76,8 +76,8 @@ async fn show(database: &wire::Database, id: JobId, json: bool, db: &str) -> Res
     // It may have come to its end between the two looks.
     let job = if unattended { find(database, id).await? } else { job };
     let unattended = unattended && job.status == JobStatus::Running;
-    // What a process said that has gone bounds nothing.
-    let bounds = if unattended { Vec::new() } else { database.bounds(id).await? };
+    // What a process said that has gone bounds nothing, nor what was said of a job that is over.
+    let bounds = if unattended || job.status.is_settled() { Vec::new() } else { database.bounds(id).await? };
     let mut out = std::io::stdout().lock();
     if json {
         serde_json::to_writer(&mut out, &render::json(&job, Some(&depth), &Limits::default()).with_bounds(&bounds))?;

@@ -1,5 +1,6 @@
 //! What bounds a job: which of the limits that work together keeps a process from having more fetches in flight. Pure.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::fetch::HostLimit;
@@ -61,7 +62,9 @@ pub(super) struct Standing<'a> {
 impl Bound {
     pub(super) fn of(now: &Standing<'_>) -> Self {
         let waiting: usize = now.limits.iter().map(|limit| limit.waiting).sum();
-        let hosts = || Self::Hosts { first: now.limits.first().cloned(), hosts: now.limits.len() };
+        // A host may be held up twice: by its own limit, and by that of a job.
+        let names = || now.limits.iter().map(|limit| &limit.host).collect::<BTreeSet<_>>().len();
+        let hosts = || Self::Hosts { first: now.limits.first().cloned(), hosts: names() };
         if now.hold.is_some() && now.running >= now.places {
             return Self::Process { places: now.places, hold: now.hold.map(str::to_owned) };
         }
@@ -111,14 +114,20 @@ fn host_line(f: &mut std::fmt::Formatter<'_>, host: &HostLimit) -> std::fmt::Res
     if paced {
         write!(f, "{host} is asked once every {} s", interval.as_secs_f64())?;
     } else {
-        write!(f, "{host} gets {limit} requests at a time, {}", reason.as_str())?;
+        let requests = if *limit == 1 { "request" } else { "requests" };
+        write!(f, "{host} gets {limit} {requests} at a time, {}", reason.as_str())?;
     }
-    if *waiting > 0 { write!(f, "; {waiting} wait") } else { Ok(()) }
+    match waiting {
+        0 => Ok(()),
+        1 => f.write_str("; 1 waits"),
+        _ => write!(f, "; {waiting} wait"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::JobId;
     use crate::limiter::Reason;
 
     const BUSY: Standing<'_> = Standing {
@@ -171,7 +180,11 @@ mod tests {
             line(waits),
             "hosts: a.org gets 8 requests at a time, more at a time brought no more answers; 6 wait"
         );
-        let blocked = [HostLimit { blocked: Duration::from_secs(7), ..host(6) }, host(1)];
+        let twice = [HostLimit { limit: 1, ..host(6) }, HostLimit { job: Some(JobId(1)), ..host(1) }];
+        let one = "hosts: a.org gets 1 request at a time, more at a time brought no more answers; 6 wait";
+        assert_eq!(line(Standing { limits: &twice, ..BUSY }), one);
+        let other = HostLimit { host: "b.org".to_owned(), ..host(1) };
+        let blocked = [HostLimit { blocked: Duration::from_secs(7), ..host(6) }, other];
         assert_eq!(
             line(Standing { limits: &blocked, ..BUSY }),
             "hosts: 2 of them, first a.org asked to be left alone for 7 s more"

@@ -107,7 +107,7 @@ async fn follow<P: Pipeline>(source: Source<P>, watches: Watches, id: JobId, wat
         let bytes = event("progress", Some(now.0), &progress.clone().at(now));
         if settled {
             let job = wire::Job::new(&job.state, &job.outline, Some(&look.depth), &look.source.limits);
-            let job = job.with_bounds(&look.bounds);
+            let job = job.with_bounds(&[]);
             let all = [bytes, event("end", None, &job)].concat();
             return end(&watches, id, &watch, Bytes::from(all));
         }
@@ -147,7 +147,7 @@ impl<P: Pipeline> Look<P> {
         self.depth = pipeline.queue().depth(self.id).await?;
         if self.looks.is_multiple_of(SLOW) {
             self.nodes = store.nodes().await?;
-            self.bounds = bounds::of(store, monitor.as_ref(), self.id).await?;
+            self.bounds = bounds::of(store, monitor.as_ref(), &job.state).await?;
             self.errors_open = store.open_errors(self.id).await?;
         }
         self.looks = self.looks.wrapping_add(1);
