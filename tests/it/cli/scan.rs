@@ -234,10 +234,12 @@ fn rows_name_the_classes() {
 #[test]
 fn ignore_files_count_only_when_asked() {
     let folder = folder();
-    fs::create_dir(folder.path().join(".git")).unwrap();
     write(folder.path(), ".gitignore", "a.txt\n");
-    assert!(run_in(folder.path(), &["scan", "."]).out.contains("zoe@b.org"));
-    assert!(!run_in(folder.path(), &["scan", ".", "--gitignore"]).out.contains("zoe@b.org"));
+    let is_found = |arguments: &[&str]| run_in(folder.path(), arguments).out.contains("zoe@b.org");
+    assert!(is_found(&["scan", "."]));
+    assert!(!is_found(&["scan", ".", "--gitignore"]), "outside of a repository too");
+    fs::create_dir(folder.path().join(".git")).unwrap();
+    assert!(!is_found(&["scan", ".", "--gitignore"]));
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn walk(folder: &Path, gitignore: bool) -> impl Iterator<Item = Input> + Send + 
     let mut walk = WalkBuilder::new(folder);
     walk.standard_filters(false).sort_by_file_name(std::ffi::OsStr::cmp);
     if gitignore {
-        walk.git_ignore(true).git_exclude(true).git_global(true).parents(true);
+        walk.git_ignore(true).git_exclude(true).git_global(true).parents(true).require_git(false);
     }
     walk.build().filter_map(|entry| match entry {
         Ok(entry) => {
