@@ -116,7 +116,9 @@ fn a_job_comes_from_a_file_and_what_is_typed_wins() {
     assert_eq!((ran.code, &json(&ran.out)["target"]), (0, &2.into()), "{}", ran.err);
     for (text, error) in [
         (r#"{"targets": 9}"#, "cannot read the job in `jobs/a.json`: unknown field `targets`"),
-        (r#"{"target": "9"}"#, "cannot read the job in `jobs/a.json`: invalid type"),
+        (r#"{"target": "9"}"#, "cannot read the job in `jobs/a.json`: `target`: invalid type"),
+        (r#"{"target": 9, "url": 5}"#, "in `jobs/a.json`: `url`: give a text or a list of texts"),
+        (r#"{"target": 9,"#, "cannot read the job in `jobs/a.json`: EOF"),
         (r#"{"target": 9, "time_limit": -1}"#, "`time_limit` in `jobs/a.json`: give seconds from 0"),
         (r#"{"target": 9, "include": "roles"}"#, "`include` in `jobs/a.json`: there is no class `roles`"),
         (r#"[["http://a.org/"]]"#, "cannot read the job in `jobs/a.json`: it is not a JSON object"),
@@ -124,8 +126,10 @@ fn a_job_comes_from_a_file_and_what_is_typed_wins() {
     ] {
         write(text);
         let ran = run(&[]);
-        assert!(ran.code != 0 && ran.err.contains(error) && ran.err.trim().lines().count() == 1, "{text}: {}", ran.err);
+        assert!(ran.code == 2 && ran.err.contains(error) && ran.err.trim().lines().count() == 1, "{text}: {}", ran.err);
     }
+    write(r#"{"path": "../mail.txt", "target": 1}"#);
+    assert_eq!(run(&[]).code, 0, "one text is a list of one");
 }
 
 #[test]
