@@ -180,7 +180,10 @@ impl Samples {
         let mut rates = lock(&self.rates);
         let Some(recent) = rates.get_mut(&job) else { return past };
         let room = HISTORY.saturating_sub(recent.history.len());
-        past.into_iter().rev().take(room).for_each(|rate| recent.history.push_front(rate));
+        // The last step of the past ends where the watch began.
+        let first = recent.history.front().map(|first| first.at);
+        let past = past.into_iter().filter(|rate| first.is_none_or(|first| rate.at < first));
+        past.rev().take(room).for_each(|rate| recent.history.push_front(rate));
         recent.history.iter().copied().collect()
     }
 
@@ -309,6 +312,15 @@ mod tests {
         assert_eq!(samples.rates(JobId(1)).len(), 299);
         samples.note(Timestamp(2_600_000), &[]);
         assert_eq!(samples.rates(JobId(1)), []);
+    }
+
+    #[test]
+    fn the_past_ends_where_the_watch_began() {
+        let samples = Samples::new(Resources::default());
+        samples.note(Timestamp(20_000), &[job(JobStatus::Running, 10, 20)]);
+        let past = [10_000, 20_000].map(|at| Rate { at: Timestamp(at), emails_per_minute: 1.0 });
+        let times: Vec<_> = samples.with_past(JobId(1), past.to_vec()).iter().map(|rate| rate.at.0).collect();
+        assert_eq!(times, [10_000, 20_000]);
     }
 
     #[test]
