@@ -101,11 +101,11 @@ pub(crate) struct Errors {
     /// Only those of this job
     #[arg(value_parser = job_id)]
     pub(crate) id: Option<u64>,
-    /// Every error instead of groups
+    /// Every open error instead of groups
     #[arg(long)]
     pub(crate) list: bool,
-    /// Resolved ones too
-    #[arg(long, requires = "list")]
+    /// Every error, resolved ones too
+    #[arg(long)]
     pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) database: Database,

@@ -45,7 +45,11 @@ pub(crate) async fn run(typed: &args::Errors) -> Result<Exit> {
     if let Some(id) = job {
         super::job::find(&store, id).await?;
     }
-    if typed.list { list(&store, job, !typed.all, typed.json).await } else { groups(&store, job, typed.json).await }
+    if typed.list || typed.all {
+        list(&store, job, !typed.all, typed.json).await
+    } else {
+        groups(&store, job, typed.json).await
+    }
 }
 
 async fn resolve(database: &(impl Store + Queue), selection: &ErrorSelection, note: &str, retry: bool) -> Result<Exit> {
@@ -63,7 +67,7 @@ async fn resolve(database: &(impl Store + Queue), selection: &ErrorSelection, no
     } else {
         (database.resolve_errors(selection, note, false).await?, String::new())
     };
-    if resolved == 0 && !selection.ids.is_empty() {
+    if resolved == 0 {
         return Err(Failure::Failed("no such error is open: nothing was resolved".to_owned()));
     }
     eprintln!("{} resolved{again}", counted(resolved, "error", "errors"));

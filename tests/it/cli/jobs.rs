@@ -232,7 +232,11 @@ fn what_failed_is_shown_and_resolved() {
     let resolved = run(&["errors", "resolve", "--job", "1", "--code", "file-not-found", "--note", "moved"]);
     assert!(resolved.err.contains("1 error resolved"), "{}", resolved.err);
     assert_eq!(run(&["errors", "1", "--list"]).out, "");
-    assert!(run(&["errors", "1", "--list", "--all"]).out.contains("resolved: moved"));
+    let none = run(&["errors", "resolve", "--job", "1", "--note", "x"]);
+    assert!(none.code == 1 && none.err.contains("no such error is open"), "{}", none.err);
+    for all in [&["errors", "1", "--list", "--all"][..], &["errors", "1", "--all"]] {
+        assert!(run(all).out.contains("resolved: moved"));
+    }
 }
 
 #[test]
