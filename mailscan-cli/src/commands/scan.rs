@@ -30,6 +30,8 @@ struct Summary {
     bytes: u64,
     addresses: u64,
     unreadable: u64,
+    /// Whether some of the file whose turn it is was read.
+    begun: bool,
     /// How many files are of each kind that is not read.
     unread: BTreeMap<&'static str, u64>,
     /// Files of mailscan's own databases.
@@ -85,10 +87,18 @@ impl Summary {
         if let Some(kind) = searched.unread {
             *self.unread.entry(kind).or_default() += 1;
         }
+        self.begun |= searched.bytes > 0;
+        if !searched.ended {
+            return;
+        }
+        let begun = std::mem::take(&mut self.begun);
         match &searched.error {
             None if searched.own => self.own += 1,
-            None => self.files += u64::from(searched.ended),
-            Some(reason) => self.unreadable(reason),
+            None => self.files += 1,
+            Some(reason) => {
+                self.files += u64::from(begun);
+                self.unreadable(reason);
+            }
         }
     }
 
@@ -107,7 +117,10 @@ impl Summary {
             bytes(self.bytes)
         );
         if self.unreadable > 0 {
-            line.push_str(&format!("; {} could not be read", counted(self.unreadable, "file", "files")));
+            line.push_str(&format!(
+                "; {} could not be read, or not to the end",
+                counted(self.unreadable, "file", "files")
+            ));
         }
         if !self.unread.is_empty() {
             let files = counted(self.unread.values().sum(), "file is", "files are");

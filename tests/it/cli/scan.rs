@@ -258,6 +258,8 @@ fn what_cannot_be_read_is_named() {
     assert!(ran.err.contains("broken.gz"), "{}", ran.err);
     let ran = run_in(folder.path(), &["scan", "broken.gz"]);
     assert_eq!((ran.code, &ran.out[..]), (3, "ann@a.org\n"), "what came before the damage counts");
+    assert!(ran.err.contains("1 address in 1 file ("), "{}", ran.err);
+    assert!(ran.err.contains("; 1 file could not be read, or not to the end"), "{}", ran.err);
 }
 
 #[test]
