@@ -13,6 +13,7 @@ mod list;
 mod own;
 mod pieces;
 mod reach;
+mod zip;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -42,7 +43,9 @@ const LIST_URLS: usize = 1_000;
 ///   tasks for the other names, so that it is not lost in silence.
 /// - A file of up to 1 MiB that is not compressed gives one document, any other a stream. A stream has no bound but
 ///   the file's end: the budget's size bounds one document, and a piece is far smaller.
-/// - A file of a kind that is not read, such as a zip or a PDF, is searched as it stands, and noted.
+/// - A zip file, such as a document of an office, gives the files in it, each a source of its own: the path of the zip file, `#`,
+///   and the name within.
+/// - A file of a kind that is not read, such as a PDF, is searched as it stands, and noted.
 /// - A web archive (WARC, compressed or not) gives the pages in it, each a source of its own: the path of the archive,
 ///   `#`, and the address of the page. Links in them are not followed.
 /// - A list gives a [`Work::Page`] for each of its URLs, up to 1,000 at a time, and itself again from where it
@@ -129,7 +132,7 @@ impl Opened {
             ));
         }
         let name: Arc<str> = path.into();
-        let open = || Pieces::from_reader(reach.open(path)?, path).map_err(failed);
+        let open = || Pieces::of_file(reach.open(path)?, path, Vec::new()).map_err(failed);
         let mut pieces = open()?;
         if pieces.is_compressed() || kind.len() > WHOLE {
             return Ok(Self::Long(pieces, name));

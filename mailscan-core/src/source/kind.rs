@@ -10,7 +10,8 @@ use crate::fetch::{FetchError, FetchErrorClass};
 #[cfg(feature = "files")]
 pub(crate) const LONGEST: usize = 8;
 
-/// What files of each kind begin with. Those of today's offices (.docx, .xlsx, .odt) are zip, those of old ones ole.
+/// What files of each kind begin with. Those of today's offices (.docx, .xlsx, .odt) are zip, which is read where it is a whole
+/// file on a disk; those of old ones are ole.
 const MARKS: [(&[u8], &str); 10] = [
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),

@@ -119,7 +119,7 @@ impl Worker {
 
     fn open(&mut self, path: &Path) -> io::Result<Pieces> {
         let file = File::open(path)?;
-        Pieces::in_memory(file, &path.to_string_lossy(), std::mem::take(&mut self.buffer))
+        Pieces::of_file(file, &path.to_string_lossy(), std::mem::take(&mut self.buffer))
     }
 
     fn read(

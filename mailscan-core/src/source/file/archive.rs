@@ -1,4 +1,5 @@
-//! Web archives (WARC, ISO 28500): the pages that a crawl kept, one after the other.
+//! Files that hold others, and of these web archives (WARC, ISO 28500): the pages that a crawl kept, one after the other.
+//! `zip.rs` has the others.
 //!
 //! Takes a reader of the archive's bytes, of which gzip is undone already, and gives the page of each record to
 //! `pieces.rs` as a reader of its body, in constant memory. What a record says of its size bounds it, so a page that
@@ -32,13 +33,22 @@ const MAX_ENCODINGS: usize = 2;
 /// The largest window of a zstd body, as a power of two: the 8 MiB of RFC 9659.
 const ZSTD_WINDOW: u32 = 23;
 /// The most bytes that an encoded page is decoded to: more is a bomb.
-const MOST_DECODED: u64 = 1 << 30;
+pub(super) const MOST_DECODED: u64 = 1 << 30;
 
-type Body = Box<dyn Read + Send>;
+pub(super) type Body = Box<dyn Read + Send>;
 
-/// A page of an archive.
+/// A file that holds others.
+pub(super) trait Archive: Send {
+    /// The next of them; what is left of the one before is passed over.
+    ///
+    /// # Errors
+    /// Those of reading, and [`ErrorKind::InvalidData`] for what is none. Nothing can be read behind them.
+    fn next_page(&mut self) -> Result<Option<Page>>;
+}
+
+/// A page of an archive, or a file in one.
 pub(super) struct Page {
-    /// The address it was fetched from.
+    /// The address it was fetched from, or its name.
     pub(super) url: Arc<str>,
     /// What its head says it is.
     pub(super) declared: ContentType,
@@ -49,6 +59,8 @@ pub(super) struct Page {
 /// What could not be decoded of an archive.
 #[derive(Debug, Default)]
 pub(super) struct Damage {
+    /// Whether the archive holds files rather than pages.
+    pub(super) of_files: bool,
     /// The pages begun so far.
     pub(super) pages: u64,
     damaged: u64,
@@ -65,18 +77,19 @@ impl Damage {
 
     /// The error it comes to, once.
     pub(super) fn take(&mut self) -> Option<Error> {
-        let Self { pages, damaged, first } = std::mem::take(self);
-        let message = |first| format!("{damaged} of its {pages} pages cannot be decoded, the first of them {first}");
+        let Self { of_files, pages, damaged, first } = std::mem::take(self);
+        let kind = if of_files { "files" } else { "pages" };
+        let message = |first| format!("{damaged} of its {pages} {kind} cannot be read, the first of them {first}");
         Some(Error::new(ErrorKind::InvalidData, message(first?)))
     }
 }
 
-/// An archive that is read from the beginning.
-pub(super) struct Archive {
+/// A web archive that is read from the beginning.
+pub(super) struct Warc {
     records: Arc<Mutex<Records>>,
 }
 
-impl Archive {
+impl Warc {
     pub(super) fn new(reader: Body) -> Self {
         let reader = BufReader::with_capacity(CHUNK, reader);
         Self { records: Arc::new(Mutex::new(Records { reader, number: 0, left: 0, broken: None })) }
@@ -85,12 +98,10 @@ impl Archive {
     fn lock(&self) -> MutexGuard<'_, Records> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// The next page; what is left of the one before is passed over.
-    ///
-    /// # Errors
-    /// Those of reading, and [`ErrorKind::InvalidData`] for what is no record. Nothing can be read behind them.
-    pub(super) fn next_page(&mut self) -> Result<Option<Page>> {
+impl Archive for Warc {
+    fn next_page(&mut self) -> Result<Option<Page>> {
         loop {
             let mut records = self.lock();
             let Some(head) = records.next()? else { return Ok(None) };
@@ -332,9 +343,9 @@ fn is_text(start: &[u8]) -> bool {
 }
 
 /// A decoded body that must not go on for ever.
-struct Capped {
-    body: Body,
-    left: u64,
+pub(super) struct Capped {
+    pub(super) body: Body,
+    pub(super) left: u64,
 }
 
 impl Read for Capped {
@@ -368,7 +379,7 @@ mod tests {
             format!("{head}{}\r\n\r\n{block}\r\n\r\n", block.len())
         };
         let text = [record("first page"), record("second")].concat();
-        let mut archive = Archive::new(Box::new(Cursor::new(text)));
+        let mut archive = Warc::new(Box::new(Cursor::new(text)));
         let mut first = archive.next_page().unwrap().unwrap().body.unwrap();
         let mut start = [0; 5];
         first.read_exact(&mut start).unwrap();

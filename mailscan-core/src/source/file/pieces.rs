@@ -2,16 +2,18 @@
 //!
 //! A piece ends where no address can stand, so that searching piece by piece finds what searching the whole would.
 
-use std::io::{Cursor, ErrorKind, Read, Result};
+use std::fs::File;
+use std::io::{Cursor, Error, ErrorKind, Read, Result};
 use std::path::Path;
 use std::sync::Arc;
 
 use encoding_rs::{Encoding, UTF_8};
 
-use super::archive::{self, Archive, Damage, Page};
+use super::archive::{self, Archive, Damage, Page, Warc};
 use super::buffer::Buffer;
 use super::decode::{self, Coding};
 use super::own;
+use super::zip::Zip;
 use crate::extract::{Extractor, Media, Search, border, charset, scan_into};
 use crate::source::{kind, media};
 
@@ -58,7 +60,8 @@ pub struct PieceView<'a> {
 /// reader remembers what a piece began.
 ///
 /// A web archive (WARC) is the texts of its pages, one after the other, by what the head of each says of it; those that are
-/// no text are passed over.
+/// no text are passed over. So is a zip file, such as today's documents of offices are, one of the files in it
+/// ([`of_file`](Self::of_file)).
 ///
 /// An error ends the iteration; what could be read before it comes first. Pages of an archive that cannot be decoded are
 /// one error together, after all others.
@@ -74,8 +77,8 @@ pub struct Pieces {
     given: usize,
     failed: Option<std::io::Error>,
     ended: bool,
-    /// Whose pages these are, if the file is a web archive.
-    archive: Option<Box<Archive>>,
+    /// Whose pages these are, if the file is a web archive, or whose files, if it is a zip file.
+    archive: Option<Box<dyn Archive>>,
     /// What it is, if that is not read.
     unread: Option<&'static str>,
     page: Option<Arc<str>>,
@@ -96,7 +99,7 @@ impl Pieces {
     /// # Errors
     /// Those of opening it and of reading its first bytes.
     pub fn open(path: &Path) -> Result<Self> {
-        Self::from_reader(std::fs::File::open(path)?, &path.to_string_lossy())
+        Self::of_file(File::open(path)?, &path.to_string_lossy(), Vec::new())
     }
 
     /// The pieces of what `reader` gives. `name` tells by its ending how to read it, and may be empty.
@@ -113,7 +116,38 @@ impl Pieces {
     /// # Errors
     /// Those of reading the first bytes.
     pub fn in_memory(mut reader: impl Read + Send + 'static, name: &str, memory: Vec<u8>) -> Result<Self> {
-        let mut this = Self {
+        let mut this = Self::blank(name, memory);
+        this.read_start(&mut reader)?;
+        this.begin_file(Box::new(reader));
+        Ok(this)
+    }
+
+    /// The same of a whole file, which may be a zip file too: those are read from their end.
+    ///
+    /// # Errors
+    /// Those of reading the first bytes, and the directory of a zip file.
+    pub fn of_file(mut file: File, name: &str, memory: Vec<u8>) -> Result<Self> {
+        let mut this = Self::blank(name, memory);
+        this.read_start(&mut file)?;
+        if !Zip::begins(&this.buffer.bytes()[..this.filled]) {
+            this.begin_file(Box::new(file));
+            return Ok(this);
+        }
+        let file = Arc::new(file);
+        match Zip::open(&file)? {
+            Some(zip) => {
+                this.archive = Some(Box::new(zip));
+                this.damage.of_files = true;
+                (this.filled, this.ended, this.compressed) = (0, true, true);
+            }
+            None => this.begin_file(Box::new(file)),
+        }
+        Ok(this)
+    }
+
+    /// Nothing read yet.
+    fn blank(name: &str, memory: Vec<u8>) -> Self {
+        Self {
             reader: Box::new(std::io::empty()),
             compressed: false,
             media: media::of_name(name),
@@ -128,26 +162,28 @@ impl Pieces {
             page: None,
             damage: Damage::default(),
             search: scan_into,
-        };
-        this.read_start(&mut reader)?;
-        this.reader = Box::new(reader);
-        if let Some(coding) = this.coding(None) {
-            this.undo(coding);
-            this.compressed = coding == Coding::Gzip;
         }
-        if this.compressed {
-            let mut reader = std::mem::replace(&mut this.reader, Box::new(std::io::empty()));
+    }
+
+    /// Finds out what the file is of which the first bytes were read.
+    fn begin_file(&mut self, reader: Box<dyn Read + Send>) {
+        self.reader = reader;
+        if let Some(coding) = self.coding(None) {
+            self.undo(coding);
+            self.compressed = coding == Coding::Gzip;
+        }
+        if self.compressed {
+            let mut reader = std::mem::replace(&mut self.reader, Box::new(std::io::empty()));
             // An error here is one of the text.
-            this.failed = this.read_start(&mut reader).err();
-            this.ended |= this.failed.is_some();
-            this.reader = reader;
+            self.failed = self.read_start(&mut reader).err();
+            self.ended |= self.failed.is_some();
+            self.reader = reader;
         }
-        this.unread = kind::of_content(&this.buffer.bytes()[..this.filled]);
-        if this.buffer.bytes()[..this.filled].starts_with(archive::MAGIC) {
-            this.archive = Some(Box::new(Archive::new(this.take_reader())));
-            this.ended = true;
+        self.unread = kind::of_content(&self.buffer.bytes()[..self.filled]);
+        if self.buffer.bytes()[..self.filled].starts_with(archive::MAGIC) {
+            self.archive = Some(Box::new(Warc::new(self.take_reader())));
+            self.ended = true;
         }
-        Ok(this)
     }
 
     /// Reads enough to tell what it is.
@@ -285,8 +321,14 @@ impl Pieces {
         }
         self.reader = page.body?;
         self.fill();
-        self.media = page.declared.media(&self.buffer.bytes()[..self.filled]);
-        if self.media.is_none() {
+        let start = &self.buffer.bytes()[..self.filled];
+        if let Some(kind) = kind::of_content(start) {
+            return Err(Error::new(ErrorKind::InvalidData, format!("it is of a kind that is not read ({kind})")));
+        }
+        self.media = page.declared.media(start);
+        // What is in it tells.
+        let is_gzip = Coding::of(start, self.media) == Some(Coding::Gzip);
+        if self.media.is_none() && !is_gzip {
             (self.filled, self.ended, self.failed) = (0, true, None);
             return Ok(());
         }
@@ -336,7 +378,7 @@ impl Iterator for Pieces {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Cursor, Error};
+    use std::io::Cursor;
 
     use super::*;
     use crate::extract::addresses;

@@ -1,0 +1,446 @@
+//! Zip files (APPNOTE 6.3.10, PKWARE), and what is kept in them: the documents of today's offices, books, programs.
+//!
+//! Takes a file and gives each file in it to `pieces.rs` as a page: its name and a reader of its bytes. The directory at the end
+//! is read entry by entry and nothing is held of it, so the memory does not grow with it. An entry that cannot be read costs
+//! no other.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result};
+use std::sync::Arc;
+
+use flate2::bufread::DeflateDecoder;
+
+use super::archive::{Archive, Body, Capped, MOST_DECODED, Page};
+use crate::extract::Media;
+use crate::source::content_type::ContentType;
+use crate::source::media;
+
+/// What a zip file begins with: its first entry, or the end of a directory of none.
+const MAGIC: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
+/// The length of the record at the end (section 4.3.16), and of the longest comment behind it.
+const END: u64 = 22;
+const LONGEST_COMMENT: u64 = u16::MAX as u64;
+/// The length of the record that points to the end of a large file (4.3.15), and of that end without its own comment (4.3.14).
+const POINTER: u64 = 20;
+const LARGE_END: usize = 56;
+/// The length of an entry of the directory before its name (4.3.12), and of the head of a file before its name (4.3.7).
+const ENTRY: usize = 46;
+const HEAD: usize = 30;
+/// How much of a name is kept.
+const LONGEST_NAME: usize = 4_096;
+/// How much is read at a time.
+const CHUNK: usize = 32 << 10;
+
+/// The extra field that holds what is too large for an entry (4.5.3).
+const LARGE: u16 = 1;
+/// The flag of an entry whose bytes are encrypted.
+const ENCRYPTED: u16 = 1;
+
+/// A zip file whose entries are read in the order of its directory.
+pub(super) struct Zip {
+    file: Arc<File>,
+    directory: BufReader<Part>,
+    /// By how much everything is farther behind than it says: other bytes may stand before a zip file.
+    shift: u64,
+    /// How many bytes entries may still take. Those of honest files do not lie over each other.
+    left: u64,
+}
+
+impl Zip {
+    /// Whether a file that begins so is a zip file.
+    pub(super) fn begins(start: &[u8]) -> bool {
+        MAGIC.iter().any(|magic| start.starts_with(magic))
+    }
+
+    /// A zip file; `None` for one without its end.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub(super) fn open(file: &Arc<File>) -> Result<Option<Self>> {
+        let length = file.metadata()?.len();
+        let Some(directory) = find_directory(file, length)? else { return Ok(None) };
+        let shift = directory.at - directory.said;
+        let part = Part { file: Arc::clone(file), at: directory.at, end: directory.at + directory.length };
+        Ok(Some(Self { file: Arc::clone(file), directory: BufReader::with_capacity(CHUNK, part), shift, left: length }))
+    }
+
+    fn next_entry(&mut self) -> Result<Option<Entry>> {
+        if self.directory.fill_buf()?.is_empty() {
+            return Ok(None);
+        }
+        let mut fixed = [0; ENTRY];
+        self.directory.read_exact(&mut fixed).map_err(|_| damaged())?;
+        if !fixed.starts_with(b"PK\x01\x02") {
+            return Err(damaged());
+        }
+        let mut long = |length: u16| {
+            let mut bytes = vec![0; usize::from(length)];
+            self.directory.read_exact(&mut bytes).map(|()| bytes).map_err(|_| damaged())
+        };
+        let (name, extra, _comment) = (long(short(&fixed, 28))?, long(short(&fixed, 30))?, long(short(&fixed, 32))?);
+        let mut large = large_fields(&extra);
+        let name = String::from_utf8_lossy(&name);
+        let whole = long_of(&fixed, 24);
+        if whole == u64::from(u32::MAX) {
+            // What it is unpacked is of no interest, but comes first.
+            large.next();
+        }
+        let mut field = |at: usize| match long_of(&fixed, at) {
+            said if said == u64::from(u32::MAX) => large.next().unwrap_or(said),
+            said => said,
+        };
+        Ok(Some(Entry {
+            flags: short(&fixed, 8),
+            method: short(&fixed, 10),
+            length: field(20),
+            at: field(42),
+            name: name[..name.floor_char_boundary(LONGEST_NAME)].to_owned(),
+        }))
+    }
+
+    /// The bytes of a file.
+    fn body(&mut self, entry: &Entry) -> Result<Body> {
+        if entry.flags & ENCRYPTED != 0 {
+            return Err(Error::new(ErrorKind::InvalidData, "it is encrypted"));
+        }
+        let overlap = || Error::new(ErrorKind::InvalidData, "the files in it lie over each other");
+        self.left = self.left.checked_sub(entry.length).ok_or_else(overlap)?;
+        let at = entry.at.checked_add(self.shift).ok_or_else(damaged)?;
+        let mut head = [0; HEAD];
+        if read_at(&self.file, &mut head, at)? < HEAD || !head.starts_with(MAGIC[0]) {
+            return Err(damaged());
+        }
+        let at = at + HEAD as u64 + u64::from(short(&head, 26)) + u64::from(short(&head, 28));
+        let end = at.checked_add(entry.length).ok_or_else(damaged)?;
+        let part = BufReader::with_capacity(CHUNK, Part { file: Arc::clone(&self.file), at, end });
+        match entry.method {
+            0 => Ok(Box::new(part)),
+            8 => Ok(Box::new(Capped { body: Box::new(DeflateDecoder::new(part)), left: MOST_DECODED })),
+            method => {
+                let message = format!("its compression (method {method}) is none that is undone");
+                Err(Error::new(ErrorKind::InvalidData, message))
+            }
+        }
+    }
+}
+
+/// Folders are passed over.
+impl Archive for Zip {
+    fn next_page(&mut self) -> Result<Option<Page>> {
+        loop {
+            let Some(entry) = self.next_entry()? else { return Ok(None) };
+            if !entry.name.ends_with('/') {
+                let (declared, body) = (declared(&entry.name), self.body(&entry));
+                return Ok(Some(Page { url: entry.name.into(), declared, body }));
+            }
+        }
+    }
+}
+
+/// An entry of the directory.
+struct Entry {
+    flags: u16,
+    method: u16,
+    /// How many bytes its packed file has.
+    length: u64,
+    /// Where the head of the file stands.
+    at: u64,
+    name: String,
+}
+
+/// How to read a file of this name; by its content where the name does not tell.
+fn declared(name: &str) -> ContentType {
+    let is_text = || [".txt", ".csv", ".tsv", ".md", ".json", ".log"].iter().any(|ending| name.ends_with(ending));
+    ContentType::parse(match media::of_name(name) {
+        Some(Media::Html) => "text/html",
+        Some(Media::Mail) => "message/rfc822",
+        _ if is_text() => "text/plain",
+        _ => "",
+    })
+}
+
+/// Where the directory is.
+struct Directory {
+    at: u64,
+    /// Where the file says that it is.
+    said: u64,
+    length: u64,
+}
+
+/// Finds the directory by the record at the end of the file.
+fn find_directory(file: &File, length: u64) -> Result<Option<Directory>> {
+    let from = length.saturating_sub(END + LONGEST_COMMENT);
+    let mut tail = vec![0; usize::try_from(length - from).unwrap_or_default()];
+    let read = read_at(file, &mut tail, from)?;
+    tail.truncate(read);
+    // The comment behind it may hold anything, so the last is taken whose comment ends with the file.
+    let is_end = |at: &usize| {
+        tail.get(at + 20..at + 22).is_some_and(|size| at + END as usize + usize::from(short(size, 0)) == tail.len())
+    };
+    let Some(end) = memchr::memmem::rfind_iter(&tail, MAGIC[1]).find(is_end) else { return Ok(None) };
+    let (size, said) = (long_of(&tail, end + 12), long_of(&tail, end + 16));
+    let end = from + end as u64;
+    let large = if size.max(said) == u64::from(u32::MAX) { large_directory(file, end)? } else { None };
+    let (size, said, end) = large.unwrap_or((size, said, end));
+    // It stands right before its end.
+    let at = end.checked_sub(size).filter(|at| *at >= said);
+    Ok(at.map(|at| Directory { at, said, length: size }))
+}
+
+/// The size of the directory of a large file, where it says that it is, and where its end is.
+fn large_directory(file: &File, end: u64) -> Result<Option<(u64, u64, u64)>> {
+    let (mut pointer, mut large) = ([0; POINTER as usize], [0; LARGE_END]);
+    let Some(before) = end.checked_sub(POINTER) else { return Ok(None) };
+    if read_at(file, &mut pointer, before)? < pointer.len() || !pointer.starts_with(b"PK\x06\x07") {
+        return Ok(None);
+    }
+    let at = longer(&pointer, 8);
+    if read_at(file, &mut large, at)? < large.len() || !large.starts_with(b"PK\x06\x06") {
+        return Ok(None);
+    }
+    Ok(Some((longer(&large, 40), longer(&large, 48), at)))
+}
+
+/// The numbers of the field of large files.
+fn large_fields(extra: &[u8]) -> impl Iterator<Item = u64> + use<> {
+    let mut rest = extra;
+    let mut found = Vec::new();
+    while rest.len() >= 4 {
+        let (kind, length) = (short(rest, 0), usize::from(short(rest, 2)));
+        let Some(field) = rest.get(4..4 + length) else { break };
+        if kind == LARGE {
+            found = field.chunks_exact(8).take(3).map(|number| longer(number, 0)).collect();
+            break;
+        }
+        rest = &rest[4 + length..];
+    }
+    found.into_iter()
+}
+
+fn damaged() -> Error {
+    Error::new(ErrorKind::InvalidData, "the directory of the zip file is damaged")
+}
+
+/// The bytes at a place, in the order of zip files; 0 beyond the end.
+fn bytes<const COUNT: usize>(of: &[u8], at: usize) -> [u8; COUNT] {
+    of.get(at..at + COUNT).and_then(|bytes| bytes.try_into().ok()).unwrap_or([0; COUNT])
+}
+
+fn short(of: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes(bytes(of, at))
+}
+
+fn long_of(of: &[u8], at: usize) -> u64 {
+    u64::from(u32::from_le_bytes(bytes(of, at)))
+}
+
+fn longer(of: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes(of, at))
+}
+
+/// A part of a file, wherever others read it.
+struct Part {
+    file: Arc<File>,
+    at: u64,
+    end: u64,
+}
+
+impl Read for Part {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let most = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX).min(buffer.len());
+        if most == 0 {
+            return Ok(0);
+        }
+        let count = read_once_at(&self.file, &mut buffer[..most], self.at)?;
+        if count == 0 {
+            return Err(Error::new(ErrorKind::UnexpectedEof, "the file ends within it"));
+        }
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+/// Reads from a place until the buffer is full or the file ends; answers how much.
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> Result<usize> {
+    let mut read = 0;
+    while read < buffer.len() {
+        match read_once_at(file, &mut buffer[read..], at.saturating_add(read as u64)) {
+            Ok(0) => break,
+            Ok(count) => read += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(read)
+}
+
+#[cfg(unix)]
+fn read_once_at(file: &File, buffer: &mut [u8], at: u64) -> Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, at)
+}
+
+#[cfg(windows)]
+fn read_once_at(file: &File, buffer: &mut [u8], at: u64) -> Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, at)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Seek, Write};
+
+    use ::zip::write::SimpleFileOptions;
+    use ::zip::{CompressionMethod, ZipWriter};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::source::file::Pieces;
+
+    const WAYS: [CompressionMethod; 2] = [CompressionMethod::Stored, CompressionMethod::Deflated];
+
+    fn packed(files: &[(&str, &[u8])], way: CompressionMethod) -> Vec<u8> {
+        let mut writer = ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let options = SimpleFileOptions::default().compression_method(way);
+        for (name, text) in files {
+            match name.strip_suffix('/') {
+                Some(folder) => writer.add_directory(folder, options).unwrap(),
+                None => writer.start_file(*name, options).unwrap(),
+            }
+            writer.write_all(text).unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    }
+
+    /// What is read of a file with these bytes: the name within and the text of each piece, and the error at the end.
+    fn read(bytes: &[u8]) -> (Vec<(String, String)>, Option<String>) {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file.rewind().unwrap();
+        let (mut found, mut failed) = (Vec::new(), None);
+        for piece in Pieces::of_file(file, "a.zip", Vec::new()).unwrap() {
+            assert_eq!(failed, None, "an error is the last");
+            match piece {
+                Ok(piece) => {
+                    let page = piece.page.map(|page| page.to_string());
+                    found.push((page.unwrap_or_default(), String::from_utf8_lossy(&piece.bytes).into_owned()));
+                }
+                Err(error) => failed = Some(error.to_string()),
+            }
+        }
+        (found, failed)
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    }
+
+    #[test]
+    fn each_file_is_a_page() {
+        let utf16: Vec<u8> = "cy@c.org".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let files = [
+            ("word/", &b""[..]),
+            ("word/document.xml", b"<w:t>ann@a.org</w:t>"),
+            ("b\u{fc}ro.txt", b"ben@b.org"),
+            ("image.png", b"\x89PNG\r\n\x1a\n\0\0\0\rdan@d.org"),
+            ("wide.txt", &utf16),
+            ("empty", b""),
+        ];
+        let expected = pairs(&[
+            ("word/document.xml", "<w:t>ann@a.org</w:t>"),
+            ("b\u{fc}ro.txt", "ben@b.org"),
+            ("wide.txt", "cy@c.org"),
+        ]);
+        for way in WAYS {
+            let zip = packed(&files, way);
+            assert_eq!(read(&zip), (expected.clone(), None), "{way:?}");
+            // A comment that looks like an end, which it is not.
+            let mut commented = [&zip[..], b"PK\x05\x06 is how it ends"].concat();
+            let size = commented.len() - zip.len();
+            commented[zip.len() - 2..zip.len()].copy_from_slice(&u16::try_from(size).unwrap().to_le_bytes());
+            assert_eq!(read(&commented), (expected.clone(), None), "{way:?} with a comment");
+        }
+        assert_eq!(read(&packed(&[], WAYS[0])), (vec![], None), "an empty one");
+    }
+
+    #[test]
+    fn large_directories_are_read_to_their_end() {
+        let names: Vec<_> = (0..70_000).map(|number| number.to_string()).collect();
+        let files: Vec<_> = names.iter().map(|name| (name.as_str(), name.as_bytes())).collect();
+        let (found, failed) = read(&packed(&files, WAYS[0]));
+        assert_eq!((found.len(), failed), (names.len(), None));
+        assert!(found.iter().all(|(name, text)| name == text));
+    }
+
+    #[test]
+    fn what_cannot_be_read_costs_nothing_else() {
+        let pdf = &b"%PDF-1.7\nann@a.org"[..];
+        let gzip = {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(b"eve@e.org").unwrap();
+            encoder.finish().unwrap()
+        };
+        let files = [("a.pdf", pdf), ("b.txt", b"ben@b.org"), ("c.txt", b"cy@c.org"), ("log.gz", &gzip)];
+        let zip = packed(&files, WAYS[0]);
+        let (rest, log) = (("b.txt", "ben@b.org"), ("log.gz", "eve@e.org"));
+        let (found, failed) = read(&zip);
+        assert_eq!(found, pairs(&[rest, ("c.txt", "cy@c.org"), log]));
+        let failed = failed.unwrap();
+        assert!(
+            failed.contains("1 of its 4 files cannot be read, the first of them a.pdf") && failed.contains("pdf"),
+            "{failed}"
+        );
+        // The third entry's method, flags, and place.
+        let third = memchr::memmem::find_iter(&zip, b"PK\x01\x02").nth(2).unwrap();
+        for (field, byte, why) in
+            [(10, 99, "method 99"), (8, 1, "encrypted"), (44, 0xff, "damaged"), (23, 9, "lie over")]
+        {
+            let mut broken = zip.clone();
+            broken[third + field] = byte;
+            let (found, failed) = read(&broken);
+            assert_eq!(found, pairs(&[rest, log]), "{why}");
+            assert!(failed.unwrap().starts_with("2 of its 4 files cannot be read"), "{why}");
+        }
+        // Without its end it is read as it stands.
+        let (found, failed) = read(&zip[..zip.len() - 9]);
+        assert!(found.concat_texts().contains("ben@b.org") && failed.is_none());
+    }
+
+    trait Texts {
+        fn concat_texts(&self) -> String;
+    }
+
+    impl Texts for Vec<(String, String)> {
+        fn concat_texts(&self) -> String {
+            self.iter().map(|(_, text)| text.as_str()).collect()
+        }
+    }
+
+    #[test]
+    fn bytes_that_stand_before_it_move_all_of_it() {
+        let zip = packed(&[("a.txt", b"ann@a.org")], WAYS[1]);
+        let (file, whole) = (tempfile::tempfile().unwrap(), [&b"#!/bin/sh\n"[..], &zip].concat());
+        (&file).write_all(&whole).unwrap();
+        let mut zip = Zip::open(&Arc::new(file)).unwrap().unwrap();
+        let page = zip.next_page().unwrap().unwrap();
+        let mut text = String::new();
+        page.body.unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!((&*page.url, &*text), ("a.txt", "ann@a.org"));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_it_holds_it_ends(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+            cut in any::<prop::sample::Index>(),
+            is_cut in any::<bool>(),
+        ) {
+            let mut zip = packed(&[("a.txt", b"ann@a.org, ann@a.org"), ("b/", b""), ("b/c.html", b"<p>ben@b.org")], WAYS[1]);
+            let length = zip.len();
+            changes.iter().for_each(|(at, byte)| zip[at.index(length)] = *byte);
+            if is_cut {
+                zip.truncate(cut.index(length).max(4));
+            }
+            // The errors of opening are those of the system.
+            read(&zip);
+        }
+    }
+}
