@@ -20,7 +20,8 @@ async fn decoded(encoding: &str, bytes: &[u8]) -> Document {
 }
 
 fn assert_cut(document: &Document) {
-    assert_eq!(document.body.len(), CAP.body);
+    // What may be an address that is cut in two is left out.
+    assert!((CAP.body - 4_096..=CAP.body).contains(&document.body.len()), "{} bytes", document.body.len());
     assert!(document.truncated);
 }
 

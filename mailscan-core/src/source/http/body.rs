@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::io::StreamReader;
 
-use super::client::{explain, permanent, transient};
+use super::client::{explain, transient};
 use super::encodings::{self, Encoding, Encodings, Reader};
 use crate::fetch::FetchError;
 
@@ -87,9 +87,7 @@ impl Bodies {
         let body = timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(late()))?;
         match encodings.unknown {
             // Some servers name a charset there, or nothing that would be to undo.
-            Some(name) if !is_text(&body.bytes) => {
-                Err(permanent("content-encoding", format!("the content encoding `{name}` is not known")))
-            }
+            Some(name) if !is_text(&body.bytes) => Err(encodings::unknown(&name)),
             _ => Ok(body),
         }
     }

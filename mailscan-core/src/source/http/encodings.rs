@@ -24,6 +24,9 @@ const ZSTD_WINDOW: u32 = 23;
 pub(super) const GZIP: &[u8] = b"\x1f\x8b";
 const MAX_MEMBERS: usize = 1_000;
 
+/// The names that IANA has registered for what nobody undoes here.
+const REGISTERED: [&str; 7] = ["compress", "x-compress", "exi", "pack200-gzip", "aes128gcm", "dcb", "dcz"];
+
 /// How much a layer may give beyond the cap. No format makes honest text larger than a few bytes more than it is.
 const SLACK: u64 = 64 << 10;
 
@@ -44,7 +47,7 @@ pub(super) enum Encoding {
 pub(super) struct Encodings {
     /// Those to undo, in the order in which they were applied.
     pub(super) known: Vec<Encoding>,
-    /// The first name that says nothing to us, made fit to be shown.
+    /// The first name that is none of an encoding, made fit to be shown.
     pub(super) unknown: Option<String>,
 }
 
@@ -60,6 +63,7 @@ impl Encodings {
                     "deflate" => named.known.push(Encoding::Deflate),
                     "br" => named.known.push(Encoding::Brotli),
                     "zstd" => named.known.push(Encoding::Zstd),
+                    other if REGISTERED.contains(&other) => return Err(unknown(other)),
                     other => named.unknown = named.unknown.or_else(|| Some(other.escape_debug().to_string())),
                 }
             }
@@ -94,6 +98,11 @@ impl Encoding {
             }
         })
     }
+}
+
+/// The error of a body in a content encoding that is not undone; the name is fit to be shown.
+pub(super) fn unknown(name: &str) -> FetchError {
+    permanent("content-encoding", format!("the content encoding `{name}` is not known"))
 }
 
 /// As much as tells gzip from anything else, less where no more has come.
