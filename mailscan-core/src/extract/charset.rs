@@ -5,11 +5,12 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
 /// How much of a text is looked at to see whether it is UTF-16.
 const LOOK: usize = 1 << 10;
 /// How much of a text is searched for zero bytes.
+#[cfg(any(feature = "http", feature = "files"))]
 const START: usize = 4 << 10;
 
 /// Whether the bytes are best read as they are, though they are declared to be in `encoding`: because that is UTF-8,
@@ -70,14 +71,16 @@ pub(crate) fn characters(bytes: &[u8], encoding: &'static Encoding, mut each: im
 }
 
 /// Whether a text begins with zero bytes among others, which only UTF-16 has.
+#[cfg(any(feature = "http", feature = "files"))]
 pub(crate) fn holds_zeros(start: &[u8]) -> bool {
     memchr::memchr(0, &start[..start.len().min(START)]).is_some()
 }
 
 /// ISO-2022-JP, where a text that begins so switches to its characters: nothing else holds these escapes.
+#[cfg(any(feature = "http", feature = "files"))]
 pub(crate) fn iso_2022_of(start: &[u8]) -> Option<&'static Encoding> {
     let switches = |at: usize| matches!(start.get(at + 2), Some(b'B' | b'@'));
-    memchr::memmem::find(start, b"\x1b$").is_some_and(switches).then_some(ISO_2022_JP)
+    memchr::memmem::find(start, b"\x1b$").is_some_and(switches).then_some(encoding_rs::ISO_2022_JP)
 }
 
 /// The UTF-16 that a text begins with, by its mark or by its zero bytes: text in it is full of characters of which one

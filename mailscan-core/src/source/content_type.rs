@@ -43,6 +43,7 @@ impl ContentType {
     }
 
     /// Whether it says nothing but that its bytes are a gzip file.
+    #[cfg(feature = "http")]
     pub(crate) fn is_gzip(&self) -> bool {
         matches!(self.essence.as_str(), "application/gzip" | "application/x-gzip" | "application/gzip-compressed")
     }
