@@ -147,15 +147,13 @@ impl HttpSource {
         };
         self.judge(&response, &turn)?;
         let mut declared = content_type(response.headers());
-        let is_gzip = declared.is_gzip();
-        if declared.media(b"").is_none() && !is_gzip {
+        if declared.media(b"").is_none() && !declared.is_gzip() {
             return Ok(Fetched { note: kind::note_of_page(declared.essence(), b""), ..Fetched::default() });
         }
         let mut body = self.bodies.read(response, budget.body, deadline).await?;
         drop(turn);
-        let mut is_packed = is_gzip;
-        if is_gzip || declared.is_unknown() {
-            is_packed |= body.bytes.starts_with(GZIP);
+        let is_packed = declared.is_gzip() || (declared.is_unknown() && body.bytes.starts_with(GZIP));
+        if is_packed {
             body = self.bodies.unpack(body, budget.body, deadline).await?;
             // What is in it tells how to read it.
             declared = ContentType::default();

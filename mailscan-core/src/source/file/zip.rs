@@ -401,17 +401,7 @@ mod tests {
         }
         // Without its end it is read as it stands.
         let (found, failed) = read(&zip[..zip.len() - 9]);
-        assert!(found.concat_texts().contains("ben@b.org") && failed.is_none());
-    }
-
-    trait Texts {
-        fn concat_texts(&self) -> String;
-    }
-
-    impl Texts for Vec<(String, String)> {
-        fn concat_texts(&self) -> String {
-            self.iter().map(|(_, text)| text.as_str()).collect()
-        }
+        assert!(failed.is_none() && found.iter().any(|(_, text)| text.contains("ben@b.org")), "{found:?}");
     }
 
     #[test]

@@ -155,6 +155,13 @@ async fn gzip_files_are_pages_of_what_is_in_them() {
 }
 
 #[tokio::test]
+async fn a_body_of_no_type_is_in_the_charset_that_it_names() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream; charset=koi8-r\r\nConnection: close\r\n\r\n";
+    let page = fetch([head.as_bytes(), b"\xc1 ann@a.org"].concat()).await.unwrap();
+    assert_eq!(text(page).0, "\u{430} ann@a.org");
+}
+
+#[tokio::test]
 async fn empty_members_are_not_undone_without_an_end() {
     let none = packed(GzipEncoder::new(&b""[..])).await.repeat(2_000);
     let twice = packed(GzipEncoder::new(&none[..])).await;
