@@ -23,6 +23,7 @@ mod naive;
 mod plain;
 #[cfg(test)]
 mod properties;
+mod refresh;
 mod scan;
 mod shown;
 mod sides;

@@ -13,6 +13,7 @@ use html5gum::{Emitter, ForwardingEmitter, Span, State, Tokenizer, naive_next_st
 use url::{Position, Url};
 
 use super::attributes::Attributes;
+use super::refresh;
 use super::skim::{Foreign, Markup, skim};
 use super::{MAX_LINK_LENGTH, MAX_LINKS};
 
@@ -156,7 +157,7 @@ impl<'a> Tag<'a> {
         match self.element {
             Element::Anchor | Element::Frame => Some(target),
             Element::Link => leads_to_documents(self.relation.as_deref()?).then_some(target),
-            Element::Meta if self.directive.as_deref()?.eq_ignore_ascii_case(b"refresh") => refresh_target(target),
+            Element::Meta if self.directive.as_deref()?.eq_ignore_ascii_case(b"refresh") => refresh::target(target),
             _ => None,
         }
     }
@@ -173,22 +174,6 @@ fn leads_to_documents(relation: &[u8]) -> bool {
     let mut words = relation.split(u8::is_ascii_whitespace);
     let style = relation.split(u8::is_ascii_whitespace).any(|word| word.eq_ignore_ascii_case(b"stylesheet"));
     !style && words.any(|word| known.iter().any(|known| word.eq_ignore_ascii_case(known)))
-}
-
-/// The URL of a refresh: `5; url=next.html`, `5; next.html`, with or without quotes.
-fn refresh_target(content: &[u8]) -> Option<&[u8]> {
-    let seconds = content.trim_ascii_start();
-    let rest = &seconds[seconds.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count()..];
-    let (is_timed, part) = (rest.len() < seconds.len(), rest.trim_ascii_start());
-    let is_apart = part.len() < rest.len() || part.starts_with(b";") || part.starts_with(b",");
-    let url = part.strip_prefix(b";").or_else(|| part.strip_prefix(b",")).unwrap_or(part).trim_ascii();
-    let named = url.split_at_checked(3).filter(|(name, _)| name.eq_ignore_ascii_case(b"url"));
-    let named = named.and_then(|(_, value)| value.trim_ascii_start().strip_prefix(b"="));
-    let url = named.map(<[u8]>::trim_ascii_start).or((is_timed && is_apart).then_some(url))?;
-    match url.first()? {
-        quote @ (b'"' | b'\'') => url[1..].split(|byte| byte == quote).next(),
-        _ => Some(url),
-    }
 }
 
 /// An emitter that has the tokenizer read on as `next` says after a tag.
@@ -413,27 +398,6 @@ mod tests {
         let expected = ["https://a.org/dir/x.html", "https://a.org/y", "https://a.org/dir/z", "https://b.org/f"];
         assert_eq!(links(html)[..4], expected);
         assert_eq!(links(html)[4..], ["https://a.org/dir/n", "https://a.org/dir/c", "https://a.org/dir/r.html"]);
-    }
-
-    #[test]
-    fn where_a_refresh_leads() {
-        for (content, target) in [
-            ("5; url=next.html", Some("next.html")),
-            ("0;URL = 'a b'c", Some("a b")),
-            ("0;/next", Some("/next")),
-            ("0.5 , \"/next\"", Some("/next")),
-            ("3 next", Some("next")),
-            ("0;urls", Some("urls")),
-            ("0;/curl=x", Some("/curl=x")),
-            ("url=/g", Some("/g")),
-            ("5", None),
-            ("5;", None),
-            ("5next ", None),
-            ("/next", None),
-            ("0;url=", None),
-        ] {
-            assert_eq!(refresh_target(content.as_bytes()), target.map(str::as_bytes), "{content}");
-        }
     }
 
     #[test]
