@@ -8,6 +8,8 @@
 //! - `Err`, or a dropped future, means "outcome unknown": every call is safe to repeat.
 //! - Lists are read by key (`after`), in rising order of id, at most `limit` at a time.
 
+mod errors;
+
 use std::fmt::Debug;
 use std::future::Future;
 use std::num::NonZeroUsize;
@@ -20,8 +22,12 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::extract::Form;
 use crate::job::{Job, JobCounts, JobId, JobState, JobStatus, NewJob, Outline};
-use crate::lease::{Claimed, FailureClass, Lease, NodeId};
-use crate::task::TaskId;
+use crate::lease::{Lease, NodeId};
+
+pub use errors::{
+    ErrorClass, ErrorGroup, ErrorQuery, ErrorSample, ErrorSelection, GroupKey, GroupQuery, NewWorkerError, Resolution,
+    SAMPLES, WorkerError,
+};
 
 /// How many addresses [`Store::search_addresses`] reads at a time, and how often.
 const SEARCHED: usize = 5_000;
@@ -394,208 +400,4 @@ impl NodeSeen {
     pub fn is_alive(&self) -> bool {
         self.silent_for < HEARD_LATELY
     }
-}
-
-/// What an error means for its task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ErrorClass {
-    /// The task will be tried again.
-    Retried,
-    /// The task is done, but something of it was left out.
-    Partial,
-    /// The task was given up.
-    Failed(FailureClass),
-}
-
-impl ErrorClass {
-    /// All classes.
-    pub const ALL: [Self; 6] = [
-        Self::Retried,
-        Self::Partial,
-        Self::Failed(FailureClass::Blocked),
-        Self::Failed(FailureClass::Permanent),
-        Self::Failed(FailureClass::Exhausted),
-        Self::Failed(FailureClass::Quarantined),
-    ];
-
-    /// A stable short name, for stores and for people.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Retried => "retried",
-            Self::Partial => "partial",
-            Self::Failed(class) => class.as_str(),
-        }
-    }
-
-    /// The class with this name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|class| class.as_str() == name)
-    }
-}
-
-/// An error of a worker, to be recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewWorkerError {
-    /// The job.
-    pub job: JobId,
-    /// The task.
-    pub task: TaskId,
-    /// The fence of the delivery that failed: with job and task, the identity of the error.
-    pub fence: u64,
-    /// The process it happened in.
-    pub node: NodeId,
-    /// Whether the task was given up.
-    pub class: ErrorClass,
-    /// A short stable code to group by, such as `http-404`, `robots` or `connect-timeout`.
-    pub code: String,
-    /// The host of the task.
-    pub host: String,
-    /// What was fetched, as people know it.
-    pub label: String,
-    /// The error, for a person.
-    pub message: String,
-}
-
-impl NewWorkerError {
-    /// That of a task which a sweep in this process has set aside.
-    pub(crate) fn quarantined(node: &NodeId, Claimed { task, lease }: &Claimed) -> Self {
-        Self {
-            job: task.job,
-            task: task.id,
-            fence: lease.fence,
-            node: node.clone(),
-            class: ErrorClass::Failed(FailureClass::Quarantined),
-            code: "crashes".to_owned(),
-            host: task.work.host(),
-            label: task.work.label(),
-            message: format!("{} deliveries ended in a crash: the task is set aside", task.crashes),
-        }
-    }
-}
-
-/// A recorded error.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorkerError {
-    /// Rises in the order of recording.
-    pub id: u64,
-    /// What was recorded.
-    pub error: NewWorkerError,
-    /// When it was recorded.
-    pub at: Timestamp,
-    /// When and with what note a person resolved it.
-    pub resolved: Option<Resolution>,
-}
-
-/// The end of an error.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resolution {
-    /// When.
-    pub at: Timestamp,
-    /// What the person had to say.
-    pub note: String,
-    /// Whether the task was to be tried again.
-    pub retried: bool,
-}
-
-/// Which errors to list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ErrorQuery {
-    /// Only ids above this one.
-    pub after: u64,
-    /// At most so many.
-    pub limit: usize,
-    /// Only those that nobody has resolved.
-    pub open_only: bool,
-    /// Only those that it names.
-    pub of: ErrorSelection,
-}
-
-/// Errors of one kind at one host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ErrorGroup {
-    /// The class.
-    pub class: ErrorClass,
-    /// The code.
-    pub code: String,
-    /// The host.
-    pub host: String,
-    /// How many there are.
-    pub count: u64,
-    /// How many of them nobody has resolved.
-    pub open: u64,
-    /// The newest of them, at most [`SAMPLES`], the newest first; never empty.
-    pub samples: Vec<ErrorSample>,
-}
-
-/// How many errors of a group are shown with it.
-pub const SAMPLES: usize = 3;
-
-/// One error of a group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ErrorSample {
-    /// Its id.
-    pub id: u64,
-    /// What the task was to fetch.
-    pub label: String,
-    /// What went wrong.
-    pub message: String,
-}
-
-impl ErrorGroup {
-    /// The newest message.
-    pub fn newest(&self) -> &str {
-        self.samples.first().map_or("", |sample| &sample.message)
-    }
-
-    /// Where the next page of groups begins.
-    pub fn key(&self) -> GroupKey {
-        let Self { class, code, host, count, .. } = self;
-        GroupKey { count: *count, class: *class, code: code.clone(), host: host.clone() }
-    }
-}
-
-/// The place of a group in the order of groups.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupKey {
-    /// How many errors it had.
-    pub count: u64,
-    /// Its class.
-    pub class: ErrorClass,
-    /// Its code.
-    pub code: String,
-    /// Its host.
-    pub host: String,
-}
-
-/// Which groups of errors to list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GroupQuery {
-    /// Of which errors.
-    pub of: ErrorSelection,
-    /// Only groups that come after this one.
-    pub after: Option<GroupKey>,
-    /// At most so many.
-    pub limit: usize,
-}
-
-impl GroupQuery {
-    /// The first groups of a job's errors, or of those of all jobs.
-    pub fn first(job: Option<JobId>, limit: usize) -> Self {
-        Self { of: ErrorSelection { job, ..ErrorSelection::default() }, after: None, limit }
-    }
-}
-
-/// Which errors are meant: those that match every field given.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ErrorSelection {
-    /// The errors with these ids; all when empty.
-    pub ids: Vec<u64>,
-    /// Of this job.
-    pub job: Option<JobId>,
-    /// Of this class.
-    pub class: Option<ErrorClass>,
-    /// With this code.
-    pub code: Option<String>,
-    /// At this host.
-    pub host: Option<String>,
 }
