@@ -7,12 +7,15 @@
 
 mod archive;
 mod buffer;
+mod compression;
 mod decode;
 mod folder;
 mod list;
+mod members;
 mod own;
 mod pieces;
 mod reach;
+mod tar;
 mod zip;
 
 use std::path::Path;
@@ -43,8 +46,8 @@ const LIST_URLS: usize = 1_000;
 ///   tasks for the other names, so that it is not lost in silence.
 /// - A file of up to 1 MiB that is not compressed gives one document, any other a stream. A stream has no bound but
 ///   the file's end: the budget's size bounds one document, and a piece is far smaller.
-/// - A zip file, such as a document of an office, gives the files in it, each a source of its own: the path of the zip file, `#`,
-///   and the name within.
+/// - A zip file, such as a document of an office, or a tar file, compressed or not, gives the files in it, each a source of its
+///   own: the path of the zip or tar file, `#`, and the name within.
 /// - A file of a kind that is not read, such as a PDF, is searched as it stands, and noted.
 /// - A web archive (WARC, compressed or not) gives the pages in it, each a source of its own: the path of the archive,
 ///   `#`, and the address of the page. Links in them are not followed.

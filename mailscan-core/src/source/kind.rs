@@ -1,14 +1,10 @@
-//! Kinds of files that hold text which is not read: archives, documents of offices, and what is compressed by anything but
-//! gzip.
+//! Kinds of files that hold text which is not read where they were found: archives, documents of offices, and what is
+//! compressed in ways that are not undone there.
 //!
 //! Whoever brings one says so, as nothing being found in it tells nothing. Pictures, fonts and programs hold no text to
 //! speak of and have no kind here.
 
 use crate::fetch::{FetchError, FetchErrorClass};
-
-/// How many bytes of a file tell its kind.
-#[cfg(feature = "files")]
-pub(crate) const LONGEST: usize = 8;
 
 /// What files of each kind begin with. Those of today's offices (.docx, .xlsx, .odt) are zip, which is read where it is a whole
 /// file on a disk; those of old ones are ole.

@@ -5,13 +5,14 @@ use crate::extract::{self, Media};
 /// How far into a text its kind is looked for.
 const WINDOW: usize = 4 << 10;
 
-/// How to read a file by the ending of its name, where that says anything; the ending `gz` is looked behind.
+/// How to read a file by the ending of its name, where that says anything; endings of compressed files are looked behind.
 #[cfg(feature = "files")]
 pub(crate) fn of_name(name: &str) -> Option<Media> {
     const MARKUP: [&str; 8] = ["html", "htm", "xhtml", "shtml", "xml", "svg", "rss", "atom"];
     const MAIL: [&str; 12] =
         ["eml", "emlx", "mbox", "mbx", "mht", "mhtml", "ics", "ical", "ifb", "vcf", "vcard", "ldif"];
-    let name = name.strip_suffix(".gz").unwrap_or(name);
+    let compressed = [".gz", ".bz2", ".xz", ".zst"];
+    let name = compressed.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
     let (_, ending) = name.rsplit_once('.')?;
     let is = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(ending));
     match (is(&MARKUP), is(&MAIL)) {
@@ -45,6 +46,7 @@ mod tests {
     fn names_tell() {
         assert_eq!(of_name("a/page.HTM"), Some(Media::Html));
         assert_eq!(of_name("2024.mbox.gz"), Some(Media::Mail));
+        assert_eq!((of_name("page.html.zst"), of_name("2024.mbox.bz2")), (Some(Media::Html), Some(Media::Mail)));
         assert_eq!(of_name("message.eml"), Some(Media::Mail));
         assert_eq!((of_name("invite.ics"), of_name("people.ldif.gz")), (Some(Media::Mail), Some(Media::Mail)));
         assert_eq!((of_name("notes.txt"), of_name("mbox"), of_name("")), (None, None, None));

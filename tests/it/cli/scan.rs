@@ -284,6 +284,40 @@ fn files_of_kinds_that_are_not_read_are_counted() {
 }
 
 #[test]
+fn tar_files_are_read_file_by_file_however_they_are_compressed() {
+    let folder = TempDir::new().unwrap();
+    let mail = "From: x\nTo: y\nSubject: z\nContent-Transfer-Encoding: base64\nMIME-Version: 1.0\n\nYW5uQGEub3Jn\n";
+    write(folder.path(), "files/new/17", mail);
+    write(folder.path(), "files/page.html", "bob&#64;b.org");
+    let mut builder = tar::Builder::new(Vec::new());
+    builder.append_dir_all("mail", folder.path().join("files")).unwrap();
+    let archive = builder.into_inner().unwrap();
+    fs::remove_dir_all(folder.path().join("files")).unwrap();
+    write(folder.path(), "a.tar", &archive);
+    let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    bzip2.write_all(&archive).unwrap();
+    write(folder.path(), "b.tar.bz2", bzip2.finish().unwrap());
+    let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 1);
+    xz.write_all(&archive).unwrap();
+    write(folder.path(), "c.tar.xz", xz.finish().unwrap());
+    write(folder.path(), "d.tar.zst", zstd::encode_all(&archive[..], 1).unwrap());
+    for name in ["a.tar", "b.tar.bz2", "c.tar.xz", "d.tar.zst"] {
+        let ran = run_in(folder.path(), &["scan", name, "--format", "jsonl"]);
+        let found = ran.out.lines().map(|line| {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap();
+            format!("{} {}", row["email"], row["source"])
+        });
+        let mut found: Vec<_> = found.collect();
+        found.sort();
+        let expected = ["ann@a.org", "bob@b.org"].iter().zip(["new/17", "page.html"]);
+        let expected: Vec<_> = expected.map(|(who, file)| format!("\"{who}\" \"{name}#mail/{file}\"")).collect();
+        assert_eq!((ran.code, found), (0, expected), "{}", ran.err);
+    }
+    let ran = run_in(folder.path(), &["run", "--path", ".", "--target", "9", "--json"]);
+    assert_eq!((ran.code, json(&ran.out)["collected"].as_u64()), (0, Some(2)), "{}", ran.err);
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
     let folder = TempDir::new().unwrap();
     let many: String = (0..200_000).map(|n| format!("user{n}@host.org\n")).collect();

@@ -1,5 +1,5 @@
 //! Files that hold others, and of these web archives (WARC, ISO 28500): the pages that a crawl kept, one after the other.
-//! `zip.rs` has the others.
+//! `tar.rs` and `zip.rs` have the others.
 //!
 //! Takes a reader of the archive's bytes, of which gzip is undone already, and gives the page of each record to
 //! `pieces.rs` as a reader of its body, in constant memory. What a record says of its size bounds it, so a page that
@@ -9,13 +9,16 @@
 //! `conversion`, and `continuation`, which is read as a text of its own). What the archive says of itself and of the crawl
 //! (`warcinfo`, `request`, `metadata`, `revisit`) was on no page and is passed over.
 
-use std::io::{BufRead, BufReader, Cursor, Error, ErrorKind, Read, Result, copy, sink};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io::{BufReader, Cursor, Error, ErrorKind, Read, Result};
+use std::sync::{Arc, Mutex};
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
 use super::decode::peek;
+use super::members::{Member, Members, lock};
+use crate::extract::Media;
 use crate::source::content_type::ContentType;
+use crate::source::media;
 
 /// What every record begins with.
 pub(super) const MAGIC: &[u8] = b"WARC/";
@@ -24,8 +27,8 @@ pub(super) const MAGIC: &[u8] = b"WARC/";
 const CHUNK: usize = 64 << 10;
 /// The most bytes of the head of a record, and of that of the answer in it.
 const HEAD: u64 = 64 << 10;
-/// How much of an address of a page is kept.
-const LONGEST_URL: usize = 4_096;
+/// How much of an address of a page, or of the name of a file, is kept.
+pub(super) const LONGEST_NAME: usize = 4_096;
 /// How many bytes tell whether a body is encoded as its head says.
 const START: usize = 64;
 /// The most content encodings laid over each other that are undone.
@@ -54,6 +57,17 @@ pub(super) struct Page {
     pub(super) declared: ContentType,
     /// Its body, or why that cannot be decoded. Ends early once the next page is asked for.
     pub(super) body: Result<Body>,
+}
+
+/// How to read a file in an archive by its name; by its content where the name does not tell.
+pub(super) fn declared_by_name(name: &str) -> ContentType {
+    let is_text = || [".txt", ".csv", ".tsv", ".md", ".json", ".log"].iter().any(|ending| name.ends_with(ending));
+    ContentType::parse(match media::of_name(name) {
+        Some(Media::Html) => "text/html",
+        Some(Media::Mail) => "message/rfc822",
+        _ if is_text() => "text/plain",
+        _ => "",
+    })
 }
 
 /// What could not be decoded of an archive.
@@ -86,42 +100,37 @@ impl Damage {
 
 /// A web archive that is read from the beginning.
 pub(super) struct Warc {
-    records: Arc<Mutex<Records>>,
+    records: Arc<Mutex<Members>>,
 }
 
 impl Warc {
     pub(super) fn new(reader: Body) -> Self {
-        let reader = BufReader::with_capacity(CHUNK, reader);
-        Self { records: Arc::new(Mutex::new(Records { reader, number: 0, left: 0, broken: None })) }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Records> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { records: Arc::new(Mutex::new(Members::new(reader, "record"))) }
     }
 }
 
 impl Archive for Warc {
     fn next_page(&mut self) -> Result<Option<Page>> {
         loop {
-            let mut records = self.lock();
-            let Some(head) = records.next()? else { return Ok(None) };
+            let mut records = lock(&self.records);
+            let Some(head) = next_head(&mut records)? else { return Ok(None) };
             if !matches!(head.get("warc-type"), "response" | "resource" | "conversion" | "continuation") {
                 continue;
             }
             let url = head.get("warc-target-uri").trim_matches(['<', '>']);
-            let url = url.get(..url.floor_char_boundary(LONGEST_URL)).unwrap_or_default().into();
-            let block = Block { records: Arc::clone(&self.records), number: records.number };
+            let url = url.get(..url.floor_char_boundary(LONGEST_NAME)).unwrap_or_default().into();
+            let block = Member::of(&self.records, &records);
             let declared = ContentType::parse(head.get("content-type"));
             if !declared.is("application/http") {
                 return Ok(Some(Page { url, declared, body: Ok(Box::new(block)) }));
             }
             let mut first = Vec::new();
-            records.line_of_block(&mut first, HEAD)?;
+            records.line_within(&mut first, HEAD)?;
             if !first.starts_with(b"HTTP/") {
                 let body: Body = Box::new(Cursor::new(first).chain(block));
                 return Ok(Some(Page { url, declared: ContentType::default(), body: Ok(body) }));
             }
-            let answer = Head::read(|line, most| records.line_of_block(line, most))?;
+            let answer = Head::read(|line, most| records.line_within(line, most))?;
             drop(records);
             let Some(answer) = answer else {
                 let body = Err(Error::new(ErrorKind::InvalidData, "its head is longer than 64 KiB"));
@@ -133,97 +142,24 @@ impl Archive for Warc {
     }
 }
 
-/// The records of an archive, and the place in the one that is read.
-struct Records {
-    reader: BufReader<Body>,
-    /// The number of the record, from 1.
-    number: u64,
-    /// How many bytes of its block are left.
-    left: u64,
-    /// Why the archive cannot be read any further.
-    broken: Option<(ErrorKind, String)>,
-}
-
-impl Records {
-    /// Goes on to the next record and answers its head.
-    fn next(&mut self) -> Result<Option<Head>> {
-        if let Some((kind, message)) = self.broken.take() {
-            return Err(Error::new(kind, message));
+/// Goes on to the next record and answers its head.
+fn next_head(records: &mut Members) -> Result<Option<Head>> {
+    records.pass()?;
+    let mut line = Vec::new();
+    while line.trim_ascii().is_empty() {
+        line.clear();
+        if records.line(&mut line, HEAD)? == 0 {
+            return Ok(None);
         }
-        let passed = copy(&mut self.reader.by_ref().take(self.left), &mut sink())?;
-        if passed < self.left {
-            return Err(self.cut_off());
-        }
-        (self.number, self.left) = (self.number + 1, 0);
-        let mut line = Vec::new();
-        while line.trim_ascii().is_empty() {
-            line.clear();
-            if self.line(&mut line, HEAD)? == 0 {
-                return Ok(None);
-            }
-        }
-        if !line.starts_with(MAGIC) {
-            return Err(self.damaged("does not begin with `WARC/`"));
-        }
-        let head = Head::read(|line, most| self.line(line, most))?;
-        let head = head.ok_or_else(|| self.damaged("has a head of more than 64 KiB"))?;
-        let length = head.get("content-length").parse();
-        self.left = length.map_err(|_| self.damaged("does not say how long it is"))?;
-        Ok(Some(head))
     }
-
-    fn damaged(&self, what: &str) -> Error {
-        Error::new(ErrorKind::InvalidData, format!("record {} of the archive {what}", self.number))
+    if !line.starts_with(MAGIC) {
+        return Err(records.damaged("does not begin with `WARC/`"));
     }
-
-    fn cut_off(&self) -> Error {
-        let message = format!("the archive ends within its record {}", self.number);
-        Error::new(ErrorKind::UnexpectedEof, message)
-    }
-
-    /// Reads a line, or `most` bytes of it; answers how many, 0 at the end.
-    fn line(&mut self, line: &mut Vec<u8>, most: u64) -> Result<u64> {
-        Ok(self.reader.by_ref().take(most).read_until(b'\n', line)? as u64)
-    }
-
-    /// The same within the block of the record.
-    fn line_of_block(&mut self, line: &mut Vec<u8>, most: u64) -> Result<u64> {
-        let count = self.line(line, most.min(self.left))?;
-        self.left -= count;
-        Ok(count)
-    }
-
-    /// Reads from the block of the record.
-    fn read_block(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        if most == 0 {
-            return Ok(0);
-        }
-        let count = match self.reader.read(&mut buffer[..most]) {
-            Ok(0) => Err(self.cut_off()),
-            read => read,
-        };
-        if let Err(error) = &count
-            && error.kind() != ErrorKind::Interrupted
-        {
-            self.broken = Some((error.kind(), error.to_string()));
-        }
-        self.left -= *count.as_ref().unwrap_or(&0) as u64;
-        count
-    }
-}
-
-/// The block of a record, for as long as the archive has not gone on to the next.
-struct Block {
-    records: Arc<Mutex<Records>>,
-    number: u64,
-}
-
-impl Read for Block {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        if records.number == self.number { records.read_block(buffer) } else { Ok(0) }
-    }
+    let head = Head::read(|line, most| records.line(line, most))?;
+    let head = head.ok_or_else(|| records.damaged("has a head of more than 64 KiB"))?;
+    let length = head.get("content-length").parse();
+    records.begin(length.map_err(|_| records.damaged("does not say how long it is"))?, 0);
+    Ok(Some(head))
 }
 
 /// The fields of a head by their names in lower case.
@@ -264,7 +200,7 @@ impl Head {
 }
 
 /// The body of an answer as its page was. Archives keep it as it came, or decoded under a head that says otherwise.
-fn undo(block: Block, answer: &Head) -> Result<Body> {
+fn undo(block: Member, answer: &Head) -> Result<Body> {
     let mut body: Body = Box::new(block);
     if answer.get("transfer-encoding").to_ascii_lowercase().contains("chunked") {
         body = unchunk(body);

@@ -1,14 +1,14 @@
-//! From the bytes of a file to the bytes of its text: gzip by content, UTF-16 by its mark or its zeros, any other
-//! charset by what the document says of itself, and ISO-2022-JP by its escapes.
+//! From the bytes of a file to the bytes of its text: compression by content (`compression.rs`), UTF-16 by its mark or its
+//! zeros, any other charset by what the document says of itself, and ISO-2022-JP by its escapes.
 //!
 //! Takes any reader and gives a reader of UTF-8 that is read in constant memory. Text that says nothing of its charset
 //! stays as it is: an address is ASCII in all that are in use, and what else there may be borders it.
 
-use std::io::{BufReader, Cursor, Read, Result};
+use std::io::{Cursor, Read, Result};
 
 use encoding_rs::{Decoder, Encoding, UTF_8};
-use flate2::bufread::MultiGzDecoder;
 
+use super::compression::Compression;
 use crate::extract::{Media, charset};
 use crate::source::{declared, media};
 
@@ -17,13 +17,10 @@ const CHUNK: usize = 64 << 10;
 /// How much of a compressed text tells its charset.
 const START: usize = 4 << 10;
 
-/// How many of a file's first bytes tell whether it is compressed, or begins with a mark.
-pub(super) const MARK: usize = 3;
-
 /// What a file is encoded in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coding {
-    Gzip,
+    Compressed(Compression),
     Charset(&'static Encoding),
 }
 
@@ -31,10 +28,8 @@ impl Coding {
     /// What a file that begins with these bytes is encoded in, and is to be read as `media` if its name says so; `None`
     /// where its bytes are those of its text.
     pub(super) fn of(start: &[u8], media: Option<Media>) -> Option<Self> {
-        if start.starts_with(b"\x1f\x8b\x08") {
-            return Some(Self::Gzip);
-        }
-        charset_of(start, media).map(Self::Charset)
+        let compressed = Compression::of(start).map(Self::Compressed);
+        compressed.or_else(|| charset_of(start, media).map(Self::Charset))
     }
 }
 
@@ -63,9 +58,8 @@ fn charset_of(start: &[u8], media: Option<Media>) -> Option<&'static Encoding> {
 pub(super) fn open(reader: impl Read + Send + 'static, coding: Coding, media: Option<Media>) -> Box<dyn Read + Send> {
     match coding {
         Coding::Charset(encoding) => transcoder(reader, encoding),
-        Coding::Gzip => {
-            let decoder = MultiGzDecoder::new(BufReader::with_capacity(CHUNK, reader));
-            let (start, reader) = peek(decoder, START);
+        Coding::Compressed(compression) => {
+            let (start, reader) = peek(compression.undo(reader), START);
             match charset_of(&start, media) {
                 Some(encoding) => transcoder(reader, encoding),
                 None => Box::new(reader),
@@ -87,7 +81,7 @@ pub(super) fn peek<R: Read>(mut reader: R, count: usize) -> (Vec<u8>, impl Read 
 }
 
 /// A reader that fails once, or is empty.
-struct Failure(Option<std::io::Error>);
+pub(super) struct Failure(pub(super) Option<std::io::Error>);
 
 impl Read for Failure {
     fn read(&mut self, _: &mut [u8]) -> Result<usize> {
@@ -151,7 +145,7 @@ mod tests {
         let Some(coding) = Coding::of(&bytes, None) else { return (String::from_utf8(bytes).unwrap(), false) };
         let mut text = String::new();
         open(Cursor::new(bytes), coding, None).read_to_string(&mut text).unwrap();
-        (text, coding == Coding::Gzip)
+        (text, matches!(coding, Coding::Compressed(_)))
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -223,7 +217,8 @@ mod tests {
         for length in [10, text.len()] {
             let mut bytes = gzip(&text[..length]);
             bytes.truncate(bytes.len() - 8);
-            let (mut reader, mut read) = (open(Cursor::new(bytes), Coding::Gzip, None), Vec::new());
+            let (mut reader, mut read) =
+                (open(Cursor::new(bytes), Coding::Compressed(Compression::Gzip), None), Vec::new());
             assert!(reader.read_to_end(&mut read).is_err());
             assert_eq!(read, text[..length], "what could be read comes first");
         }

@@ -11,8 +11,10 @@ use encoding_rs::{Encoding, UTF_8};
 
 use super::archive::{self, Archive, Damage, Page, Warc};
 use super::buffer::Buffer;
+use super::compression::Compression;
 use super::decode::{self, Coding};
 use super::own;
+use super::tar::{self, Tar};
 use super::zip::Zip;
 use crate::extract::{Extractor, Media, Search, border, charset, scan_into};
 use crate::source::{kind, media};
@@ -21,6 +23,8 @@ use crate::source::{kind, media};
 const PIECE: usize = (1 << 20) + TAIL;
 /// How much of a piece's end is searched for a place to cut.
 const TAIL: usize = 64 << 10;
+/// How much tells what a file is: the head of a tar file is the longest mark.
+const START: usize = tar::BLOCK;
 /// How much room the first read has at least.
 const FIRST_READ: usize = 64 << 10;
 
@@ -51,8 +55,8 @@ pub struct PieceView<'a> {
     pub page: Option<&'a Arc<str>>,
 }
 
-/// The text of a file, in pieces of about 1 MiB, read in constant memory: gzip and charsets are
-/// decoded on the way.
+/// The text of a file, in pieces of about 1 MiB, read in constant memory: gzip, bzip2, xz, zstd and charsets are decoded on
+/// the way.
 ///
 /// A piece ends in its last 64 KiB, where a search of its end and of what follows finds what one of both together does: after
 /// white space where that can be, else beside a bracket or a quote, another sign, or a character beyond ASCII. Where there
@@ -60,8 +64,8 @@ pub struct PieceView<'a> {
 /// reader remembers what a piece began.
 ///
 /// A web archive (WARC) is the texts of its pages, one after the other, by what the head of each says of it; those that are
-/// no text are passed over. So is a zip file, such as today's documents of offices are, one of the files in it
-/// ([`of_file`](Self::of_file)).
+/// no text are passed over. A tar file is the texts of the files in it, each read as a file on the disk is, and so is a zip
+/// file, such as today's documents of offices are ([`of_file`](Self::of_file)).
 ///
 /// An error ends the iteration; what could be read before it comes first. Pages of an archive that cannot be decoded are
 /// one error together, after all others.
@@ -77,7 +81,7 @@ pub struct Pieces {
     given: usize,
     failed: Option<std::io::Error>,
     ended: bool,
-    /// Whose pages these are, if the file is a web archive, or whose files, if it is a zip file.
+    /// Whose pages these are, if the file is a web archive, or whose files, if it is a tar or a zip file.
     archive: Option<Box<dyn Archive>>,
     /// What it is, if that is not read.
     unread: Option<&'static str>,
@@ -117,8 +121,8 @@ impl Pieces {
     /// Those of reading the first bytes.
     pub fn in_memory(mut reader: impl Read + Send + 'static, name: &str, memory: Vec<u8>) -> Result<Self> {
         let mut this = Self::blank(name, memory);
-        this.read_start(&mut reader)?;
-        this.begin_file(Box::new(reader));
+        let failure = this.read_start(&mut reader)?;
+        this.begin_file(Box::new(failure.chain(reader)));
         Ok(this)
     }
 
@@ -128,9 +132,9 @@ impl Pieces {
     /// Those of reading the first bytes, and the directory of a zip file.
     pub fn of_file(mut file: File, name: &str, memory: Vec<u8>) -> Result<Self> {
         let mut this = Self::blank(name, memory);
-        this.read_start(&mut file)?;
+        let failure = this.read_start(&mut file)?;
         if !Zip::begins(&this.buffer.bytes()[..this.filled]) {
-            this.begin_file(Box::new(file));
+            this.begin_file(Box::new(failure.chain(file)));
             return Ok(this);
         }
         let file = Arc::new(file);
@@ -170,28 +174,36 @@ impl Pieces {
         self.reader = reader;
         if let Some(coding) = self.coding(None) {
             self.undo(coding);
-            self.compressed = coding == Coding::Gzip;
+            self.compressed = matches!(coding, Coding::Compressed(_));
         }
         if self.compressed {
             let mut reader = std::mem::replace(&mut self.reader, Box::new(std::io::empty()));
-            // An error here is one of the text.
-            self.failed = self.read_start(&mut reader).err();
-            self.ended |= self.failed.is_some();
-            self.reader = reader;
+            match self.read_start(&mut reader) {
+                Ok(failure) => self.reader = Box::new(failure.chain(reader)),
+                // An error here is one of the text.
+                Err(error) => (self.failed, self.ended) = (Some(error), true),
+            }
         }
-        self.unread = kind::of_content(&self.buffer.bytes()[..self.filled]);
-        if self.buffer.bytes()[..self.filled].starts_with(archive::MAGIC) {
+        let start = &self.buffer.bytes()[..self.filled];
+        self.unread = kind::of_content(start);
+        if start.starts_with(archive::MAGIC) {
             self.archive = Some(Box::new(Warc::new(self.take_reader())));
-            self.ended = true;
+        } else if Tar::begins(start) {
+            self.archive = Some(Box::new(Tar::new(self.take_reader())));
+            self.damage.of_files = true;
         }
+        self.ended |= self.archive.is_some();
     }
 
-    /// Reads enough to tell what it is.
-    fn read_start(&mut self, reader: &mut impl Read) -> Result<()> {
-        while self.filled < decode::MARK.max(archive::MAGIC.len()).max(kind::LONGEST) && !self.ended {
-            self.read_some(reader)?;
+    /// Reads enough to tell what it is. What failed behind the first bytes comes behind them.
+    fn read_start(&mut self, reader: &mut impl Read) -> Result<decode::Failure> {
+        while self.filled < START && !self.ended {
+            match self.read_some(reader) {
+                Err(error) if self.filled > 0 => return Ok(decode::Failure(Some(error))),
+                read => read?,
+            }
         }
-        Ok(())
+        Ok(decode::Failure(None))
     }
 
     /// The reader, as if nothing had been read from it.
@@ -322,13 +334,13 @@ impl Pieces {
         self.reader = page.body?;
         self.fill();
         let start = &self.buffer.bytes()[..self.filled];
-        if let Some(kind) = kind::of_content(start) {
+        let is_compressed = Compression::of(start).is_some();
+        if let Some(kind) = kind::of_content(start).filter(|_| !is_compressed) {
             return Err(Error::new(ErrorKind::InvalidData, format!("it is of a kind that is not read ({kind})")));
         }
         self.media = page.declared.media(start);
-        // What is in it tells.
-        let is_gzip = Coding::of(start, self.media) == Some(Coding::Gzip);
-        if self.media.is_none() && !is_gzip {
+        // What is in it tells. A file in an archive is searched as one on the disk is, whatever it holds.
+        if self.media.is_none() && !is_compressed && !self.damage.of_files {
             (self.filled, self.ended, self.failed) = (0, true, None);
             return Ok(());
         }

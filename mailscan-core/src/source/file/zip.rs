@@ -10,10 +10,7 @@ use std::sync::Arc;
 
 use flate2::bufread::DeflateDecoder;
 
-use super::archive::{Archive, Body, Capped, MOST_DECODED, Page};
-use crate::extract::Media;
-use crate::source::content_type::ContentType;
-use crate::source::media;
+use super::archive::{Archive, Body, Capped, LONGEST_NAME, MOST_DECODED, Page, declared_by_name};
 
 /// What a zip file begins with: its first entry, or the end of a directory of none.
 const MAGIC: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
@@ -26,8 +23,6 @@ const LARGE_END: usize = 56;
 /// The length of an entry of the directory before its name (4.3.12), and of the head of a file before its name (4.3.7).
 const ENTRY: usize = 46;
 const HEAD: usize = 30;
-/// How much of a name is kept.
-const LONGEST_NAME: usize = 4_096;
 /// How much is read at a time.
 const CHUNK: usize = 32 << 10;
 
@@ -130,7 +125,7 @@ impl Archive for Zip {
         loop {
             let Some(entry) = self.next_entry()? else { return Ok(None) };
             if !entry.name.ends_with('/') {
-                let (declared, body) = (declared(&entry.name), self.body(&entry));
+                let (declared, body) = (declared_by_name(&entry.name), self.body(&entry));
                 return Ok(Some(Page { url: entry.name.into(), declared, body }));
             }
         }
@@ -146,17 +141,6 @@ struct Entry {
     /// Where the head of the file stands.
     at: u64,
     name: String,
-}
-
-/// How to read a file of this name; by its content where the name does not tell.
-fn declared(name: &str) -> ContentType {
-    let is_text = || [".txt", ".csv", ".tsv", ".md", ".json", ".log"].iter().any(|ending| name.ends_with(ending));
-    ContentType::parse(match media::of_name(name) {
-        Some(Media::Html) => "text/html",
-        Some(Media::Mail) => "message/rfc822",
-        _ if is_text() => "text/plain",
-        _ => "",
-    })
 }
 
 /// Where the directory is.
@@ -340,13 +324,14 @@ mod tests {
             ("word/", &b""[..]),
             ("word/document.xml", b"<w:t>ann@a.org</w:t>"),
             ("b\u{fc}ro.txt", b"ben@b.org"),
-            ("image.png", b"\x89PNG\r\n\x1a\n\0\0\0\rdan@d.org"),
+            ("image.png", b"\x7fPNG\0\0\0\rdan@d.org"),
             ("wide.txt", &utf16),
             ("empty", b""),
         ];
         let expected = pairs(&[
             ("word/document.xml", "<w:t>ann@a.org</w:t>"),
             ("b\u{fc}ro.txt", "ben@b.org"),
+            ("image.png", "\u{7f}PNG\0\0\0\rdan@d.org"),
             ("wide.txt", "cy@c.org"),
         ]);
         for way in WAYS {
