@@ -16,6 +16,7 @@ mod bound;
 mod committer;
 mod dispatcher;
 mod heartbeat;
+mod intake;
 mod job_run;
 mod lanes;
 mod leases;

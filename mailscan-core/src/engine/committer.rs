@@ -15,8 +15,8 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use super::dispatcher::Assigned;
+use super::intake;
 use super::job_run::{JobRun, Stop};
-use super::lifecycle;
 use super::shared::Shared;
 use super::{EngineOptions, Watermarks};
 use crate::job::{JobId, JobStatus};
@@ -152,7 +152,7 @@ async fn settle_accounts<P: Pipeline>(shared: &Shared<P>, written: Option<(Batch
     for run in jobs.into_values().filter(|run| run.filter().is_full()) {
         // No address is missed: a batch that is being written meanwhile is accounted for afterwards. Given up only at the
         // end of the engine, when the filter is of no use any more.
-        let _ = shared.persist(|| lifecycle::fill_filter(shared.pipeline.store(), run)).await;
+        let _ = shared.persist(|| intake::fill_filter(shared.pipeline.store(), run)).await;
     }
 }
 

@@ -1,28 +1,26 @@
-//! How jobs come into an engine and leave it.
+//! How jobs are found that an engine works on, and how they leave it.
 //!
-//! A job comes from the store (queued, or running when its last engine died), gets its first tasks, and leaves when
+//! A job comes from the store (queued, or running when its last engine died) by way of the intake (`intake.rs`), and leaves when
 //! its target is reached, its sources are exhausted, a person says so, or the engine drains.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::JobFilter;
 use super::committer::reach_target;
 use super::job_run::{JobRun, Stop};
 use super::shared::Shared;
-use crate::dedup::BloomFront;
 use crate::error::{ErrorKind, Result};
-use crate::job::{Job, JobId, JobState, JobStatus};
+use crate::job::{JobId, JobState, JobStatus};
 use crate::pipeline::Pipeline;
-use crate::queue::{Pushed, Queue};
-use crate::store::{JobQuery, Store, Transition};
+use crate::queue::Queue;
+use crate::store::{JobQuery, Store};
 use crate::task::Depth;
 
-/// The most jobs, addresses or tasks moved in one call.
+/// The most jobs read in one call.
 const PAGE: usize = 10_000;
 
-/// Takes up the jobs that wait, and notices those that people have paused or cancelled.
+/// Offers the jobs that wait to the intake, and notices those that people have paused or cancelled.
 pub(super) async fn refresh<P: Pipeline>(shared: &Shared<P>) {
     shared.forget_unwatched();
     if let Err(error) = try_refresh(shared).await {
@@ -52,16 +50,7 @@ async fn try_refresh<P: Pipeline>(shared: &Shared<P>) -> Result<()> {
             None => forsake(shared, run),
         }
     }
-    if shared.drain.is_cancelled() {
-        return Ok(());
-    }
-    for id in jobs.into_keys().filter(|id| !shared.is_unreadable(*id)) {
-        match take_up(shared, id).await {
-            // Paused and deleted since the list was read.
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            taken => taken?,
-        }
-    }
+    shared.intake.offer(jobs.into_keys().filter(|id| !shared.is_unreadable(*id)));
     Ok(())
 }
 
@@ -118,78 +107,6 @@ async fn notice<P: Pipeline>(shared: &Shared<P>, run: &JobRun, job: JobState) ->
         shared.wake_dispatcher.notify_one();
     }
     Ok(())
-}
-
-/// Makes a job this engine's: running, with its first tasks on the queue and the filter rebuilt.
-async fn take_up<P: Pipeline>(shared: &Shared<P>, id: JobId) -> Result<()> {
-    let store = shared.pipeline.store();
-    // Before it is this engine's. An engine for all leaves a job that it cannot read, such as one of a newer version, to
-    // those that can.
-    match store.job(id).await {
-        Err(error) if error.kind() == ErrorKind::Corrupt && shared.options.jobs == JobFilter::All => {
-            tracing::warn!(%error, job = %id, "a job that cannot be read here is passed over");
-            shared.note_unreadable(id);
-            return Ok(());
-        }
-        readable => readable?,
-    };
-    let from = [JobStatus::Queued, JobStatus::Running];
-    if let Transition::Refused(_) = store.transition(id, &from, JobStatus::Running, None).await? {
-        return Ok(());
-    }
-    // Paused and deleted meanwhile, where there is none.
-    let Some(job) = store.job(id).await? else { return Ok(()) };
-    if let Err(error) = job.spec.validate() {
-        store.transition(job.id, &[JobStatus::Running], JobStatus::Failed, Some(error.message())).await?;
-        return Ok(());
-    }
-    let left_out = match seed(shared, &job).await {
-        Ok(left_out) => left_out,
-        // It is this job that the queue does not take; the others go on.
-        Err(error) if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Internal) => {
-            let reason = format!("its first tasks were not taken: {}", error.message());
-            store.transition(job.id, &[JobStatus::Running], JobStatus::Failed, Some(&reason)).await?;
-            return Ok(());
-        }
-        Err(error) => return Err(error),
-    };
-    let run = JobRun::new(job, &shared.options, &shared.drain);
-    run.over_limit.store(left_out, Ordering::Relaxed);
-    fill_filter(store, &run).await?;
-    let run = Arc::new(run);
-    shared.progress.publish(run.progress(None, false));
-    shared.add_run(run.clone());
-    // The process before may have been killed between the last address and the end of the job.
-    if run.collected() >= run.job.spec.target {
-        reach_target(shared, &run);
-    }
-    Ok(())
-}
-
-/// Puts the first tasks of a job on the queue, unless they were; answers how many its limit left out.
-async fn seed<P: Pipeline>(shared: &Shared<P>, job: &Job) -> Result<u64> {
-    let mut left_out = 0;
-    if !job.seeded {
-        for tasks in job.spec.first_tasks(job.id)?.chunks(PAGE) {
-            let pushed = shared.pipeline.queue().push(tasks).await?;
-            left_out += pushed.iter().filter(|result| **result == Pushed::OverLimit).count() as u64;
-        }
-        shared.pipeline.store().mark_seeded(job.id).await?;
-    }
-    Ok(left_out)
-}
-
-/// Puts a filter in place that knows every stored address and has room for more.
-pub(super) async fn fill_filter(store: &impl Store, run: &JobRun) -> Result<()> {
-    let mut empty = run.empty_filter();
-    loop {
-        let filled = store.fingerprints(run.id(), empty, BloomFront::insert).await?;
-        if !filled.is_full() {
-            *run.filter() = filled;
-            return Ok(());
-        }
-        empty = filled.grown();
-    }
 }
 
 /// Ends the jobs that have nothing left to do or have been asked to stop.

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::EngineOptions;
+use super::intake::Intake;
 use super::job_run::JobRun;
 use super::leases::Leases;
 use super::progress::Watchers;
@@ -63,6 +64,8 @@ pub(super) struct Shared<P> {
     fatal_error: Mutex<Option<Arc<Error>>>,
     /// What holds all jobs up at the moment, such as a full disk.
     trouble: Mutex<Option<String>>,
+    /// Jobs that wait to be among them.
+    pub(super) intake: Intake,
     runs: Mutex<BTreeMap<JobId, Arc<JobRun>>>,
     /// Jobs whose specification could not be read: what it says never changes.
     unreadable: Mutex<BTreeSet<JobId>>,
@@ -100,6 +103,7 @@ impl<P: Pipeline> Shared<P> {
             fatal: CancellationToken::new(),
             fatal_error: Mutex::default(),
             trouble: Mutex::default(),
+            intake: Intake::default(),
             runs: Mutex::default(),
             unreadable: Mutex::default(),
             options,

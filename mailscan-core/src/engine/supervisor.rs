@@ -1,15 +1,17 @@
 //! The supervisor: watches over the jobs from the first task to the last.
 //!
-//! It asks the store which jobs there are, takes them up and ends them ([`super::lifecycle`]), samples progress, and
-//! sends expired leases of dead workers back to the queue.
+//! It asks the store which jobs there are, has them taken up ([`super::intake`]), ends them ([`super::lifecycle`]), samples
+//! progress, and sends expired leases of dead workers back to the queue.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use futures::future::join_all;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::bound::{Bound, Standing};
+use super::intake;
 use super::job_run::{JobRun, Stop};
 use super::lifecycle;
 use super::shared::Shared;
@@ -25,37 +27,42 @@ const SWEEP_BATCH: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 
 /// Watches until everything is committed, then lets go of the jobs that are left and of what the fetcher keeps.
 pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
+    // What a dead process held is taken back before jobs are, so that they begin with all of their tasks.
+    sweep(&shared).await;
+    tokio::join!(watch(&shared), intake::run(&shared));
+    shared.unless_given_up(lifecycle::let_go(&shared)).await;
+    // Nothing is fetched any more.
+    shared.unless_given_up(shared.pipeline.fetcher().release()).await;
+}
+
+/// Looks after the jobs at work until everything is committed.
+async fn watch<P: Pipeline>(shared: &Shared<P>) {
     let every = |period| {
         let mut ticks = interval(period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks
     };
-    // What a dead process held is taken back before jobs are, so that they begin with all of their tasks.
-    sweep(&shared).await;
     let mut polls = every(shared.options.poll_every);
     let mut sweeps = every(shared.options.sweep_every);
     let mut samples = every(shared.options.progress_every);
     loop {
         tokio::select! {
             () = shared.committed.cancelled() => break,
-            () = shared.wake_supervisor.notified() => lifecycle::end_finished(&shared).await,
-            _ = polls.tick() => look(&shared).await,
-            () = shared.jobs_changed.notified() => look(&shared).await,
+            () = shared.wake_supervisor.notified() => lifecycle::end_finished(shared).await,
+            _ = polls.tick() => look(shared).await,
+            () = shared.jobs_changed.notified() => look(shared).await,
             _ = sweeps.tick() => {
-                sweep(&shared).await;
-                for run in shared.runs() {
-                    lifecycle::record_active(&shared, &run).await;
-                }
+                sweep(shared).await;
+                // At once, so that they share a commit.
+                let runs = shared.runs();
+                join_all(runs.iter().map(|run| lifecycle::record_active(shared, run))).await;
             }
-            _ = samples.tick() => sample(&shared).await,
+            _ = samples.tick() => sample(shared).await,
         }
     }
-    shared.unless_given_up(lifecycle::let_go(&shared)).await;
-    // Nothing is fetched any more.
-    shared.unless_given_up(shared.pipeline.fetcher().release()).await;
 }
 
-/// Takes up jobs, and notices what people decided about them.
+/// Finds jobs to take up, and notices what people decided about them.
 async fn look<P: Pipeline>(shared: &Shared<P>) {
     lifecycle::refresh(shared).await;
     lifecycle::end_finished(shared).await;

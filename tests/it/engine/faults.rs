@@ -43,6 +43,8 @@ struct Flaky {
     slow_settles: AtomicU64,
     /// How long a claim takes.
     claims_in: Duration,
+    /// How long the first tasks of a job take, but for the first job.
+    first_tasks_in: Duration,
     /// When each claim began and ended.
     claims: Mutex<Vec<Range<Instant>>>,
 }
@@ -58,6 +60,7 @@ impl Flaky {
             settles_in: Duration::ZERO,
             slow_settles: AtomicU64::new(u64::MAX),
             claims_in: Duration::ZERO,
+            first_tasks_in: Duration::ZERO,
             claims: Mutex::default(),
         }
     }
@@ -77,6 +80,9 @@ impl Flaky {
 
 impl Queue for Flaky {
     async fn push(&self, tasks: &[NewTask]) -> Result<Vec<Pushed>> {
+        if tasks.iter().any(|task| task.depth == 0 && task.job > JobId(1)) {
+            tokio::time::sleep(self.first_tasks_in).await;
+        }
         self.call(self.inner.push(tasks)).await
     }
 
@@ -234,6 +240,32 @@ async fn what_is_claimed_already_begins_while_a_claim_takes_its_time() {
     let during = begun.lock().unwrap().iter().filter(|moment| inside(moment)).count();
     assert!(during > 0, "{claims:?}");
     println!("{during} of 400 tasks began while one of {} claims was under way", claims.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_that_wait_to_be_taken_up_hold_up_no_other() {
+    let fetcher = Script::new(Duration::from_millis(100), |task| Ok(text(task, addresses_of(number(task)).join(" "))));
+    let queue = Flaky { first_tasks_in: Duration::from_hours(1), ..Flaky::new(false) };
+    let pipeline = Arc::new(Backends { queue, store: MemoryStore::new(), fetcher });
+    let job = create(&*pipeline, "first", pages_job(1_000_000, 100_000_000)).await;
+    let mut engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    let mut progress = engine.watch(job);
+    while progress.borrow_and_update().collected == 0 {
+        progress.changed().await.unwrap();
+    }
+    let begun = Instant::now();
+    for n in 0..40 {
+        create(&*pipeline, &format!("job {n}"), pages_job(1, 100)).await;
+    }
+    engine.monitor().look();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    pipeline.store.transition(job, &[JobStatus::Running], JobStatus::Paused, None).await.unwrap();
+    assert_eq!(engine.finished(job).await.unwrap().status, JobStatus::Paused);
+    assert!(begun.elapsed() < pipeline.queue.first_tasks_in, "no job was taken up before");
+    for n in 2..=41 {
+        assert_eq!(engine.finished(JobId(n)).await.unwrap().status, JobStatus::Completed);
+    }
+    engine.drain().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
