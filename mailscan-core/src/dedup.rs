@@ -33,9 +33,7 @@ impl BloomFront {
     /// from 0.001 to 0.5, since bits that lie near each other cannot err less often.
     pub fn new(capacity: usize, false_positives: f64) -> Self {
         let (capacity, false_positives) = (capacity.max(64), false_positives.clamp(0.001, 0.5));
-        // Bloom, Communications of the ACM 13 (1970).
-        let bits = -(false_positives * NEARNESS).log2() / std::f64::consts::LN_2 * capacity as f64;
-        let bits = bits.ceil() as u64;
+        let bits = bits(capacity, false_positives);
         let hashers = [Hash::Place { seed: rand::random(), bits }, Hash::Stride { seed: rand::random() }];
         let filter = BloomFilter::from_item_count_with_hashers(bits as usize, capacity, hashers);
         Self { filter, false_positives, capacity, addresses: 0 }
@@ -69,10 +67,23 @@ impl BloomFront {
         Self::new((self.addresses.max(self.capacity) as f64 * GROWTH) as usize, self.false_positives)
     }
 
+    /// The memory that a filter for so many addresses comes to have once it has [grown](Self::grown), in bytes.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn bytes_grown_from(capacity: usize, false_positives: f64) -> usize {
+        bits((capacity as f64 * GROWTH) as usize, false_positives) as usize / 8
+    }
+
     /// The memory of the filter's bits, in bytes.
     pub fn bytes(&self) -> usize {
         self.filter.len() / 8
     }
+}
+
+/// How many bits a filter has.
+fn bits(capacity: usize, false_positives: f64) -> u64 {
+    // Bloom, Communications of the ACM 13 (1970).
+    let bits = -(false_positives * NEARNESS).log2() / std::f64::consts::LN_2 * capacity as f64;
+    bits.ceil() as u64
 }
 
 impl std::fmt::Debug for BloomFront {

@@ -60,6 +60,7 @@ pub(super) fn insert(
         part.order.push((bits(sighting.address.fingerprint() & mask), place));
     }
     let mut fates = vec![Fate::Stored; sightings.len()];
+    session.memory.filters.begin();
     for (job, part) in &mut parts {
         if part.deleted {
             part.order.drain(..).for_each(|(_, place)| fates[place] = Fate::First);
@@ -69,7 +70,8 @@ pub(super) fn insert(
         let index = Index::open(connection, Rows::Addresses(*job))?;
         let filter = session.memory.filters.of(Rows::Addresses(*job), part.collected, &index)?;
         for group in part.order.chunk_by(|one, other| one.0 == other.0) {
-            let stored = if filter.surely_new(group[0].0) { None } else { Some(&index) };
+            let is_new = filter.as_ref().is_some_and(|filter| filter.surely_new(group[0].0));
+            let stored = if is_new { None } else { Some(&index) };
             judge(connection, sightings, group, stored, &mut fates)?;
         }
     }
@@ -82,8 +84,9 @@ pub(super) fn insert(
             .map(|(fingerprint, place)| (*fingerprint, ids[*place]))
             .collect();
         let rows = Rows::Addresses(job);
-        let filter = session.memory.filters.of(rows, part.collected, &Index::open(connection, rows)?)?;
-        filter.note(entries.iter().map(|(fingerprint, _)| *fingerprint));
+        if let Some(filter) = session.memory.filters.made(rows, part.collected) {
+            filter.note(entries.iter().map(|(fingerprint, _)| *fingerprint));
+        }
         runs::add(connection, rows, &entries)?;
         let new = || entries.iter().map(|(_, id)| *id);
         if let (Some(first), Some(last)) = (new().min(), new().max()) {

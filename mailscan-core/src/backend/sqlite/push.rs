@@ -86,6 +86,7 @@ pub(super) fn push<'a>(
     let mut intakes = BTreeMap::new();
     let mut moves = Moves::default();
     let mut pushed = Vec::new();
+    session.memory.filters.begin();
     for new in tasks {
         let fingerprint = bits(new.work.fingerprint() & mask);
         let work = Work { kind: new.work.kind(), locator: new.work.locator() };
@@ -94,7 +95,8 @@ pub(super) fn push<'a>(
             None => intakes.entry(new.job).or_insert(Intake::open(connection, new.job)?),
         };
         let filter = session.memory.filters.of(Rows::Tasks(new.job), intake.before, &intake.index)?;
-        if let Some(id) = intake.find(&work, fingerprint, filter.surely_new(fingerprint), &mut look)? {
+        let is_new = filter.is_some_and(|filter| filter.surely_new(fingerprint));
+        if let Some(id) = intake.find(&work, fingerprint, is_new, &mut look)? {
             pushed.push(Pushed::Duplicate(TaskId(id.cast_unsigned())));
             continue;
         }
@@ -113,8 +115,9 @@ pub(super) fn push<'a>(
     }
     for (job, intake) in intakes {
         let entries: Vec<runs::Entry> = intake.fresh.into_keys().collect();
-        let filter = session.memory.filters.of(Rows::Tasks(job), intake.before, &intake.index)?;
-        filter.note(entries.iter().map(|(fingerprint, _)| *fingerprint));
+        if let Some(filter) = session.memory.filters.made(Rows::Tasks(job), intake.before) {
+            filter.note(entries.iter().map(|(fingerprint, _)| *fingerprint));
+        }
         runs::add(connection, Rows::Tasks(job), &entries)?;
     }
     moves.write(connection)?;
