@@ -83,7 +83,9 @@ fn alone(path: &Path, connection: &Connection) -> Result<Option<File>> {
         if steps == 0 || steps >= MIGRATIONS.len() {
             return Ok(None);
         }
-        match lock_file(path) {
+        // Workers lock the file itself, whatever link leads to it.
+        let file = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        match lock_file(&file) {
             Ok(lock) => return Ok(Some(lock)),
             Err(error) if error.kind() != ErrorKind::Conflict => return Err(error),
             Err(_) if Instant::now() < deadline => std::thread::sleep(MIGRATION_TIMEOUT / 20),
