@@ -22,7 +22,7 @@ pub(crate) fn room(planned: usize) -> usize {
     let files = rlimit::increase_nofile_limit(WANTED).unwrap_or(USUAL);
     let room = in_flight(files);
     if room < planned.min(MAX_IN_FLIGHT) {
-        eprintln!(
+        say!(
             "warning: at most {} of {} fetches at a time: this process may open no more than {} files (`ulimit -Hn`)",
             grouped(room as u64),
             grouped(planned as u64),

@@ -4,6 +4,13 @@
 //! [`wire`] chooses the backend, [`render`] says what happened, [`telemetry`] is for whoever watches over the process.
 //! Results go to stdout, everything else to stderr. The work itself is `mailscan-core`'s.
 
+#![deny(clippy::print_stderr)]
+
+/// Says something on standard error, as [`render::tell`] does, and ends the line.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::render::tell(format_args!("{}\n", format_args!($($text)*))) };
+}
+
 mod args;
 mod commands;
 mod config;
@@ -38,7 +45,7 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) if error.is_closed_pipe() => Exit::Done.into(),
         Err(error) => {
-            eprintln!("error: {}", render::escape(&error.to_string()));
+            say!("error: {}", render::escape(&error.to_string()));
             error.exit().into()
         }
     }

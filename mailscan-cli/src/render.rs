@@ -7,9 +7,16 @@ pub(crate) mod progress;
 pub(crate) mod summary;
 pub(crate) mod table;
 
-use std::fmt::Write;
+use std::fmt::{Arguments, Write};
 
 use mailscan_core::class::LeftOut;
+
+/// Writes to standard error, or to nobody where that cannot be written (a terminal that is gone, a log on a full disk): what is
+/// told there is no reason to end what is told of.
+pub(crate) fn tell(text: Arguments<'_>) {
+    // In one piece, so that it stays together with what other processes write there.
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), text.to_string().as_bytes());
+}
 
 /// The text with its control characters made visible, so that what was scraped cannot command a terminal.
 pub(crate) fn escape(text: &str) -> String {

@@ -37,7 +37,7 @@ pub(crate) fn start() -> Telemetry {
     #[cfg(feature = "otel")]
     match otlp::Spans::from_environment() {
         None => {}
-        Some(Err(reason)) => eprintln!("warning: no spans are sent: {reason}"),
+        Some(Err(reason)) => say!("warning: no spans are sent: {reason}"),
         Some(Ok(spans)) => {
             spans.install(filter);
             return Telemetry { spans: Some(spans) };

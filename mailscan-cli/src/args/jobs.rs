@@ -61,7 +61,7 @@ pub(crate) enum Job {
         /// How to write them
         #[arg(long, value_enum, default_value = "csv")]
         format: ExportFormat,
-        /// Where to, instead of standard output; it is FILE.part until it is whole
+        /// Where to, instead of standard output; it has another name, which ends in .part, until it is whole
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
         #[command(flatten)]

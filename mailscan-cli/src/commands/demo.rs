@@ -58,7 +58,7 @@ pub(crate) async fn run(typed: &args::Demo) -> Result<Exit> {
     let room = files::room(config::demo_plan(typed).1);
     let peer = Peer::start(&typed.simulated).await?;
     let config = config::demo(typed, &format!("http://{}/", peer.listening().address), room)?;
-    eprintln!(
+    say!(
         "collecting {} with {} from a simulated web",
         counted(typed.simulated.emails, "address", "addresses"),
         counted(config.workers.into(), "worker", "workers"),
@@ -80,7 +80,7 @@ pub(crate) async fn run(typed: &args::Demo) -> Result<Exit> {
     let served = peer.end().await?;
     let job = find(pipeline.store(), id).await?;
     if matches!(job.status, JobStatus::Paused) {
-        eprintln!("stopped before the end; nothing was checked");
+        say!("stopped before the end; nothing was checked");
         return Ok(Exit::Interrupted);
     }
     let verdict = verify::compare(pipeline.store(), id, typed.simulated.seed, typed.simulated.emails).await?;
@@ -102,7 +102,7 @@ pub(crate) async fn run(typed: &args::Demo) -> Result<Exit> {
     };
     if let Some(folder) = &typed.report {
         timeline.write(folder, &answer)?;
-        eprintln!("the report is in {}", crate::render::escape(&folder.display().to_string()));
+        say!("the report is in {}", crate::render::escape(&folder.display().to_string()));
     }
     print(typed, &answer, &verdict, &job, &served)?;
     let depth = pipeline.queue().depth(id).await?;

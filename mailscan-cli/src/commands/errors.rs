@@ -70,7 +70,7 @@ async fn resolve(database: &(impl Store + Queue), selection: &ErrorSelection, no
     if resolved == 0 {
         return Err(Failure::Failed("no such error is open: nothing was resolved".to_owned()));
     }
-    eprintln!("{} resolved{again}", counted(resolved, "error", "errors"));
+    say!("{} resolved{again}", counted(resolved, "error", "errors"));
     Ok(Exit::Done)
 }
 
@@ -82,7 +82,7 @@ async fn groups(store: &impl Store, job: Option<JobId>, json: bool) -> Result<Ex
         serde_json::to_writer(&mut out, &all)?;
         writeln!(out)?;
     } else if groups.is_empty() {
-        eprintln!("no errors");
+        say!("no errors");
     } else {
         let rows: Vec<_> = groups.iter().map(group_row).collect();
         write!(out, "{}", aligned(["CLASS", "CODE", "HOST", "COUNT", "OPEN", "NEWEST"], &rows))?;

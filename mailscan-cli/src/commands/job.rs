@@ -60,7 +60,7 @@ async fn list(store: &wire::Database, json: bool) -> Result<Exit> {
         serde_json::to_writer(&mut out, &render::json_list(&jobs))?;
         writeln!(out)?;
     } else if jobs.is_empty() {
-        eprintln!("no jobs: `mailscan run` makes one");
+        say!("no jobs: `mailscan run` makes one");
     } else {
         let runs = jobs.iter().any(|(job, _)| job.status == JobStatus::Running);
         let at_work = !runs || store.has_workers().await?;
@@ -86,7 +86,7 @@ async fn show(database: &wire::Database, id: JobId, json: bool, db: &str) -> Res
         write!(out, "{}", render::show(&job, &depth, &database.lists(id).await?, &bounds, unattended))?;
     }
     if unattended && !json {
-        eprint!("{}", summary::unattended(id, db));
+        crate::render::tell(format_args!("{}", summary::unattended(id, db)));
     }
     Ok(Exit::Done)
 }
@@ -110,7 +110,7 @@ async fn delete(database: &(impl Store + Queue), id: JobId, sure: bool) -> Resul
     if desk::purge(database, database).await? == 0 && !deleted {
         return find(database, id).await.map(|_| Exit::Done);
     }
-    eprintln!("job {id} is deleted");
+    say!("job {id} is deleted");
     Ok(Exit::Done)
 }
 
@@ -121,7 +121,7 @@ fn confirmed(job: &Job) -> Result<bool> {
         return Err(Failure::Usage(message));
     }
     let addresses = counted(job.collected, "address", "addresses");
-    eprint!("delete job {} with {addresses}? [y/N] ", job.id);
+    crate::render::tell(format_args!("delete job {} with {addresses}? [y/N] ", job.id));
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
@@ -137,10 +137,10 @@ async fn change(typed: &args::JobChange, change: Change) -> Result<Exit> {
     }
     match store.transition(id, change.from(), to, typed.reason.as_deref()).await? {
         Transition::Applied if to == JobStatus::Queued => {
-            eprintln!("{}", summary::queued(id, &typed.database.db));
+            say!("{}", summary::queued(id, &typed.database.db));
         }
-        Transition::Applied => eprintln!("job {id} is {to}"),
-        Transition::Already => eprintln!("job {id} was {to} before"),
+        Transition::Applied => say!("job {id} is {to}"),
+        Transition::Already => say!("job {id} was {to} before"),
         Transition::Refused(status) => {
             return Err(Failure::Failed(format!("job {id} is {status}: it cannot become {to}")));
         }

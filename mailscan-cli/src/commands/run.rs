@@ -55,7 +55,7 @@ async fn resume(typed: &args::Run, config: &RunConfig, id: Option<u64>) -> Resul
         None => newest_unfinished(&database).await?,
     };
     match job.origin {
-        Origin::Api { .. } => eprintln!("{}", summary::from_api(job.id)),
+        Origin::Api { .. } => say!("{}", summary::from_api(job.id)),
         Origin::Operator if !typed.allow_network.is_empty() => {
             let message = "--allow-network is for jobs of the API: one of your own reaches every network";
             return Err(Failure::Usage(message.to_owned()));
@@ -93,7 +93,7 @@ pub(crate) async fn create(store: &impl Store, spec: &JobSpec) -> Result<JobId> 
 
 async fn detach(store: &impl Store, config: &RunConfig, spec: &JobSpec) -> Result<Exit> {
     let id = create(store, spec).await?;
-    eprintln!("{}", summary::queued(id, &config.db));
+    say!("{}", summary::queued(id, &config.db));
     if config.json {
         print_json(&find(store, id).await?, None, &config.limits)?;
     }
@@ -137,11 +137,16 @@ async fn report<P: Pipeline>(pipeline: &P, id: JobId, config: &RunConfig) -> Res
     let depth = pipeline.queue().depth(id).await?;
     let groups = pipeline.store().error_groups(&GroupQuery::first(Some(id), GROUPS)).await?;
     let partial = read_in_part(pipeline.store(), id).await?;
-    eprint!("{}", summary::lines(&job, &depth, partial, &groups, &config.db));
+    crate::render::tell(format_args!("{}", summary::lines(&job, &depth, partial, &groups, &config.db)));
+    let exit = exit(&job, &depth, partial);
     if config.json {
-        print_json(&job, Some(&depth), &config.limits)?;
+        match print_json(&job, Some(&depth), &config.limits) {
+            // Whoever has seen enough of the answer still wants to know how the job ended.
+            Err(error) if error.is_closed_pipe() => {}
+            printed => printed?,
+        }
     }
-    Ok(exit(&job, &depth, partial))
+    Ok(exit)
 }
 
 /// How many sources were read only in part, which nobody has looked at.

@@ -66,7 +66,7 @@ pub(crate) fn run(typed: &args::Scan) -> Result<Exit> {
         summary.left_out.add(*class, 1);
     }
     if !typed.quiet {
-        eprintln!("{}", summary.line());
+        say!("{}", summary.line());
     }
     // What comes before damage counts, so a file that has some is not nothing.
     Ok(match (summary.unreadable, summary.files, summary.bytes) {
@@ -105,7 +105,7 @@ impl Summary {
     fn unreadable(&mut self, reason: &str) {
         self.unreadable += 1;
         if self.unreadable <= NAMED {
-            eprintln!("error: {}", escape(reason));
+            say!("error: {}", escape(reason));
         }
     }
 

@@ -2,7 +2,6 @@
 
 mod reload;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -43,11 +42,11 @@ pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
     let local = listener.local_addr().map_err(listening)?;
     let pipeline = wire::pipeline(database, &fetching)?;
     if let Some(warning) = config::warning(typed) {
-        say(warning);
+        say!("{warning}");
     }
     let scheme = if server.tls.is_some() { "https" } else { "http" };
     let from = escape(&wire::shown(&typed.database.db));
-    say(&format!("serving {scheme}://{local}/ from {from}: open it in a browser; Ctrl-C stops"));
+    say!("serving {scheme}://{local}/ from {from}: open it in a browser; Ctrl-C stops");
     let files = Files { tls: server.tls.clone(), tokens: server.tokens.clone(), list };
     work(pipeline, options, (server, listener), (reloads, files)).await
 }
@@ -82,21 +81,16 @@ async fn work<P: Pipeline>(
             () = signals.next() => break Ok(()),
             error = engine.failed() => break Err(error.into()),
             ended = &mut server => return Err(Failure::Failed(format!("the server ended: {ended:?}"))),
-            () = reloads.next() => files.read_again().await.iter().for_each(|line| say(line)),
+            () = reloads.next() => files.read_again().await.iter().for_each(|line| say!("{line}")),
         }
     };
-    say(STOPPING);
+    say!("{STOPPING}");
     // People may watch the last pages come in, so the server is the last to go.
-    let drained = signals.wind_down(&mut engine, say).await;
+    let drained = signals.wind_down(&mut engine, |line| say!("{line}")).await;
     let _ = stop.send(());
     tokio::select! {
         _ = server => {}
         () = signals.next() => {}
     }
     result.and(drained.map_err(Failure::from)).map(|()| Exit::Done)
-}
-
-/// Says something, to nobody once the terminal is gone that the server was started from.
-fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
 }

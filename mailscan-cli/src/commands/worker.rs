@@ -31,7 +31,7 @@ pub(crate) async fn run(typed: &args::Worker) -> Result<Exit> {
     let pipeline = wire::pipeline(wire::create(db).await?, &fetching)?;
     let node = options.node.clone();
     let mut engine = Engine::start(pipeline, options);
-    say(&format!("node {node} works on every job of {}: Ctrl-C stops", crate::render::escape(&wire::shown(db))));
+    say!("node {node} works on every job of {}: Ctrl-C stops", crate::render::escape(&wire::shown(db)));
     let result = loop {
         tokio::select! {
             () = signals.next() => break Ok(()),
@@ -39,19 +39,15 @@ pub(crate) async fn run(typed: &args::Worker) -> Result<Exit> {
             () = reloads.next() => reload(&list),
         }
     };
-    say(STOPPING);
-    let drained = signals.wind_down(&mut engine, say).await;
+    say!("{STOPPING}");
+    let drained = signals.wind_down(&mut engine, |line| say!("{line}")).await;
     Ok(result.and(drained).map(|()| Exit::Done)?)
 }
 
 fn reload(list: &SuppressionList) {
     match list.reload() {
-        None => say("there is no suppression list to read again"),
-        Some(Ok(())) => say("read again: the suppression list"),
-        Some(Err(reason)) => say(&format!("the old suppression list is kept: {}", crate::render::escape(&reason))),
+        None => say!("there is no suppression list to read again"),
+        Some(Ok(())) => say!("read again: the suppression list"),
+        Some(Err(reason)) => say!("the old suppression list is kept: {}", crate::render::escape(&reason)),
     }
-}
-
-fn say(text: &str) {
-    eprintln!("{text}");
 }

@@ -48,7 +48,7 @@ impl Live {
             }
             Self::Lines(last) if last.elapsed() >= LINE_EVERY => {
                 *last = Instant::now();
-                eprintln!("{}, {}", state(progress), outlook(progress));
+                say!("{}, {}", state(progress), outlook(progress));
             }
             Self::Lines(_) => {}
         }
@@ -60,9 +60,9 @@ impl Live {
         match self {
             Self::Bar(bar) => {
                 bar.set_draw_target(ProgressDrawTarget::hidden());
-                eprintln!("\n{text}");
+                say!("\n{text}");
             }
-            Self::Lines(_) => eprintln!("{text}"),
+            Self::Lines(_) => say!("{text}"),
         }
     }
 

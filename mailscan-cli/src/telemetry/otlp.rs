@@ -96,7 +96,7 @@ impl Spans {
     /// Sends what is left.
     pub(super) fn end(self) {
         if self.provider.shutdown_with_timeout(LAST_WORDS).is_err() {
-            eprintln!("warning: the last spans were not sent: the collector takes too long to answer");
+            say!("warning: the last spans were not sent: the collector takes too long to answer");
         }
         self.runtime.shutdown_background();
     }
@@ -169,7 +169,7 @@ impl opentelemetry_sdk::trace::SpanExporter for Exporter {
             && !self.away.load(Ordering::Relaxed)
         {
             let to = escape(&shown(&self.endpoint));
-            eprintln!("warning: spans are lost, since the collector at {to} does not take them: {error}");
+            say!("warning: spans are lost, since the collector at {to} does not take them: {error}");
         }
         self.away.store(sent.is_err(), Ordering::Relaxed);
         sent

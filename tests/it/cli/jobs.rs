@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use mailscan_core::clock::Timestamp;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -11,7 +11,7 @@ use parquet::record::{ListAccessor, Row, RowAccessor};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{json, run_in};
+use super::{Ran, binary, json, run_in};
 
 /// A folder with 30 files of two addresses each, one of them in every file.
 fn sources() -> TempDir {
@@ -359,17 +359,47 @@ fn an_export_takes_the_place_of_a_file_only_once_it_is_whole() {
     let export = ["job", "export", "1", "--output", "out.csv"];
     let missing = run(&["job", "export", "9", "--output", "out.csv"]);
     assert_eq!((missing.code, fs::read_to_string(&out).unwrap().as_str()), (1, "before"), "{}", missing.err);
-    // Where the new file would be written is taken.
-    fs::create_dir(folder.path().join("out.csv.part")).unwrap();
-    let failed = run(&export);
-    assert!(failed.code == 1 && failed.err.contains("cannot write `out.csv`"), "{}", failed.err);
-    assert_eq!(fs::read_to_string(&out).unwrap(), "before");
-    fs::remove_dir(folder.path().join("out.csv.part")).unwrap();
+    // There is no room for the name of the new file.
+    let long = "n".repeat(250);
+    fs::write(folder.path().join(&long), "before").unwrap();
+    let failed = run(&["job", "export", "1", "--output", &long]);
+    assert!(failed.code == 1 && failed.err.contains("cannot write `nnn"), "{}", failed.err);
+    assert_eq!(fs::read_to_string(folder.path().join(&long)).unwrap(), "before");
+    // Of another export, or of somebody who calls files so.
+    fs::write(folder.path().join("out.csv.part"), "theirs").unwrap();
     fs::set_permissions(&out, fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(run(&export).code, 0);
     assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600, "it is as private as it was");
     assert_eq!(fs::read_to_string(&out).unwrap().lines().count(), 32);
-    assert!(!folder.path().join("out.csv.part").exists());
+    assert_eq!(fs::read_to_string(folder.path().join("out.csv.part")).unwrap(), "theirs");
+    let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(names.filter(|name| name.starts_with("out.csv")).count(), 2, "nothing is left over");
     let full = run(&["job", "export", "1", "--format", "parquet", "--output", "/dev/full"]);
     assert!(full.code == 1 && full.err.contains("cannot write `/dev/full`"), "{}", full.err);
+}
+
+#[test]
+fn what_nobody_can_be_told_ends_nothing() {
+    let folder = sources();
+    let shell = |line: &str| {
+        let script = format!("{line}; exit ${{PIPESTATUS[0]}}");
+        let mut command = Command::new("bash");
+        command.args(["-c", &script]).env("MAILSCAN", binary()).current_dir(folder.path()).stdin(Stdio::null());
+        Ran::from(command.output().unwrap())
+    };
+    for line in [
+        "$MAILSCAN run --path in --target 1000 --json 2> /dev/full",
+        "$MAILSCAN scan in 2> /dev/full",
+        "$MAILSCAN job export 1 --output out.csv 2> /dev/full",
+        "$MAILSCAN run --path in --target 1000 2>&1 | true",
+    ] {
+        assert_eq!(shell(line).code, 0, "{line}");
+    }
+    assert!(fs::read_to_string(folder.path().join("out.csv")).unwrap().lines().count() > 30);
+    // How the job ended does not depend on who hears its answer.
+    for line in
+        ["$MAILSCAN run --path /dev/null --target 5 --json", "$MAILSCAN run --path in/none --target 5 --json"]
+    {
+        assert_eq!(shell(&format!("{line} | true")).code, 1, "{line}");
+    }
 }

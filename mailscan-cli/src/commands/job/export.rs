@@ -56,10 +56,10 @@ pub(super) async fn run(store: &impl Store, asked: &Asked<'_>) -> Result<Exit> {
     let (count, suppressed) = export.counts();
     if let Some(path) = asked.output {
         let path = crate::render::escape(&path.display().to_string());
-        eprintln!("{} written to {path}", counted(count, "address", "addresses"));
+        say!("{} written to {path}", counted(count, "address", "addresses"));
     }
     if suppressed > 0 {
-        eprintln!("left out: {} suppressed", grouped(suppressed));
+        say!("left out: {} suppressed", grouped(suppressed));
     }
     Ok(Exit::Done)
 }
@@ -96,13 +96,17 @@ impl<'a> NewFile<'a> {
     fn create(path: &'a Path) -> Result<Self> {
         let there = fs::symlink_metadata(path);
         let replaces = there.as_ref().map_or_else(|error| error.kind() == ErrorKind::NotFound, fs::Metadata::is_file);
+        // Another export to the same file has one of its own.
         let part = replaces.then(|| {
             let mut name = OsString::from(path);
-            name.push(".part");
+            name.push(format!(".{:08x}.part", rand::random::<u32>()));
             PathBuf::from(name)
         });
         let create = || {
-            let file = File::create(part.as_deref().unwrap_or(path))?;
+            let file = match &part {
+                Some(part) => File::create_new(part)?,
+                None => File::create(path)?,
+            };
             // Who may read the file before may read this one, and nobody else.
             if let (Some(_), Ok(there)) = (&part, &there) {
                 file.set_permissions(there.permissions())?;
