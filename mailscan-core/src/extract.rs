@@ -63,7 +63,7 @@ pub enum Media {
 pub enum Form {
     /// As it is.
     Plain,
-    /// With character references, such as `ann&#64;a.org`.
+    /// With character references, such as `ann&#64;a.org`, or tags that say where a line may break: `ann@<wbr>a.org`.
     CharacterReference,
     /// With percent-encoding, such as `ann%40a.org`.
     PercentEncoded,

@@ -54,7 +54,7 @@ pub(super) fn is_alone(document: &[u8], start: usize, end: usize) -> bool {
     begins && document.get(end).is_none_or(|after| matches!(after, b'\n' | b'\r'))
 }
 
-/// Whether `start` is inside the credentials of a URL: `scheme://user:secret@host`. `mailto://` is none, but meant.
+/// Whether `start` is inside the credentials of a URL: `scheme://user:secret@host`. `mailto://` and `http://mailto:` are none, but meant.
 fn is_credentials(document: &[u8], start: usize) -> bool {
     let before = &document[start.saturating_sub(LONGEST_CREDENTIALS)..start];
     // Most candidates stand behind a space, a bracket or a quote, and there is no word.
@@ -85,7 +85,15 @@ fn ends_within_credentials(before: &[u8]) -> bool {
         return false;
     }
     let authority = before.iter().rposition(|byte| !inside(byte)).map_or(0, |slash| slash + 1);
-    before[..authority].ends_with(b"://") && !ends_with_ignoring_case(&before[..authority], b"mailto://")
+    let (scheme, user) = before.split_at(authority);
+    // Forms put `http://` before all links, also before a `mailto:`, and people one behind it.
+    let is_mailto =
+        |user: &[u8]| [&b"mailto:"[..], b"mailto%3A"].iter().any(|mailto| begins_ignoring_case(user, mailto));
+    scheme.ends_with(b"://")
+        && !is_mailto(user)
+        && ![&b"mailto://"[..], b"mailto:http://", b"mailto:https://"]
+            .iter()
+            .any(|url| ends_with_ignoring_case(scheme, url))
 }
 
 /// Whether what follows these bytes may be shown to be a local part by angle brackets or a `mailto:` before it, or by
@@ -155,6 +163,11 @@ fn is_template(document: &[u8], start: usize, at: usize) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether `bytes` begin with `beginning`, in any letter case.
+fn begins_ignoring_case(bytes: &[u8], beginning: &[u8]) -> bool {
+    bytes.get(..beginning.len()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(beginning))
 }
 
 /// Whether `bytes` end with the lower-case `ending`, in any letter case.

@@ -26,9 +26,17 @@ pub(super) struct Around<'a> {
 }
 
 impl Around<'_> {
-    /// The unit that begins at the byte `at`.
+    /// The unit that begins at the byte `at`, or behind soft breaks there.
     pub(super) fn unit(&self, at: usize) -> Option<Unit> {
-        (at < self.document.len()).then(|| unit::read(self.document, at, self.references))
+        let mut at = at;
+        while at < self.document.len() {
+            let unit = unit::read(self.document, at, self.references);
+            if !unit::soft::is_break(unit.ch) {
+                return Some(unit);
+            }
+            at = unit.end;
+        }
+        None
     }
 }
 

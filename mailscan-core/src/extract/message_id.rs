@@ -1,7 +1,7 @@
 //! Message-IDs: what is written like an address and names a message (RFC 5322, section 3.6.4) or a part of one.
 //!
 //! Looks back from where a finding begins, for the name of a header before it, folded lines and other ids between
-//! included, for a `cid:` or `mid:` URL (RFC 2392), or for the path of an archive of mail. The first test is the one
+//! included, for a `cid:` or `mid:` URL (RFC 2392), for the id of an event, or for the path of an archive of mail. The first test is the one
 //! byte before, which settles nearly every address.
 
 use crate::class::{Class, Classes};
@@ -48,7 +48,12 @@ impl Ids {
         match before.last() {
             Some(b'<') => is_behind_header(&before[..before.len() - 1]),
             Some(b';' | b'C' | b'c') => opened(before).is_some_and(is_behind_header),
-            Some(b':') => ends_with(before, b"cid:") || ends_with(before, b"mid:") || is_behind_header(before),
+            Some(b':') => {
+                ends_with(before, b"cid:")
+                    || ends_with(before, b"mid:")
+                    || is_of_event(before)
+                    || is_behind_header(before)
+            }
             Some(b' ') => before.ends_with(b": ") && is_behind_header(before),
             // The value of JSON.
             Some(b'"') => (before.ends_with(b":\"") || before.ends_with(b": \"")) && is_behind_header(before),
@@ -135,6 +140,20 @@ fn ends_with_header(text: &[u8]) -> bool {
     HEADERS.iter().any(part)
 }
 
+/// Whether the end of `before` is the name of a property of calendars and address books that holds an id (RFC 5545, sections
+/// 3.8.4.5 and 3.8.4.7; RFC 6350, section 6.7.6), with its parameters. Directories have addresses behind `uid:`.
+fn is_of_event(before: &[u8]) -> bool {
+    let near = &before[before.len().saturating_sub(LONGEST_ID)..];
+    let line = match near.iter().rposition(|byte| matches!(byte, b'\n' | b'\r')) {
+        Some(end) => &near[end + 1..],
+        None if near.len() == before.len() => near,
+        None => return false,
+    };
+    let Some(property) = line.strip_suffix(b":").filter(|property| !property.contains(&b':')) else { return false };
+    let name = property.split(|byte| *byte == b';').next().unwrap_or_default();
+    matches!(name, b"UID" | b"RELATED-TO")
+}
+
 /// Whether the end of `before` is a path under which archives of mail file messages by their ids.
 fn is_in_archive(before: &[u8]) -> bool {
     let near = &before[before.len().saturating_sub(80)..];
@@ -179,6 +198,8 @@ mod tests {
             "<b>Message-ID:</b> &lt;id@x.org&gt;",
             "<dt>References:</dt><dd>&lt;1@x.org&gt; &lt;id@x.org&gt;",
             "src=\"cid:id@x.org\"",
+            "BEGIN:VEVENT\r\nUID:id@x.org\r\n",
+            "RELATED-TO;RELTYPE=PARENT:id@x.org",
             "https://lore.kernel.org/r/id@x.org/",
             "https://lists.debian.org/msgid-search/id@x.org",
             "https://www.postgresql.org/message-id/id@x.org",
@@ -222,6 +243,10 @@ mod tests {
             "preferences: <id@x.org>",
             "my references <id@x.org>",
             "mailto:id@x.org",
+            "uid:id@x.org",
+            "GUID:id@x.org",
+            "UID\nmail:id@x.org",
+            "ATTENDEE;UID:mailto:id@x.org",
             "to: id@x.org",
             "<id@x.org>",
             "acid: <b>id@x.org",

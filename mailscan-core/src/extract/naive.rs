@@ -35,6 +35,7 @@ fn decode(document: &[u8], references: bool) -> Vec<Unit> {
     while let Some(at) = Some(units.last().map_or(0, |unit| unit.end)).filter(|at| *at < document.len()) {
         units.push(unit::read(document, at, references));
     }
+    unit::soft::take_out(&mut units);
     units
 }
 

@@ -7,6 +7,7 @@
 use fearless_simd::Simd;
 
 use super::sides::Sides;
+use super::unit::soft;
 use super::{Finding, Form, Mention, context, domain, unit};
 use crate::address::Address;
 use crate::class::Classes;
@@ -103,6 +104,7 @@ pub(super) fn find(
         return if quoted { Verdict::Unclear } else { Verdict::Settled };
     }
     match right.get(length) {
+        Some(b'<') if soft::is_tag_at(right, length) => return Verdict::Unclear,
         _ if length > LONGEST_DOMAIN => return Verdict::Unclear,
         // Underscores may be emphasis.
         Some(b'_') => return Verdict::Unclear,
@@ -131,7 +133,10 @@ pub(super) fn usual<S: Simd>(simd: S, document: &[u8], at: usize) -> Option<Ment
     let sides = Sides::of(simd, document, at)?;
     let (start, end) = (at - sides.local, at + 1 + sides.domain);
     let apart = is(*document[..start].last()?, BEFORE) && is(*document.get(end)?, AFTER);
-    if !apart || !domain::is_common(&document[at + 1 + sides.top..end]) {
+    if !apart || soft::is_tag_at(document, end) || soft::tag_before(document, start).is_some() {
+        return None;
+    }
+    if !domain::is_common(&document[at + 1 + sides.top..end]) {
         return None;
     }
     Some(Mention::in_place(document, start..end, at))
@@ -143,6 +148,9 @@ fn local_run(document: &[u8], at: usize, references: bool) -> Option<usize> {
     let length = document[..at].iter().rev().take(LONGEST_LOCAL + 1).take_while(|byte| is(**byte, LOCAL)).count();
     let run = at - length;
     let Some(before) = run.checked_sub(1).map(|before| document[before]) else { return Some(run) };
+    if before == b'>' && soft::tag_before(document, run).is_some() {
+        return None;
+    }
     if length > LONGEST_LOCAL || is(before, CODE) || (references && is(before, REFERENCE)) {
         return None;
     }

@@ -12,7 +12,12 @@ fn fast(document: &[u8], media: Media) -> Vec<Finding> {
 
 /// Pieces of which trouble is made.
 fn fragment() -> impl Strategy<Value = Vec<u8>> {
-    const FRAGMENTS: [&str; 106] = [
+    const FRAGMENTS: [&str; 111] = [
+        "<wbr>",
+        "<WBR/>",
+        "&shy;",
+        "\u{200b}",
+        "\u{ad}",
         "ann",
         "bob",
         "a.org",

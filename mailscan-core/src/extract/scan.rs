@@ -11,7 +11,7 @@ use super::grammar::Around;
 use super::message_id::Ids;
 use super::plain::Verdict;
 use super::trigger::Visit;
-use super::unit::{self, Unit};
+use super::unit::{self, Unit, soft};
 use super::{Finding, Form, Media, Mention, context, domain, grammar, plain, trigger};
 use crate::class::{Class, Classes};
 
@@ -108,7 +108,8 @@ impl Window {
     fn examine(&mut self, document: &[u8], at: Unit, media: Media) -> Option<Finding> {
         let references = media == Media::Html || at.form == Form::CharacterReference;
         let last = self.last.replace(at).filter(|last| references || last.form != Form::CharacterReference);
-        if !domain::may_begin(*document.get(at.end)?) || is_lone(document, at.start) {
+        let begins = domain::may_begin(*document.get(at.end)?) || (references && soft::is_tag_at(document, at.end));
+        if !begins || is_lone(document, at.start, references) {
             return None;
         }
         read_right(&mut self.right, document, at.end, references)?;
@@ -126,14 +127,27 @@ impl Window {
 fn read_left(left: &mut Vec<Unit>, document: &[u8], last: usize, end: usize, references: bool) -> bool {
     left.clear();
     let limit = end.saturating_sub(REACH).max(last.min(end));
-    let border = document[limit..end].iter().rposition(|byte| context::is_border(*byte));
+    let border = last_border(document, limit..end, references);
     let mut at = border.map_or(limit, |border| limit + border);
     while at < end {
         let unit = unit::read(document, at, references);
         at = unit.end;
         left.push(unit);
     }
+    soft::take_out(left);
     border.is_some() || limit == 0
+}
+
+/// The last border in the range, from its beginning on. Tags that only say where a line may break are none.
+fn last_border(document: &[u8], within: Range<usize>, references: bool) -> Option<usize> {
+    let (limit, mut end) = (within.start, within.end);
+    loop {
+        let border = document[limit..end].iter().rposition(|byte| context::is_border(*byte))?;
+        match soft::tag_before(document, limit + border + 1).filter(|start| references && *start >= limit) {
+            Some(start) => end = start,
+            None => return Some(border),
+        }
+    }
 }
 
 /// Decodes the run of domain characters, and the unit after it.
@@ -146,17 +160,19 @@ fn read_right(right: &mut Vec<Unit>, document: &[u8], start: usize, references: 
         let unit = unit::read(document, at, references);
         at = unit.end;
         right.push(unit);
-        if unit.ch != '.' && !domain::is_label_char(unit.ch) {
-            return Some(());
+        if unit.ch != '.' && !domain::is_label_char(unit.ch) && !soft::may_be(unit.ch) {
+            break;
         }
     }
+    soft::take_out(right);
     (right.len() <= MOST).then_some(())
 }
 
 /// Whether a border is directly before `at`. A quote is none here, since it may end a quoted local part.
-fn is_lone(document: &[u8], at: usize) -> bool {
+fn is_lone(document: &[u8], at: usize, references: bool) -> bool {
     let before = at.checked_sub(1).map(|before| document[before]);
-    before.is_none_or(|before| context::is_border(before) && before != b'"')
+    let is_border = |before| context::is_border(before) && before != b'"';
+    before.is_none_or(|before| is_border(before) && !(references && soft::tag_before(document, at).is_some()))
 }
 
 #[cfg(test)]

@@ -509,3 +509,41 @@ fn ids_of_messages_without_brackets() {
         assert_eq!(names.join(" "), expected, "{text}");
     }
 }
+
+#[test]
+fn soft_breaks_part_nothing() {
+    check(&[
+        ("ann.\u{ad}lee@acme.org", "ann.lee@acme.org"),
+        ("~ann-<wbr>lee@acme.org", "ann-lee@acme.org"),
+        ("~<p>ann_<WBR/>lee@acme.org</p>", "ann_lee@acme.org"),
+        ("~ann&shy;lee@acme.org", "annlee@acme.org"),
+        ("~ann.&#8203;lee@acme.org", "ann.lee@acme.org"),
+        ("~a<wbr>n<wbr>n@acme.org", "ann@acme.org"),
+        ("~lee@acme.com&shy;.au", "lee@acme.com.au"),
+        ("~lee@acme.co<wbr>m.au, bob@<wbr />b.org", "lee@acme.com.au bob@b.org"),
+        ("~ann<wbr>@acme.org", "ann@acme.org"),
+        ("ann\u{200b}@acme.org bob@\u{2060}b.org", "ann@acme.org bob@b.org"),
+        ("~ann<wbr>&#64;<wbr>acme&shy;.org", "ann@acme.org"),
+        ("~lee@sub<wbr>.acme.org lee@acme.<wbr>co.uk", "lee@sub.acme.org lee@acme.co.uk"),
+        ("~<a href='mailto:ann@acme.org'>ann@<wbr>acme.org<wbr></a>", "ann@acme.org ann@acme.org"),
+        ("~&lt;ann@acme.org<wbr>&gt; <wbr>bob@b.org", "ann@acme.org bob@b.org"),
+        // A space of no width parts words.
+        ("write\u{200b}ann@acme.org\u{200b}today", "ann@acme.org"),
+        // Where there is no markup, a tag is a text like any other.
+        ("ann-<wbr>lee@acme.org", "lee@acme.org"),
+    ]);
+    let [finding] = &found("~to ann-<wbr>lee@acme&shy;.org.")[..] else { panic!("one") };
+    let expected = ("ann-lee@acme.org".to_owned(), "ann-<wbr>lee@acme&shy;.org".to_owned(), Form::CharacterReference);
+    assert_eq!(*finding, expected);
+}
+
+#[test]
+fn mailto_behind_what_a_form_puts_before_every_link() {
+    check(&[
+        ("~<a href=\"http://mailto:ann@acme.org\">", "ann@acme.org"),
+        ("~<a href=\"https://MAILTO:ann@acme.org\">", "ann@acme.org"),
+        ("~<a href=\"http://mailto%3Aann@acme.org\">", "ann@acme.org"),
+        ("mailto:http://ann@acme.org", "ann@acme.org"),
+        ("http://mailtoo:ann@acme.org/", ""),
+    ]);
+}

@@ -1,10 +1,11 @@
 //! Units: the decoded characters of a document, each with the bytes it was written as.
 //!
 //! Takes the document's bytes at one position and answers what stands there: a character as it is, a character
-//! reference, a percent-encoded character, or a JSON or JavaScript escape. Whether a unit belongs to an address is the
+//! reference, a percent-encoded character, a JSON or JavaScript escape, or a tag of HTML that says where a line may break. Whether a unit belongs to an address is the
 //! grammar's business.
 
 mod bare;
+pub(super) mod soft;
 
 use super::Form;
 
@@ -42,6 +43,7 @@ pub(super) fn read(document: &[u8], at: usize, references: bool) -> Unit {
             .or_else(|| reference(document, at).map(|(ch, length)| (ch, length, Form::CharacterReference))),
         b'%' => percent(rest).map(|(ch, length)| (ch, length, Form::PercentEncoded)),
         b'\\' => escape(rest).map(|(ch, length)| (ch, length, Form::Escaped)),
+        b'<' if references => soft::tag(rest).map(|length| (soft::HYPHEN, length, Form::CharacterReference)),
         _ => None,
     };
     let (ch, length, form) = decoded.unwrap_or_else(|| match raw(rest) {

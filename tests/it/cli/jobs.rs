@@ -397,9 +397,7 @@ fn what_nobody_can_be_told_ends_nothing() {
     }
     assert!(fs::read_to_string(folder.path().join("out.csv")).unwrap().lines().count() > 30);
     // How the job ended does not depend on who hears its answer.
-    for line in
-        ["$MAILSCAN run --path /dev/null --target 5 --json", "$MAILSCAN run --path in/none --target 5 --json"]
-    {
+    for line in ["$MAILSCAN run --path /dev/null --target 5 --json", "$MAILSCAN run --path in/none --target 5 --json"] {
         assert_eq!(shell(&format!("{line} | true")).code, 1, "{line}");
     }
 }
