@@ -286,6 +286,11 @@ impl Depth {
         self.blocked + self.failed + self.quarantined
     }
 
+    /// Whether nothing is left of a job but what was given up: a resume would find nothing to do.
+    pub const fn is_given_up(&self) -> bool {
+        self.open() == 0 && self.lost() > 0
+    }
+
     /// Counts the tasks of another job as well, and what it left out.
     pub fn add(&mut self, other: &Self) {
         let Self { pending, delayed, leased, done, blocked, failed, quarantined, left_out } = other;

@@ -102,7 +102,7 @@ async fn detach(store: &impl Store, config: &RunConfig, spec: &JobSpec) -> Resul
 
 /// Refuses a failed job that would only fail again: all that is left of it was given up.
 pub(crate) async fn can_go_on(queue: &impl Queue, job: &Job, db: &str) -> Result<()> {
-    if job.status == JobStatus::Failed && summary::is_given_up(&queue.depth(job.id).await?) {
+    if job.status == JobStatus::Failed && queue.depth(job.id).await?.is_given_up() {
         let again = summary::again(job.id, db);
         return Err(Failure::Failed(format!(
             "job {} has given up all its tasks: try them again with `{again}`",

@@ -54,7 +54,7 @@ pub(crate) fn lines(job: &Job, depth: &Depth, partial: u64, groups: &[ErrorGroup
     } else if failed + depth.blocked + partial > 0 {
         text.push_str(&format!("look at what went wrong: mailscan errors {}{}\n", job.id, at(db)));
     }
-    if job.status == JobStatus::Failed && is_given_up(depth) {
+    if job.status == JobStatus::Failed && depth.is_given_up() {
         text.push_str(&format!("try again what was given up: {}\n", again(job.id, db)));
     } else if matches!(job.status, JobStatus::Paused | JobStatus::Failed | JobStatus::Running) {
         text.push_str(&format!("go on: mailscan run --resume {}{}\n", job.id, at(db)));
@@ -66,11 +66,6 @@ pub(crate) fn lines(job: &Job, depth: &Depth, partial: u64, groups: &[ErrorGroup
         at(db)
     ));
     text
-}
-
-/// Whether nothing is left of a job but what was given up.
-pub(crate) fn is_given_up(depth: &Depth) -> bool {
-    depth.open() == 0 && depth.lost() > 0
 }
 
 /// The command that tries again what a job has given up.

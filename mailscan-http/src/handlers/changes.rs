@@ -6,8 +6,9 @@ use hyper::StatusCode;
 use hyper::header::{HeaderValue, LOCATION};
 use hyper::http::request::Parts;
 use mailscan_core::desk::Change;
-use mailscan_core::job::{JobId, JobSource, JobSpec, NewJob, Origin};
+use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob, Origin};
 use mailscan_core::pipeline::Pipeline;
+use mailscan_core::queue::Queue;
 use mailscan_core::store::{Created, Deletion, Store, Transition};
 
 use super::Api;
@@ -71,8 +72,17 @@ impl<P: Pipeline> Api<P> {
         let mut fields = Fields::parse(body)?;
         let reason = fields.text("reason", MAX_TEXT);
         fields.finish()?;
-        self.find(id).await?;
+        let before = self.find(id).await?;
         let to = change.to();
+        if change == Change::Resume
+            && before.state.status == JobStatus::Failed
+            && self.pipeline.queue().depth(id).await?.is_given_up()
+        {
+            let detail = format!(
+                "job {id} has given up all its tasks, and would fail again: try them again by resolving its errors with `retry`"
+            );
+            return Err(Problem::new(StatusCode::CONFLICT, detail));
+        }
         if let Transition::Refused(status) =
             self.pipeline.store().transition(id, change.from(), to, reason.as_deref()).await?
         {

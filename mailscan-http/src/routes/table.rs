@@ -253,7 +253,14 @@ pub(crate) const RESOURCES: &[Resource] = &[
         ],
     },
     change("/api/v1/jobs/{id}/pause", &[change_by("pauseJob", "Stop a job for now", pause)]),
-    change("/api/v1/jobs/{id}/resume", &[change_by("resumeJob", "Leave a job to running workers again", resume)]),
+    change(
+        "/api/v1/jobs/{id}/resume",
+        &[change_by(
+            "resumeJob",
+            "Leave a job to running workers again, unless all that is left of it was given up",
+            resume,
+        )],
+    ),
     change("/api/v1/jobs/{id}/cancel", &[change_by("cancelJob", "End a job for good; what it has is kept", cancel)]),
     Resource {
         path: "/api/v1/jobs/{id}/eta",

@@ -115,6 +115,27 @@ async fn errors_are_resolved_with_a_note() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_has_given_up_all_is_not_resumed_but_its_errors_are() {
+    let server = start(ServeOptions::default()).await;
+    let id = given_up(&server, &["a.org"]).await;
+    server.store.transition(id, &[JobStatus::Completed], JobStatus::Queued, None).await.unwrap();
+    server.store.transition(id, &[JobStatus::Queued], JobStatus::Running, None).await.unwrap();
+    server.store.transition(id, &[JobStatus::Running], JobStatus::Failed, None).await.unwrap();
+    let resume = async || post(server.address, "/api/v1/jobs/1/resume", &json!({})).await;
+    let refused = resume().await;
+    assert_eq!(refused.status, 409);
+    assert!(
+        refused.json()["detail"].as_str().unwrap().contains("resolving its errors with `retry`"),
+        "{}",
+        refused.body
+    );
+    let again = json!({"class": "exhausted", "note": "it is back", "retry": true});
+    assert_eq!(post(server.address, "/api/v1/jobs/1/errors/resolve", &again).await.json()["retried"], 1);
+    assert_eq!(get(server.address, "/api/v1/jobs/1").await.json()["status"], "queued");
+    assert_eq!(resume().await.status, 200, "there is something to do");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_given_up_is_tried_again_and_the_error_tells_what_came_of_it() {
     let server = start(ServeOptions::default()).await;
     let id = given_up(&server, &["a.org", "b.org", "c.org"]).await;
