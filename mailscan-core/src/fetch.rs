@@ -205,7 +205,7 @@ pub struct Discovered {
 pub enum FetchErrorClass {
     /// Try again later; uses up one attempt.
     Transient,
-    /// Come back later; nothing was tried, no attempt is used up.
+    /// Come back later; nothing was tried, or the host refused to be asked so often: no attempt is used up.
     Deferred,
     /// It will not work however often it is tried.
     Permanent,

@@ -38,6 +38,8 @@ struct State {
     /// The next start, when one is left.
     next: Option<Instant>,
     left: u32,
+    /// How far apart the starts that are left are.
+    apart: Duration,
     /// Until when starts that are bound to no time are good.
     lapse: Option<Instant>,
     places: usize,
@@ -178,16 +180,22 @@ impl Agreed {
         if state.lapse.is_some_and(|lapse| lapse < now) {
             state.left = 0;
         }
-        while state.left > 0 && !interval.is_zero() && state.next.is_some_and(is_late) {
+        // Promised before the host showed that it is asked too often.
+        if state.apart < interval {
+            state.left = 0;
+        }
+        // Also where a shorter interval would do by now: others have the starts in between.
+        let apart = state.apart;
+        while state.left > 0 && !apart.is_zero() && state.next.is_some_and(is_late) {
             state.left -= 1;
-            state.next = state.next.map(|next| next + interval);
+            state.next = state.next.map(|next| next + apart);
         }
         if state.left == 0 || state.under_way >= state.places {
             return None;
         }
         let start = state.next?;
         state.left -= 1;
-        state.next = Some(start + interval);
+        state.next = Some(start + apart);
         state.under_way += 1;
         Some(start)
     }
@@ -224,6 +232,7 @@ impl Agreed {
             // The answer took its time, so these are never too early.
             state.next = Some(Instant::now() + grant.first);
             state.left = grant.starts;
+            state.apart = interval;
             self.freed.notify_waiters();
         } else if grant.places > under_way {
             return Err(grant.first);

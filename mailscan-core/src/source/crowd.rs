@@ -125,6 +125,10 @@ impl Place {
         self.first(Noted::PassedOver);
     }
 
+    pub(super) fn is_passed_over(&self) -> bool {
+        *self.noted.lock().unwrap_or_else(PoisonError::into_inner) == Noted::PassedOver
+    }
+
     fn first(&self, note: Noted) {
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         if *noted == Noted::Nothing {

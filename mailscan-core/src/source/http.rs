@@ -23,7 +23,7 @@ use url::Url;
 
 use super::content_type::ContentType;
 use super::kind;
-use super::politeness::{JobLimit, Pace, Politeness, Turn};
+use super::politeness::{FIRST_BLOCK, JobLimit, Pace, Politeness, Refusal, Turn};
 use super::robots::Rules;
 use crate::error::Result;
 use crate::fetch::{
@@ -145,7 +145,7 @@ impl HttpSource {
                 return Ok(Fetched { discovered: vec![Discovered { work, step: 0 }], ..Fetched::default() });
             }
         };
-        self.judge(&response, &turn)?;
+        self.judge(&response, &turn, Some(&url))?;
         let mut declared = content_type(response.headers());
         if declared.media(b"").is_none() && !declared.is_gzip() {
             return Ok(Fetched { note: kind::note_of_page(declared.essence(), b""), ..Fetched::default() });
@@ -235,7 +235,7 @@ impl HttpSource {
             }
             // A small file tells nothing of how pages are answered.
             turn.passes_over();
-            return match self.judge(&response, &turn) {
+            return match self.judge(&response, &turn, None) {
                 Ok(()) => {
                     let body = self.bodies.read(response, super::robots::MAX_BYTES, deadline).await;
                     let body = body.map_err(unreachable_robots)?;
@@ -273,13 +273,13 @@ impl HttpSource {
         self.politeness.release().await;
     }
 
-    /// Whether an answer brings the page; tells the gate how the host answered.
-    fn judge(&self, response: &Response<Incoming>, turn: &Turn) -> Result<(), FetchError> {
+    /// Whether an answer brings the page; tells the gate how the host answered. `page` is what was asked for, where a host
+    /// that refuses its pace may do so without using up an attempt.
+    fn judge(&self, response: &Response<Incoming>, turn: &Turn, page: Option<&Url>) -> Result<(), FetchError> {
         let status = response.status();
-        let asked = retry_after(response.headers());
-        if status == StatusCode::TOO_MANY_REQUESTS || (status == StatusCode::SERVICE_UNAVAILABLE) {
-            let wait = turn.refused(asked);
-            return Err(status_error(FetchErrorClass::Transient, status).retry_after(wait));
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            let page = page.map(|url| xxhash_rust::xxh3::xxh3_64(url.as_str().as_bytes()));
+            return Err(refused(status, turn.refused(retry_after(response.headers()), page)));
         }
         match status.as_u16() {
             502 | 504 => turn.strained(),
@@ -306,7 +306,7 @@ impl HttpSource {
         let headers = [&self.named(context.options)[..], headers].concat();
         let response = self.ask(url, &headers, &turn, deadline).await?;
         // A redirect is an error too: following would hand the key to whoever the endpoint points at.
-        self.judge(&response, &turn)?;
+        self.judge(&response, &turn, Some(url))?;
         let body = self.bodies.read(response, budget.body, deadline).await?;
         if body.truncated {
             return Err(permanent("search-size", format!("the answer is larger than {} bytes", budget.body)));
@@ -325,6 +325,15 @@ fn unreachable_robots(error: FetchError) -> FetchError {
             let message = format!("robots.txt of the site cannot be read, so nothing is fetched: {}", error.message);
             FetchError { class: FetchErrorClass::Transient, message, ..error }
         }
+    }
+}
+
+/// What a refusal means for what was asked for.
+fn refused(status: StatusCode, refusal: Refusal) -> FetchError {
+    match refusal.of_pace {
+        // A host that asks for no time at all is asked no sooner than one that says nothing.
+        true => status_error(FetchErrorClass::Deferred, status).retry_after(refusal.wait.max(FIRST_BLOCK)),
+        false => status_error(FetchErrorClass::Transient, status).retry_after(refusal.wait),
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! The page and robots fetchers ask for a turn before each request and report how the host answered. Time is tokio's.
 
+mod schedule;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,14 +18,12 @@ use crate::fetch::{FetchError, FetchErrorClass, HostLimit, JOB_TURN, MAX_LIMITS}
 use crate::job::JobId;
 use crate::limiter::{Answer, Limiter};
 use crate::turns::{KEPT, SharedTurns};
+use schedule::Schedule;
+
+pub(crate) use schedule::{FIRST_BLOCK, Refusal};
 
 /// The most hosts remembered; hosts that are idle and owe nothing are forgotten first.
 const MAX_HOSTS: usize = 10_000;
-/// The first and the longest time that a host is left alone when it does not say for how long.
-const FIRST_BLOCK: Duration = Duration::from_secs(1);
-const LONGEST_BLOCK: Duration = Duration::from_secs(300);
-/// The longest that a host may ask to be left alone.
-const LONGEST_ASKED: Duration = Duration::from_secs(3_600);
 
 /// For how long places at a host may go unused before other processes get them, and how long telling so is waited for.
 const IDLE: Duration = Duration::from_secs(1);
@@ -100,18 +100,6 @@ struct Host {
     heard: tokio::sync::Mutex<Option<Instant>>,
 }
 
-#[derive(Debug)]
-struct Schedule {
-    /// When the next request may start, by the interval.
-    next: Instant,
-    /// Until when the host is left alone, because it asked for that.
-    blocked: Instant,
-    /// Refusals in a row.
-    refusals: u32,
-    /// The least time between two starts, as it was kept last.
-    interval: Duration,
-}
-
 /// A turn at a host; the host's place is free again when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Turn {
@@ -176,7 +164,8 @@ impl Politeness {
         let Some(mut place) = state.pages.enter(latest).await else { return Err(self.full(host, &state)) };
         let interval = self.pace.interval.max(delay.unwrap_or_default());
         loop {
-            let (held, start) = self.start(host, &state, interval, latest).await.map_err(|away| defer(host, away))?;
+            let (held, start, interval) =
+                self.start(host, &state, interval, latest).await.map_err(|away| defer(host, away))?;
             // A timer takes a millisecond even for what is due.
             if start > Instant::now() {
                 tokio::time::sleep_until(start).await;
@@ -186,8 +175,7 @@ impl Politeness {
                 continue;
             }
             // The host may have asked to be left alone since the start was promised.
-            if state.schedule().blocked <= Instant::now() {
-                state.schedule().interval = interval;
+            if state.schedule().begin(interval) {
                 place.begin();
                 return Ok(Turn { host: state, place, _held: held, _of_job: of_job, others: self.others(host) });
             }
@@ -210,28 +198,34 @@ impl Politeness {
         Ok(JobPlace { _host: state, _place: place, _held: held })
     }
 
-    /// The next start at a host, or how far away it is: by the process's own schedule, or as agreed with the others.
+    /// The next start at a host and the interval that it keeps, or how far away it is: by the process's own schedule, or as
+    /// agreed with the others.
     async fn start(
         &self,
         host: &str,
         state: &Host,
         interval: Duration,
         latest: Instant,
-    ) -> Result<(Option<Held>, Instant), Duration> {
-        let Some(turns) = &self.turns else { return Ok((None, state.schedule().promise(interval, latest)?)) };
-        // Only what the host itself asked for: the interval is agreed.
-        let free = state.schedule().promise(Duration::ZERO, latest)?;
+    ) -> Result<(Option<Held>, Instant, Duration), Duration> {
+        let (free, interval) = {
+            let mut schedule = state.schedule();
+            let interval = schedule.paced(interval);
+            // Where it is agreed with others, only what the host itself asked for.
+            let own = if self.turns.is_some() { Duration::ZERO } else { interval };
+            (schedule.promise(own, latest)?, interval)
+        };
+        let Some(turns) = &self.turns else { return Ok((None, free, interval)) };
         let terms = Terms { host, interval: with_slack(interval), concurrency: self.pace.concurrency };
         // Before it is agreed with the others: all who wait for this would start together otherwise.
         if free > Instant::now() {
             tokio::time::sleep_until(free).await;
         }
         let (held, start) = Box::pin(state.agreed.start(&**turns, terms, latest)).await?;
-        Ok((Some(held), start))
+        Ok((Some(held), start, interval))
     }
 
-    /// Waits only while `host` wants to be left alone, by this process or another, or answers no more for being asked more:
-    /// for an API whose pace somebody else keeps.
+    /// Waits only while `host` wants to be left alone, by this process or another, or for the pace that its refusals have
+    /// taught, or while it answers no more for being asked more: for an API whose pace somebody else keeps.
     ///
     /// # Errors
     /// [`FetchErrorClass::Deferred`] when that is longer than patience or `deadline`, and while nobody can say what it has
@@ -242,15 +236,14 @@ impl Politeness {
         let Some(mut place) = state.calls.enter(latest).await else { return Err(self.full(host, &state)) };
         loop {
             self.hear(host, &state, latest).await?;
-            let (now, blocked) = (Instant::now(), state.schedule().blocked);
-            if blocked <= now {
+            let start = state.schedule().promise_call(latest).map_err(|away| defer(host, away))?;
+            if start > Instant::now() {
+                tokio::time::sleep_until(start).await;
+            }
+            if state.schedule().blocked() <= Instant::now() {
                 place.begin();
                 return Ok(Turn { host: state, place, _held: None, _of_job: None, others: self.others(host) });
             }
-            if blocked > latest {
-                return Err(defer(host, blocked - now));
-            }
-            tokio::time::sleep_until(blocked).await;
         }
     }
 
@@ -261,8 +254,7 @@ impl Politeness {
             let mut heard = state.heard.lock().await;
             if heard.is_none_or(|at| at.elapsed() >= AHEAD) {
                 let left = turns.left_alone(host.to_owned()).await?;
-                let mut schedule = state.schedule();
-                schedule.blocked = schedule.blocked.max(Instant::now() + left);
+                state.schedule().leave_alone(left);
                 *heard = Some(Instant::now());
             }
             Ok::<(), crate::error::Error>(())
@@ -284,7 +276,7 @@ impl Politeness {
 
     /// The answer to whoever found no place in time: those who hold one may wait for the host as well.
     fn full(&self, host: &str, state: &Host) -> FetchError {
-        let blocked = state.schedule().blocked.saturating_duration_since(Instant::now());
+        let blocked = state.schedule().blocked().saturating_duration_since(Instant::now());
         defer(host, blocked.max(self.pace.patience))
     }
 
@@ -416,7 +408,7 @@ impl Host {
     fn limits(&self, name: &str) -> Vec<HostLimit> {
         let (blocked, interval) = {
             let schedule = self.schedule();
-            (schedule.blocked.saturating_duration_since(Instant::now()), schedule.interval)
+            (schedule.blocked().saturating_duration_since(Instant::now()), schedule.interval())
         };
         let ceilings = [(&self.pages, self.ceiling, interval), (&self.calls, Semaphore::MAX_PERMITS, Duration::ZERO)];
         let crowds = ceilings.map(|(crowd, ceiling, interval)| (crowd.standing(), ceiling, interval));
@@ -439,37 +431,11 @@ impl Host {
     }
 }
 
-impl Schedule {
-    fn new() -> Self {
-        let now = Instant::now();
-        Self { next: now, blocked: now, refusals: 0, interval: Duration::ZERO }
-    }
-
-    /// When the host may be asked again.
-    fn free(&self) -> Instant {
-        self.next.max(self.blocked)
-    }
-
-    /// The next start, when it is no later than `latest`; else how far away it is.
-    fn promise(&mut self, interval: Duration, latest: Instant) -> Result<Instant, Duration> {
-        let now = Instant::now();
-        let start = self.free().max(now);
-        if start > latest {
-            return Err(start - now);
-        }
-        self.next = start + interval;
-        Ok(start)
-    }
-}
-
 impl Turn {
-    /// The host answered as it should. An answer to what was asked before a refusal says nothing about it.
+    /// The host answered as it should.
     pub(crate) fn welcome(&self) {
         self.place.note(Answer::Served);
-        let mut schedule = self.host.schedule();
-        if schedule.blocked <= Instant::now() {
-            schedule.refusals = 0;
-        }
+        self.host.schedule().served(!self.place.is_passed_over());
     }
 
     /// How the host answers this request is not to count for how many it gets at a time.
@@ -482,30 +448,20 @@ impl Turn {
         self.place.note(Answer::Broken);
     }
 
-    /// The host asked to be left alone (429 or 503), for a time or without saying how long. Answers for how long it is.
-    ///
-    /// Requests that were on their way together are refused together: those after the first count as the same refusal.
-    pub(crate) fn refused(&self, asked: Option<Duration>) -> Duration {
+    /// The host asked to be left alone (429 or 503), for a time or without saying how long, when it was asked for a page
+    /// with this hash, or for something whose refusal says nothing of its pace.
+    pub(crate) fn refused(&self, asked: Option<Duration>, page: Option<u64>) -> Refusal {
         self.place.note(Answer::Refused);
-        let mut schedule = self.host.schedule();
-        let now = Instant::now();
-        if schedule.blocked <= now {
-            let doubled = FIRST_BLOCK.saturating_mul(1 << schedule.refusals.min(20)).min(LONGEST_BLOCK);
-            schedule.refusals = schedule.refusals.saturating_add(1);
-            schedule.blocked = now + asked.map_or(doubled, |asked| asked.min(LONGEST_ASKED));
-        } else if let Some(asked) = asked {
-            schedule.blocked = schedule.blocked.max(now + asked.min(LONGEST_ASKED));
-        }
-        let blocked = schedule.blocked - now;
+        let refusal = self.host.schedule().refused(asked, page);
         if let Some((turns, host)) = self.others.clone() {
             // Nobody waits for it: this process leaves the host alone in any case.
             tokio::spawn(async move {
-                if let Err(error) = turns.leave_alone(host, blocked).await {
+                if let Err(error) = turns.leave_alone(host, refusal.wait).await {
                     tracing::warn!(%error, "other processes were not told that a host refuses");
                 }
             });
         }
-        blocked
+        refusal
     }
 }
 

@@ -105,3 +105,28 @@ async fn who_already_waits_hears_that_the_host_asks_for_rest() {
     assert_eq!(second.unwrap_err().class, FetchErrorClass::Deferred);
     assert_eq!(server.requests().len(), 2);
 }
+
+#[tokio::test]
+async fn a_page_that_is_refused_for_the_pace_keeps_its_attempts() {
+    let server = Server::start(|request| match request.path.as_str() {
+        "/served" => page("ann@a.org"),
+        _ => text("429 Too Many Requests", "Retry-After: 0\r\n", b""),
+    })
+    .await;
+    let sources = sources(&patient(), Pace::unlimited());
+    let classes = async |path: &str, times: usize| {
+        let mut classes = Vec::new();
+        for _ in 0..times {
+            let error = fetch(&sources, &server.url(path)).await.unwrap_err();
+            assert_eq!(error.status, Some(429));
+            classes.push(error.class);
+        }
+        classes
+    };
+    use FetchErrorClass::{Deferred, Transient};
+    assert_eq!(classes("/first", 1).await, [Transient], "nothing shows that the host would serve anything");
+    assert!(fetch(&sources, &server.url("/served")).await.is_ok());
+    assert_eq!(classes("/first", 4).await, [Deferred, Deferred, Deferred, Transient], "refused for its own sake");
+    assert!(fetch(&sources, &server.url("/served")).await.is_ok());
+    assert_eq!(classes("/second", 1).await, [Deferred]);
+}

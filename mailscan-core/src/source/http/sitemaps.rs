@@ -59,7 +59,7 @@ impl HttpSource {
         };
         // Such a file does not tell how pages are answered.
         turn.passes_over();
-        self.judge(&response, &turn)?;
+        self.judge(&response, &turn, Some(&url))?;
         let body = self.bodies.read(response, MAX_BYTES, deadline).await?;
         drop(turn);
         let Ok(Ok(place)) = timeout_at(deadline, self.sitemaps.clone().acquire_owned()).await else {

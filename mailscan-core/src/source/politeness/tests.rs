@@ -58,19 +58,115 @@ async fn a_refusal_holds_the_host_and_doubles_until_it_answers() {
     let gate = Politeness::new(Pace { interval: Duration::ZERO, ..Pace::default() });
     for seconds in [1, 2, 4] {
         let turn = gate.turn("a", None, None, far()).await.unwrap();
-        assert_eq!(turn.refused(None), Duration::from_secs(seconds));
+        assert_eq!(turn.refused(None, None).wait, Duration::from_secs(seconds));
     }
     let begin = Instant::now();
     let turn = gate.turn("a", None, None, far()).await.unwrap();
     assert_eq!(begin.elapsed(), Duration::from_secs(4));
     turn.welcome();
-    assert_eq!(turn.refused(None), Duration::from_secs(1));
-    assert_eq!(turn.refused(None), Duration::from_secs(1), "refused together counts once");
+    assert_eq!(turn.refused(None, None).wait, Duration::from_secs(1));
+    assert_eq!(turn.refused(None, None).wait, Duration::from_secs(1), "refused together counts once");
     turn.welcome();
-    assert_eq!(turn.refused(Some(Duration::from_secs(90))), Duration::from_secs(90));
+    assert_eq!(turn.refused(Some(Duration::from_secs(90)), None).wait, Duration::from_secs(90));
     drop(turn);
     let deferred = gate.turn("a", None, None, far()).await.unwrap_err();
     assert!(deferred.retry_after.unwrap() >= Duration::from_secs(90));
+}
+
+/// Asks for pages until each was served by a host that serves one in each half second and refuses what comes sooner.
+/// Answers how many refusals that took, and the most of one page.
+async fn ask_a_host_with_a_limit(gate: &Politeness, pages: u64) -> (u32, u32) {
+    let mut free = Instant::now();
+    let (mut refusals, mut most) = (0, 0);
+    for page in 0..pages {
+        let mut of_page = 0;
+        loop {
+            let turn = gate.turn("a", None, None, far()).await.unwrap();
+            if free <= Instant::now() {
+                free = Instant::now() + Duration::from_millis(500);
+                turn.welcome();
+                break;
+            }
+            of_page += 1;
+            assert!(turn.refused(None, Some(page)).of_pace, "page {page} is refused for the {of_page}th time");
+        }
+        refusals += of_page;
+        most = most.max(of_page);
+    }
+    (refusals, most)
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_teach_a_pace_that_the_host_bears() {
+    let gate = Politeness::new(Pace::default());
+    let (refusals, most) = ask_a_host_with_a_limit(&gate, 120).await;
+    // Four doublings from a tenth of a second, and one each time that the pace has crept up again.
+    assert!((1..=8).contains(&refusals), "{refusals}");
+    assert_eq!(most, 1, "the rest that follows is long enough");
+    let quick = Politeness::new(Pace { interval: Duration::ZERO, ..Pace::default() });
+    let (refusals, _) = ask_a_host_with_a_limit(&quick, 120).await;
+    assert!((1..=10).contains(&refusals), "{refusals}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pace_that_was_learnt_is_forgotten_by_good_answers() {
+    let gate = Politeness::new(Pace::default());
+    let turn = gate.turn("a", None, None, far()).await.unwrap();
+    turn.welcome();
+    assert!(turn.refused(None, Some(1)).of_pace);
+    drop(turn);
+    let starts = async || {
+        gate.turn("a", None, None, far()).await.unwrap().welcome();
+        let begin = Instant::now();
+        gate.turn("a", None, None, far()).await.unwrap().welcome();
+        begin.elapsed()
+    };
+    assert_eq!(starts().await, Duration::from_millis(200));
+    for _ in 0..40 {
+        starts().await;
+    }
+    assert_eq!(starts().await, Duration::from_millis(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_of_a_page_or_of_everything_are_not_those_of_a_pace() {
+    let gate = Politeness::new(Pace { interval: Duration::ZERO, ..Pace::default() });
+    let ask = async |page| {
+        let turn = gate.turn("a", None, None, Instant::now() + Duration::from_secs(300)).await;
+        turn.map(|turn| turn.refused(Some(Duration::ZERO), Some(page)).of_pace)
+    };
+    let serve = async || gate.turn("a", None, None, far()).await.unwrap().welcome();
+    assert!(!ask(1).await.unwrap(), "a host that has served nothing");
+    let robots = gate.turn("a", None, None, far()).await.unwrap();
+    robots.passes_over();
+    robots.welcome();
+    drop(robots);
+    assert!(!ask(1).await.unwrap(), "a host that has served nothing but its robots.txt");
+    let mut of_one = Vec::new();
+    for _ in 0..5 {
+        serve().await;
+        of_one.push(ask(1).await.unwrap());
+    }
+    assert_eq!(of_one, [true, true, true, false, false], "a page that is refused while others are served");
+    serve().await;
+    let mut of_all = Vec::new();
+    for page in 10..18 {
+        of_all.push(ask(page).await.unwrap());
+    }
+    assert_eq!(of_all, [true, true, true, true, true, true, false, false], "a host that serves nothing any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_keep_to_a_pace_that_was_learnt_and_to_no_other() {
+    let gate = Politeness::new(Pace { interval: Duration::from_secs(5), ..Pace::default() });
+    let call = gate.unblocked("a", far()).await.unwrap();
+    call.welcome();
+    assert!(call.refused(Some(Duration::ZERO), Some(1)).of_pace);
+    let begin = Instant::now();
+    for _ in 0..3 {
+        gate.unblocked("a", far()).await.unwrap();
+    }
+    assert_eq!(begin.elapsed(), Duration::from_millis(40));
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,7 +207,7 @@ async fn who_waits_when_a_host_refuses_waits_on() {
         gate.turn("a", None, None, far()).await.unwrap();
         begin.elapsed()
     };
-    let refuse = async { first.refused(Some(Duration::from_secs(9))) };
+    let refuse = async { first.refused(Some(Duration::from_secs(9)), None) };
     let (waited, _) = tokio::join!(second, refuse);
     assert_eq!(waited, Duration::from_secs(9));
 }
@@ -123,10 +219,10 @@ async fn an_api_waits_for_nothing_but_a_refusal() {
     let turn = gate.unblocked("a", far()).await.unwrap();
     gate.unblocked("a", far()).await.unwrap();
     assert_eq!(begin.elapsed(), Duration::ZERO);
-    turn.refused(Some(Duration::from_secs(3)));
+    turn.refused(Some(Duration::from_secs(3)), None);
     gate.unblocked("a", far()).await.unwrap();
     assert_eq!(begin.elapsed(), Duration::from_secs(3));
-    turn.refused(Some(Duration::from_secs(3_000)));
+    turn.refused(Some(Duration::from_secs(3_000)), None);
     assert_eq!(gate.unblocked("a", far()).await.unwrap_err().class, FetchErrorClass::Deferred);
 }
 
@@ -135,7 +231,7 @@ async fn hosts_that_refuse_are_bounded_as_well() {
     let gate = Politeness::new(Pace::default());
     for n in 0..MAX_HOSTS + 10 {
         let turn = gate.turn(&n.to_string(), None, None, far()).await.unwrap();
-        turn.refused(Some(LONGEST_ASKED));
+        turn.refused(Some(schedule::LONGEST_ASKED), None);
     }
     assert!(gate.hosts.lock().unwrap().len() <= MAX_HOSTS);
 }
@@ -208,13 +304,14 @@ async fn no_api_is_asked_while_nobody_knows_what_others_were_told() {
     assert!(deferred.retry_after.unwrap() < Duration::from_secs(1), "it comes back soon");
 }
 
-/// Gives a place at every host, and notes what is given back.
+/// Gives a place at every host, and notes what is given back and the intervals that were named.
 #[derive(Debug, Default)]
-struct Alone(Mutex<Vec<String>>);
+struct Alone(Mutex<Vec<String>>, Mutex<Vec<Duration>>);
 
 impl SharedTurns for Alone {
-    fn turns(&self, _: TurnRequest) -> BoxFuture<'_, Result<TurnGrant>> {
-        async { Ok(TurnGrant { first: Duration::ZERO, starts: 1, places: 1 }) }.boxed()
+    fn turns(&self, request: TurnRequest) -> BoxFuture<'_, Result<TurnGrant>> {
+        self.1.lock().unwrap().push(request.interval);
+        async { Ok(TurnGrant { first: Duration::ZERO, starts: 2, places: 1 }) }.boxed()
     }
 
     fn hold(&self, _: Vec<String>) -> BoxFuture<'_, Result<()>> {
@@ -253,4 +350,18 @@ async fn places_that_nobody_uses_are_given_back() {
     drop(gate.turn("a", None, None, far()).await.unwrap());
     gate.release().await;
     assert_eq!(given_back(), ["a"], "places that are asked for again are given back again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_processes_hear_of_the_pace_that_was_learnt() {
+    let others = Arc::new(Alone::default());
+    let gate = Politeness::new(Pace::default()).shared(others.clone());
+    let turn = gate.turn("a", None, None, far()).await.unwrap();
+    turn.welcome();
+    turn.refused(Some(Duration::ZERO), Some(1));
+    drop(turn);
+    // The second start of the first grant was promised for the pace that was refused.
+    drop(gate.turn("a", None, None, far()).await.unwrap());
+    let named = others.1.lock().unwrap().clone();
+    assert_eq!(named, [100, 200].map(|interval| with_slack(Duration::from_millis(interval))));
 }

@@ -1,0 +1,181 @@
+//! When one host may be asked next: by the interval, by what it asked for, and by the pace that its refusals teach.
+//!
+//! A host with a limit of its own refuses whoever is quicker. To come back after a while at the same pace would be refused
+//! for ever, so each such refusal doubles the interval, and each good answer shortens it a little. What a host refuses for
+//! its pace says nothing of the page, which then keeps its attempts.
+
+use std::time::Duration;
+
+use ahash::AHashMap;
+use tokio::time::Instant;
+
+/// The first and the longest time that a host is left alone when it does not say for how long.
+pub(crate) const FIRST_BLOCK: Duration = Duration::from_secs(1);
+const LONGEST_BLOCK: Duration = Duration::from_secs(300);
+/// The longest that a host may ask to be left alone.
+pub(super) const LONGEST_ASKED: Duration = Duration::from_secs(3_600);
+
+/// The shortest and the longest interval that refusals teach.
+const SHORTEST_LEARNT: Duration = Duration::from_millis(20);
+const LONGEST_LEARNT: Duration = Duration::from_secs(10);
+/// What a good answer leaves of a learnt interval: a host that refuses by its pace does so once in 35 requests.
+const KEPT_OF_LEARNT: f64 = 0.98;
+/// How many refusals in a row, without a good answer in between, are taken for those of a pace. After the last of them the
+/// host was left alone for a minute, if it did not ask for more.
+const MOST_IN_A_ROW: u32 = 6;
+/// How many refusals of one page are taken for those of a pace: what is refused again while others are not is the page's
+/// own fault.
+const MOST_OF_PAGE: u8 = 3;
+/// The most pages whose refusals are remembered of a host.
+const MAX_PAGES: usize = 256;
+
+/// The times of one host.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    /// When the next request may start, by the interval.
+    next: Instant,
+    /// Until when the host is left alone, because it asked for that.
+    blocked: Instant,
+    /// Refusals in a row.
+    refusals: u32,
+    /// The least time between two starts, as it was kept last.
+    interval: Duration,
+    /// The interval that refusals have taught; zero when none have.
+    learnt: Duration,
+    /// Whether the host has ever answered a page as it should.
+    serves: bool,
+    /// How often pages were refused, by their hashes.
+    pages: AHashMap<u64, u8>,
+}
+
+/// What is known of a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// For how long the host is to be left alone.
+    pub(crate) wait: Duration,
+    /// Whether the host seems to have refused its pace, and not this page.
+    pub(crate) of_pace: bool,
+}
+
+impl Schedule {
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            next: now,
+            blocked: now,
+            refusals: 0,
+            interval: Duration::ZERO,
+            learnt: Duration::ZERO,
+            serves: false,
+            pages: AHashMap::new(),
+        }
+    }
+
+    /// When the host may be asked again.
+    pub(super) fn free(&self) -> Instant {
+        self.next.max(self.blocked)
+    }
+
+    /// Until when the host is left alone.
+    pub(super) fn blocked(&self) -> Instant {
+        self.blocked
+    }
+
+    /// Leaves the host alone for so long, because another process was asked to.
+    pub(super) fn leave_alone(&mut self, left: Duration) {
+        self.blocked = self.blocked.max(Instant::now() + left);
+    }
+
+    /// The least time between two starts, as it was kept last.
+    pub(super) fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// The interval to keep where this one is asked for.
+    pub(super) fn paced(&self, interval: Duration) -> Duration {
+        interval.max(self.learnt)
+    }
+
+    /// The next start, when it is no later than `latest`; else how far away it is.
+    pub(super) fn promise(&mut self, interval: Duration, latest: Instant) -> Result<Instant, Duration> {
+        let now = Instant::now();
+        let start = self.free().max(now);
+        if start > latest {
+            return Err(start - now);
+        }
+        self.next = start + interval;
+        Ok(start)
+    }
+
+    /// The same for what keeps no interval but the one that refusals have taught.
+    pub(super) fn promise_call(&mut self, latest: Instant) -> Result<Instant, Duration> {
+        if !self.learnt.is_zero() {
+            return self.promise(self.learnt, latest);
+        }
+        let now = Instant::now();
+        let start = self.blocked.max(now);
+        if start > latest { Err(start - now) } else { Ok(start) }
+    }
+
+    /// Notes that a request begins which keeps this interval, unless the host is to be left alone by now.
+    pub(super) fn begin(&mut self, interval: Duration) -> bool {
+        let begins = self.blocked <= Instant::now();
+        if begins {
+            self.interval = interval;
+        }
+        begins
+    }
+
+    /// The host answered as it should: a page, or something beside the pages. An answer to what was asked before a refusal
+    /// says nothing about it.
+    pub(super) fn served(&mut self, is_page: bool) {
+        self.serves |= is_page;
+        if self.blocked > Instant::now() {
+            return;
+        }
+        self.refusals = 0;
+        if !self.learnt.is_zero() {
+            self.learnt = self.learnt.mul_f64(KEPT_OF_LEARNT);
+            if self.learnt < SHORTEST_LEARNT / 2 {
+                self.learnt = Duration::ZERO;
+            }
+        }
+    }
+
+    /// The host asked to be left alone, for a time or without saying how long, when it was asked for a page with this hash,
+    /// or for something whose refusal says nothing of its pace.
+    ///
+    /// Requests that were on their way together are refused together: those after the first count as the same refusal.
+    pub(super) fn refused(&mut self, asked: Option<Duration>, page: Option<u64>) -> Refusal {
+        let now = Instant::now();
+        let begins = self.blocked <= now;
+        if begins {
+            let doubled = FIRST_BLOCK.saturating_mul(1 << self.refusals.min(20)).min(LONGEST_BLOCK);
+            self.refusals = self.refusals.saturating_add(1);
+            self.blocked = now + asked.map_or(doubled, |asked| asked.min(LONGEST_ASKED));
+        } else if let Some(asked) = asked {
+            self.blocked = self.blocked.max(now + asked.min(LONGEST_ASKED));
+        }
+        let of_pace = page.is_some_and(|page| self.is_of_pace(page));
+        // One after a time of rest is no fault of the interval.
+        if begins && of_pace && self.refusals == 1 {
+            let doubled = self.paced(self.interval).saturating_mul(2);
+            self.learnt = doubled.clamp(SHORTEST_LEARNT, LONGEST_LEARNT);
+        }
+        Refusal { wait: self.blocked - now, of_pace }
+    }
+
+    /// Whether a refusal of this page seems to be one of the pace. A host that serves nothing more, and a page that is
+    /// refused again and again, are to come to an end.
+    fn is_of_pace(&mut self, page: u64) -> bool {
+        if !self.serves || self.refusals > MOST_IN_A_ROW {
+            return false;
+        }
+        if self.pages.len() >= MAX_PAGES && !self.pages.contains_key(&page) {
+            self.pages.clear();
+        }
+        let times = self.pages.entry(page).or_default();
+        *times = times.saturating_add(1);
+        *times <= MOST_OF_PAGE
+    }
+}
