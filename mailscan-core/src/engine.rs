@@ -25,6 +25,7 @@ mod met_links;
 mod pool;
 mod prefetch;
 mod progress;
+mod session_ids;
 mod share;
 mod shared;
 mod stored_lately;

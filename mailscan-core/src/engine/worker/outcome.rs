@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::super::met_links::MetLinks;
+use super::super::session_ids;
 use crate::class::{Class, ClassFilter, LeftOut};
 use crate::extract::{self, Extractor, Link, Media, Mention};
 use crate::fetch::{Discovered, Document, FetchError, FetchErrorClass};
@@ -119,10 +120,10 @@ impl<'a> Harvest<'a> {
                 Link::Path(_) => true,
                 Link::Url(url) => same_site(url, base),
             };
-            let (text, begin) = (link.as_str(), texts.len());
+            let (text, begin) = (session_ids::without(link.as_str()), texts.len());
             if on_site && text != base.as_str() {
-                texts.push_str(text);
-                links.push((self.met_links.hash(text), begin..texts.len()));
+                texts.push_str(&text);
+                links.push((self.met_links.hash(&text), begin..texts.len()));
             }
         });
         self.met_links.retain_new(&mut links);
@@ -314,6 +315,31 @@ mod tests {
         let later = FetchError::new(FetchErrorClass::Deferred, "turn", "later").retry_after(Duration::from_secs(9));
         let failure = failure(&claimed(1), &later, 4, Backoff::default(), 1.0);
         assert_eq!(failure, Failure { verdict: Verdict::Release { after: Duration::from_secs(9) }, class: None });
+    }
+
+    #[test]
+    fn a_page_with_a_fresh_session_id_in_every_link_leads_to_the_pages_it_had() {
+        let options = JobOptions { crawl: Some(crate::job::Crawl { max_depth: 5 }), ..JobOptions::default() };
+        let (claimed, met_links, nobody) = (claimed(1), MetLinks::new(), Suppression::default());
+        let links_with = |id: &str| {
+            let body =
+                format!("<a href='/b;jsessionid={id}'>b</a> <a href='/c?PHPSESSID={id}&n=1'>c</a> <a href=/b>b</a>");
+            let mut harvest = Harvest::new(&claimed, &options, &met_links, &nobody, Vec::new());
+            harvest.read(&Document {
+                source: "https://a.org/".into(),
+                base: Some(url::Url::parse("https://a.org/").unwrap()),
+                media: Media::Html,
+                body: body.into(),
+                offset: 0,
+                truncated: false,
+            });
+            let discovered = harvest.rest().0.discovered;
+            discovered.iter().map(|task| task.work.label()).collect::<Vec<_>>()
+        };
+        let pages = ["https://a.org/b", "https://a.org/c?n=1"];
+        for id in ["0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"] {
+            assert_eq!(links_with(id), pages, "{id}");
+        }
     }
 
     #[test]
