@@ -30,6 +30,8 @@ const IDLE_PER_HOST: usize = 1_024;
 const IDLE_FOR: Duration = Duration::from_secs(15);
 /// The largest head of an answer over HTTP/2, in bytes, as much as Node.js takes, and the least that is read at once.
 const MAX_HEAD: usize = 16 * 1024;
+/// The most fields of a head over HTTP/1.
+const MAX_FIELDS: usize = 256;
 /// What this client can undo.
 const ENCODINGS: HeaderValue = HeaderValue::from_static("gzip, br, zstd, deflate");
 
@@ -100,6 +102,12 @@ impl Client {
             .pool_idle_timeout(IDLE_FOR)
             .pool_max_idle_per_host(IDLE_PER_HOST)
             .http1_max_buf_size(options.read_at_once.max(MAX_HEAD))
+            .http1_max_headers(MAX_FIELDS)
+            // One field that is odd is no reason to lose a page: there is one answer on its way at a time, and what its length
+            // is made of is held to the rules all the same.
+            .http1_ignore_invalid_headers_in_responses(true)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
             .http2_max_header_list_size(MAX_HEAD as u32)
             .build(connector);
         Ok(Self { inner, user_agent, network, head_time: options.connect_timeout + options.header_timeout })

@@ -192,6 +192,31 @@ async fn an_encoded_body_that_ends_early_is_incomplete() {
 }
 
 #[tokio::test]
+async fn a_head_with_odd_fields_does_not_cost_the_page() {
+    let many = "X-A: b\r\n".repeat(200);
+    for field in [
+        "X-A: one\r\n two\r\n",
+        "X-A : one\r\n",
+        "X A: one\r\n",
+        "X(A): one\r\n",
+        ": one\r\n",
+        "X-A: o\x01ne\r\n",
+        "garbage line\r\n",
+        &many,
+    ] {
+        let page = fetch(ok(field, b"ann@a.org")).await.unwrap();
+        assert_eq!(text(page).0, "ann@a.org", "{field}");
+    }
+    // What the length of the body is made of is no place for guesses.
+    for field in ["Content-Length: 1\r\n 0\r\n", "Content-Length: 9\r\nContent-Length: 10\r\n"] {
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n{field}\r\nann@a.org.");
+        fetch(answer.into_bytes()).await.unwrap_err();
+    }
+    let folded = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding:\r\n chunked\r\n\r\n9\r\nann@a.org\r\n0\r\n\r\n";
+    assert_eq!(text(fetch(folded.as_bytes().to_vec()).await.unwrap()).0, "ann@a.org");
+}
+
+#[tokio::test]
 async fn a_cut_page_holds_no_cut_address() {
     let mut body = "x ".repeat(493);
     body.push_str("ann@example.community");
