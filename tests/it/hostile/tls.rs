@@ -1,6 +1,7 @@
 //! HTTPS: HTTP/2 where the server speaks it, and no talk with a server whose certificate is not trusted.
 
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use mailscan_core::fetch::FetchErrorClass;
 use mailscan_core::source::Pace;
 use mailscan_core::source::http::ClientOptions;
 use rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -28,8 +30,8 @@ struct Secure {
     seen: Seen,
 }
 
-/// A server for `name` that offers `protocols` and answers every page.
-async fn secure(name: &str, protocols: &[&[u8]]) -> Secure {
+/// A socket, and what makes TLS of its connections for `name` with these protocols; its certificate.
+async fn listen(name: &str, protocols: &[&[u8]]) -> (TcpListener, TlsAcceptor, Vec<u8>) {
     let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
     let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -40,8 +42,14 @@ async fn secure(name: &str, protocols: &[&[u8]]) -> Secure {
         .unwrap();
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    (listener, TlsAcceptor::from(Arc::new(config)), made.cert.der().to_vec())
+}
+
+/// A server for `name` that offers `protocols` and answers every page.
+async fn secure(name: &str, protocols: &[&[u8]]) -> Secure {
+    let (listener, acceptor, certificate) = listen(name, protocols).await;
     let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
-    let (seen, acceptor) = (Seen::default(), TlsAcceptor::from(Arc::new(config)));
+    let seen = Seen::default();
     let shared = seen.clone();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -59,7 +67,7 @@ async fn secure(name: &str, protocols: &[&[u8]]) -> Secure {
             });
         }
     });
-    Secure { url, certificate: made.cert.der().to_vec(), seen }
+    Secure { url, certificate, seen }
 }
 
 fn trusting(certificate: Vec<u8>) -> mailscan_core::source::Sources {
@@ -102,4 +110,70 @@ async fn a_page_of_an_untrusted_site_is_not_tried_again() {
     let server = secure("localhost", &[]).await;
     let error = fetch(&plain(), &server.url).await.unwrap_err();
     assert_eq!(error.class, FetchErrorClass::Permanent, "{error}");
+}
+
+/// A frame of HTTP/2 (RFC 9113, section 4.1).
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+/// Reads frames until one that asks for something, and answers for its stream; none when the client leaves.
+async fn asked(stream: &mut (impl AsyncRead + Unpin)) -> Option<u8> {
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.ok()?;
+        let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+        stream.read_exact(&mut payload).await.ok()?;
+        if head[3] == 1 {
+            return Some(head[8]);
+        }
+    }
+}
+
+/// A server over HTTP/2 that answers the first request of a connection alone, and says of the next that it has not begun it:
+/// with GOAWAY and no error, or with a reset of the stream.
+async fn one_a_connection(goes_away: bool) -> (String, Vec<u8>, Arc<AtomicUsize>) {
+    let (listener, acceptor, certificate) = listen("localhost", &[b"h2"]).await;
+    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let refused = Arc::new(AtomicUsize::new(0));
+    let counts = refused.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, refused) = (acceptor.clone(), counts.clone());
+            tokio::spawn(async move {
+                let mut stream = acceptor.accept(stream).await.ok()?;
+                stream.read_exact(&mut [0; 24]).await.ok()?;
+                stream.write_all(&[frame(4, 0, 0, &[]), frame(4, 1, 0, &[])].concat()).await.ok()?;
+                let first = asked(&mut stream).await?;
+                // `:status: 200` of the static table (RFC 7541, appendix A), and the end of the stream with the body.
+                let page = [frame(1, 4, first, &[0x88]), frame(0, 1, first, b"ann@a.org")].concat();
+                stream.write_all(&page).await.ok()?;
+                while let Some(next) = asked(&mut stream).await {
+                    refused.fetch_add(1, Ordering::SeqCst);
+                    let refusal = match goes_away {
+                        true => frame(7, 0, 0, &[0, 0, 0, first, 0, 0, 0, 0]),
+                        false => {
+                            [frame(3, 0, next, &[0, 0, 0, 7]), frame(7, 0, 0, &[0, 0, 0, next, 0, 0, 0, 0])].concat()
+                        }
+                    };
+                    stream.write_all(&refusal).await.ok()?;
+                }
+                Some(())
+            });
+        }
+    });
+    (url, certificate, refused)
+}
+
+#[tokio::test]
+async fn what_a_server_has_not_begun_is_asked_for_again_at_once() {
+    for goes_away in [true, false] {
+        let (url, certificate, refused) = one_a_connection(goes_away).await;
+        let sources = trusting(certificate);
+        for path in ["/a", "/b", "/c"] {
+            assert_eq!(body(fetch(&sources, &format!("{url}{path}")).await), "ann@a.org");
+        }
+        assert!(refused.load(Ordering::SeqCst) > 0, "the server refused nothing");
+    }
 }

@@ -32,6 +32,8 @@ const IDLE_FOR: Duration = Duration::from_secs(15);
 const MAX_HEAD: usize = 16 * 1024;
 /// The most fields of a head over HTTP/1.
 const MAX_FIELDS: usize = 256;
+/// How often a request is made once more at once, because the server had not begun it.
+const MORE_TRIES: u32 = 3;
 /// What this client can undo.
 const ENCODINGS: HeaderValue = HeaderValue::from_static("gzip, br, zstd, deflate");
 
@@ -121,6 +123,22 @@ impl Client {
         deadline: Instant,
     ) -> Result<Response<Incoming>, FetchError> {
         self.check_literal(url)?;
+        let until = deadline.min(Instant::now() + self.head_time);
+        let mut more_tries = MORE_TRIES;
+        loop {
+            let mut request = self.request(url, headers)?;
+            let connection = capture_connection(&mut request);
+            match tokio::time::timeout_at(until, self.inner.request(request)).await {
+                Ok(Ok(response)) => return Ok(response),
+                Ok(Err(error)) if more_tries > 0 && is_unbegun(&error) => more_tries -= 1,
+                Ok(Err(error)) => return Err(explain(&error, error.is_connect())),
+                Err(_) if connection.connection_metadata().is_none() => return Err(unconnected()),
+                Err(_) => return Err(transient("header-timeout", "no answer came in time".to_owned())),
+            }
+        }
+    }
+
+    fn request(&self, url: &Url, headers: &[(HeaderName, HeaderValue)]) -> Result<Request<Empty<Bytes>>, FetchError> {
         let uri: Uri =
             url.as_str().parse().map_err(|_| permanent("url", format!("{url} is no URL that can be asked for")))?;
         let mut request = Request::new(Empty::new());
@@ -132,14 +150,7 @@ impl Client {
         for (name, value) in headers {
             fields.insert(name, value.clone());
         }
-        let until = deadline.min(Instant::now() + self.head_time);
-        let connection = capture_connection(&mut request);
-        match tokio::time::timeout_at(until, self.inner.request(request)).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(explain(&error, error.is_connect())),
-            Err(_) if connection.connection_metadata().is_none() => Err(unconnected()),
-            Err(_) => Err(transient("header-timeout", "no answer came in time".to_owned())),
-        }
+        Ok(request)
     }
 
     /// Hosts written as addresses never pass the resolver, so they are checked here.
@@ -181,11 +192,20 @@ fn tls_config(extra_roots: &[Vec<u8>]) -> Result<rustls::ClientConfig> {
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
+/// Whether the server says that it has not begun a request: it ends the connection in an orderly way, as many do after so
+/// many requests, or takes no more at a time (RFC 9113, sections 6.8 and 8.7).
+fn is_unbegun(error: &(dyn StdError + 'static)) -> bool {
+    causes(error).filter_map(|cause| cause.downcast_ref::<h2::Error>()).any(|error| match error.reason() {
+        Some(h2::Reason::NO_ERROR) => error.is_go_away() && error.is_remote(),
+        Some(h2::Reason::REFUSED_STREAM) => error.is_reset() && error.is_remote(),
+        _ => false,
+    })
+}
+
 /// What a failed request or body means.
 pub(crate) fn explain(error: &(dyn StdError + 'static), connecting: bool) -> FetchError {
-    let mut causes = std::iter::successors(Some(error), |error| cause_of(*error));
     let mut last = error;
-    for cause in causes.by_ref() {
+    for cause in causes(error) {
         last = cause;
         if let Some(private) = cause.downcast_ref::<PrivateAddress>() {
             return refused_address(private);
@@ -215,6 +235,11 @@ pub(crate) fn explain(error: &(dyn StdError + 'static), connecting: bool) -> Fet
 
 fn unconnected() -> FetchError {
     transient("connect-timeout", "the connection was not made in time".to_owned())
+}
+
+/// An error and its causes.
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| cause_of(*error))
 }
 
 /// The cause of an error; an I/O error is asked for what it wraps, which `source` skips.
