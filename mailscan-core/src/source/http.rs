@@ -10,6 +10,7 @@ mod encodings;
 mod network;
 mod robots_cache;
 mod sitemaps;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;

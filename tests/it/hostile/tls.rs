@@ -177,3 +177,26 @@ async fn what_a_server_has_not_begun_is_asked_for_again_at_once() {
         assert!(refused.load(Ordering::SeqCst) > 0, "the server refused nothing");
     }
 }
+
+#[tokio::test]
+async fn failed_handshakes_say_what_to_do() {
+    let server = secure("localhost", &[]).await;
+    let of_name = secure("other.example", &[]).await;
+    let without = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let plain_url = format!("https://{}/", without.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = without.accept().await {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
+            let _ = stream.read(&mut [0; 1_024]).await;
+        }
+    });
+    for (sources, url, says) in [
+        (plain(), server.url.clone(), "certificate"),
+        (trusting(of_name.certificate), of_name.url.clone(), "for another name"),
+        (plain(), plain_url, "try http://"),
+    ] {
+        let error = fetch(&sources, &url).await.unwrap_err();
+        assert_eq!((error.class, &*error.code), (FetchErrorClass::Permanent, "tls"), "{error}");
+        assert!(error.message.contains(says), "{error}");
+    }
+}

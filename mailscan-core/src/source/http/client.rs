@@ -15,11 +15,11 @@ use hyper::{Request, Response, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::pki_types::CertificateDer;
 use tokio::time::Instant;
 use url::Url;
 
 use super::network::{self, CheckedResolver, NetworkPolicy, PrivateAddress};
+use super::tls;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fetch::{FetchError, FetchErrorClass};
 
@@ -94,7 +94,7 @@ impl Client {
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(options.connect_timeout));
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls_config(&options.extra_roots)?)
+            .with_tls_config(tls::config(&options.extra_roots)?)
             .https_or_http()
             .enable_http1()
             .enable_http2()
@@ -172,26 +172,6 @@ pub(super) fn user_agent(contact: &str) -> std::result::Result<HeaderValue, Inva
     HeaderValue::from_str(&format!("mailscan/{} (+{contact})", env!("CARGO_PKG_VERSION")))
 }
 
-/// The system's authorities, the bundled ones where the system has none, and the extra ones.
-fn tls_config(extra_roots: &[Vec<u8>]) -> Result<rustls::ClientConfig> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    for certificate in extra_roots {
-        roots.add(CertificateDer::from(certificate.clone())).map_err(|error| {
-            Error::new(ErrorKind::Invalid, "http client", "an extra certificate cannot be read: give it as DER")
-                .with_source(error)
-        })?;
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder
-        .map_err(|error| Error::new(ErrorKind::Internal, "http client", "TLS is not available").with_source(error))?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
 /// Whether the server says that it has not begun a request: it ends the connection in an orderly way, as many do after so
 /// many requests, or takes no more at a time (RFC 9113, sections 6.8 and 8.7).
 fn is_unbegun(error: &(dyn StdError + 'static)) -> bool {
@@ -211,7 +191,7 @@ pub(crate) fn explain(error: &(dyn StdError + 'static), connecting: bool) -> Fet
             return refused_address(private);
         }
         if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
-            return permanent("tls", format!("the TLS handshake failed: {tls}"));
+            return permanent("tls", tls::explain(tls));
         }
         if let Some(io) = cause.downcast_ref::<std::io::Error>()
             && io.kind() == std::io::ErrorKind::TimedOut
