@@ -78,7 +78,7 @@ impl Fetcher for Sources {
     async fn fetch(&self, task: &Task, context: &FetchContext<'_>) -> Result<Fetched, FetchError> {
         match &task.work {
             #[cfg(feature = "http")]
-            Work::Page { url } if let Some(http) = &self.http => http.page(url, task.job, context).await,
+            Work::Page { url } if let Some(http) = &self.http => http.page(url, task, context).await,
             #[cfg(feature = "http")]
             Work::Sitemap { site, url } if let Some(http) = &self.http => {
                 http.sitemap((site, url), task, context).await

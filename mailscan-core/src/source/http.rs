@@ -31,9 +31,9 @@ use crate::fetch::{
     Discovered, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, HostLimit, Recall,
 };
 use crate::job::{JobId, JobOptions};
-use crate::task::{Work, host_of};
+use crate::task::{Task, Work, host_of};
 use crate::turns::SharedTurns;
-use body::{Bodies, Body};
+use body::{Bodies, Body, Wanted};
 use client::{Client, permanent};
 use encodings::GZIP;
 use robots_cache::RobotsCache;
@@ -134,9 +134,9 @@ impl HttpSource {
     /// Fetches one page for a job, within the budget.
     ///
     /// Anything that is not text brings no document, which is not an error; what may hold text all the same is noted.
-    pub(crate) async fn page(&self, url: &str, job: JobId, context: &FetchContext<'_>) -> Result<Fetched, FetchError> {
+    pub(crate) async fn page(&self, url: &str, task: &Task, context: &FetchContext<'_>) -> Result<Fetched, FetchError> {
         let FetchContext { options, budget, recall, .. } = *context;
-        let wishes = self.wishes(job, options);
+        let (wishes, wanted) = (self.wishes(task.job, options), wanted(task, options));
         let start = Url::parse(url).map_err(|error| permanent("url", format!("`{url}` is no URL: {error}")))?;
         let deadline = Instant::now() + budget.time;
         let Answer { url, response, turn } = match self.follow(start, &wishes, deadline, recall).await? {
@@ -151,11 +151,11 @@ impl HttpSource {
         if declared.media(b"").is_none() && !declared.is_gzip() {
             return Ok(Fetched { note: kind::note_of_page(declared.essence(), b""), ..Fetched::default() });
         }
-        let mut body = self.bodies.read(response, budget.body, deadline).await?;
+        let mut body = self.bodies.read(response, budget.body, wanted, deadline).await?;
         drop(turn);
         let is_packed = declared.is_gzip() || (declared.is_unknown() && body.bytes.starts_with(GZIP));
         if is_packed {
-            body = self.bodies.unpack(body, budget.body, deadline).await?;
+            body = self.bodies.unpack(body, budget.body, wanted, deadline).await?;
             // What is in it tells how to read it.
             declared = ContentType::default();
         }
@@ -238,7 +238,7 @@ impl HttpSource {
             turn.passes_over();
             return match self.judge(&response, &turn, None) {
                 Ok(()) => {
-                    let body = self.bodies.read(response, super::robots::MAX_BYTES, deadline).await;
+                    let body = self.bodies.read(response, super::robots::MAX_BYTES, Wanted::Whole, deadline).await;
                     let body = body.map_err(unreachable_robots)?;
                     Ok(if body.truncated { Rules::parse_beginning(&body.bytes) } else { Rules::parse(&body.bytes) })
                 }
@@ -308,7 +308,7 @@ impl HttpSource {
         let response = self.ask(url, &headers, &turn, deadline).await?;
         // A redirect is an error too: following would hand the key to whoever the endpoint points at.
         self.judge(&response, &turn, Some(url))?;
-        let body = self.bodies.read(response, budget.body, deadline).await?;
+        let body = self.bodies.read(response, budget.body, Wanted::Whole, deadline).await?;
         if body.truncated {
             return Err(permanent("search-size", format!("the answer is larger than {} bytes", budget.body)));
         }
@@ -346,6 +346,17 @@ fn status_error(class: FetchErrorClass, status: StatusCode) -> FetchError {
         format!("the server answered {} ({reason})", status.as_u16()),
     )
     .status(status.as_u16())
+}
+
+/// What a task wants of a body that does not end as it should: on its last attempt whatever there is.
+fn wanted(task: &Task, options: &JobOptions) -> Wanted {
+    if task.attempt < options.max_attempts { Wanted::Whole } else { Wanted::WhatComes }
+}
+
+/// What is noted of a page whose body did not end as it should.
+fn broken_off(error: FetchError) -> FetchError {
+    let message = format!("{}; what had come of it was read", error.message);
+    FetchError { class: FetchErrorClass::Permanent, message, ..error }
 }
 
 /// Where an answer redirects to; `None` when it does not. Only to what can be fetched.
@@ -389,6 +400,7 @@ fn document(url: Url, declared: &ContentType, mut body: Body, cap: usize) -> Fet
     let text = charset::to_utf8(body.bytes.clone(), declared, media, top);
     // Decoded text may be longer than the bytes it came in.
     let truncated = body.truncated || text.len() > cap;
+    let note = body.broken.take().map(|error| broken_off(*error));
     let text = if truncated { charset::cut(&text, cap) } else { text };
     let document = Document {
         source: url.as_str().into(),
@@ -398,7 +410,7 @@ fn document(url: Url, declared: &ContentType, mut body: Body, cap: usize) -> Fet
         offset: 0,
         truncated,
     };
-    Fetched { documents: Documents::One(document), ..Fetched::default() }
+    Fetched { documents: Documents::One(document), note, ..Fetched::default() }
 }
 
 #[cfg(test)]

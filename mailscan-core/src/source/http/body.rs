@@ -31,8 +31,19 @@ pub(crate) struct Body {
     pub(crate) bytes: Bytes,
     /// Whether there was more than the cap.
     pub(crate) truncated: bool,
+    /// Why it did not end as it should, where what had come until then was wanted all the same. It is truncated as well.
+    pub(crate) broken: Option<Box<FetchError>>,
     /// The place that a large body takes.
     place: Option<OwnedSemaphorePermit>,
+}
+
+/// What is to become of a body that does not end as it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// It is an error: what is missing may hold addresses, and another try may bring it.
+    Whole,
+    /// What came is read, unless that is nothing: nobody tries again.
+    WhatComes,
 }
 
 impl Body {
@@ -74,17 +85,20 @@ impl Bodies {
         &self,
         response: Response<Incoming>,
         cap: usize,
+        wanted: Wanted,
         deadline: Instant,
     ) -> Result<Body, FetchError> {
         let encodings = Encodings::of(response.headers())?;
+        let mut came = Came::default();
         let reading = async {
             if encodings.known.is_empty() {
-                read_plain(response.into_body(), cap, &self.places).await
+                read_plain(response.into_body(), cap, &self.places, &mut came).await
             } else {
-                Box::pin(decode(response, &encodings.known, cap, &self.places)).await
+                Box::pin(decode(response, &encodings.known, cap, &self.places, &mut came)).await
             }
         };
-        let body = timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(late()))?;
+        let read = timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(late()));
+        let body = came.body(read, wanted)?;
         match encodings.unknown {
             // Some servers name a charset there, or nothing that would be to undo.
             Some(name) if !is_text(&body.bytes) => Err(encodings::unknown(&name)),
@@ -93,13 +107,23 @@ impl Bodies {
     }
 
     /// What a body says that is a gzip file, up to `cap` bytes and no longer than until `deadline`; any other as it is.
-    pub(crate) async fn unpack(&self, body: Body, cap: usize, deadline: Instant) -> Result<Body, FetchError> {
+    pub(crate) async fn unpack(
+        &self,
+        body: Body,
+        cap: usize,
+        wanted: Wanted,
+        deadline: Instant,
+    ) -> Result<Body, FetchError> {
         if !body.bytes.starts_with(encodings::GZIP) {
             return Ok(body);
         }
-        let reader: Reader = Box::pin(Cursor::new(body.bytes.clone()));
-        let unpacking = Box::pin(read_decoded(reader, &[Encoding::Gzip], cap, body, &self.places));
-        timeout_at(deadline, unpacking).await.unwrap_or_else(|_| Err(late()))
+        let Body { bytes, truncated: is_cut, broken, place } = body;
+        let reader: Reader = Box::pin(Cursor::new(bytes));
+        let mut came = Came { place, ..Came::default() };
+        let unpacking = Box::pin(read_decoded(reader, &[Encoding::Gzip], cap, is_cut, &self.places, &mut came));
+        let read = timeout_at(deadline, unpacking).await.unwrap_or_else(|_| Err(late()));
+        let unpacked = came.body(read, wanted)?;
+        Ok(Body { broken: broken.or(unpacked.broken), ..unpacked })
     }
 }
 
@@ -119,63 +143,93 @@ async fn place(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
     places.clone().acquire_owned().await.ok()
 }
 
-async fn read_plain(mut body: Incoming, cap: usize, places: &Arc<Semaphore>) -> Result<Body, FetchError> {
-    let mut held = None;
-    let mut first: Option<Bytes> = None;
-    let mut rest = BytesMut::new();
+/// What has come of a body; it stays when the reading ends early.
+#[derive(Debug, Default)]
+struct Came {
+    /// The first frame, and from the second on all of them.
+    first: Option<Bytes>,
+    rest: BytesMut,
+    /// What was decoded, where there was something to decode.
+    decoded: Vec<u8>,
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl Came {
+    fn len(&self) -> usize {
+        self.first.as_ref().map_or(0, Bytes::len).max(self.rest.len())
+    }
+
+    /// Adds a frame: one stays as it is, several are one buffer that begins with the first. `announced` is how large it may
+    /// become at once.
+    fn push(&mut self, data: Bytes, announced: usize) {
+        let Some(begin) = &self.first else {
+            self.first = Some(data);
+            return;
+        };
+        if self.rest.is_empty() {
+            self.rest.reserve(announced);
+            self.rest.extend_from_slice(begin);
+        }
+        self.rest.extend_from_slice(&data);
+    }
+
+    /// The body, after a reading that says whether there was more than the cap, or failed.
+    fn body(self, read: Result<bool, FetchError>, wanted: Wanted) -> Result<Body, FetchError> {
+        let bytes: Bytes = if !self.decoded.is_empty() {
+            self.decoded.into()
+        } else if self.rest.is_empty() {
+            self.first.unwrap_or_default()
+        } else {
+            self.rest.freeze()
+        };
+        let (truncated, broken) = match read {
+            Ok(truncated) => (truncated, None),
+            Err(error) if wanted == Wanted::WhatComes && !bytes.is_empty() => (true, Some(Box::new(error))),
+            Err(error) => return Err(error),
+        };
+        Ok(Body { bytes, truncated, broken, place: self.place })
+    }
+}
+
+/// Reads frames; answers whether there was more than the cap.
+async fn read_plain(
+    mut body: Incoming,
+    cap: usize,
+    places: &Arc<Semaphore>,
+    came: &mut Came,
+) -> Result<bool, FetchError> {
     // What the server announces, as far as nobody has to have a place for it.
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(SMALL).min(cap).min(SMALL);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| broken(&error))?;
         let Ok(mut data) = frame.into_data() else { continue };
-        let have = first.as_ref().map_or(0, Bytes::len).max(rest.len());
+        let have = came.len();
         if have + data.len() > cap {
             data.truncate(cap - have);
-            return Ok(Body { bytes: join(first, rest, &data), truncated: true, place: held });
+            came.push(data, announced);
+            return Ok(true);
         }
-        if have + data.len() > SMALL && held.is_none() {
-            held = place(places).await;
+        if have + data.len() > SMALL && came.place.is_none() {
+            came.place = place(places).await;
         }
-        match &first {
-            None => first = Some(data),
-            Some(begin) => {
-                if rest.is_empty() {
-                    rest.reserve(announced);
-                    rest.extend_from_slice(begin);
-                }
-                rest.extend_from_slice(&data);
-            }
-        }
+        came.push(data, announced);
     }
-    Ok(Body { bytes: join(first, rest, &[]), truncated: false, place: held })
+    Ok(false)
 }
 
-/// One frame stays as it is; several are one buffer that begins with the first.
-fn join(first: Option<Bytes>, mut rest: BytesMut, last: &[u8]) -> Bytes {
-    match first {
-        Some(first) if rest.is_empty() && last.is_empty() => first,
-        first => {
-            if rest.is_empty() {
-                rest.extend_from_slice(&first.unwrap_or_default());
-            }
-            rest.extend_from_slice(last);
-            rest.freeze()
-        }
-    }
-}
-
-/// A body that broke off is an error: what is missing may hold addresses.
+/// A body that broke off is an error, as long as another try may bring what is missing.
 fn broken(error: &hyper::Error) -> FetchError {
     transient("body-incomplete", explain(error, false).message)
 }
 
-/// What an answer brings, to be decoded.
+/// Decodes what an answer brings; answers whether there was more than the cap.
 async fn decode(
     response: Response<Incoming>,
     encodings: &[Encoding],
     cap: usize,
     places: &Arc<Semaphore>,
-) -> Result<Body, FetchError> {
+    came: &mut Came,
+) -> Result<bool, FetchError> {
     let frames = BodyStream::new(response.into_body());
     let data = TryStreamExt::map_err(frames, io::Error::other).filter_map(|frame| async {
         match frame {
@@ -184,41 +238,38 @@ async fn decode(
         }
     });
     let mut reader = encodings::bounded(StreamReader::new(Box::pin(data)), cap);
-    let none = Body { bytes: Bytes::new(), truncated: false, place: None };
     // Some servers name an encoding where there is nothing to encode.
     if reader.fill_buf().await.map_err(|error| undecodable(&error))?.is_empty() {
-        return Ok(none);
+        return Ok(false);
     }
-    read_decoded(reader, encodings, cap, none, places).await
+    read_decoded(reader, encodings, cap, false, places, came).await
 }
 
-/// Reads what encoded bytes say. `begun` is what is known of the body so far: whether those bytes are cut, and the place that
-/// it holds.
+/// Reads what encoded bytes say, which may themselves be cut; answers whether they are, or there was more than the cap.
 async fn read_decoded(
     mut reader: Reader,
     encodings: &[Encoding],
     cap: usize,
-    begun: Body,
+    is_cut: bool,
     places: &Arc<Semaphore>,
-) -> Result<Body, FetchError> {
-    let Body { truncated: is_cut, place: mut held, .. } = begun;
+    came: &mut Came,
+) -> Result<bool, FetchError> {
     for encoding in encodings.iter().rev() {
         reader = encoding.undo(reader, cap).await.map_err(|error| undecodable(&error))?;
     }
-    let mut decoded = Vec::new();
     let limit = cap as u64 + 1;
     let mut reader = reader.take(limit.min(SMALL as u64));
-    read_on(&mut reader, &mut decoded, is_cut).await?;
-    if decoded.len() == SMALL {
-        if held.is_none() {
-            held = place(places).await;
+    read_on(&mut reader, &mut came.decoded, is_cut).await?;
+    if came.decoded.len() == SMALL {
+        if came.place.is_none() {
+            came.place = place(places).await;
         }
         reader.set_limit(limit.saturating_sub(SMALL as u64));
-        read_on(&mut reader, &mut decoded, is_cut).await?;
+        read_on(&mut reader, &mut came.decoded, is_cut).await?;
     }
-    let truncated = is_cut || decoded.len() > cap;
-    decoded.truncate(cap);
-    Ok(Body { bytes: decoded.into(), truncated, place: held })
+    let truncated = is_cut || came.decoded.len() > cap;
+    came.decoded.truncate(cap);
+    Ok(truncated)
 }
 
 /// Reads to the end, or to where bytes that are cut say no more.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::client::permanent;
-use super::{Answer, Followed, HttpSource};
+use super::{Answer, Followed, HttpSource, wanted};
 use crate::fetch::{Discovered, Documents, FetchContext, FetchError, FetchErrorClass, Fetched};
 use crate::source::robots::MAX_SITEMAPS;
 use crate::source::sitemap::{MAX_BYTES, Sitemap, named_url};
@@ -60,7 +60,7 @@ impl HttpSource {
         // Such a file does not tell how pages are answered.
         turn.passes_over();
         self.judge(&response, &turn, Some(&url))?;
-        let body = self.bodies.read(response, MAX_BYTES, deadline).await?;
+        let body = self.bodies.read(response, MAX_BYTES, wanted(task, context.options), deadline).await?;
         drop(turn);
         let Ok(Ok(place)) = timeout_at(deadline, self.sitemaps.clone().acquire_owned()).await else {
             let message = "other sitemaps were being read for so long";

@@ -11,6 +11,7 @@ use crate::extract::Media;
 use crate::fetch::{Budget, FetchContext, Recall};
 use crate::job::{JobOptions, Origin};
 use crate::source::search::SearchSource;
+use crate::task::TaskId;
 
 /// A server that answers each path with bytes, one request a connection, and remembers what it was asked for.
 #[derive(Debug)]
@@ -62,7 +63,19 @@ fn budget() -> Budget {
 async fn read(source: &HttpSource, url: &str, budget: Budget) -> Result<Fetched, FetchError> {
     let context =
         FetchContext { options: &JobOptions::default(), budget, recall: Recall::NEVER, origin: &Origin::Operator };
-    source.page(url, JobId(1), &context).await
+    source.page(url, &task_of(url, 1), &context).await
+}
+
+fn task_of(url: &str, attempt: u32) -> Task {
+    let work = Work::Page { url: url.to_owned() };
+    Task { id: TaskId(1), job: JobId(1), work, depth: 0, attempt, crashes: 0 }
+}
+
+/// The same on the last attempt of the task.
+async fn read_at_last(source: &HttpSource, url: &str, budget: Budget) -> Result<Fetched, FetchError> {
+    let options = JobOptions::default();
+    let context = FetchContext { options: &options, budget, recall: Recall::NEVER, origin: &Origin::Operator };
+    source.page(url, &task_of(url, options.max_attempts), &context).await
 }
 
 const MISSING: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -189,6 +202,44 @@ async fn an_encoded_body_that_ends_early_is_incomplete() {
     let gzip = packed(GzipEncoder::new(&b"ann@a.org, ben@b.org and others"[..])).await;
     let error = fetch(ok("Content-Encoding: gzip\r\n", &gzip[..gzip.len() - 12])).await.unwrap_err();
     assert_eq!((error.class, error.code.as_ref()), (FetchErrorClass::Transient, "body-incomplete"));
+}
+
+#[tokio::test]
+async fn what_came_of_a_body_that_broke_off_is_read_on_the_last_attempt_alone() {
+    let head = |fields: &str| format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n{fields}\r\n").into_bytes();
+    let gzip = packed(GzipEncoder::new(&b"ann@a.org and others"[..])).await;
+    let mut checksum = gzip.clone();
+    checksum[gzip.len() - 8] ^= 1;
+    let packed_file =
+        "HTTP/1.1 200 OK\r\nContent-Type: application/gzip\r\nConnection: close\r\n\r\n".as_bytes().to_vec();
+    for (answer, code) in [
+        ([head("Content-Length: 99\r\n"), b"ann@a.org and others".to_vec()].concat(), "body-incomplete"),
+        (
+            [head("Transfer-Encoding: chunked\r\n"), b"14\r\nann@a.org and others\r\n".to_vec()].concat(),
+            "body-incomplete",
+        ),
+        (
+            [head("Transfer-Encoding: chunked\r\n"), b"14\r\nann@a.org and others\r\n0\r\n".to_vec()].concat(),
+            "body-incomplete",
+        ),
+        (ok("Content-Encoding: gzip\r\n", &gzip[..gzip.len() - 8]), "body-incomplete"),
+        (ok("Content-Encoding: gzip\r\n", &checksum), "body-encoding"),
+        ([&packed_file[..], &gzip[..gzip.len() - 8]].concat(), "body-incomplete"),
+    ] {
+        let server = Server::start(move |path| if path == "/page" { answer.clone() } else { MISSING.to_vec() }).await;
+        let url = server.url("/page");
+        let error = read(&source(), url.as_str(), budget()).await.unwrap_err();
+        assert_eq!((error.class, &*error.code), (FetchErrorClass::Transient, code));
+        let mut page = read_at_last(&source(), url.as_str(), budget()).await.unwrap();
+        let note = page.note.take().unwrap();
+        assert_eq!((&*note.code, note.message.contains("what had come of it was read")), (code, true), "{note}");
+        // The last word may be one of which the end is missing.
+        assert_eq!(text(page), ("ann@a.org and".to_owned(), true), "{code}");
+    }
+    let nothing = head("Content-Length: 99\r\n");
+    let server = Server::start(move |path| if path == "/page" { nothing.clone() } else { MISSING.to_vec() }).await;
+    let error = read_at_last(&source(), server.url("/page").as_str(), budget()).await.unwrap_err();
+    assert_eq!(&*error.code, "body-incomplete", "nothing is not read as an empty page");
 }
 
 #[tokio::test]
