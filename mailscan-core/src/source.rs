@@ -85,7 +85,7 @@ impl Fetcher for Sources {
             }
             #[cfg(feature = "http")]
             Work::Search { query, page, stride } if let Some(http) = &self.http => {
-                self.search.search(http, (query, *page, *stride), context).await
+                self.search.search(http, (query, *page, *stride), task.job, context).await
             }
             #[cfg(feature = "files")]
             Work::Path { .. } | Work::List { .. } if let Some(files) = &self.files => files.fetch(task, context).await,

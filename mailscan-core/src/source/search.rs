@@ -7,17 +7,19 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ahash::AHashMap;
 use hyper::header::{HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
 use super::http::HttpSource;
 use crate::error::{Error, ErrorKind, Result};
 use crate::extract::Media;
 use crate::fetch::{Discovered, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched};
-use crate::job::parse_page_url;
+use crate::job::{JobId, parse_page_url};
 use crate::task::Work;
 
 /// How the names of variables that hold keys begin.
@@ -26,6 +28,8 @@ const KEY_PREFIX: &str = "MAILSCAN_KEY";
 const MAX_RESULTS: usize = 1_000;
 /// The most endpoint descriptions kept parsed.
 const MAX_PARSED: usize = 64;
+/// The most searches whose last page is remembered.
+const MAX_SEARCHES: usize = 1_024;
 /// Everything but the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -188,6 +192,16 @@ impl SearchEndpoint {
 pub(crate) struct SearchSource {
     /// Parsed descriptions by their text.
     parsed: Mutex<HashMap<String, Arc<SearchEndpoint>>>,
+    /// The page that was answered last of a query, by job and query.
+    last: Mutex<AHashMap<u64, LastPage>>,
+}
+
+/// What is remembered of a page of results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct LastPage {
+    number: u32,
+    /// The hash of the URLs of its results.
+    links: u64,
 }
 
 impl SearchSource {
@@ -196,6 +210,7 @@ impl SearchSource {
         &self,
         http: &HttpSource,
         (query, page, stride): (&str, u32, u32),
+        job: JobId,
         context: &FetchContext<'_>,
     ) -> Result<Fetched, FetchError> {
         let endpoint = self.endpoint(context.options.search_endpoint.as_deref())?;
@@ -215,11 +230,33 @@ impl SearchSource {
         };
         let mut fetched = gather(&endpoint, results, &endpoint.fill(query, page, "KEY"));
         let next = page.saturating_add(stride.max(1));
-        if !results.is_empty() && next <= endpoint.max_pages {
+        if !results.is_empty() && next <= endpoint.max_pages && !self.repeats((job, query), page, &fetched.discovered) {
             let work = Work::Search { query: query.to_owned(), page: next, stride };
             fetched.discovered.push(Discovered { work, step: 0 });
         }
         Ok(fetched)
+    }
+
+    /// Whether a page of results is the one before it once more, as of an endpoint that does not heed the number: every
+    /// further call would bring the same. The same call once more, after a crash, repeats nothing.
+    fn repeats(&self, search: (JobId, &str), number: u32, results: &[Discovered]) -> bool {
+        // What is not known by URLs cannot be told apart.
+        if results.is_empty() {
+            return false;
+        }
+        let mut hasher = Xxh3::new();
+        for result in results {
+            hasher.update(result.work.locator().as_bytes());
+            hasher.update(b"\n");
+        }
+        let page = LastPage { number, links: hasher.digest() };
+        let key = xxh3_64_with_seed(search.1.as_bytes(), search.0.0);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.len() >= MAX_SEARCHES && !last.contains_key(&key) {
+            // Costs a call of each of them at the most.
+            last.clear();
+        }
+        last.insert(key, page).is_some_and(|before| before.number != number && before.links == page.links)
     }
 
     fn endpoint(&self, text: Option<&str>) -> Result<Arc<SearchEndpoint>, FetchError> {

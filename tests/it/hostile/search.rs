@@ -280,3 +280,18 @@ async fn json_without_end_of_nesting_does_not_crash() {
     let error = search(&plain(), &described(&server.url(""), 1), call(1, 1)).await.unwrap_err();
     assert_eq!(&*error.code, "search-endpoint");
 }
+
+#[tokio::test]
+async fn an_api_that_repeats_its_page_is_not_asked_to_the_end() {
+    let results = serde_json::json!([{"link": "http://a.org/1"}, {"link": "http://a.org/2"}]);
+    let answer = json(&serde_json::json!({"data": {"items": results}}));
+    let server = Server::with_robots(move |_| answer.clone()).await;
+    let (sources, endpoint) = (plain(), described(&server.url(""), 1));
+    let next = async |page| {
+        let fetched = search(&sources, &endpoint, call(page, 1)).await.unwrap();
+        fetched.discovered.into_iter().map(|found| found.work).find(|work| work.kind() == "search")
+    };
+    assert_eq!(next(1).await, Some(call(2, 1)));
+    assert_eq!(next(1).await, Some(call(2, 1)), "the same call again, as after a crash, repeats nothing");
+    assert_eq!(next(2).await, None);
+}

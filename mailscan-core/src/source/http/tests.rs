@@ -359,8 +359,8 @@ async fn a_search_ends_where_the_list_is_left_out_but_not_on_its_first_page() {
     let context =
         FetchContext { options: &options, budget: budget(), recall: Recall::NEVER, origin: &Origin::Operator };
     let (source, search) = (source(), SearchSource::default());
-    let first = search.search(&source, ("q", 2, 2), &context).await.unwrap_err();
+    let first = search.search(&source, ("q", 2, 2), JobId(1), &context).await.unwrap_err();
     assert!(first.message.contains("`items`"), "{first}");
-    let later = search.search(&source, ("q", 3, 2), &context).await.unwrap();
+    let later = search.search(&source, ("q", 3, 2), JobId(1), &context).await.unwrap();
     assert!(later.discovered.is_empty() && matches!(later.documents, Documents::None));
 }
