@@ -107,7 +107,7 @@ impl Work {
 
     /// The host that the work burdens, as `host` or `host:port`, lower case: the unit of politeness and of balance.
     ///
-    /// Search calls share the host [`SEARCH_HOST`], local work the host `local:`; neither can be the name of a real host.
+    /// Search calls share the host [`SEARCH_HOST`], local work the host [`LOCAL_HOST`]; neither can be the name of a real host.
     pub fn host(&self) -> String {
         match self {
             Self::Page { url } | Self::Sitemap { url, .. } => match plain_host(url) {
@@ -115,7 +115,7 @@ impl Work {
                 None => url::Url::parse(url).ok().as_ref().map(host_of).unwrap_or_default(),
             },
             Self::Search { .. } => SEARCH_HOST.to_owned(),
-            Self::Path { .. } | Self::List { .. } => "local:".to_owned(),
+            Self::Path { .. } | Self::List { .. } => LOCAL_HOST.to_owned(),
         }
     }
 
@@ -150,6 +150,9 @@ impl Work {
 
 /// The host of all search calls. The claims of PostgreSQL name it in their SQL, and the conformance suite holds them to it.
 pub const SEARCH_HOST: &str = "search:";
+
+/// The host of all local work.
+pub const LOCAL_HOST: &str = "local:";
 
 /// The host of a URL that is written as it is meant, with its port: nothing to decode, to fold or to leave out.
 fn plain_host(url: &str) -> Option<&str> {

@@ -4,7 +4,7 @@ use mailscan_core::eta::format_seconds;
 use mailscan_core::job::{Job, JobId, JobStatus};
 use mailscan_core::lease::FailureClass;
 use mailscan_core::store::{ErrorClass, ErrorGroup};
-use mailscan_core::task::Depth;
+use mailscan_core::task::{Depth, LOCAL_HOST, SEARCH_HOST};
 
 use super::{counted, escape, grouped, left_out};
 use crate::wire::{is_shared, shown};
@@ -42,7 +42,7 @@ pub(crate) fn lines(job: &Job, depth: &Depth, partial: u64, groups: &[ErrorGroup
         text.push_str(&format!("read only in part: {}\n", grouped(partial)));
     }
     for group in blocked(groups).take(HOSTS) {
-        let (host, code) = (escape(&group.host), escape(&group.code));
+        let (host, code) = (escape(place(&group.host)), escape(&group.code));
         text.push_str(&format!(
             "blocked by {host}: {} ({code}), which says nothing of what it holds\n",
             grouped(group.count)
@@ -105,6 +105,15 @@ fn blocked(groups: &[ErrorGroup]) -> impl Iterator<Item = &ErrorGroup> {
     groups.iter().filter(|group| group.class == ErrorClass::Failed(FailureClass::Blocked))
 }
 
+/// A host as people know it: some of what a job asks is none.
+fn place(host: &str) -> &str {
+    match host {
+        SEARCH_HOST => "the search endpoint",
+        LOCAL_HOST => "local files",
+        host => host,
+    }
+}
+
 /// The option that names the database, where it is needed.
 fn at(db: &str) -> String {
     let db = &*shown(db);
@@ -113,5 +122,23 @@ fn at(db: &str) -> String {
         "mailscan.db" => String::new(),
         _ if plain => format!(" --db {db}"),
         _ => format!(" --db '{}'", escape(db).replace('\'', "'\\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mailscan_core::task::Work;
+
+    use super::place;
+
+    #[test]
+    fn what_is_no_host_is_named_in_words() {
+        let search = Work::Search { query: "a".to_owned(), page: 1, stride: 1 };
+        let page = Work::Page { url: "https://a.org/".to_owned() };
+        for (work, named) in
+            [(search, "the search endpoint"), (Work::Path { path: "/a".to_owned() }, "local files"), (page, "a.org")]
+        {
+            assert_eq!(place(&work.host()), named);
+        }
     }
 }

@@ -307,7 +307,7 @@ impl HttpSource {
         let headers = [&self.named(context.options)[..], headers].concat();
         let response = self.ask(url, &headers, &turn, deadline).await?;
         // A redirect is an error too: following would hand the key to whoever the endpoint points at.
-        self.judge(&response, &turn, Some(url))?;
+        self.judge(&response, &turn, Some(url)).map_err(|error| moved(error, url, &response))?;
         let body = self.bodies.read(response, budget.body, Wanted::Whole, deadline).await?;
         if body.truncated {
             return Err(permanent("search-size", format!("the answer is larger than {} bytes", budget.body)));
@@ -374,6 +374,15 @@ fn redirect(from: &Url, response: &Response<Incoming>) -> Result<Option<Url>, Fe
     };
     let next = from.join(&location).map_err(|_| wrong())?;
     crate::job::parse_page_url(next.as_str()).map(Some).map_err(|_| wrong())
+}
+
+/// The error of an API that answered with a redirect, with where it leads: the host and the path alone, since what follows
+/// may be a secret.
+fn moved(error: FetchError, from: &Url, response: &Response<Incoming>) -> FetchError {
+    let Ok(Some(mut to)) = redirect(from, response) else { return error };
+    to.set_query(None);
+    let message = format!("{}: it is to be asked at {to}, so give that address as the endpoint", error.message);
+    FetchError { message, ..error }
 }
 
 fn content_type(headers: &HeaderMap) -> ContentType {

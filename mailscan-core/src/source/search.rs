@@ -221,7 +221,8 @@ impl SearchSource {
         let url = Url::parse(&endpoint.fill(query, page, &key)).map_err(|_| wrong_answer("its URL cannot be built"))?;
         let headers = endpoint.headers(&key)?;
         let body = http.call(&url, &headers, context).await.map_err(|error| hide(error, &key))?;
-        let answer: Value = serde_json::from_slice(&body).map_err(|_| wrong_answer("its answer is not JSON"))?;
+        let answer: Value =
+            serde_json::from_slice(without_mark(&body)).map_err(|_| wrong_answer("its answer is not JSON"))?;
         let results = match find(&answer, &endpoint.results) {
             Some(Value::Array(results)) => results.as_slice(),
             // Some leave the list out where it would be empty. On the first pages that may as well be a wrong path.
@@ -302,6 +303,11 @@ fn gather(endpoint: &SearchEndpoint, results: &[Value], source: &str) -> Fetched
         });
     }
     fetched
+}
+
+/// JSON without the mark that some write before it (RFC 8259, section 8.1, lets readers pass over it).
+fn without_mark(json: &[u8]) -> &[u8] {
+    json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
 }
 
 /// The value at a path of field names; a number picks an item of a list.

@@ -295,3 +295,25 @@ async fn an_api_that_repeats_its_page_is_not_asked_to_the_end() {
     assert_eq!(next(1).await, Some(call(2, 1)), "the same call again, as after a crash, repeats nothing");
     assert_eq!(next(2).await, None);
 }
+
+#[tokio::test]
+async fn an_endpoint_that_has_moved_says_where() {
+    let server = Server::with_robots(|request| {
+        let location = format!("Location: https://api.org{}\r\n", request.path);
+        text("302 Found", &location, b"")
+    })
+    .await;
+    let error = search(&plain(), &described(&server.url(""), 1), call(1, 1)).await.unwrap_err();
+    assert_eq!((error.class, error.status), (FetchErrorClass::Permanent, Some(302)));
+    assert!(error.message.contains("https://api.org/v1, so give that address"), "{error}");
+    assert!(!error.message.contains(KEY) && !error.message.contains("k="), "{error}");
+}
+
+#[tokio::test]
+async fn json_behind_a_mark_is_read() {
+    let answer =
+        [b"\xef\xbb\xbf".as_slice(), br#"{"data": {"items": [{"link": "http://a.org/", "about": "ann@a.org"}]}}"#];
+    let answer = text("200 OK", "", &answer.concat());
+    let server = Server::with_robots(move |_| answer.clone()).await;
+    assert_eq!(body(search(&plain(), &described(&server.url(""), 1), call(1, 1)).await), "ann@a.org\n");
+}
