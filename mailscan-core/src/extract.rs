@@ -41,6 +41,8 @@ pub(crate) use self::links::Link;
 #[cfg(any(feature = "http", feature = "files"))]
 pub(crate) use self::mail::is_mail;
 pub use self::mention::Mention;
+#[cfg(feature = "http")]
+pub(crate) use self::refresh::target as refresh_target;
 use crate::address::Address;
 use crate::class::Classes;
 

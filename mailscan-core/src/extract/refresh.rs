@@ -3,7 +3,7 @@
 //! The value of its `content` comes in, the URL goes out to `links.rs`.
 
 /// The URL of a refresh: `5; url=next.html`, `5; next.html`, with or without quotes.
-pub(super) fn target(content: &[u8]) -> Option<&[u8]> {
+pub(crate) fn target(content: &[u8]) -> Option<&[u8]> {
     let seconds = content.trim_ascii_start();
     let rest = &seconds[seconds.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count()..];
     let (is_timed, part) = (rest.len() < seconds.len(), rest.trim_ascii_start());

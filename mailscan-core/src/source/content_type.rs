@@ -52,7 +52,16 @@ impl ContentType {
     pub(crate) fn is_unknown(&self) -> bool {
         matches!(
             self.essence.as_str(),
-            "" | "application/octet-stream" | "application/x-unknown" | "application/unknown" | "binary/octet-stream"
+            "" | "*/*"
+                | "html"
+                | "application/octet-stream"
+                | "application/x-unknown"
+                | "application/unknown"
+                | "application/download"
+                | "application/force-download"
+                | "application/x-download"
+                | "application/x-force-download"
+                | "binary/octet-stream"
         )
     }
 
@@ -141,6 +150,10 @@ mod tests {
     fn bodies_tell_what_their_type_does_not() {
         let media = |value: &str, start: &[u8]| ContentType::parse(value).media(start);
         assert_eq!(media("", b"PK\x03\x04\0\0"), None);
+        for unknown in ["*/*", "html", "application/force-download", "application/download"] {
+            assert_eq!(media(unknown, b"<!doctype html><p>"), Some(Media::Html), "{unknown}");
+            assert_eq!(media(unknown, b"\x89PNG\r\n\x1a\n\0\0"), None, "{unknown}");
+        }
         assert_eq!(media("application/octet-stream", b"\xff\xfea\0"), Some(Media::Text));
         assert_eq!(media("", b"<!doctype html><p>"), Some(Media::Html));
         assert_eq!(media("text/plain", b"From: ann@a.org\nTo: bob@b.org\nSubject: x\nDate: y\n\n"), Some(Media::Mail));

@@ -16,7 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
+use hyper::header::{
+    CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, REFRESH, RETRY_AFTER, SET_COOKIE, USER_AGENT,
+};
 use hyper::{Response, StatusCode};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -27,11 +29,12 @@ use super::kind;
 use super::politeness::{FIRST_BLOCK, JobLimit, Pace, Politeness, Refusal, Turn};
 use super::robots::Rules;
 use crate::error::Result;
+use crate::extract::refresh_target;
 use crate::fetch::{
     Discovered, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, HostLimit, Recall,
 };
 use crate::job::{JobId, JobOptions};
-use crate::task::{Task, Work, host_of};
+use crate::task::{Task, Work, host_of, same_site};
 use crate::turns::SharedTurns;
 use body::{Bodies, Body, Wanted};
 use client::{Client, permanent};
@@ -147,9 +150,15 @@ impl HttpSource {
             }
         };
         self.judge(&response, &turn, Some(&url))?;
+        // A link that leads as far as one in the page would.
+        let goes_on = options.crawl.filter(|crawl| task.depth < crawl.max_depth);
+        let next = goes_on.and_then(|_| refreshed(&url, response.headers()));
+        let discovered: Vec<_> =
+            next.map(|url| Discovered { work: Work::Page { url: url.into() }, step: 1 }).into_iter().collect();
         let mut declared = content_type(response.headers());
         if declared.media(b"").is_none() && !declared.is_gzip() {
-            return Ok(Fetched { note: kind::note_of_page(declared.essence(), b""), ..Fetched::default() });
+            let note = kind::note_of_page(declared.essence(), b"");
+            return Ok(Fetched { note, discovered, ..Fetched::default() });
         }
         let mut body = self.bodies.read(response, budget.body, wanted, deadline).await?;
         drop(turn);
@@ -163,7 +172,7 @@ impl HttpSource {
         // Such as a tar file.
         let nothing = is_packed && matches!(fetched.documents, Documents::None);
         let note = if nothing { kind::note_of_page("application/gzip", b"") } else { None };
-        Ok(Fetched { note: note.or(fetched.note), ..fetched })
+        Ok(Fetched { note: note.or(fetched.note), discovered, ..fetched })
     }
 
     /// Asks for a URL, and for those that it redirects to.
@@ -175,6 +184,7 @@ impl HttpSource {
         recall: Recall<'_>,
     ) -> Result<Followed, FetchError> {
         let mut visited = vec![start];
+        let mut sets_cookies = false;
         loop {
             let url = visited[visited.len() - 1].clone();
             let turn = match recall.unless(self.admit(&url, wishes, deadline)).await {
@@ -188,8 +198,10 @@ impl HttpSource {
             let Some(next) = redirect(&url, &response)? else {
                 return Ok(Followed::To(Box::new(Answer { url, response, turn })));
             };
+            sets_cookies |= response.headers().contains_key(SET_COOKIE);
             if visited.contains(&next) {
-                return Err(permanent("redirect-loop", format!("it redirects in a circle, back to {next}")));
+                let why = if sets_cookies { ": it seems to want a cookie back, and none is kept" } else { "" };
+                return Err(permanent("redirect-loop", format!("it redirects in a circle, back to {next}{why}")));
             }
             if visited.len() > MAX_REDIRECTS {
                 return Err(permanent("redirect-limit", format!("it redirects more than {MAX_REDIRECTS} times")));
@@ -383,6 +395,15 @@ fn moved(error: FetchError, from: &Url, response: &Response<Incoming>) -> FetchE
     to.set_query(None);
     let message = format!("{}: it is to be asked at {to}, so give that address as the endpoint", error.message);
     FetchError { message, ..error }
+}
+
+/// Where a page goes on by itself, as far as a header says so that browsers obey and no standard knows.
+fn refreshed(from: &Url, headers: &HeaderMap) -> Option<Url> {
+    let target = refresh_target(headers.get(REFRESH)?.as_bytes())?;
+    let mut next = from.join(&String::from_utf8_lossy(target)).ok()?;
+    next.set_fragment(None);
+    (next != *from && same_site(&next, from)).then_some(())?;
+    crate::job::parse_page_url(next.as_str()).ok()
 }
 
 fn content_type(headers: &HeaderMap) -> ContentType {

@@ -30,6 +30,8 @@ const MAX_RESULTS: usize = 1_000;
 const MAX_PARSED: usize = 64;
 /// The most searches whose last page is remembered.
 const MAX_SEARCHES: usize = 1_024;
+/// The tags that endpoints put around what was searched for.
+const HIGHLIGHTS: [&str; 4] = ["b", "em", "strong", "mark"];
 /// Everything but the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -283,7 +285,7 @@ fn gather(endpoint: &SearchEndpoint, results: &[Value], source: &str) -> Fetched
     for result in results.iter().take(MAX_RESULTS) {
         for path in &endpoint.snippets {
             if let Some(snippet) = find(result, path).and_then(Value::as_str) {
-                text.push_str(snippet);
+                push_without_highlights(&mut text, snippet);
                 text.push('\n');
             }
         }
@@ -303,6 +305,29 @@ fn gather(endpoint: &SearchEndpoint, results: &[Value], source: &str) -> Fetched
         });
     }
     fetched
+}
+
+/// Adds a snippet without the tags that show what was searched for, which may stand in the middle of an address.
+fn push_without_highlights(text: &mut String, snippet: &str) {
+    let mut rest = snippet;
+    while let Some(at) = rest.find('<') {
+        let (before, tag) = rest.split_at(at);
+        text.push_str(before);
+        rest = match tag.split_once('>') {
+            Some((name, after)) if is_highlight(name) => after,
+            _ => {
+                text.push('<');
+                &tag[1..]
+            }
+        };
+    }
+    text.push_str(rest);
+}
+
+/// Whether it is such a tag or its end, without what closes it.
+fn is_highlight(tag: &str) -> bool {
+    let name = tag.trim_start_matches('<').trim_start_matches('/').split_ascii_whitespace().next().unwrap_or_default();
+    HIGHLIGHTS.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// JSON without the mark that some write before it (RFC 8259, section 8.1, lets readers pass over it).
@@ -359,14 +384,15 @@ mod tests {
     #[test]
     fn results_become_pages_and_their_snippets_text() {
         let answer = serde_json::json!({"results": [
-            {"url": "http://a.org/1", "title": "Ann", "content": "ann@a.org"},
+            {"url": "http://a.org/1", "title": "Ann", "content": "ann@a.org, <b>ben</b>@<EM class=\"x\">b</em>.org, <c>a<b</c>"},
             {"url": "ftp://a.org/2", "title": "no page"},
         ]});
         let endpoint = endpoint();
         let fetched = gather(&endpoint, find(&answer, "results").unwrap().as_array().unwrap(), "source");
         assert_eq!(fetched.discovered.len(), 1);
         let Documents::One(document) = fetched.documents else { panic!("no document") };
-        assert!(std::str::from_utf8(&document.body).unwrap().contains("ann@a.org\n"));
+        let text = std::str::from_utf8(&document.body).unwrap();
+        assert!(text.contains("ann@a.org, ben@b.org, <c>a<b</c>\n"), "{text}");
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Redirects: followed to where they end, and no further than they should be.
 
-use mailscan_core::fetch::{FetchError, FetchErrorClass};
+use mailscan_core::fetch::{Discovered, FetchError, FetchErrorClass};
+use mailscan_core::job::{Crawl, JobOptions};
 use mailscan_core::source::Pace;
 use mailscan_core::source::http::{ClientOptions, NetworkPolicy};
+use mailscan_core::task::Work;
 
-use super::server::{Server, Step, document, fetch, page, plain, quick, sources, text};
+use super::server::{Server, Step, answer, document, fetch, fetch_for, page, plain, quick, sources, text};
 
 fn to(location: &str) -> Vec<Step> {
     text("302 Found", &format!("Location: {location}\r\n"), b"over there")
@@ -66,6 +68,38 @@ async fn a_circle_is_noticed_when_it_closes() {
     let error = fetch(&plain(), &server.url("/a")).await.unwrap_err();
     assert_eq!((error.class, &*error.code), (FetchErrorClass::Permanent, "redirect-loop"));
     assert_eq!(server.count("/a"), 1);
+}
+
+#[tokio::test]
+async fn a_circle_that_a_cookie_would_open_is_told_as_such() {
+    let server = Server::start(|_| text("302 Found", "Location: /\r\nSet-Cookie: seen=1\r\n", b"")).await;
+    let error = fetch(&plain(), &server.url("/")).await.unwrap_err();
+    assert_eq!((error.class, &*error.code), (FetchErrorClass::Permanent, "redirect-loop"));
+    assert!(error.message.contains("cookie"), "{error}");
+}
+
+#[tokio::test]
+async fn a_refresh_in_the_head_is_a_link_on_the_site_for_a_job_that_crawls() {
+    let server = Server::start(|request| match request.path.as_str() {
+        "/away" => text("200 OK", "Refresh: 0; url=https://b.org/\r\n", b"ann@a.org"),
+        "/here" => text("200 OK", "Refresh: 0; url=/here\r\n", b"ann@a.org"),
+        "/picture" => answer("200 OK", "Content-Type: image/png\r\nRefresh: 3;/next\r\n", b""),
+        _ => text("200 OK", "Refresh: 0; url=/next#part\r\n", b"ann@a.org"),
+    })
+    .await;
+    let crawls = |max_depth| JobOptions { crawl: Some(Crawl { max_depth }), ..JobOptions::default() };
+    let next = Discovered { work: Work::Page { url: server.url("/next") }, step: 1 };
+    for (options, path, led_to) in [
+        (crawls(1), "/", &[next.clone()][..]),
+        (crawls(1), "/picture", &[next]),
+        (crawls(1), "/away", &[]),
+        (crawls(1), "/here", &[]),
+        (crawls(0), "/", &[]),
+        (JobOptions::default(), "/", &[]),
+    ] {
+        let fetched = fetch_for(&options, &plain(), &server.url(path)).await.unwrap();
+        assert_eq!(fetched.discovered, led_to, "{path}");
+    }
 }
 
 #[tokio::test]
