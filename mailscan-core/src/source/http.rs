@@ -67,6 +67,8 @@ struct Wishes {
     limit: Option<JobLimit>,
     /// Headers that stand in for those of the process.
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// Whether it is asked for once more, after a try that failed.
+    again: bool,
 }
 
 /// An answer that is no redirect, with the turn under which it is read.
@@ -117,10 +119,11 @@ impl HttpSource {
         Self { heeds_jobs: false, ..self }
     }
 
-    /// What this source heeds of a job.
-    fn wishes(&self, job: JobId, options: &JobOptions) -> Wishes {
-        let limit = options.per_host.filter(|_| self.heeds_jobs).map(|most| JobLimit { job, most: most as usize });
-        Wishes { limit, headers: self.named(options) }
+    /// What this source heeds of a job, for one of its tasks.
+    fn wishes(&self, task: &Task, options: &JobOptions) -> Wishes {
+        let per_host = options.per_host.filter(|_| self.heeds_jobs);
+        let limit = per_host.map(|most| JobLimit { job: task.job, most: most as usize });
+        Wishes { limit, headers: self.named(options), again: task.attempt > 1 }
     }
 
     /// The header by which a site's owner reaches whoever started a job, where that is not who runs the process.
@@ -139,7 +142,7 @@ impl HttpSource {
     /// Anything that is not text brings no document, which is not an error; what may hold text all the same is noted.
     pub(crate) async fn page(&self, url: &str, task: &Task, context: &FetchContext<'_>) -> Result<Fetched, FetchError> {
         let FetchContext { options, budget, recall, .. } = *context;
-        let (wishes, wanted) = (self.wishes(task.job, options), wanted(task, options));
+        let (wishes, wanted) = (self.wishes(task, options), wanted(task, options));
         let start = Url::parse(url).map_err(|error| permanent("url", format!("`{url}` is no URL: {error}")))?;
         let deadline = Instant::now() + budget.time;
         let Answer { url, response, turn } = match self.follow(start, &wishes, deadline, recall).await? {
@@ -194,7 +197,7 @@ impl HttpSource {
                 }
                 admitted => admitted?,
             };
-            let response = self.ask(&url, &wishes.headers, &turn, deadline).await?;
+            let response = self.ask(&url, wishes, &turn, deadline).await?;
             let Some(next) = redirect(&url, &response)? else {
                 return Ok(Followed::To(Box::new(Answer { url, response, turn })));
             };
@@ -236,7 +239,7 @@ impl HttpSource {
         for _ in 0..=5 {
             // Other jobs wait for the file as well, so one job's limit is none for it.
             let turn = self.politeness.turn(&host_of(&url), None, None, deadline).await?;
-            let response = self.ask(&url, &wishes.headers, &turn, deadline).await.map_err(unreachable_robots)?;
+            let response = self.ask(&url, wishes, &turn, deadline).await.map_err(unreachable_robots)?;
             match redirect(&url, &response) {
                 Ok(Some(next)) => {
                     url = next;
@@ -265,11 +268,11 @@ impl HttpSource {
     async fn ask(
         &self,
         url: &Url,
-        headers: &[(HeaderName, HeaderValue)],
+        wishes: &Wishes,
         turn: &Turn,
         deadline: Instant,
     ) -> Result<Response<Incoming>, FetchError> {
-        let asked = self.client.get(url, headers, deadline).await;
+        let asked = self.client.get(url, &wishes.headers, wishes.again, deadline).await;
         if asked.as_ref().is_err_and(|error| error.class == FetchErrorClass::Transient && error.code != "dns") {
             turn.strained();
         }
@@ -317,7 +320,8 @@ impl HttpSource {
         let deadline = Instant::now() + budget.time;
         let turn = context.recall.unless(self.politeness.unblocked(&host_of(url), deadline)).await?;
         let headers = [&self.named(context.options)[..], headers].concat();
-        let response = self.ask(url, &headers, &turn, deadline).await?;
+        let wishes = Wishes { headers, ..Wishes::default() };
+        let response = self.ask(url, &wishes, &turn, deadline).await?;
         // A redirect is an error too: following would hand the key to whoever the endpoint points at.
         self.judge(&response, &turn, Some(url)).map_err(|error| moved(error, url, &response))?;
         let body = self.bodies.read(response, budget.body, Wanted::Whole, deadline).await?;

@@ -30,14 +30,17 @@ const IDLE_PER_HOST: usize = 1_024;
 const IDLE_FOR: Duration = Duration::from_secs(15);
 /// The largest head of an answer over HTTP/2, in bytes, as much as Node.js takes, and the least that is read at once.
 const MAX_HEAD: usize = 16 * 1024;
-/// The most fields of a head over HTTP/1.
-const MAX_FIELDS: usize = 256;
+/// The same, and the most fields, for a request that is made again: few need more than the 100 fields that need no memory of
+/// their own, and than the room that every connection keeps.
+const MAX_WIDE_HEAD: usize = 64 * 1024;
+const MAX_WIDE_FIELDS: usize = 1_024;
 /// How often a request is made once more at once, because the server had not begun it.
 const MORE_TRIES: u32 = 3;
 /// What this client can undo.
 const ENCODINGS: HeaderValue = HeaderValue::from_static("gzip, br, zstd, deflate");
 
 type Connector = HttpsConnector<HttpConnector<CheckedResolver>>;
+type Pool = hyper_util::client::legacy::Client<Connector, Empty<Bytes>>;
 
 /// How the client connects and what it says of itself.
 #[derive(Clone, Debug)]
@@ -73,7 +76,9 @@ impl Default for ClientOptions {
 /// The client.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    inner: hyper_util::client::legacy::Client<Connector, Empty<Bytes>>,
+    inner: Pool,
+    /// With room for large heads.
+    wide: Pool,
     user_agent: HeaderValue,
     network: Arc<NetworkPolicy>,
     head_time: Duration,
@@ -99,36 +104,50 @@ impl Client {
             .enable_http1()
             .enable_http2()
             .wrap_connector(tcp);
-        let inner = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_FOR)
+        let builder = || {
+            let mut builder = hyper_util::client::legacy::Client::builder(TokioExecutor::new());
+            builder
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE_FOR)
+                // One field that is odd is no reason to lose a page: there is one answer on its way at a time, and what its
+                // length is made of is held to the rules all the same.
+                .http1_ignore_invalid_headers_in_responses(true)
+                .http1_allow_obsolete_multiline_headers_in_responses(true)
+                .http1_allow_spaces_after_header_name_in_responses(true);
+            builder
+        };
+        let inner = builder()
             .pool_max_idle_per_host(IDLE_PER_HOST)
             .http1_max_buf_size(options.read_at_once.max(MAX_HEAD))
-            .http1_max_headers(MAX_FIELDS)
-            // One field that is odd is no reason to lose a page: there is one answer on its way at a time, and what its length
-            // is made of is held to the rules all the same.
-            .http1_ignore_invalid_headers_in_responses(true)
-            .http1_allow_obsolete_multiline_headers_in_responses(true)
-            .http1_allow_spaces_after_header_name_in_responses(true)
             .http2_max_header_list_size(MAX_HEAD as u32)
+            .build(connector.clone());
+        let wide = builder()
+            // None is kept, nor is its memory.
+            .pool_max_idle_per_host(0)
+            .http1_max_buf_size(options.read_at_once.max(MAX_WIDE_HEAD))
+            .http1_max_headers(MAX_WIDE_FIELDS)
+            .http2_max_header_list_size(MAX_WIDE_HEAD as u32)
             .build(connector);
-        Ok(Self { inner, user_agent, network, head_time: options.connect_timeout + options.header_timeout })
+        Ok(Self { inner, wide, user_agent, network, head_time: options.connect_timeout + options.header_timeout })
     }
 
-    /// Asks for a URL and waits for the head of the answer, no longer than until `deadline`.
+    /// Asks for a URL and waits for the head of the answer, no longer than until `deadline`. The head may be large where it is
+    /// asked for `again`.
     pub(crate) async fn get(
         &self,
         url: &Url,
         headers: &[(HeaderName, HeaderValue)],
+        again: bool,
         deadline: Instant,
     ) -> Result<Response<Incoming>, FetchError> {
         self.check_literal(url)?;
         let until = deadline.min(Instant::now() + self.head_time);
+        let pool = if again { &self.wide } else { &self.inner };
         let mut more_tries = MORE_TRIES;
         loop {
             let mut request = self.request(url, headers)?;
             let connection = capture_connection(&mut request);
-            match tokio::time::timeout_at(until, self.inner.request(request)).await {
+            match tokio::time::timeout_at(until, pool.request(request)).await {
                 Ok(Ok(response)) => return Ok(response),
                 Ok(Err(error)) if more_tries > 0 && is_unbegun(&error) => more_tries -= 1,
                 Ok(Err(error)) => return Err(explain(&error, error.is_connect())),

@@ -33,7 +33,7 @@ impl HttpSource {
         context: &FetchContext<'_>,
     ) -> Result<Fetched, FetchError> {
         let start = Url::parse(url).map_err(|error| permanent("url", format!("`{url}` is no URL: {error}")))?;
-        let (deadline, wishes) = (Instant::now() + context.budget.time, self.wishes(task.job, context.options));
+        let (deadline, wishes) = (Instant::now() + context.budget.time, self.wishes(task, context.options));
         let of_site =
             |url: Url, step| Discovered { work: Work::Sitemap { site: site.to_owned(), url: url.into() }, step };
         if is_whole_site(&start) {
