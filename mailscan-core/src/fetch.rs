@@ -52,6 +52,9 @@ pub trait Fetcher: Debug + Send + Sync + 'static {
 /// The code of a [`FetchErrorClass::Deferred`] that is for the job's own sake: others may ask the host.
 pub const JOB_TURN: &str = "job-turn";
 
+/// The code of an error that ends a stream and is only a note: the source, or a part of it, is of a kind that is not read.
+pub const NOT_READ: &str = "file-kind";
+
 /// The most hosts that [`Fetcher::limits`] names.
 pub const MAX_LIMITS: usize = 16;
 
@@ -159,7 +162,8 @@ pub enum Documents {
     /// One document, the usual case.
     One(Document),
     /// Pieces of something that may be larger than memory, cut where no address can stand. Those of
-    /// [`Media::Mail`] may be cut anywhere and follow each other without a gap.
+    /// [`Media::Mail`] may be cut anywhere and follow each other without a gap. An error with the code [`NOT_READ`] is
+    /// a note of the whole, as in [`Fetched::note`], where only reading it shows that.
     Stream(mpsc::Receiver<Result<Document, FetchError>>),
 }
 

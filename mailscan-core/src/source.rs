@@ -18,6 +18,8 @@ pub mod http;
 mod kind;
 #[cfg(any(feature = "http", feature = "files"))]
 mod media;
+#[cfg(any(feature = "http", feature = "files"))]
+mod pdf;
 #[cfg(feature = "http")]
 mod politeness;
 #[cfg(feature = "http")]

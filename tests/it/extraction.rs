@@ -7,6 +7,8 @@
 mod archives;
 // A labelled sample of real pages.
 mod pages;
+// PDFs of real programs.
+mod pdfs;
 // The public accuracy sets.
 mod public;
 

@@ -19,7 +19,7 @@ use super::dispatcher::Assigned;
 use super::shared::Shared;
 use crate::class::LeftOut;
 use crate::fetch::{
-    Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher, JOB_TURN, Recall,
+    Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher, JOB_TURN, NOT_READ, Recall,
 };
 use crate::job::{Job, JobSpec};
 use crate::lease::{Lease, Settle, Verdict};
@@ -210,7 +210,7 @@ impl<P: Pipeline> Worker<P> {
         let run = &assigned.run;
         let options = &run.job.spec.options;
         let suppression = &self.shared.options.suppression;
-        let Fetched { documents, discovered, note, place: _place } = fetched;
+        let Fetched { documents, discovered, mut note, place: _place } = fetched;
         let mut harvest = Harvest::new(&assigned.claimed, options, &run.met_links, suppression, discovered);
         match documents {
             Documents::None => {}
@@ -227,6 +227,7 @@ impl<P: Pipeline> Worker<P> {
                 match piece {
                     None => break,
                     Some(Ok(document)) => self.read_piece(assigned, &mut harvest, &document).await,
+                    Some(Err(error)) if error.code == NOT_READ => note = Some(error),
                     Some(Err(error)) => {
                         // What came before the error counts; should the task be retried, it only comes again.
                         self.send_parts(assigned, &mut harvest).await;

@@ -13,6 +13,7 @@ mod folder;
 mod list;
 mod members;
 mod own;
+mod pdf;
 mod pieces;
 mod reach;
 mod tar;
@@ -48,7 +49,10 @@ const LIST_URLS: usize = 1_000;
 ///   the file's end: the budget's size bounds one document, and a piece is far smaller.
 /// - A zip file, such as a document of an office, or a tar file, compressed or not, gives the files in it, each a source of its
 ///   own: the path of the zip or tar file, `#`, and the name within.
-/// - A file of a kind that is not read, such as a PDF, is searched as it stands, and noted.
+/// - A PDF gives its pages, each a source of its own: the path, `#page=` and the number of the page from 1 on, as RFC 8118 has it.
+///   What it says of itself (author, title, metadata) is of the path alone. So does a PDF in an archive,
+///   with `#page=` behind its name there.
+/// - A file of a kind that is not read, such as a 7z file or an encrypted PDF, is searched as it stands, and noted.
 /// - A web archive (WARC, compressed or not) gives the pages in it, each a source of its own: the path of the archive,
 ///   `#`, and the address of the page. Links in them are not followed.
 /// - A list gives a [`Work::Page`] for each of its URLs, up to 1,000 at a time, and itself again from where it
@@ -103,10 +107,7 @@ async fn open(path: String, reach: Reach) -> Result<Fetched, FetchError> {
     let (documents, note) = match blocking(move || Opened::at(&path, &reach)).await? {
         Opened::Folder(fetched) => return Ok(fetched),
         Opened::Whole(document, note) => (document.map_or(Documents::None, Documents::One), note),
-        Opened::Long(pieces, name) => {
-            let note = pieces.unread().map(|kind| kind::note(&name, kind));
-            (Documents::Stream(stream(pieces, name)), note)
-        }
+        Opened::Long(pieces, name) => (Documents::Stream(stream(pieces, name)), None),
     };
     Ok(Fetched { documents, note, ..Fetched::default() })
 }
@@ -170,17 +171,21 @@ pub fn page_of_archive(file: &str, page: &str) -> String {
 }
 
 /// Reads on a blocking thread for as long as somebody receives.
-fn stream(pieces: Pieces, source: Arc<str>) -> mpsc::Receiver<Result<Document, FetchError>> {
+fn stream(mut pieces: Pieces, source: Arc<str>) -> mpsc::Receiver<Result<Document, FetchError>> {
     // One piece being searched, one waiting, one being read.
     let (sender, receiver) = mpsc::channel(1);
     let ended = sender.clone();
     let reader = tokio::task::spawn_blocking(move || {
-        for piece in pieces {
+        for piece in pieces.by_ref() {
             let piece = piece.map(|piece| document(piece, &source)).map_err(|error| io_error(&source, &error));
             let failed = piece.is_err();
             if sender.blocking_send(piece).is_err() || failed {
                 return;
             }
+        }
+        if let Some(kind) = pieces.unread() {
+            // Whoever is gone hears no note.
+            let _ = sender.blocking_send(Err(kind::note(&source, kind)));
         }
     });
     tokio::spawn(async move {

@@ -4,6 +4,8 @@
 //! Whoever brings one says so, as nothing being found in it tells nothing. Pictures, fonts and programs hold no text to
 //! speak of and have no kind here.
 
+#[cfg(feature = "files")]
+use crate::fetch::NOT_READ;
 use crate::fetch::{FetchError, FetchErrorClass};
 
 /// What files of each kind begin with. Those of today's offices (.docx, .xlsx, .odt) are zip, which is read where it is a whole
@@ -61,7 +63,7 @@ pub(crate) fn of_content(start: &[u8]) -> Option<&'static str> {
 #[cfg(feature = "files")]
 pub(crate) fn note(path: &str, kind: &str) -> FetchError {
     let message = format!("`{path}` is of a kind that is not read ({kind}): unpack it, or turn it into text");
-    FetchError::new(FetchErrorClass::Permanent, "file-kind", message)
+    FetchError::new(FetchErrorClass::Permanent, NOT_READ, message)
 }
 
 /// What is noted of a page of this type, with a body that begins with these bytes, of which no text is read.

@@ -272,13 +272,13 @@ fn files_of_kinds_that_are_not_read_are_counted() {
     let ran = run_in(folder.path(), &["scan", "."]);
     assert_eq!((ran.code, ran.out.as_str()), (3, "ann@a.org\nbob@b.org\ncarl@c.org\n"), "{}", ran.err);
     let line = "3 addresses in 4 files";
-    let unread = "; 3 files are of a kind that is not read (pdf 1, zip 2)";
+    let unread = "; 3 files are of a kind that is not read (damaged pdf 1, zip 2)";
     assert!(ran.err.contains(line) && ran.err.contains(unread), "{}", ran.err);
     let ran = run_in(folder.path(), &["run", "--path", ".", "--target", "9"]);
     assert!(ran.code == 3 && ran.err.contains("read only in part: 3"), "{}", ran.err);
     let errors = run_in(folder.path(), &["errors", "1", "--list"]).out;
     assert!(
-        errors.contains("partial file-kind") && errors.contains("c.pdf` is of a kind that is not read (pdf)"),
+        errors.contains("partial file-kind") && errors.contains("c.pdf` is of a kind that is not read (damaged pdf)"),
         "{errors}"
     );
 }
@@ -315,6 +315,36 @@ fn tar_files_are_read_file_by_file_however_they_are_compressed() {
     }
     let ran = run_in(folder.path(), &["run", "--path", ".", "--target", "9", "--json"]);
     assert_eq!((ran.code, json(&ran.out)["collected"].as_u64()), (0, Some(2)), "{}", ran.err);
+}
+
+#[test]
+fn pdfs_are_read_page_by_page() {
+    let folder = TempDir::new().unwrap();
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/pdf");
+    for name in ["fpdf2.pdf", "locked.pdf", "reportlab.pdf"] {
+        fs::copy(data.join(name), folder.path().join(name)).unwrap();
+    }
+    let ran = run_in(folder.path(), &["scan", ".", "--include", "all", "--format", "jsonl"]);
+    let rows: Vec<_> = ran.out.lines().map(json).collect();
+    let places: Vec<_> =
+        rows.iter().map(|row| (row["source"].as_str().unwrap(), row["email"].as_str().unwrap())).collect();
+    let place_of = |email| places.iter().find(|(_, found)| *found == email).map(|(source, _)| *source);
+    for (email, source) in [
+        ("ann@fpdf.example.org", "./fpdf2.pdf#page=1"),
+        ("second@fpdf.example.org", "./fpdf2.pdf#page=2"),
+        ("author@reportlab.example.org", "./reportlab.pdf"),
+        ("third@reportlab.example.org", "./reportlab.pdf#page=2"),
+    ] {
+        assert_eq!(place_of(email), Some(source), "{places:?}");
+    }
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert!(ran.err.contains("; 1 file is of a kind that is not read (encrypted pdf 1)"), "{}", ran.err);
+    let ran = run_in(folder.path(), &["run", "--path", ".", "--target", "99", "--include", "all"]);
+    assert!(ran.code == 3 && ran.err.contains("read only in part: 1"), "{}", ran.err);
+    let errors = run_in(folder.path(), &["errors", "1", "--list"]).out;
+    assert!(errors.contains("partial file-kind") && errors.contains("(encrypted pdf)"), "{errors}");
+    let rows = run_in(folder.path(), &["job", "export", "1", "--format", "jsonl"]).out;
+    assert!(rows.contains("reportlab.pdf#page=2"), "{rows}");
 }
 
 #[test]

@@ -109,9 +109,7 @@ impl Worker {
             (opened, _) => opened,
         };
         let mut searched = Searched { source, ..Searched::default() };
-        let unread = opened.as_ref().ok().and_then(Pieces::unread);
         let result = opened.and_then(|pieces| self.read(pieces, &mut searched, hand_over));
-        searched.unread = unread;
         searched.ended = true;
         searched.error = result.err().map(|error| format!("cannot read `{}`: {error}", searched.source));
         searched
@@ -156,6 +154,7 @@ impl Worker {
             }
             wanted = searched.part().is_none_or(&mut hand_over);
         };
+        searched.unread = pieces.unread();
         self.buffer = pieces.into_memory();
         result
     }

@@ -1,5 +1,5 @@
 //! Files that hold others, and of these web archives (WARC, ISO 28500): the pages that a crawl kept, one after the other.
-//! `tar.rs` and `zip.rs` have the others.
+//! `tar.rs`, `zip.rs` and `pdf.rs` have the others.
 //!
 //! Takes a reader of the archive's bytes, of which gzip is undone already, and gives the page of each record to
 //! `pieces.rs` as a reader of its body, in constant memory. What a record says of its size bounds it, so a page that
@@ -51,10 +51,12 @@ pub(super) trait Archive: Send {
 
 /// A page of an archive, or a file in one.
 pub(super) struct Page {
-    /// The address it was fetched from, or its name.
+    /// The address it was fetched from, or its name; empty for what belongs to the archive itself.
     pub(super) url: Arc<str>,
     /// What its head says it is.
     pub(super) declared: ContentType,
+    /// How to read its body, where that is a text as it stands; else the body and `declared` tell.
+    pub(super) media: Option<Media>,
     /// Its body, or why that cannot be decoded. Ends early once the next page is asked for.
     pub(super) body: Result<Body>,
 }
@@ -122,22 +124,22 @@ impl Archive for Warc {
             let block = Member::of(&self.records, &records);
             let declared = ContentType::parse(head.get("content-type"));
             if !declared.is("application/http") {
-                return Ok(Some(Page { url, declared, body: Ok(Box::new(block)) }));
+                return Ok(Some(Page { url, declared, media: None, body: Ok(Box::new(block)) }));
             }
             let mut first = Vec::new();
             records.line_within(&mut first, HEAD)?;
             if !first.starts_with(b"HTTP/") {
                 let body: Body = Box::new(Cursor::new(first).chain(block));
-                return Ok(Some(Page { url, declared: ContentType::default(), body: Ok(body) }));
+                return Ok(Some(Page { url, declared: ContentType::default(), media: None, body: Ok(body) }));
             }
             let answer = Head::read(|line, most| records.line_within(line, most))?;
             drop(records);
             let Some(answer) = answer else {
                 let body = Err(Error::new(ErrorKind::InvalidData, "its head is longer than 64 KiB"));
-                return Ok(Some(Page { url, declared: ContentType::default(), body }));
+                return Ok(Some(Page { url, declared: ContentType::default(), media: None, body }));
             };
             let declared = ContentType::parse(answer.get("content-type"));
-            return Ok(Some(Page { url, declared, body: undo(block, &answer) }));
+            return Ok(Some(Page { url, declared, media: None, body: undo(block, &answer) }));
         }
     }
 }

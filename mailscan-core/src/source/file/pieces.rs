@@ -14,10 +14,11 @@ use super::buffer::Buffer;
 use super::compression::Compression;
 use super::decode::{self, Coding};
 use super::own;
+use super::pdf::{Pages, Unread};
 use super::tar::{self, Tar};
 use super::zip::Zip;
 use crate::extract::{Extractor, Media, Search, border, charset, scan_into};
-use crate::source::{kind, media};
+use crate::source::{kind, media, pdf};
 
 /// How long a piece is at most.
 const PIECE: usize = (1 << 20) + TAIL;
@@ -65,7 +66,8 @@ pub struct PieceView<'a> {
 ///
 /// A web archive (WARC) is the texts of its pages, one after the other, by what the head of each says of it; those that are
 /// no text are passed over. A tar file is the texts of the files in it, each read as a file on the disk is, and so is a zip
-/// file, such as today's documents of offices are ([`of_file`](Self::of_file)).
+/// file, such as today's documents of offices are ([`of_file`](Self::of_file)); and a PDF, of its own or in one of these, is
+/// those of its pages (`page=1`): what it says of itself comes first and belongs to the whole.
 ///
 /// An error ends the iteration; what could be read before it comes first. Pages of an archive that cannot be decoded are
 /// one error together, after all others.
@@ -81,8 +83,10 @@ pub struct Pieces {
     given: usize,
     failed: Option<std::io::Error>,
     ended: bool,
-    /// Whose pages these are, if the file is a web archive, or whose files, if it is a tar or a zip file.
+    /// Whose pages these are, if the file is a web archive or a PDF, or whose files, if it is a tar or a zip file.
     archive: Option<Box<dyn Archive>>,
+    /// The archive that holds the one that is read, and what it is called there.
+    outer: Option<(Box<dyn Archive>, Arc<str>)>,
     /// What it is, if that is not read.
     unread: Option<&'static str>,
     page: Option<Arc<str>>,
@@ -162,6 +166,7 @@ impl Pieces {
             failed: None,
             ended: false,
             archive: None,
+            outer: None,
             unread: None,
             page: None,
             damage: Damage::default(),
@@ -185,6 +190,11 @@ impl Pieces {
             }
         }
         let start = &self.buffer.bytes()[..self.filled];
+        if start.starts_with(pdf::MAGIC) {
+            self.archive = Some(Box::new(Pages::of_file(self.take_reader())));
+            (self.ended, self.compressed) = (true, true);
+            return;
+        }
         self.unread = kind::of_content(start);
         if start.starts_with(archive::MAGIC) {
             self.archive = Some(Box::new(Warc::new(self.take_reader())));
@@ -245,8 +255,8 @@ impl Pieces {
         Some(coding)
     }
 
-    /// The kind of the file, such as `zip` or `pdf`, where what stands in its bytes is not the text that it holds. They are
-    /// given all the same.
+    /// The kind of the file, such as `7z` or `encrypted pdf`, where what stands in its bytes is not the text that it holds. They
+    /// are given all the same. Of a PDF this is known behind the last piece.
     pub fn unread(&self) -> Option<&'static str> {
         self.unread
     }
@@ -262,7 +272,7 @@ impl Pieces {
         self.buffer.into_memory()
     }
 
-    /// Whether the file is compressed.
+    /// Whether the file is compressed, as the texts of a PDF are.
     pub fn is_compressed(&self) -> bool {
         self.compressed
     }
@@ -312,10 +322,21 @@ impl Pieces {
         let page = match self.archive.as_mut().map_or(Ok(None), |archive| archive.next_page()) {
             Ok(Some(page)) => page,
             end => {
+                let end = end.map(drop);
+                if let Some((archive, name)) = self.outer.take() {
+                    self.archive = Some(archive);
+                    if let Err(error) = end {
+                        self.damage.note(Some(&name), &error);
+                    }
+                    return Ok(());
+                }
                 self.archive = None;
-                return end.map_or_else(Err, |_| self.damage.take().map_or(Ok(()), Err));
+                return self.end_of_archive(end);
             }
         };
+        if self.outer.is_some() {
+            return self.begin(page);
+        }
         self.damage.pages += 1;
         if let Err(error) = self.begin(page) {
             self.damage.note(self.page.as_ref(), &error);
@@ -324,16 +345,50 @@ impl Pieces {
         Ok(())
     }
 
+    /// Tells what an archive could not give, or what it is instead of one.
+    fn end_of_archive(&mut self, end: Result<()>) -> Result<()> {
+        let Err(error) = end else { return self.damage.take().map_or(Ok(()), Err) };
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<Unread>()) {
+            Some(Unread(kind)) => {
+                self.unread = Some(kind);
+                Ok(())
+            }
+            None => Err(error),
+        }
+    }
+
+    /// What a page is called.
+    fn name_of(&self, page: Arc<str>) -> Option<Arc<str>> {
+        match &self.outer {
+            None => Some(page).filter(|page| !page.is_empty()),
+            Some((_, name)) if page.is_empty() => Some(Arc::clone(name)),
+            Some((_, name)) => Some(format!("{name}#{page}").into()),
+        }
+    }
+
     /// Begins a page; one that is no text is empty.
     fn begin(&mut self, page: Page) -> Result<()> {
-        self.page = Some(page.url);
-        (self.media, self.offset, self.ended) = (None, 0, page.declared.media(&[]).is_none());
+        self.page = self.name_of(page.url);
+        if page.media.is_some() {
+            (self.media, self.offset, self.ended, self.reader) = (page.media, 0, false, page.body?);
+            self.fill();
+            return Ok(());
+        }
+        let may_be_pdf = page.declared.is("application/pdf");
+        (self.media, self.offset, self.ended) = (None, 0, page.declared.media(&[]).is_none() && !may_be_pdf);
         if self.ended {
             return Ok(());
         }
         self.reader = page.body?;
         self.fill();
         let start = &self.buffer.bytes()[..self.filled];
+        if start.starts_with(pdf::MAGIC) {
+            let pages = Pages::in_archive(self.take_reader());
+            let name = self.page.clone().unwrap_or_default();
+            self.outer = self.archive.replace(Box::new(pages)).map(|archive| (archive, name));
+            self.ended = true;
+            return Ok(());
+        }
         let is_compressed = Compression::of(start).is_some();
         if let Some(kind) = kind::of_content(start).filter(|_| !is_compressed) {
             return Err(Error::new(ErrorKind::InvalidData, format!("it is of a kind that is not read ({kind})")));

@@ -59,7 +59,12 @@ impl Archive for Tar {
                     continue;
                 }
                 let damage = entries.damaged("has a head that is damaged");
-                return Ok(Some(Page { url: "".into(), declared: declared_by_name(""), body: Err(damage) }));
+                return Ok(Some(Page {
+                    url: "".into(),
+                    declared: declared_by_name(""),
+                    media: None,
+                    body: Err(damage),
+                }));
             };
             self.is_lost = false;
             if head.has_more_holes {
@@ -78,7 +83,7 @@ impl Archive for Tar {
                     let name = more.name.take().unwrap_or(head.name);
                     if !name.ends_with('/') {
                         let declared = declared_by_name(&name);
-                        return Ok(Some(Page { url: name.into(), declared, body: Ok(Box::new(entry)) }));
+                        return Ok(Some(Page { url: name.into(), declared, media: None, body: Ok(Box::new(entry)) }));
                     }
                     more = More::default();
                 }

@@ -126,7 +126,7 @@ impl Archive for Zip {
             let Some(entry) = self.next_entry()? else { return Ok(None) };
             if !entry.name.ends_with('/') {
                 let (declared, body) = (declared_by_name(&entry.name), self.body(&entry));
-                return Ok(Some(Page { url: entry.name.into(), declared, body }));
+                return Ok(Some(Page { url: entry.name.into(), declared, media: None, body }));
             }
         }
     }
