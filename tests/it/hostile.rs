@@ -6,6 +6,7 @@ mod connections;
 mod encoders;
 mod pace;
 mod pause;
+mod pdfs;
 mod redirects;
 mod robots;
 mod search;

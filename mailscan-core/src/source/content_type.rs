@@ -42,6 +42,11 @@ impl ContentType {
         self.charset.as_deref().and_then(|label| declared::readable(label.as_bytes()))
     }
 
+    /// Whether it says that its bytes are a PDF.
+    pub(crate) fn is_pdf(&self) -> bool {
+        matches!(self.essence.as_str(), "application/pdf" | "application/x-pdf")
+    }
+
     /// Whether it says nothing but that its bytes are a gzip file.
     #[cfg(feature = "http")]
     pub(crate) fn is_gzip(&self) -> bool {

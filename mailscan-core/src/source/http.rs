@@ -1,6 +1,6 @@
 //! Pages over HTTP: fetched politely, followed through redirects, read as text.
 //!
-//! A page task comes in; its text goes out as one document. Sitemaps list pages (`http/sitemaps.rs`). Every hop is checked anew: the scheme, the network address
+//! A page task comes in; its text goes out as one document, that of a PDF as one of each page (`http/pdf.rs`). Sitemaps list pages (`http/sitemaps.rs`). Every hop is checked anew: the scheme, the network address
 //! (at connect time), robots.txt of its host, and the host's turn. Nothing here finds addresses or links.
 
 mod body;
@@ -8,6 +8,7 @@ mod charset;
 mod client;
 mod encodings;
 mod network;
+mod pdf;
 mod robots_cache;
 mod sitemaps;
 mod tls;
@@ -139,7 +140,8 @@ impl HttpSource {
 
     /// Fetches one page for a job, within the budget.
     ///
-    /// Anything that is not text brings no document, which is not an error; what may hold text all the same is noted.
+    /// A PDF brings the pages in it. Anything else that is not text brings no document, which is not an error; what may hold
+    /// text all the same is noted.
     pub(crate) async fn page(&self, url: &str, task: &Task, context: &FetchContext<'_>) -> Result<Fetched, FetchError> {
         let FetchContext { options, budget, recall, .. } = *context;
         let (wishes, wanted) = (self.wishes(task, options), wanted(task, options));
@@ -159,7 +161,7 @@ impl HttpSource {
         let discovered: Vec<_> =
             next.map(|url| Discovered { work: Work::Page { url: url.into() }, step: 1 }).into_iter().collect();
         let mut declared = content_type(response.headers());
-        if declared.media(b"").is_none() && !declared.is_gzip() {
+        if declared.media(b"").is_none() && !declared.is_gzip() && !declared.is_pdf() {
             let note = kind::note_of_page(declared.essence(), b"");
             return Ok(Fetched { note, discovered, ..Fetched::default() });
         }
@@ -170,6 +172,10 @@ impl HttpSource {
             body = self.bodies.unpack(body, budget.body, wanted, deadline).await?;
             // What is in it tells how to read it.
             declared = ContentType::default();
+        }
+        if pdf::is_one(&declared, &body.bytes) {
+            let fetched = pdf::pages(&url, body, deadline).await?;
+            return Ok(Fetched { discovered, ..fetched });
         }
         let fetched = document(url, &declared, body, budget.body);
         // Such as a tar file.

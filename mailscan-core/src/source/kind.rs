@@ -1,5 +1,5 @@
 //! Kinds of files that hold text which is not read where they were found: archives, documents of offices, and what is
-//! compressed in ways that are not undone there.
+//! compressed in ways that are not undone there. Which PDFs are such, only reading them tells (`pdf.rs`).
 //!
 //! Whoever brings one says so, as nothing being found in it tells nothing. Pictures, fonts and programs hold no text to
 //! speak of and have no kind here.
@@ -10,10 +10,9 @@ use crate::fetch::{FetchError, FetchErrorClass};
 
 /// What files of each kind begin with. Those of today's offices (.docx, .xlsx, .odt) are zip, which is read where it is a whole
 /// file on a disk; those of old ones are ole.
-const MARKS: [(&[u8], &str); 10] = [
+const MARKS: [(&[u8], &str); 9] = [
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),
-    (b"%PDF-", "pdf"),
     (b"\xfd7zXZ\0", "xz"),
     (b"7z\xbc\xaf\x27\x1c", "7z"),
     (b"Rar!\x1a\x07", "rar"),
@@ -23,7 +22,7 @@ const MARKS: [(&[u8], &str); 10] = [
     (b"\x04\x22\x4d\x18", "lz4"),
 ];
 
-/// The types of the same over HTTP, and of gzip, in case that what is in it is no text.
+/// The types of the same over HTTP, and of gzip and PDF, in case that what is in it is no text, or none.
 #[cfg(feature = "http")]
 const TYPES: [&str; 22] = [
     "pdf",
@@ -75,9 +74,15 @@ pub(crate) fn note_of_page(essence: &str, start: &[u8]) -> Option<FetchError> {
         || subtype.starts_with("vnd.oasis.opendocument.");
     // What says nothing of itself is told by what it is.
     let kind = if known { Some(essence) } else { of_content(start) }?;
+    Some(note_of_kind(kind))
+}
+
+/// What is noted of a page of this kind.
+#[cfg(feature = "http")]
+pub(crate) fn note_of_kind(kind: &str) -> FetchError {
     let message =
         format!("it is of a type that is not read ({kind}): save it, unpack it or turn it into text, and scan that");
-    Some(FetchError::new(FetchErrorClass::Permanent, "content-type", message))
+    FetchError::new(FetchErrorClass::Permanent, "content-type", message)
 }
 
 #[cfg(test)]
@@ -88,7 +93,7 @@ mod tests {
     fn contents_tell_their_kind() {
         for (start, kind) in [
             (&b"PK\x03\x04\x14\0"[..], Some("zip")),
-            (b"%PDF-1.7\n", Some("pdf")),
+            (b"%PDF-1.7\n", None),
             (b"BZh91AY&SY", Some("bzip2")),
             (b"\xfd7zXZ\0\0", Some("xz")),
             (b"7z\xbc\xaf\x27\x1c\0", Some("7z")),
@@ -113,7 +118,7 @@ mod tests {
             ("application/gzip", b""),
             (office, b""),
             ("application/octet-stream", b"PK\x03\x04"),
-            ("", b"%PDF-1.7"),
+            ("", b"7z\xbc\xaf\x27\x1c"),
         ] {
             assert!(note(essence, start).is_some(), "{essence}");
         }

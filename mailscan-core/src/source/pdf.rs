@@ -36,6 +36,7 @@ use work::Work;
 /// What a PDF begins with.
 pub(crate) const MAGIC: &[u8] = b"%PDF-";
 /// The most bytes of a file that is read.
+#[cfg(feature = "files")]
 pub(crate) const LARGEST: usize = 64 << 20;
 /// The most text that is taken of a page, and of a file.
 const MOST_OF_PAGE: usize = 4 << 20;
@@ -55,6 +56,7 @@ pub(crate) struct Pdf {
 }
 
 /// The kinds that are not read.
+#[cfg(feature = "files")]
 pub(crate) const TOO_LARGE: &str = "pdf of more than 64 MiB";
 const ENCRYPTED: &str = "encrypted pdf";
 const NO_PDF: &str = "damaged pdf";

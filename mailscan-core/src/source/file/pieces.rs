@@ -374,7 +374,7 @@ impl Pieces {
             self.fill();
             return Ok(());
         }
-        let may_be_pdf = page.declared.is("application/pdf");
+        let may_be_pdf = page.declared.is_pdf();
         (self.media, self.offset, self.ended) = (None, 0, page.declared.media(&[]).is_none() && !may_be_pdf);
         if self.ended {
             return Ok(());

@@ -47,6 +47,11 @@ pub(crate) enum Wanted {
 }
 
 impl Body {
+    /// The place that it takes, for whoever keeps that longer than the body.
+    pub(crate) fn take_place(&mut self) -> Option<OwnedSemaphorePermit> {
+        self.place.take()
+    }
+
     /// A text made of this body, which keeps the body's place for as long as the text is held.
     pub(crate) fn holding(&mut self, text: Bytes) -> Bytes {
         match self.place.take() {
