@@ -34,7 +34,7 @@ use crate::extract::refresh_target;
 use crate::fetch::{
     Discovered, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, HostLimit, Recall,
 };
-use crate::job::{JobId, JobOptions};
+use crate::job::JobOptions;
 use crate::task::{Task, Work, host_of, same_site};
 use crate::turns::SharedTurns;
 use body::{Bodies, Body, Wanted};

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::extract::Media;
 use crate::fetch::{Budget, FetchContext, Recall};
-use crate::job::{JobOptions, Origin};
+use crate::job::{JobId, JobOptions, Origin};
 use crate::source::search::SearchSource;
 use crate::task::TaskId;
 
