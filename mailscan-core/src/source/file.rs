@@ -52,7 +52,7 @@ const LIST_URLS: usize = 1_000;
 /// - A PDF gives its pages, each a source of its own: the path, `#page=` and the number of the page from 1 on, as RFC 8118 has it.
 ///   What it says of itself (author, title, metadata) is of the path alone. So does a PDF in an archive,
 ///   with `#page=` behind its name there.
-/// - A file of a kind that is not read, such as a 7z file or an encrypted PDF, is searched as it stands, and noted.
+/// - A file of a kind that is not read, such as a 7z file or a PDF that asks for a password, is searched as it stands, and noted.
 /// - A web archive (WARC, compressed or not) gives the pages in it, each a source of its own: the path of the archive,
 ///   `#`, and the address of the page. Links in them are not followed.
 /// - A list gives a [`Work::Page`] for each of its URLs, up to 1,000 at a time, and itself again from where it

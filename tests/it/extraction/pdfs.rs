@@ -61,6 +61,9 @@ async fn every_address_is_found_on_its_page() {
         ("weasyprint.pdf", &BROWSER),
         ("reportlab.pdf", &REPORTLAB),
         ("streams.pdf", &REPORTLAB),
+        ("rc4.pdf", &REPORTLAB),
+        ("aes128.pdf", &REPORTLAB),
+        ("aes256.pdf", &REPORTLAB),
         ("cairo.pdf", &[("#page=1", "ann@cairo.example.org"), ("#page=1", "office.turned@cairo.example.org")]),
         (
             "fpdf2.pdf",

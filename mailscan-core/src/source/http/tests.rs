@@ -384,3 +384,31 @@ async fn a_search_ends_where_the_list_is_left_out_but_not_on_its_first_page() {
     let later = search.search(&source, ("q", 3, 2), JobId(1), &context).await.unwrap();
     assert!(later.discovered.is_empty() && matches!(later.documents, Documents::None));
 }
+
+/// A PDF of a page.
+const PDF: &[u8] =
+    b"%PDF-1.7\n1 0 obj <</Pages 2 0 R>> endobj 2 0 obj <</Kids[3 0 R]>> endobj 3 0 obj <</Contents 4 0 R>> endobj\n\
+    4 0 obj <<>>stream\nBT /F 9 Tf (ann@a.org) Tj ET\nendstream endobj trailer <</Root 1 0 R>>";
+
+#[tokio::test]
+async fn a_pdf_is_its_pages_as_it_is_and_in_gzip() {
+    let packed = packed(GzipEncoder::new(PDF)).await;
+    let server = Server::start(move |path| match path {
+        "/a.pdf" => [b"HTTP/1.1 200 OK\r\nContent-Type: application/pdf\r\nConnection: close\r\n\r\n", PDF].concat(),
+        "/a.pdf.gz" => {
+            [b"HTTP/1.1 200 OK\r\nContent-Type: application/gzip\r\nConnection: close\r\n\r\n", &packed[..]].concat()
+        }
+        _ => MISSING.to_vec(),
+    })
+    .await;
+    for path in ["/a.pdf", "/a.pdf.gz"] {
+        let fetched = read(&source(), server.url(path).as_str(), budget()).await.unwrap();
+        let Documents::Stream(mut pages) = fetched.documents else { panic!("{path} has pages") };
+        let page = pages.recv().await.unwrap().unwrap();
+        assert_eq!(
+            (&*page.source, page.body.trim_ascii_end()),
+            (&*format!("{}#page=1", server.url(path)), &b"ann@a.org"[..])
+        );
+        assert!(pages.recv().await.is_none() && fetched.note.is_none());
+    }
+}

@@ -98,7 +98,8 @@ impl<'a> Lexer<'a> {
                     continue;
                 }
                 _ => match self.word() {
-                    b"null" | b"true" | b"false" => Object::Other,
+                    b"null" | b"true" => Object::Other,
+                    b"false" => Object::False,
                     word => return Some(Item::Word(word)),
                 },
             };

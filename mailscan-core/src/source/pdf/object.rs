@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 /// An object.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Object {
-    /// Null, true and false, and whatever was not understood: nothing that is read depends on them.
+    /// Null and true, and whatever was not understood: nothing that is read depends on them.
     Other,
+    False,
     Integer(i64),
     Real(f64),
     String(Vec<u8>),
@@ -120,6 +121,10 @@ impl Dictionary {
 
     pub(super) fn insert(&mut self, name: Vec<u8>, object: Object) {
         self.0.insert(name, object);
+    }
+
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Object> {
+        self.0.values_mut()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &Object)> {

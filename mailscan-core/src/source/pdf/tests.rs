@@ -166,6 +166,14 @@ fn damage_costs_only_what_it_hits() {
 }
 
 #[test]
+fn what_anybody_may_open_is_opened() {
+    let plain = read(&real("reportlab.pdf"), None);
+    for name in ["rc4.pdf", "aes128.pdf", "aes256.pdf"] {
+        assert_eq!(read(&real(name), None), plain, "{name}");
+    }
+}
+
+#[test]
 fn kinds_that_are_not_read_are_told() {
     for (file, kind) in [
         (&b"%PDF-1.7\n(ann@a.org)"[..], NO_PDF),
@@ -250,7 +258,7 @@ proptest! {
 
     #[test]
     fn whatever_is_changed_in_a_file_it_ends(
-        name in prop::sample::select(vec!["chromium.pdf", "reportlab.pdf", "streams.pdf", "ghostscript.pdf"]),
+        name in prop::sample::select(vec!["chromium.pdf", "reportlab.pdf", "streams.pdf", "ghostscript.pdf", "rc4.pdf", "aes256.pdf"]),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..40),
         cut in any::<prop::sample::Index>(),
         is_cut in any::<bool>(),
