@@ -72,7 +72,7 @@ impl Key {
             Object::String(string) => *string = self.opened(string, self.strings, name),
             Object::Array(array) => array.iter_mut().for_each(|object| self.open_strings(object, name)),
             Object::Dictionary(dictionary) => {
-                dictionary.values_mut().for_each(|object| self.open_strings(object, name))
+                dictionary.values_mut().for_each(|object| self.open_strings(object, name));
             }
             Object::Stream(stream) => stream.head.values_mut().for_each(|object| self.open_strings(object, name)),
             _ => {}
