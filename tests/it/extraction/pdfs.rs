@@ -98,7 +98,7 @@ async fn every_address_is_found_on_its_page() {
             &[
                 ("#page=1", "ann.lee@tex.example.org"),
                 // Its fonts have no underscore, so TeX draws a line.
-                ("#page=1", "office@tex.example.org"),
+                ("#page=1", "effi_office@tex.example.org"),
                 ("#page=1", "ben-k@tex.example.org"),
                 ("#page=2", "second+x@tex.example.org"),
             ],

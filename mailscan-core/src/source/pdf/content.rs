@@ -75,6 +75,12 @@ impl Matrix {
         Self([1.0, 0.0, 0.0, 1.0, x, y]).then(self)
     }
 
+    /// A place in the other coordinates.
+    fn place(self, x: f64, y: f64) -> Point {
+        let Point { x, y } = self.turn(x, y);
+        Point { x: x + self.0[4], y: y + self.0[5] }
+    }
+
     /// A direction in the other coordinates.
     fn turn(self, x: f64, y: f64) -> Point {
         let [a, b, c, d, ..] = self.0;
@@ -101,6 +107,9 @@ struct Run<'r> {
     saved: Vec<State>,
     text: Matrix,
     line: Matrix,
+    /// Where a line that is drawn begins, and the last one.
+    pen: Point,
+    stroke: Option<(Point, Point)>,
     resources: &'r Dictionary,
     fonts: Dictionary,
     /// Fonts of this content by their names, so that each is looked up once.
@@ -139,6 +148,8 @@ impl<'d, 'a> Drawing<'d, 'a> {
             saved: Vec::new(),
             text: Matrix::NONE,
             line: Matrix::NONE,
+            pen: Point::default(),
+            stroke: None,
             resources,
             fonts: self.document.dictionary(resources, "Font").unwrap_or_default(),
             named: HashMap::new(),
@@ -179,6 +190,18 @@ impl<'d, 'a> Drawing<'d, 'a> {
             b"cm" => {
                 if let Some(matrix) = Matrix::of(operands) {
                     state.page = matrix.then(state.page);
+                }
+            }
+            b"m" => run.pen = state.page.place(number(0), number(1)),
+            b"l" => run.stroke = Some((run.pen, state.page.place(number(0), number(1)))),
+            b"re" => {
+                let middle = number(1) + number(3) / 2.0;
+                let to = state.page.place(number(0) + number(2), middle);
+                run.stroke = Some((state.page.place(number(0), middle), to));
+            }
+            b"S" | b"f" => {
+                if let Some((from, to)) = run.stroke.take() {
+                    self.layout.stroke(from, to);
                 }
             }
             b"BT" => (run.text, run.line) = (Matrix::NONE, Matrix::NONE),

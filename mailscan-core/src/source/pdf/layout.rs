@@ -24,6 +24,9 @@ const MOST_LEADING: f64 = 2.5;
 const RAISED: f64 = 0.12;
 const OTHER_SIZE: f64 = 0.15;
 
+/// How long a line is that stands for an underscore, where a font has none: TeX draws one of 0.3.
+const UNDERSCORE: std::ops::Range<f64> = 0.2..0.7;
+
 /// A place on the page.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Point {
@@ -49,6 +52,8 @@ pub(super) struct Layout {
     most: usize,
     /// Gaps in a row that are equally wide, and between which one letter stands.
     row: Row,
+    /// The last line that was drawn since the last run.
+    stroke: Option<(Point, Point)>,
     /// The letters since the last gap.
     letters: usize,
     /// Whether there was more than is taken.
@@ -71,9 +76,11 @@ impl Layout {
 
     /// Begins a run.
     pub(super) fn begin(&mut self, place: &Place) {
+        let stroke = self.stroke.take();
         let Some((before, is_guess)) = self.ended.take() else { return };
         match between(&before, place, is_guess) {
             Between::Nothing => return,
+            Between::Words(gap) if stroke.is_some_and(|stroke| is_underscore(stroke, &before, gap)) => self.push("_"),
             Between::Words(gap) => self.gap(gap),
             Between::Lines(is_next) => {
                 self.row = Row::default();
@@ -145,6 +152,11 @@ impl Layout {
         self.ended = Some((place, is_guess));
     }
 
+    /// Takes a line that is drawn, not written.
+    pub(super) fn stroke(&mut self, from: Point, to: Point) {
+        self.stroke = Some((from, to));
+    }
+
     /// Takes a line that is drawn nowhere.
     pub(super) fn line(&mut self, text: &str) {
         self.ended = None;
@@ -198,6 +210,19 @@ fn between(before: &Place, next: &Place, is_guess: bool) -> Between {
         () if gap > word || (other_size && off > RAISED * size) => Between::Words(gap),
         () => Between::Nothing,
     }
+}
+
+/// Whether a line that is drawn in a gap is the underscore that two runs have between them: it fills the gap, at their foot.
+fn is_underscore((from, to): (Point, Point), before: &Place, gap: f64) -> bool {
+    let along = before.along;
+    let em = (along.x * along.x + along.y * along.y).max(f64::MIN_POSITIVE);
+    let [from, to] = [from, to].map(|point| (point.x - before.at.x, point.y - before.at.y));
+    let far = |(x, y): (f64, f64)| (x * along.x + y * along.y) / em;
+    let up = |(x, y): (f64, f64)| (y * along.x - x * along.y) / em;
+    UNDERSCORE.contains(&(far(to) - far(from)))
+        && (-0.1..0.2).contains(&far(from))
+        && (-0.1..0.2).contains(&(gap - far(to)))
+        && [from, to].iter().all(|point| (-0.4..0.05).contains(&up(*point)))
 }
 
 #[cfg(test)]
@@ -272,6 +297,24 @@ mod tests {
             layout.push("lee@a.org");
             assert_eq!(layout.into_text(), expected);
         }
+    }
+
+    #[test]
+    fn a_line_that_fills_a_gap_at_its_foot_is_an_underscore() {
+        let drawn = |from: f64, to: f64, y: f64, next: f64| {
+            let mut layout = Layout::new(1_000);
+            layout.begin(&place(-20.0, 0.0, 10.0));
+            layout.push("ann");
+            layout.end(place(0.0, 0.0, 10.0), false);
+            layout.stroke(Point { x: from, y }, Point { x: to, y });
+            layout.begin(&place(next, 0.0, 10.0));
+            layout.push("lee@a.org");
+            layout.into_text()
+        };
+        assert_eq!(drawn(0.6, 3.6, 0.0, 3.6), "ann_lee@a.org");
+        assert_eq!(drawn(0.6, 3.6, 9.0, 3.6), "ann lee@a.org", "above");
+        assert_eq!(drawn(-20.0, 20.0, -1.0, 3.6), "ann lee@a.org", "below words");
+        assert_eq!(drawn(0.0, 40.0, 0.0, 40.0), "ann lee@a.org", "to be filled in");
     }
 
     #[test]
