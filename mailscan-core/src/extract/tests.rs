@@ -527,6 +527,8 @@ fn soft_breaks_part_nothing() {
         ("~lee@sub<wbr>.acme.org lee@acme.<wbr>co.uk", "lee@sub.acme.org lee@acme.co.uk"),
         ("~<a href='mailto:ann@acme.org'>ann@<wbr>acme.org<wbr></a>", "ann@acme.org ann@acme.org"),
         ("~&lt;ann@acme.org<wbr>&gt; <wbr>bob@b.org", "ann@acme.org bob@b.org"),
+        // What stands beside the `@` does not make it a code.
+        ("%C3%BC@<wbr>ann.org", ""),
         // A space of no width parts words.
         ("write\u{200b}ann@acme.org\u{200b}today", "ann@acme.org"),
         // Where there is no markup, a tag is a text like any other.

@@ -44,20 +44,25 @@ pub(in super::super) fn may_be(ch: char) -> bool {
 }
 
 /// Takes the soft breaks out of units that follow each other, beside which the `@` may stand at either end. Where one stands
-/// within what may be an address, the unit before it is no longer plain, as the address is not; where none is, the one behind.
+/// within what may be an address, the unit before it is no longer plain, as the address is not; behind the `@`, the one after.
 pub(in super::super) fn take_out(units: &mut Vec<Unit>) {
     if !units.iter().any(|unit| may_be(unit.ch)) {
         return;
     }
     let all = std::mem::take(units);
+    let mut is_behind_at = false;
     for (index, unit) in all.iter().enumerate() {
         let next = all[index + 1..].iter().find(|next| !is_break(next.ch));
         let is_soft = is_break(unit.ch) || (unit.ch == SPACE && (is_sign(units.last()) || is_sign(next)));
         if !is_soft {
-            let first = units.is_empty() && index > 0 && is_inside(Some(unit));
-            units.push(if first { written(*unit) } else { *unit });
-        } else if let Some(before) = units.last_mut().filter(|before| is_inside(Some(before)) && is_inside(next)) {
-            *before = written(*before);
+            units.push(if is_behind_at && is_inside(Some(unit)) { written(*unit) } else { *unit });
+            is_behind_at = false;
+            continue;
+        }
+        match units.last_mut().filter(|before| before.ch != '@') {
+            None => is_behind_at = true,
+            Some(before) if is_inside(Some(before)) && is_inside(next) => *before = written(*before),
+            Some(_) => {}
         }
     }
 }
