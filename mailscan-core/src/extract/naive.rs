@@ -68,7 +68,9 @@ fn local_start(around: &Around<'_>, text: &str, next_unit: Option<Unit>, shown: 
     let next = next_unit.map(|unit| unit.ch);
     let chars: Vec<char> = text.chars().collect();
     let byte = |start: usize| around.left.get(start).map_or(around.at.start, |unit| unit.start);
-    let raw_mailto = |start: usize| around.document[..byte(start)].to_ascii_lowercase().ends_with(b"mailto:");
+    // Up to the unit before: soft breaks stand for nothing.
+    let before = |start: usize| start.checked_sub(1).map_or(0, |before| around.left[before].end);
+    let raw_mailto = |start: usize| around.document[..before(start)].to_ascii_lowercase().ends_with(b"mailto:");
     let percent = around.at.form == Form::PercentEncoded;
     if !shown {
         return word_start(around, &chars, next_unit, &|start| context::is_in_mailto(around.document, byte(start)));

@@ -55,7 +55,7 @@ pub(in super::super) fn take_out(units: &mut Vec<Unit>) {
         let next = all[index + 1..].iter().find(|next| !is_break(next.ch));
         let is_soft = is_break(unit.ch) || (unit.ch == SPACE && (is_sign(units.last()) || is_sign(next)));
         if !is_soft {
-            units.push(if is_behind_at && is_inside(Some(unit)) { written(*unit) } else { *unit });
+            units.push(if is_behind_at && unit.ch != '@' && is_inside(Some(unit)) { written(*unit) } else { *unit });
             is_behind_at = false;
             continue;
         }
