@@ -100,8 +100,9 @@ fn ends_within_credentials(before: &[u8]) -> bool {
 /// standing alone on its line.
 pub(super) fn may_be_shown(before: &[u8]) -> bool {
     let near = &before[before.len().saturating_sub(REACH)..];
-    let border = near.iter().rfind(|byte| is_border(**byte));
-    border.map_or(near.len() == before.len(), |border| matches!(border, b'<' | b':' | b'\n' | b'\r'))
+    let Some(border) = near.iter().rposition(|byte| is_border(*byte)) else { return near.len() == before.len() };
+    // A bracket may be written in a code.
+    matches!(near[border], b'<' | b':' | b'\n' | b'\r') || near[border..].iter().any(|byte| b"&%\\".contains(byte))
 }
 
 /// Whether a unit can neither hold this byte, but as its last, nor a local part this character.

@@ -434,6 +434,7 @@ fn the_examples_of_rfc_6068() {
 fn brackets_that_are_written_in_codes() {
     check(&[
         ("~&lt;a/b@corp.de&gt;", "a/b@corp.de"),
+        ("~to &lt;a/b@corp.de&gt;, <b>&lt;c=d@corp.de&gt;", "a/b@corp.de c=d@corp.de"),
         (r#""\u003ca/b@corp.de\u003e""#, "a/b@corp.de"),
         ("?x=%3Ca/b%40corp.de%3E", "a/b@corp.de"),
         ("<a?b@corp.de>", "a?b@corp.de"),
