@@ -174,7 +174,8 @@ impl HttpSource {
             declared = ContentType::default();
         }
         if pdf::is_one(&declared, &body.bytes) {
-            let fetched = pdf::pages(&url, body, deadline).await?;
+            // Apart, as no other page needs room for it.
+            let fetched = Box::pin(pdf::pages(&url, body, deadline)).await?;
             return Ok(Fetched { discovered, ..fetched });
         }
         let fetched = document(url, &declared, body, budget.body);
