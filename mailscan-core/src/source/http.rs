@@ -175,8 +175,9 @@ impl HttpSource {
         }
         if pdf::is_one(&declared, &body.bytes) {
             // Apart, as no other page needs room for it.
+            let broken = body.broken.take().map(|error| broken_off(*error));
             let fetched = Box::pin(pdf::pages(&url, body, deadline)).await?;
-            return Ok(Fetched { discovered, ..fetched });
+            return Ok(Fetched { note: broken.or(fetched.note), discovered, ..fetched });
         }
         let fetched = document(url, &declared, body, budget.body);
         // Such as a tar file.

@@ -295,6 +295,23 @@ impl Read for Capped {
     }
 }
 
+/// What is read of an archive: the name within and the text of each piece, and the error at the end.
+#[cfg(test)]
+pub(super) fn texts(pieces: super::Pieces) -> (Vec<(String, String)>, Option<String>) {
+    let (mut found, mut failed) = (Vec::new(), None);
+    for piece in pieces {
+        assert_eq!(failed, None, "an error is the last");
+        match piece {
+            Ok(piece) => {
+                let page = piece.page.map(|page| page.to_string());
+                found.push((page.unwrap_or_default(), String::from_utf8_lossy(&piece.bytes).into_owned()));
+            }
+            Err(error) => failed = Some(error.to_string()),
+        }
+    }
+    (found, failed)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

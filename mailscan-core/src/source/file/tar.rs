@@ -232,6 +232,7 @@ mod tests {
 
     use super::*;
     use crate::source::file::Pieces;
+    use crate::source::file::archive::texts;
 
     fn head(kind: EntryType, length: usize) -> Header {
         let mut head = Header::new_gnu();
@@ -251,18 +252,7 @@ mod tests {
 
     /// What is read: the name within and the text of each piece, and the error at the end.
     fn read(bytes: impl Into<Vec<u8>>) -> (Vec<(String, String)>, Option<String>) {
-        let (mut found, mut failed) = (Vec::new(), None);
-        for piece in Pieces::from_reader(Cursor::new(bytes.into()), "").unwrap() {
-            assert_eq!(failed, None, "an error is the last");
-            match piece {
-                Ok(piece) => {
-                    let page = piece.page.map(|page| page.to_string());
-                    found.push((page.unwrap_or_default(), String::from_utf8_lossy(&piece.bytes).into_owned()));
-                }
-                Err(error) => failed = Some(error.to_string()),
-            }
-        }
-        (found, failed)
+        texts(Pieces::from_reader(Cursor::new(bytes.into()), "").unwrap())
     }
 
     fn found(files: &[(&str, &str)]) -> Vec<(String, String)> {

@@ -278,6 +278,7 @@ mod tests {
 
     use super::*;
     use crate::source::file::Pieces;
+    use crate::source::file::archive::texts;
 
     const WAYS: [CompressionMethod; 2] = [CompressionMethod::Stored, CompressionMethod::Deflated];
 
@@ -299,18 +300,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         file.rewind().unwrap();
-        let (mut found, mut failed) = (Vec::new(), None);
-        for piece in Pieces::of_file(file, "a.zip", Vec::new()).unwrap() {
-            assert_eq!(failed, None, "an error is the last");
-            match piece {
-                Ok(piece) => {
-                    let page = piece.page.map(|page| page.to_string());
-                    found.push((page.unwrap_or_default(), String::from_utf8_lossy(&piece.bytes).into_owned()));
-                }
-                Err(error) => failed = Some(error.to_string()),
-            }
-        }
-        (found, failed)
+        texts(Pieces::of_file(file, "a.zip", Vec::new()).unwrap())
     }
 
     fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
