@@ -249,6 +249,18 @@ async fn what_came_of_a_body_that_broke_off_is_read_on_the_last_attempt_alone() 
 }
 
 #[tokio::test]
+async fn a_pdf_that_breaks_off_is_told_of() {
+    let file = b"%PDF-1.7\n1 0 obj <</Pages 2 0 R>> endobj 2 0 obj <</Kids[3 0 R]>> endobj\n\
+        3 0 obj <</Contents 4 0 R>> endobj 4 0 obj <<>>stream\nBT /F 9 Tf (ann@a.org) Tj ET\nendstream endobj\n";
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/pdf\r\nContent-Length: 9999\r\n\r\n";
+    let answer = [head.as_bytes(), file].concat();
+    let server = Server::start(move |path| if path == "/page" { answer.clone() } else { MISSING.to_vec() }).await;
+    let note = read_at_last(&source(), server.url("/page").as_str()).await.unwrap().note.unwrap();
+    let told = note.message.contains("what had come of it was read");
+    assert_eq!((&*note.code, told), ("body-incomplete", true), "{note}");
+}
+
+#[tokio::test]
 async fn a_head_with_odd_fields_does_not_cost_the_page() {
     for field in [
         "X-A: one\r\n two\r\n",
