@@ -55,6 +55,10 @@ pub const JOB_TURN: &str = "job-turn";
 /// The code of an error that ends a stream and is only a note: the source, or a part of it, is of a kind that is not read.
 pub const NOT_READ: &str = "file-kind";
 
+/// The code of an error that ends a stream and is only a note: a part of the source could not be read, such as one file of an
+/// archive, and no other try would change that.
+pub const IN_PART: &str = "file-in-part";
+
 /// The most hosts that [`Fetcher::limits`] names.
 pub const MAX_LIMITS: usize = 16;
 
@@ -162,8 +166,8 @@ pub enum Documents {
     /// One document, the usual case.
     One(Document),
     /// Pieces of something that may be larger than memory, cut where no address can stand. Those of
-    /// [`Media::Mail`] may be cut anywhere and follow each other without a gap. An error with the code [`NOT_READ`] is
-    /// a note of the whole, as in [`Fetched::note`], where only reading it shows that.
+    /// [`Media::Mail`] may be cut anywhere and follow each other without a gap. An error with the code [`NOT_READ`] or
+    /// [`IN_PART`] is a note of the whole, as in [`Fetched::note`], where only reading it shows that.
     Stream(mpsc::Receiver<Result<Document, FetchError>>),
 }
 

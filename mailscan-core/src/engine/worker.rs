@@ -19,7 +19,8 @@ use super::dispatcher::Assigned;
 use super::shared::Shared;
 use crate::class::LeftOut;
 use crate::fetch::{
-    Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher, JOB_TURN, NOT_READ, Recall,
+    Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher, IN_PART, JOB_TURN, NOT_READ,
+    Recall,
 };
 use crate::job::{Job, JobSpec};
 use crate::lease::{Lease, Settle, Verdict};
@@ -227,7 +228,7 @@ impl<P: Pipeline> Worker<P> {
                 match piece {
                     None => break,
                     Some(Ok(document)) => self.read_piece(assigned, &mut harvest, &document).await,
-                    Some(Err(error)) if error.code == NOT_READ => note = Some(error),
+                    Some(Err(error)) if matches!(&*error.code, NOT_READ | IN_PART) => note = Some(error),
                     Some(Err(error)) => {
                         // What came before the error counts; should the task be retried, it only comes again.
                         self.send_parts(assigned, &mut harvest).await;

@@ -53,6 +53,18 @@ impl ContentType {
         matches!(self.essence.as_str(), "application/gzip" | "application/x-gzip" | "application/gzip-compressed")
     }
 
+    /// Whether it says that its bytes are a file that holds others, such as a document of an office, or that is compressed.
+    #[cfg(all(feature = "http", feature = "files"))]
+    pub(crate) fn may_be_packed(&self) -> bool {
+        let Some(subtype) = self.essence.strip_prefix("application/") else { return false };
+        PACKED.contains(&subtype)
+            || subtype.ends_with("+zip")
+            || subtype.starts_with("vnd.openxmlformats-officedocument.")
+            || subtype.starts_with("vnd.oasis.opendocument.")
+            // Servers call the documents of today as those of old.
+            || subtype.starts_with("vnd.ms-")
+    }
+
     /// Whether it says nothing of its bytes.
     pub(crate) fn is_unknown(&self) -> bool {
         matches!(
@@ -90,6 +102,32 @@ impl ContentType {
         }
     }
 }
+
+/// Application types of files that hold others, or are compressed.
+#[cfg(all(feature = "http", feature = "files"))]
+const PACKED: [&str; 21] = [
+    "zip",
+    "x-zip",
+    "x-zip-compressed",
+    "java-archive",
+    "x-java-archive",
+    "vnd.android.package-archive",
+    "x-tar",
+    "tar",
+    "x-gtar",
+    "x-gtar-compressed",
+    "x-tgz",
+    "x-compressed",
+    "x-compressed-tar",
+    "x-bzip2",
+    "x-bzip",
+    "bzip2",
+    "x-xz",
+    "zstd",
+    "warc",
+    "x-warc",
+    "msword",
+];
 
 /// Application types that are text in all but name.
 fn is_text_like(subtype: &str) -> bool {

@@ -15,6 +15,7 @@ mod members;
 mod own;
 mod pdf;
 mod pieces;
+mod places;
 mod reach;
 mod tar;
 mod zip;
@@ -25,10 +26,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use self::archive::InPart;
 pub use self::list::check_list;
 pub use self::pieces::{Piece, PieceView, Pieces};
 use self::reach::Reach;
-use crate::fetch::{Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched};
+use crate::fetch::{Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, IN_PART};
 use crate::source::kind;
 use crate::task::{Task, Work};
 
@@ -210,7 +212,9 @@ async fn blocking<T: Send + 'static>(
 /// An error of the system, classed by whether the same call may succeed later.
 fn io_error(path: &str, error: &std::io::Error) -> FetchError {
     use std::io::ErrorKind;
+    let is_in_part = error.get_ref().and_then(|inner| inner.downcast_ref::<InPart>()).is_some();
     let (class, code) = match error.kind() {
+        _ if is_in_part => (FetchErrorClass::Permanent, IN_PART),
         ErrorKind::NotFound | ErrorKind::NotADirectory => (FetchErrorClass::Permanent, "file-not-found"),
         ErrorKind::IsADirectory => (FetchErrorClass::Permanent, "file-is-folder"),
         ErrorKind::PermissionDenied => (FetchErrorClass::Permanent, "file-permission"),

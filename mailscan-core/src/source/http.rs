@@ -1,8 +1,12 @@
 //! Pages over HTTP: fetched politely, followed through redirects, read as text.
 //!
-//! A page task comes in; its text goes out as one document, that of a PDF as one of each page (`http/pdf.rs`). Sitemaps list pages (`http/sitemaps.rs`). Every hop is checked anew: the scheme, the network address
-//! (at connect time), robots.txt of its host, and the host's turn. Nothing here finds addresses or links.
+//! A page task comes in; its text goes out as one document, that of a PDF as one of each page (`http/pdf.rs`), and that of a file
+//! which holds others as one of each of these (`http/archive.rs`). Sitemaps list pages (`http/sitemaps.rs`). Every hop is checked
+//! anew: the scheme, the network address (at connect time), robots.txt of its host, and the host's turn. Nothing here finds
+//! addresses or links.
 
+#[cfg(feature = "files")]
+mod archive;
 mod body;
 mod charset;
 mod client;
@@ -16,9 +20,11 @@ mod tls;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{
-    CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, REFRESH, RETRY_AFTER, SET_COOKIE, USER_AGENT,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, REFRESH, RETRY_AFTER,
+    SET_COOKIE, USER_AGENT,
 };
 use hyper::{Response, StatusCode};
 use tokio::sync::Semaphore;
@@ -49,6 +55,9 @@ pub use network::NetworkPolicy;
 /// The most redirects that are followed.
 const MAX_REDIRECTS: usize = 10;
 
+/// The most bytes that are fetched of a file that holds others, such as a PDF.
+const LARGEST_FILE: usize = 64 << 20;
+
 /// Fetches pages.
 #[derive(Debug)]
 pub struct HttpSource {
@@ -58,6 +67,9 @@ pub struct HttpSource {
     bodies: Bodies,
     /// The places for sitemaps.
     sitemaps: Arc<Semaphore>,
+    /// The places for archives.
+    #[cfg(feature = "files")]
+    archives: Arc<Semaphore>,
     /// Whether a job's own limit for a host and its own contact count.
     heeds_jobs: bool,
 }
@@ -100,6 +112,8 @@ impl HttpSource {
             robots: RobotsCache::default(),
             bodies: Bodies::default(),
             sitemaps: Arc::new(Semaphore::new(sitemaps::AT_ONCE)),
+            #[cfg(feature = "files")]
+            archives: Arc::new(Semaphore::new(archive::AT_ONCE)),
             heeds_jobs: true,
         })
     }
@@ -140,7 +154,7 @@ impl HttpSource {
 
     /// Fetches one page for a job, within the budget.
     ///
-    /// A PDF brings the pages in it. Anything else that is not text brings no document, which is not an error; what may hold
+    /// A PDF brings the pages in it, an archive the files in it. Anything else that is not text brings no document, which is not an error; what may hold
     /// text all the same is noted.
     pub(crate) async fn page(&self, url: &str, task: &Task, context: &FetchContext<'_>) -> Result<Fetched, FetchError> {
         let FetchContext { options, budget, recall, .. } = *context;
@@ -161,29 +175,50 @@ impl HttpSource {
         let discovered: Vec<_> =
             next.map(|url| Discovered { work: Work::Page { url: url.into() }, step: 1 }).into_iter().collect();
         let mut declared = content_type(response.headers());
-        if declared.media(b"").is_none() && !declared.is_gzip() && !declared.is_pdf() {
+        if declared.media(b"").is_none() && !declared.is_gzip() && !may_hold_others(&declared) {
             let note = kind::note_of_page(declared.essence(), b"");
             return Ok(Fetched { note, discovered, ..Fetched::default() });
         }
-        let mut body = self.bodies.read(response, budget.body, wanted, deadline).await?;
+        let most = most_bytes(&declared, response.headers(), budget.body);
+        let mut body = self.bodies.read(response, most, wanted, deadline).await?;
         drop(turn);
         let is_packed = declared.is_gzip() || (declared.is_unknown() && body.bytes.starts_with(GZIP));
+        let packed = (body.bytes.clone(), body.truncated);
         if is_packed {
             body = self.bodies.unpack(body, budget.body, wanted, deadline).await?;
             // What is in it tells how to read it.
             declared = ContentType::default();
         }
-        if pdf::is_one(&declared, &body.bytes) {
-            // Apart, as no other page needs room for it.
+        if holds_others(&declared, &body.bytes) {
             let broken = body.broken.take().map(|error| broken_off(*error));
-            let fetched = Box::pin(pdf::pages(&url, body, deadline)).await?;
+            // Apart, as no other page needs room for it.
+            let fetched = Box::pin(self.within(&url, body, packed, deadline)).await?;
             return Ok(Fetched { note: broken.or(fetched.note), discovered, ..fetched });
         }
         let fetched = document(url, &declared, body, budget.body);
-        // Such as a tar file.
         let nothing = is_packed && matches!(fetched.documents, Documents::None);
         let note = if nothing { kind::note_of_page("application/gzip", b"") } else { None };
         Ok(Fetched { note: note.or(fetched.note), discovered, ..fetched })
+    }
+
+    /// The pages of a PDF, or the files in a body that holds others. `packed` is the body as it came, and whether there was more.
+    async fn within(
+        &self,
+        url: &Url,
+        body: Body,
+        packed: (Bytes, bool),
+        deadline: Instant,
+    ) -> Result<Fetched, FetchError> {
+        if body.bytes.starts_with(super::pdf::MAGIC) {
+            return pdf::pages(url, body, deadline).await;
+        }
+        #[cfg(feature = "files")]
+        {
+            let body = body.before_unpacking(packed);
+            archive::files(url, body, &self.archives, deadline).await
+        }
+        #[cfg(not(feature = "files"))]
+        Ok(Fetched { note: kind::note_of_page("", &packed.0), ..Fetched::default() })
     }
 
     /// Asks for a URL, and for those that it redirects to.
@@ -375,6 +410,34 @@ fn status_error(class: FetchErrorClass, status: StatusCode) -> FetchError {
 /// What a task wants of a body that does not end as it should: on its last attempt whatever there is.
 fn wanted(task: &Task, options: &JobOptions) -> Wanted {
     if task.attempt < options.max_attempts { Wanted::Whole } else { Wanted::WhatComes }
+}
+
+/// How many bytes are read of a body: more where it is a file of which far more is drawings than text, such as a PDF, and says
+/// how large it is.
+fn most_bytes(declared: &ContentType, headers: &HeaderMap, cap: usize) -> usize {
+    if headers.contains_key(CONTENT_ENCODING) || !(may_hold_others(declared) || declared.is_gzip()) {
+        return cap;
+    }
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    length.map_or(cap, |length: usize| length.clamp(cap, cap.max(LARGEST_FILE)))
+}
+
+/// Whether a body of this type may be a file that is read and holds others, such as a PDF.
+fn may_hold_others(declared: &ContentType) -> bool {
+    #[cfg(feature = "files")]
+    if declared.may_be_packed() {
+        return true;
+    }
+    declared.is_pdf()
+}
+
+/// Whether a body that begins so, of this type, is one.
+fn holds_others(declared: &ContentType, start: &[u8]) -> bool {
+    #[cfg(feature = "files")]
+    if archive::is_one(declared, start) {
+        return true;
+    }
+    pdf::is_one(declared, start)
 }
 
 /// What is noted of a page whose body did not end as it should.

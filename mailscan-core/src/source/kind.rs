@@ -9,7 +9,7 @@ use crate::fetch::NOT_READ;
 use crate::fetch::{FetchError, FetchErrorClass};
 
 /// What files of each kind begin with. Those of today's offices (.docx, .xlsx, .odt) are zip, which is read where it is a whole
-/// file on a disk; those of old ones are ole.
+/// file; those of old ones are ole.
 const MARKS: [(&[u8], &str); 9] = [
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),

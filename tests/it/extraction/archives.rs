@@ -149,7 +149,7 @@ async fn a_damaged_page_costs_no_other_and_is_told_of() {
     let read: Vec<_> = found.iter().map(|(source, _)| &source[..]).filter(|source| !source.ends_with('1')).collect();
     assert_eq!(read, ["#http://a.org/3", "#http://a.org/5"]);
     let error = error.unwrap();
-    assert_eq!((error.class, &*error.code), (FetchErrorClass::Permanent, "file-damaged"));
+    assert_eq!((error.class, &*error.code), (FetchErrorClass::Permanent, "file-in-part"));
     let told = "3 of its 5 pages cannot be read, the first of them http://a.org/1: ";
     assert!(error.message.contains(told), "{}", error.message);
 }

@@ -72,6 +72,16 @@ pub(super) fn declared_by_name(name: &str) -> ContentType {
     })
 }
 
+/// What could not be read of an archive, which is what an error says that holds this: the rest was.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct InPart(String);
+
+/// The error that says what could not be read of an archive.
+pub(super) fn in_part(what: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidData, InPart(what.into()))
+}
+
 /// What could not be decoded of an archive.
 #[derive(Debug, Default)]
 pub(super) struct Damage {
@@ -96,7 +106,7 @@ impl Damage {
         let Self { of_files, pages, damaged, first } = std::mem::take(self);
         let kind = if of_files { "files" } else { "pages" };
         let message = |first| format!("{damaged} of its {pages} {kind} cannot be read, the first of them {first}");
-        Some(Error::new(ErrorKind::InvalidData, message(first?)))
+        Some(in_part(message(first?)))
     }
 }
 

@@ -7,16 +7,19 @@ use std::io::{Cursor, Error, ErrorKind, Read, Result};
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(feature = "http")]
+use bytes::Bytes;
 use encoding_rs::{Encoding, UTF_8};
 
-use super::archive::{self, Archive, Damage, Page, Warc};
+use super::archive::{self, Archive, Capped, Damage, MOST_DECODED, Page, Warc};
 use super::buffer::Buffer;
 use super::compression::Compression;
 use super::decode::{self, Coding};
 use super::own;
 use super::pdf::{Pages, Unread};
+use super::places::{Part, Places};
 use super::tar::{self, Tar};
-use super::zip::Zip;
+use super::zip::{Heads, Zip};
 use crate::extract::{Extractor, Media, Search, border, charset, scan_into};
 use crate::source::{kind, media, pdf};
 
@@ -89,6 +92,8 @@ pub struct Pieces {
     outer: Option<(Box<dyn Archive>, Arc<str>)>,
     /// What it is, if that is not read.
     unread: Option<&'static str>,
+    /// Whether a stranger made it to be fetched, who may wish to harm.
+    is_foreign: bool,
     page: Option<Arc<str>>,
     damage: Damage,
     /// What tells whether a cut changes anything.
@@ -137,20 +142,56 @@ impl Pieces {
     pub fn of_file(mut file: File, name: &str, memory: Vec<u8>) -> Result<Self> {
         let mut this = Self::blank(name, memory);
         let failure = this.read_start(&mut file)?;
-        if !Zip::begins(&this.buffer.bytes()[..this.filled]) {
-            this.begin_file(Box::new(failure.chain(file)));
-            return Ok(this);
-        }
-        let file = Arc::new(file);
-        match Zip::open(&file)? {
-            Some(zip) => {
-                this.archive = Some(Box::new(zip));
-                this.damage.of_files = true;
-                (this.filled, this.ended, this.compressed) = (0, true, true);
-            }
-            None => this.begin_file(Box::new(file)),
+        match Zip::begins(&this.buffer.bytes()[..this.filled]) {
+            true => this.begin_zip(&(Arc::new(file) as Arc<dyn Places>))?,
+            false => this.begin_file(Box::new(failure.chain(file))),
         }
         Ok(this)
+    }
+
+    /// The same of bytes in memory that a stranger made: what is packed in them counts up to 1 GiB.
+    ///
+    /// # Errors
+    /// Those of the directory of a zip file.
+    #[cfg(feature = "http")]
+    pub(crate) fn of_bytes(bytes: Bytes, name: &str) -> Result<Self> {
+        let mut this = Self { is_foreign: true, ..Self::blank(name, Vec::new()) };
+        let places: Arc<dyn Places> = Arc::new(bytes);
+        let mut reader = Part::behind(&places, 0)?;
+        let failure = this.read_start(&mut reader)?;
+        match Zip::begins(&this.buffer.bytes()[..this.filled]) {
+            true => this.begin_zip(&places)?,
+            false => this.begin_file(Box::new(failure.chain(reader))),
+        }
+        Ok(this)
+    }
+
+    /// Whether bytes that begin so hold others, by their format or since they are compressed.
+    #[cfg(feature = "http")]
+    pub(crate) fn are_packed(start: &[u8]) -> bool {
+        Zip::begins(start) || Compression::of(start).is_some() || Self::is_sequence(start)
+    }
+
+    /// Whether bytes that begin so are files or pages one behind the other.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_sequence(start: &[u8]) -> bool {
+        start.starts_with(archive::MAGIC) || Tar::begins(start)
+    }
+
+    /// Reads a zip file by its directory, or without it by what stands before each file.
+    fn begin_zip(&mut self, places: &Arc<dyn Places>) -> Result<()> {
+        let by_directory = Zip::open(places)?.map(|zip| Box::new(zip) as Box<dyn Archive>);
+        self.archive = match by_directory {
+            None => Heads::open(places)?.map(|heads| Box::new(heads) as Box<dyn Archive>),
+            zip => zip,
+        };
+        if self.archive.is_none() {
+            self.begin_file(Box::new(Part::behind(places, self.filled as u64)?));
+            return Ok(());
+        }
+        self.damage.of_files = true;
+        (self.filled, self.ended, self.compressed) = (0, true, true);
+        Ok(())
     }
 
     /// Nothing read yet.
@@ -168,6 +209,7 @@ impl Pieces {
             archive: None,
             outer: None,
             unread: None,
+            is_foreign: false,
             page: None,
             damage: Damage::default(),
             search: scan_into,
@@ -226,6 +268,10 @@ impl Pieces {
     /// Reads on through what undoes the coding.
     fn undo(&mut self, coding: Coding) {
         self.reader = decode::open(self.take_reader(), coding, self.media);
+        if self.is_foreign {
+            let body = std::mem::replace(&mut self.reader, Box::new(std::io::empty()));
+            self.reader = Box::new(Capped { body, left: MOST_DECODED });
+        }
         self.ended = false;
     }
 

@@ -2,15 +2,18 @@
 //!
 //! Takes a file and gives each file in it to `pieces.rs` as a page: its name and a reader of its bytes. The directory at the end
 //! is read entry by entry and nothing is held of it, so the memory does not grow with it. An entry that cannot be read costs
-//! no other.
+//! no other. A file without its directory, which was cut, is read by the heads of the files in it (`zip/heads.rs`).
 
-use std::fs::File;
+mod heads;
+
 use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result};
 use std::sync::Arc;
 
 use flate2::bufread::DeflateDecoder;
 
 use super::archive::{Archive, Body, Capped, LONGEST_NAME, MOST_DECODED, Page, declared_by_name};
+use super::places::{Part, Places, read_at};
+pub(super) use heads::Heads;
 
 /// What a zip file begins with: its first entry, or the end of a directory of none.
 const MAGIC: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
@@ -33,7 +36,7 @@ const ENCRYPTED: u16 = 1;
 
 /// A zip file whose entries are read in the order of its directory.
 pub(super) struct Zip {
-    file: Arc<File>,
+    places: Arc<dyn Places>,
     directory: BufReader<Part>,
     /// By how much everything is farther behind than it says: other bytes may stand before a zip file.
     shift: u64,
@@ -51,12 +54,17 @@ impl Zip {
     ///
     /// # Errors
     /// Those of reading.
-    pub(super) fn open(file: &Arc<File>) -> Result<Option<Self>> {
-        let length = file.metadata()?.len();
-        let Some(directory) = find_directory(file, length)? else { return Ok(None) };
+    pub(super) fn open(places: &Arc<dyn Places>) -> Result<Option<Self>> {
+        let length = places.length()?;
+        let Some(directory) = find_directory(&**places, length)? else { return Ok(None) };
         let shift = directory.at - directory.said;
-        let part = Part { file: Arc::clone(file), at: directory.at, end: directory.at + directory.length };
-        Ok(Some(Self { file: Arc::clone(file), directory: BufReader::with_capacity(CHUNK, part), shift, left: length }))
+        let part = Part { places: Arc::clone(places), at: directory.at, end: directory.at + directory.length };
+        Ok(Some(Self {
+            places: Arc::clone(places),
+            directory: BufReader::with_capacity(CHUNK, part),
+            shift,
+            left: length,
+        }))
     }
 
     fn next_entry(&mut self) -> Result<Option<Entry>> {
@@ -74,7 +82,6 @@ impl Zip {
         };
         let (name, extra, _comment) = (long(short(&fixed, 28))?, long(short(&fixed, 30))?, long(short(&fixed, 32))?);
         let mut large = large_fields(&extra);
-        let name = String::from_utf8_lossy(&name);
         let whole = long_of(&fixed, 24);
         if whole == u64::from(u32::MAX) {
             // What it is unpacked is of no interest, but comes first.
@@ -89,26 +96,46 @@ impl Zip {
             method: short(&fixed, 10),
             length: field(20),
             at: field(42),
-            name: name[..name.floor_char_boundary(LONGEST_NAME)].to_owned(),
+            name: name_of(&name),
         }))
     }
 
     /// The bytes of a file.
     fn body(&mut self, entry: &Entry) -> Result<Body> {
-        if entry.flags & ENCRYPTED != 0 {
-            return Err(Error::new(ErrorKind::InvalidData, "it is encrypted"));
-        }
         let overlap = || Error::new(ErrorKind::InvalidData, "the files in it lie over each other");
         self.left = self.left.checked_sub(entry.length).ok_or_else(overlap)?;
         let at = entry.at.checked_add(self.shift).ok_or_else(damaged)?;
         let mut head = [0; HEAD];
-        if read_at(&self.file, &mut head, at)? < HEAD || !head.starts_with(MAGIC[0]) {
+        if read_at(&*self.places, &mut head, at)? < HEAD || !head.starts_with(MAGIC[0]) {
             return Err(damaged());
         }
         let at = at + HEAD as u64 + u64::from(short(&head, 26)) + u64::from(short(&head, 28));
         let end = at.checked_add(entry.length).ok_or_else(damaged)?;
-        let part = BufReader::with_capacity(CHUNK, Part { file: Arc::clone(&self.file), at, end });
-        match entry.method {
+        let part = Part { places: Arc::clone(&self.places), at, end };
+        Packed { flags: entry.flags, method: entry.method, part }.open()
+    }
+}
+
+/// A file as it is packed.
+struct Packed {
+    flags: u16,
+    method: u16,
+    part: Part,
+}
+
+impl Packed {
+    /// Whether it is packed in a way that there is (section 4.4.5).
+    fn is_known(&self) -> bool {
+        matches!(self.method, 0..=20 | 93..=99)
+    }
+
+    /// Its own bytes.
+    fn open(self) -> Result<Body> {
+        if self.flags & ENCRYPTED != 0 {
+            return Err(Error::new(ErrorKind::InvalidData, "it is encrypted"));
+        }
+        let part = BufReader::with_capacity(CHUNK, self.part);
+        match self.method {
             0 => Ok(Box::new(part)),
             8 => Ok(Box::new(Capped { body: Box::new(DeflateDecoder::new(part)), left: MOST_DECODED })),
             method => {
@@ -152,7 +179,7 @@ struct Directory {
 }
 
 /// Finds the directory by the record at the end of the file.
-fn find_directory(file: &File, length: u64) -> Result<Option<Directory>> {
+fn find_directory(file: &dyn Places, length: u64) -> Result<Option<Directory>> {
     let from = length.saturating_sub(END + LONGEST_COMMENT);
     let mut tail = vec![0; usize::try_from(length - from).unwrap_or_default()];
     let read = read_at(file, &mut tail, from)?;
@@ -172,7 +199,7 @@ fn find_directory(file: &File, length: u64) -> Result<Option<Directory>> {
 }
 
 /// The size of the directory of a large file, where it says that it is, and where its end is.
-fn large_directory(file: &File, end: u64) -> Result<Option<(u64, u64, u64)>> {
+fn large_directory(file: &dyn Places, end: u64) -> Result<Option<(u64, u64, u64)>> {
     let (mut pointer, mut large) = ([0; POINTER as usize], [0; LARGE_END]);
     let Some(before) = end.checked_sub(POINTER) else { return Ok(None) };
     if read_at(file, &mut pointer, before)? < pointer.len() || !pointer.starts_with(b"PK\x06\x07") {
@@ -201,6 +228,12 @@ fn large_fields(extra: &[u8]) -> impl Iterator<Item = u64> + use<> {
     found.into_iter()
 }
 
+/// What a file is called.
+fn name_of(bytes: &[u8]) -> String {
+    let name = String::from_utf8_lossy(bytes);
+    name[..name.floor_char_boundary(LONGEST_NAME)].to_owned()
+}
+
 fn damaged() -> Error {
     Error::new(ErrorKind::InvalidData, "the directory of the zip file is damaged")
 }
@@ -220,52 +253,6 @@ fn long_of(of: &[u8], at: usize) -> u64 {
 
 fn longer(of: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes(of, at))
-}
-
-/// A part of a file, wherever others read it.
-struct Part {
-    file: Arc<File>,
-    at: u64,
-    end: u64,
-}
-
-impl Read for Part {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let most = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX).min(buffer.len());
-        if most == 0 {
-            return Ok(0);
-        }
-        let count = read_once_at(&self.file, &mut buffer[..most], self.at)?;
-        if count == 0 {
-            return Err(Error::new(ErrorKind::UnexpectedEof, "the file ends within it"));
-        }
-        self.at += count as u64;
-        Ok(count)
-    }
-}
-
-/// Reads from a place until the buffer is full or the file ends; answers how much.
-fn read_at(file: &File, buffer: &mut [u8], at: u64) -> Result<usize> {
-    let mut read = 0;
-    while read < buffer.len() {
-        match read_once_at(file, &mut buffer[read..], at.saturating_add(read as u64)) {
-            Ok(0) => break,
-            Ok(count) => read += count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(read)
-}
-
-#[cfg(unix)]
-fn read_once_at(file: &File, buffer: &mut [u8], at: u64) -> Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, buffer, at)
-}
-
-#[cfg(windows)]
-fn read_once_at(file: &File, buffer: &mut [u8], at: u64) -> Result<usize> {
-    std::os::windows::fs::FileExt::seek_read(file, buffer, at)
 }
 
 #[cfg(test)]
@@ -289,6 +276,19 @@ mod tests {
             match name.strip_suffix('/') {
                 Some(folder) => writer.add_directory(folder, options).unwrap(),
                 None => writer.start_file(*name, options).unwrap(),
+            }
+            writer.write_all(text).unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    }
+
+    /// The same with what is to be said of each file behind it.
+    fn streamed(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut writer = ZipWriter::new_stream(Vec::new());
+        for (name, text) in files {
+            match name.strip_suffix('/') {
+                Some(folder) => writer.add_directory(folder, SimpleFileOptions::default()).unwrap(),
+                None => writer.start_file(*name, SimpleFileOptions::default()).unwrap(),
             }
             writer.write_all(text).unwrap();
         }
@@ -374,9 +374,10 @@ mod tests {
             assert_eq!(found, pairs(&[rest, log]), "{why}");
             assert!(failed.unwrap().starts_with("2 of its 4 files cannot be read"), "{why}");
         }
-        // Without its end it is read as it stands.
+        // Without its directory it is read by the heads of the files.
         let (found, failed) = read(&zip[..zip.len() - 9]);
-        assert!(failed.is_none() && found.iter().any(|(_, text)| text.contains("ben@b.org")), "{found:?}");
+        assert_eq!(found, pairs(&[rest, ("c.txt", "cy@c.org"), log]));
+        assert!(failed.unwrap().contains("cut off"));
     }
 
     #[test]
@@ -384,11 +385,34 @@ mod tests {
         let zip = packed(&[("a.txt", b"ann@a.org")], WAYS[1]);
         let (file, whole) = (tempfile::tempfile().unwrap(), [&b"#!/bin/sh\n"[..], &zip].concat());
         (&file).write_all(&whole).unwrap();
-        let mut zip = Zip::open(&Arc::new(file)).unwrap().unwrap();
+        let places: Arc<dyn Places> = Arc::new(file);
+        let mut zip = Zip::open(&places).unwrap().unwrap();
         let page = zip.next_page().unwrap().unwrap();
         let mut text = String::new();
         page.body.unwrap().read_to_string(&mut text).unwrap();
         assert_eq!((&*page.url, &*text), ("a.txt", "ann@a.org"));
+    }
+
+    #[test]
+    fn what_is_left_of_one_that_was_cut_is_read() {
+        let long: String = (0..40_000_u32).map(|n| format!("{:x} ", n.wrapping_mul(2_654_435_761))).collect();
+        let files =
+            [("a.txt", "ann@a.org"), ("b/", ""), ("b/ben.txt", "ben@b.org"), ("c.txt", &*long), ("d.txt", "dan@d.org")];
+        let bytes = files.map(|(name, text)| (name, text.as_bytes()));
+        let whole = pairs(&[files[0], files[2]]);
+        for way in WAYS {
+            for zip in [packed(&bytes, way), streamed(&bytes)] {
+                let directory = memchr::memmem::find(&zip, b"PK\x01\x02").unwrap();
+                let (found, failed) = read(&zip[..directory]);
+                assert_eq!(found.last(), pairs(&[files[4]]).last(), "{way:?}");
+                assert_eq!((&found[..2], found.len()), (&whole[..], 4), "{way:?}");
+                assert!(failed.unwrap().contains("cut off"), "{way:?}");
+                let (found, failed) = read(&zip[..directory / 2]);
+                assert_eq!((&found[..2], found.len()), (&whole[..], 3), "{way:?}");
+                assert!(found[2].0 == "c.txt" && long.starts_with(&found[2].1), "{way:?}");
+                assert!(failed.unwrap().contains("c"), "{way:?}");
+            }
+        }
     }
 
     proptest! {

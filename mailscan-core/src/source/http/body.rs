@@ -22,8 +22,10 @@ use crate::fetch::FetchError;
 
 /// How large a body may grow before it needs one of the places for large ones, in bytes.
 const SMALL: usize = 256 * 1024;
-/// How many larger bodies are held at a time: with the usual cap of 8 MiB, 256 MiB in all.
+/// How many places there are for larger bodies, and how large one in a place may be: 256 MiB in all. A larger one takes several,
+/// at once, so that nobody who holds some waits for more.
 const LARGE_PLACES: usize = 32;
+const PLACE: usize = 8 << 20;
 
 /// A decoded body.
 #[derive(Debug)]
@@ -50,6 +52,12 @@ impl Body {
     /// The place that it takes, for whoever keeps that longer than the body.
     pub(crate) fn take_place(&mut self) -> Option<OwnedSemaphorePermit> {
         self.place.take()
+    }
+
+    /// The same before it was unpacked: the bytes that had come, and whether there was more of them.
+    #[cfg(feature = "files")]
+    pub(crate) fn before_unpacking(self, (bytes, truncated): (Bytes, bool)) -> Self {
+        Self { bytes, truncated, ..self }
     }
 
     /// A text made of this body, which keeps the body's place for as long as the text is held.
@@ -142,10 +150,11 @@ fn is_text(bytes: &[u8]) -> bool {
     bytes.iter().take(1_024).all(is_of_text)
 }
 
-/// Waits for a place for a large body.
-async fn place(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+/// Waits for the place of a large body that may grow to `cap` bytes.
+async fn place(places: &Arc<Semaphore>, cap: usize) -> Option<OwnedSemaphorePermit> {
+    let count = u32::try_from(cap.div_ceil(PLACE).clamp(1, LARGE_PLACES)).unwrap_or(1);
     // The semaphore is never closed.
-    places.clone().acquire_owned().await.ok()
+    places.clone().acquire_many_owned(count).await.ok()
 }
 
 /// What has come of a body; it stays when the reading ends early.
@@ -215,7 +224,7 @@ async fn read_plain(
             return Ok(true);
         }
         if have + data.len() > SMALL && came.place.is_none() {
-            came.place = place(places).await;
+            came.place = place(places, cap).await;
         }
         came.push(data, announced);
     }
@@ -267,7 +276,7 @@ async fn read_decoded(
     read_on(&mut reader, &mut came.decoded, is_cut).await?;
     if came.decoded.len() == SMALL {
         if came.place.is_none() {
-            came.place = place(places).await;
+            came.place = place(places, cap).await;
         }
         reader.set_limit(limit.saturating_sub(SMALL as u64));
         read_on(&mut reader, &mut came.decoded, is_cut).await?;

@@ -13,6 +13,9 @@ use crate::job::{JobId, JobOptions, Origin};
 use crate::source::search::SearchSource;
 use crate::task::TaskId;
 
+#[cfg(feature = "files")]
+mod archives;
+
 /// A server that answers each path with bytes, one request a connection, and remembers what it was asked for.
 #[derive(Debug)]
 struct Server {
@@ -87,9 +90,13 @@ async fn read_at_last(source: &HttpSource, url: &str) -> Result<Fetched, FetchEr
 const MISSING: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 fn ok(headers: &str, body: &[u8]) -> Vec<u8> {
+    ok_as("text/plain", headers, body)
+}
+
+fn ok_as(media: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n"
+        "HTTP/1.1 200 OK\r\nContent-Type: {media}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n"
     );
     [head.as_bytes(), body].concat()
 }

@@ -1,0 +1,101 @@
+//! Bytes that are read from any place in them, by several at a time: a file, or a body in memory.
+
+use std::fs::File;
+use std::io::{Error, ErrorKind, Read, Result};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// Bytes that can be read from any place.
+pub(super) trait Places: Send + Sync {
+    /// How many there are.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn length(&self) -> Result<u64>;
+
+    /// Reads once from a place; answers how much, 0 beyond the end.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn read_once_at(&self, buffer: &mut [u8], at: u64) -> Result<usize>;
+}
+
+impl Places for File {
+    fn length(&self) -> Result<u64> {
+        self.metadata().map(|data| data.len())
+    }
+
+    #[cfg(unix)]
+    fn read_once_at(&self, buffer: &mut [u8], at: u64) -> Result<usize> {
+        std::os::unix::fs::FileExt::read_at(self, buffer, at)
+    }
+
+    #[cfg(windows)]
+    fn read_once_at(&self, buffer: &mut [u8], at: u64) -> Result<usize> {
+        std::os::windows::fs::FileExt::seek_read(self, buffer, at)
+    }
+}
+
+impl Places for Bytes {
+    fn length(&self) -> Result<u64> {
+        Ok(self.len() as u64)
+    }
+
+    fn read_once_at(&self, buffer: &mut [u8], at: u64) -> Result<usize> {
+        let from = usize::try_from(at).unwrap_or(usize::MAX);
+        let rest = self.get(from..).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+}
+
+/// Reads from a place until the buffer is full or the bytes end; answers how much.
+///
+/// # Errors
+/// Those of reading.
+pub(super) fn read_at(places: &dyn Places, buffer: &mut [u8], at: u64) -> Result<usize> {
+    let mut read = 0;
+    while read < buffer.len() {
+        match places.read_once_at(&mut buffer[read..], at.saturating_add(read as u64)) {
+            Ok(0) => break,
+            Ok(count) => read += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(read)
+}
+
+/// A part of the bytes, wherever others read them.
+pub(super) struct Part {
+    pub(super) places: Arc<dyn Places>,
+    pub(super) at: u64,
+    pub(super) end: u64,
+}
+
+impl Part {
+    /// What stands from a place on.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub(super) fn behind(places: &Arc<dyn Places>, at: u64) -> Result<Self> {
+        Ok(Self { places: Arc::clone(places), at, end: places.length()? })
+    }
+}
+
+impl Read for Part {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let most = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX).min(buffer.len());
+        if most == 0 {
+            return Ok(0);
+        }
+        let count = self.places.read_once_at(&mut buffer[..most], self.at)?;
+        if count == 0 {
+            return Err(Error::new(ErrorKind::UnexpectedEof, "the file ends within it"));
+        }
+        self.at += count as u64;
+        Ok(count)
+    }
+}

@@ -1,0 +1,120 @@
+//! Files over HTTP that hold others, or are compressed: a body becomes the files in it, each a document of its own.
+//!
+//! Takes a body that was read within the cap: a zip file, as documents of offices are, a tar file, a web archive, or any text in a
+//! compression that is no content encoding. It is read as such files on the disk are (`source/file/pieces.rs`), on one of tokio's
+//! blocking threads, a few at a time in the whole process, and piece by piece as the pieces are searched. What cannot be read
+//! costs nothing else, and is noted.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{Instant, timeout_at};
+use url::Url;
+
+use super::body::Body;
+use super::client::transient;
+use crate::fetch::{Document, Documents, FetchError, FetchErrorClass, Fetched, IN_PART};
+use crate::source::content_type::ContentType;
+use crate::source::file::{Piece, Pieces};
+use crate::source::kind;
+
+/// How many are read at a time: undoing xz takes up to 160 MiB.
+pub(super) const AT_ONCE: usize = 2;
+/// The most text that is read of one, in bytes: more is a bomb.
+const MOST_TEXT: u64 = 1 << 30;
+
+/// Whether a body that begins so, of this type, is one.
+pub(super) fn is_one(declared: &ContentType, start: &[u8]) -> bool {
+    (declared.may_be_packed() || declared.is_unknown()) && Pieces::are_packed(start)
+}
+
+/// The files in a body.
+///
+/// # Errors
+/// [`FetchErrorClass::Transient`] when no other was read to its end in time.
+pub(super) async fn files(
+    url: &Url,
+    mut body: Body,
+    readers: &Arc<Semaphore>,
+    deadline: Instant,
+) -> Result<Fetched, FetchError> {
+    let late = || transient("archive-timeout", "there was no time to read it, with other archives".to_owned());
+    let reader = timeout_at(deadline, Arc::clone(readers).acquire_owned()).await.ok().and_then(Result::ok);
+    let reader = reader.ok_or_else(late)?;
+    let place = body.take_place();
+    // One piece being searched, one waiting, one being read.
+    let (sender, receiver) = mpsc::channel(1);
+    let reading = Reading { url: url.clone(), is_cut: body.truncated, sender: sender.clone(), _reader: reader };
+    let reading = tokio::task::spawn_blocking(move || reading.read(body.bytes));
+    tokio::spawn(async move {
+        // A reader that died must not look like the end of the file.
+        if let Err(error) = reading.await {
+            let _ = sender.send(Err(transient("archive-reader", format!("the reader stopped: {error}")))).await;
+        }
+    });
+    Ok(Fetched { documents: Documents::Stream(receiver), place, ..Fetched::default() })
+}
+
+/// A body that is read.
+struct Reading {
+    url: Url,
+    /// Whether there was more of it.
+    is_cut: bool,
+    sender: mpsc::Sender<Result<Document, FetchError>>,
+    _reader: OwnedSemaphorePermit,
+}
+
+impl Reading {
+    /// Reads for as long as somebody receives.
+    fn read(&self, bytes: Bytes) {
+        if let Err(error) = self.send_pieces(bytes) {
+            // Whoever is gone hears no note.
+            let _ = self.sender.blocking_send(Err(error));
+        }
+    }
+
+    /// Sends the pieces.
+    ///
+    /// # Errors
+    /// What is to be noted.
+    fn send_pieces(&self, bytes: Bytes) -> Result<(), FetchError> {
+        let mut pieces = Pieces::of_bytes(bytes, self.url.path()).map_err(|error| self.in_part(&error.to_string()))?;
+        if let Some(kind) = pieces.unread() {
+            return Err(kind::note_of_kind(kind));
+        }
+        let mut left = MOST_TEXT;
+        for piece in pieces.by_ref() {
+            let piece = piece.map_err(|error| self.in_part(&error.to_string()))?;
+            left = left
+                .checked_sub(piece.bytes.len() as u64)
+                .ok_or_else(|| self.in_part("it holds more than 1 GiB of text"))?;
+            if self.sender.blocking_send(Ok(self.document(piece))).is_err() {
+                return Ok(());
+            }
+        }
+        pieces.unread().map_or(Ok(()), |kind| Err(kind::note_of_kind(kind)))
+    }
+
+    fn document(&self, piece: Piece) -> Document {
+        let mut source = self.url.clone();
+        source.set_fragment(piece.page.as_deref());
+        Document {
+            source: source.as_str().into(),
+            base: None,
+            media: piece.media,
+            body: piece.bytes.into(),
+            offset: piece.offset,
+            truncated: self.is_cut,
+        }
+    }
+
+    fn in_part(&self, why: &str) -> FetchError {
+        let cut = if self.is_cut {
+            "it is larger than what is fetched of one page, so only its beginning was read: "
+        } else {
+            ""
+        };
+        FetchError::new(FetchErrorClass::Permanent, IN_PART, format!("{cut}{why}"))
+    }
+}

@@ -1,0 +1,91 @@
+//! Files over HTTP that hold others, or are compressed.
+
+use std::io::Write;
+
+use super::*;
+
+fn xz(text: &[u8]) -> Vec<u8> {
+    let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 1);
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (name, text) in files {
+        let mut head = tar::Header::new_gnu();
+        head.set_size(text.len() as u64);
+        tar.append_data(&mut head, name, *text).unwrap();
+    }
+    tar.into_inner().unwrap()
+}
+
+/// The name and the text of each document, and the code of what is noted.
+async fn documents(fetched: Fetched) -> (Vec<(String, String)>, Option<String>) {
+    let Documents::Stream(mut stream) = fetched.documents else { panic!("a stream of documents") };
+    let (mut found, mut note) = (Vec::new(), fetched.note.map(|note| note.code.to_string()));
+    while let Some(document) = stream.recv().await {
+        match document {
+            Ok(Document { source, body, .. }) => {
+                let name = source.split_once('#').map_or("", |(_, name)| name);
+                found.push((name.to_owned(), String::from_utf8_lossy(body.trim_ascii()).into_owned()));
+            }
+            Err(error) => note = Some(error.code.to_string()),
+        }
+    }
+    (found, note)
+}
+
+#[tokio::test]
+async fn files_that_hold_others_are_these() {
+    let pack = |files: &[(&str, &[u8])]| {
+        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (name, text) in files {
+            writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+            writer.write_all(text).unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    };
+    let long: String = (0..5_000_u32).map(|n| format!("{:x} ", n.wrapping_mul(2_654_435_761))).collect();
+    let docx = pack(&[("word/document.xml", b"<w:t>ann@a.org</w:t>"), ("a b.pdf", PDF), ("c", b"ben@b.org")]);
+    let broken = pack(&[("a.pdf", b"%PDF-1.7"), ("c", b"ben@b.org")]);
+    let cut = pack(&[("c", b"ben@b.org"), ("long", long.as_bytes())]);
+    let tar = tar_of(&[("a/x.txt", b"ann@a.org"), ("long", long.as_bytes())]);
+    let office = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+    let (ann, ben) = (("a/x.txt", "ann@a.org"), ("c", "ben@b.org"));
+    let long = ("long", long.trim());
+    let in_docx = [("word/document.xml", "<w:t>ann@a.org</w:t>"), ("a%20b.pdf#page=1", "ann@a.org"), ben];
+    for (kind, body, expected, note) in [
+        (office, docx.clone(), &in_docx[..], None),
+        ("application/octet-stream", docx.clone(), &in_docx, None),
+        ("", docx, &in_docx, None),
+        ("application/zip", broken, &[ben], Some("file-in-part")),
+        ("application/zip", cut[..cut.len() / 2].to_vec(), &[ben], Some("file-in-part")),
+        ("application/x-tar", tar.clone(), &[ann, long], None),
+        ("application/gzip", packed(GzipEncoder::new(&tar[..])).await, &[ann, long], None),
+        ("application/x-xz", xz(b"ann@a.org"), &[("", "ann@a.org")], None),
+    ] {
+        let answer = ok_as(kind, "", &body);
+        let server = Server::start(move |path| if path == "/page" { answer.clone() } else { MISSING.to_vec() }).await;
+        let fetched = read(&source(), server.url("/page").as_str(), Budget { body: 60_000, ..budget() }).await.unwrap();
+        let (mut found, told) = documents(fetched).await;
+        found.retain(|(name, text)| name != "long" || text == long.1);
+        let expected: Vec<_> = expected.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        assert_eq!((found, told.as_deref()), (expected, note), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_says_how_large_it_is_may_be_larger_than_a_page() {
+    let text = b"word ".repeat(1_000);
+    let tar = tar_of(&[("long", &text), ("a.txt", b"ann@a.org")]);
+    let chunked = {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/x-tar\r\nConnection: close\r\n\r\n";
+        [head.as_bytes(), &tar].concat()
+    };
+    for (answer, last) in [(ok_as("application/x-tar", "", &tar), "a.txt"), (chunked, "long")] {
+        let server = Server::start(move |path| if path == "/page" { answer.clone() } else { MISSING.to_vec() }).await;
+        let fetched = read(&source(), server.url("/page").as_str(), budget()).await.unwrap();
+        assert_eq!(documents(fetched).await.0.last().unwrap().0, last);
+    }
+}
