@@ -293,7 +293,7 @@ impl<P: Pipeline> Engine<P> {
             Err(error) => return Err(error),
         };
         let stop = Stop { status: job.status, reason: job.reason.clone(), tell_store: false };
-        let run = JobRun::new(job, &self.shared.options, &self.shared.drain);
+        let run = JobRun::new(job, self.shared.pipeline.store().epoch(), &self.shared.options, &self.shared.drain);
         run.set_depth(depth);
         run.stop(stop);
         Ok(Some(run.progress(None, true)))

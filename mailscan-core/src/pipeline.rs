@@ -28,6 +28,8 @@ pub struct TaskOutcome {
     pub recovered: Option<Lease>,
     /// How it gives the task back; `None` while a large task goes on.
     pub settle: Option<Settle>,
+    /// The [`Store::epoch`] of what was left out of it since the store had it.
+    pub epoch: u64,
 }
 
 impl TaskOutcome {
@@ -68,7 +70,8 @@ pub trait Pipeline: Debug + Send + Sync + 'static {
     ///
     /// A crash between two steps leaves the tasks unsettled, so they are delivered again and the work before is
     /// repeated; every step is idempotent, so repeating it changes nothing. In any other order a crash could lose an
-    /// address or a task. `Err` means "outcome unknown": the whole batch may be committed again.
+    /// address or a task. `Err` means "outcome unknown": the whole batch may be committed again. Outcomes of another
+    /// [epoch](Store::epoch) than that of the store are refused with an error that is transient.
     fn commit(&self, outcomes: Arc<[TaskOutcome]>) -> impl Future<Output = Result<Committed>> + Send {
         async move { commit_in_order(self.queue(), self.store(), &outcomes).await }
     }

@@ -8,6 +8,7 @@ mod guide;
 mod nodes;
 mod politeness;
 mod proxy;
+mod recovery;
 mod renewal;
 mod scaling;
 

@@ -94,6 +94,21 @@ impl Cluster {
         succeed(self.control().args(["--wait", "--mode", mode, "stop"]));
     }
 
+    /// Keeps a copy of all that the stopped server has.
+    pub(crate) fn keep_copy(&self) {
+        self.copy("data", "copy");
+    }
+
+    /// Brings the stopped server back to the copy.
+    pub(crate) fn bring_back(&self) {
+        std::fs::remove_dir_all(self.folder.join("data")).unwrap();
+        self.copy("copy", "data");
+    }
+
+    fn copy(&self, from: &str, to: &str) {
+        succeed(Command::new("cp").arg("--archive").arg(self.folder.join(from)).arg(self.folder.join(to)));
+    }
+
     fn control(&self) -> Command {
         let mut control = program("pg_ctl", self.user);
         control.arg("--pgdata").arg(self.folder.join("data"));

@@ -91,6 +91,13 @@ impl Queue for Database {
 }
 
 impl Store for Database {
+    fn epoch(&self) -> u64 {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.epoch(),
+            Self::Postgres(postgres) => postgres.epoch(),
+        }
+    }
+
     hand_on! {
         create_job(job: &NewJob) -> Result<Created>;
         job(id: JobId) -> Result<Option<Job>>;

@@ -130,18 +130,43 @@ async fn write<P: Pipeline>(
     mut batch: Vec<Finished>,
     before: Option<(Batch, Committed)>,
 ) -> Option<(Batch, Committed)> {
+    batch.iter_mut().for_each(|finished| finished.outcome.epoch = finished.run.epoch);
     let mentions: Vec<_> = batch.iter().map(|finished| finished.outcome.sightings.len() as u64).collect();
     drop_known(shared, &mut batch).await?;
     let part = |(Finished { run, outcome, room }, mentions)| (Part { run, mentions, _room: room }, *outcome);
     let (parts, outcomes): (Vec<_>, Vec<_>) = batch.into_iter().zip(mentions).map(part).unzip();
-    let outcomes: Arc<[TaskOutcome]> = outcomes.into();
+    let mut outcomes: Arc<[TaskOutcome]> = outcomes.into();
     let began = Instant::now();
-    let commit = shared.persist(|| shared.pipeline.commit(outcomes.clone()));
+    let commit = shared.persist(|| {
+        let epoch = shared.pipeline.store().epoch();
+        if outcomes.iter().any(|outcome| outcome.epoch != epoch) {
+            outcomes = outcomes.iter().map(|outcome| of_epoch(outcome, epoch)).collect();
+            shared.jobs_changed.notify_one();
+        }
+        shared.pipeline.commit(outcomes.clone())
+    });
     // In this order, so that the store has the new batch first.
     let (committed, ()) = tokio::join!(biased; commit, settle_accounts(shared, before));
     let committed = committed?;
     shared.counters.commits.observe(began.elapsed());
     Some((Batch { parts, outcomes }, committed))
+}
+
+/// What an outcome is worth to a store that may have lost what it had when the outcome was made: all that it holds, but the task
+/// is given back, since what was left out as known may be known no more.
+fn of_epoch(outcome: &TaskOutcome, epoch: u64) -> TaskOutcome {
+    if outcome.epoch == epoch {
+        return outcome.clone();
+    }
+    let again = |settle: &Settle| Settle::new(settle.lease, Verdict::Release { after: Duration::ZERO });
+    TaskOutcome {
+        sightings: outcome.sightings.clone(),
+        discovered: outcome.discovered.clone(),
+        error: None,
+        recovered: None,
+        settle: outcome.settle.as_ref().map(again),
+        epoch,
+    }
 }
 
 /// Accounts for a batch that was written, if there is one, and makes room in the filters.

@@ -92,6 +92,8 @@ fn heed<P: Pipeline>(shared: &Shared<P>, id: JobId, taken: Result<()>) {
 /// Makes a job this engine's: running, with its first tasks on the queue and the filter rebuilt.
 async fn take_up<P: Pipeline>(shared: &Shared<P>, id: JobId) -> Result<()> {
     let store = shared.pipeline.store();
+    // Before anything is read.
+    let epoch = store.epoch();
     // Before it is this engine's. An engine for all leaves a job that it cannot read, such as one of a newer version, to
     // those that can.
     match store.job(id).await {
@@ -122,7 +124,7 @@ async fn take_up<P: Pipeline>(shared: &Shared<P>, id: JobId) -> Result<()> {
         }
         Err(error) => return Err(error),
     };
-    let run = JobRun::new(job, &shared.options, &shared.drain);
+    let run = JobRun::new(job, epoch, &shared.options, &shared.drain);
     run.over_limit.store(left_out, Ordering::Relaxed);
     fill_filter(store, &run).await?;
     let run = Arc::new(run);

@@ -45,6 +45,8 @@ pub(super) struct Stop {
 #[derive(Debug)]
 pub(super) struct JobRun {
     pub(super) job: Job,
+    /// The epoch of the store whose answers are remembered here.
+    pub(super) epoch: u64,
     pub(super) plan: WorkerPlan,
     /// The most fetches at once: planned workers times their connections.
     pub(super) limit: usize,
@@ -110,8 +112,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl JobRun {
-    /// A job to work on until it stops or the engine drains.
-    pub(super) fn new(job: Job, options: &EngineOptions, drain: &CancellationToken) -> Self {
+    /// A job, as the store of this epoch has it, to work on until it stops or the engine drains.
+    pub(super) fn new(job: Job, epoch: u64, options: &EngineOptions, drain: &CancellationToken) -> Self {
         let limits = &options.limits;
         let plan = match job.spec.options.workers {
             Some(workers) => WorkerPlan::with_workers(job.spec.target, workers.min(limits.max_workers)),
@@ -122,6 +124,7 @@ impl JobRun {
         let mut window = RateWindow::new(RATE_WINDOW);
         window.push(job.active, job.collected);
         Self {
+            epoch,
             plan,
             limit: limit.max(1),
             running: AtomicUsize::new(0),

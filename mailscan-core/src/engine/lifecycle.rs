@@ -37,6 +37,12 @@ async fn try_refresh<P: Pipeline>(shared: &Shared<P>) -> Result<()> {
     let mut jobs: BTreeMap<JobId, JobState> = live_jobs(shared).await?.into_iter().map(|job| (job.id, job)).collect();
     let mut ended = Vec::new();
     for run in shared.runs() {
+        if is_begun_anew(shared, &run, jobs.get(&run.id())) {
+            let stop = Stop { status: JobStatus::Running, reason: None, tell_store: false };
+            run.stop(stop);
+            shared.remove_run(run.id());
+            continue;
+        }
         match jobs.remove(&run.id()) {
             Some(job) => notice(shared, &run, job).await?,
             None => ended.push(run),
@@ -52,6 +58,13 @@ async fn try_refresh<P: Pipeline>(shared: &Shared<P>) -> Result<()> {
     }
     shared.intake.offer(jobs.into_keys().filter(|id| !shared.is_unreadable(*id)));
     Ok(())
+}
+
+/// Whether a job that is live in the store is to be taken up anew, while what is under way for it here ends: it was paused and
+/// goes on already, or the store may have lost what is known of it here.
+fn is_begun_anew<P: Pipeline>(shared: &Shared<P>, run: &JobRun, job: Option<&JobState>) -> bool {
+    let is_paused = || run.stopping().is_some_and(|stop| stop.status == JobStatus::Paused && !stop.tell_store);
+    job.is_some() && (run.epoch != shared.pipeline.store().epoch() || is_paused())
 }
 
 /// The jobs that are at work or wait for it, whoever works on them.

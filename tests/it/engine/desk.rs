@@ -11,6 +11,7 @@ use mailscan_core::job::JobStatus;
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::Queue;
 use mailscan_core::store::{Deletion, ErrorQuery, ErrorSelection, RECOVERED, Store};
+use mailscan_core::task::Task;
 
 use super::script::{Script, addresses_of, create, expected, in_memory, number, pages_job, stored, text};
 
@@ -88,4 +89,30 @@ async fn a_job_that_is_paused_and_deleted_at_once_harms_no_other() {
     assert_eq!(queue.depth(gone).await.unwrap().total(), 0);
     assert!(store.addresses(gone, 0, 9).await.unwrap().is_empty());
     assert_eq!(desk::purge(queue, store).await.unwrap(), 0, "nothing has come after it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_goes_on_as_soon_as_it_is_resumed() {
+    let slow = |task: &Task| if number(task) == 0 { Duration::from_secs(50) } else { LATENCY };
+    let answer = |task: &Task| Ok(text(task, addresses_of(number(task)).join(" ")));
+    let pipeline = in_memory(Script::with_latency(slow, answer));
+    let mut spec = pages_job(2_000, 100_000);
+    spec.options.workers = Some(2);
+    spec.options.connections_per_worker = 2;
+    let job = create(&*pipeline, "job", spec).await;
+    let mut engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    let mut progress = engine.watch(job);
+    progress.wait_for(|progress| progress.collected > 100).await.unwrap();
+    let store = pipeline.store();
+    store.transition(job, &[JobStatus::Running], JobStatus::Paused, None).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let paused_at = store.job(job).await.unwrap().unwrap().collected;
+    store.transition(job, &[JobStatus::Paused], JobStatus::Queued, None).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let collected = store.job(job).await.unwrap().unwrap().collected;
+    assert!(collected > paused_at, "{collected} while a page of before is under way");
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!((last.status, last.depth.done), (JobStatus::Completed, 2_000));
+    assert_eq!(stored(&*pipeline, job).await, expected(2_000));
+    engine.drain().await.unwrap();
 }

@@ -122,6 +122,11 @@ impl State {
 }
 
 impl Store for MemoryStore {
+    /// Nothing outlives the process.
+    fn epoch(&self) -> u64 {
+        0
+    }
+
     async fn create_job(&self, new: &NewJob) -> Result<Created> {
         let mut state = self.lock();
         if let Some(id) = state.keys.get(&new.key) {

@@ -38,6 +38,7 @@ mod push;
 mod queue;
 mod schema;
 mod settle;
+mod start;
 mod store;
 mod tls;
 mod transaction;
@@ -86,6 +87,7 @@ struct Shared {
     cursors: claim::Cursors,
     fronts: fronts::Fronts,
     cleared: turns::Cleared,
+    start: start::Start,
 }
 
 impl Postgres {
@@ -122,8 +124,11 @@ impl Postgres {
             cursors: claim::Cursors::default(),
             fronts: fronts::Fronts::default(),
             cleared: turns::Cleared::default(),
+            start: start::Start::default(),
         };
-        Ok(Self { shared: Arc::new(shared) })
+        let this = Self { shared: Arc::new(shared) };
+        this.learn_start().await?;
+        Ok(this)
     }
 
     /// Where the database is, for people: without user and password.

@@ -10,7 +10,7 @@ use super::fronts::Learned;
 use super::push::Push;
 use super::settle::Settlement;
 use super::store::{record, recover};
-use super::transaction::{Operation, Statement, Transaction};
+use super::transaction::{Operation, Transaction};
 use super::{Postgres, slot};
 use crate::error::Result;
 use crate::fetch::Fetcher;
@@ -34,6 +34,8 @@ struct Commit {
     push: Push,
     outcomes: Arc<[TaskOutcome]>,
     settlement: Settlement,
+    database: Postgres,
+    epoch: u64,
 }
 
 impl Operation for Commit {
@@ -41,6 +43,13 @@ impl Operation for Commit {
 
     /// The order is that of the contract, and every process locks in it: jobs, limits, tasks, counts.
     async fn run(&self, transaction: &Transaction<'_>) -> Result<Self::Output, Failure> {
+        self.write(transaction).await.map_err(|failure| self.database.shared.start.heed(failure))
+    }
+}
+
+impl Commit {
+    async fn write(&self, transaction: &Transaction<'_>) -> Result<<Self as Operation>::Output, Failure> {
+        let mut guard = vec![self.database.shared.start.guard(self.epoch)?];
         let mut first = if self.insert.is_empty() { Vec::new() } else { self.insert.statements() };
         let inserts = first.len();
         let (pushes, mut answers) = self.push.opening();
@@ -49,7 +58,10 @@ impl Operation for Commit {
         }
         let (mut committed, mut learned) = (Committed::default(), Vec::new());
         if !first.is_empty() {
-            let rows = transaction.run(&first).await?;
+            first.append(&mut guard);
+            let mut rows = transaction.run(&first).await?;
+            // That of the guard, which went with them.
+            rows.pop();
             let inserted = self.insert.spread(&rows[..inserts])?;
             (committed.inserted, learned) = (inserted.inserted, inserted.learned);
             if !self.push.is_empty() {
@@ -58,7 +70,7 @@ impl Operation for Commit {
                 committed.pushed = self.push.spread(&answers);
             }
         }
-        let mut last: Vec<Statement> = Vec::new();
+        let mut last = guard;
         last.extend(record(self.outcomes.iter().filter_map(|outcome| outcome.error.as_ref())).into_iter().flatten());
         last.extend(recover(self.outcomes.iter().filter_map(|outcome| outcome.recovered)));
         let settles = last.len();
@@ -92,6 +104,21 @@ impl<F: Fetcher> Pipeline for PostgresPipeline<F> {
     }
 
     async fn commit(&self, outcomes: Arc<[TaskOutcome]>) -> Result<Committed> {
+        let committed = self.write(outcomes).await;
+        if committed.is_err() {
+            // Whether or not it can be asked: then the next commit finds out.
+            let _ = self.database.mend_doubt().await;
+        }
+        committed
+    }
+
+    async fn sweep(&self, limit: NonZeroUsize, node: &NodeId) -> Result<Swept> {
+        self.database.sweep_tasks(limit, Some(node.clone())).await
+    }
+}
+
+impl<F: Fetcher> PostgresPipeline<F> {
+    async fn write(&self, outcomes: Arc<[TaskOutcome]>) -> Result<Committed> {
         // One for both, or two commits could wait for each other.
         let slot = slot();
         let commit = Commit {
@@ -102,6 +129,8 @@ impl<F: Fetcher> Pipeline for PostgresPipeline<F> {
                 self.database.shared.limits,
                 slot,
             ),
+            database: self.database.clone(),
+            epoch: outcomes.first().map_or_else(|| self.database.shared.start.epoch(), |outcome| outcome.epoch),
             outcomes,
         };
         let gives_back = commit.settlement.gives_back();
@@ -111,9 +140,5 @@ impl<F: Fetcher> Pipeline for PostgresPipeline<F> {
             self.database.hint();
         }
         Ok(committed)
-    }
-
-    async fn sweep(&self, limit: NonZeroUsize, node: &NodeId) -> Result<Swept> {
-        self.database.sweep_tasks(limit, Some(node.clone())).await
     }
 }

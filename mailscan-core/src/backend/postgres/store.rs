@@ -248,6 +248,10 @@ const SPECS_AT_ONCE: usize = 32;
 const RESOLVED_AT_ONCE: i64 = 20_000;
 
 impl Store for Postgres {
+    fn epoch(&self) -> u64 {
+        self.shared.start.epoch()
+    }
+
     async fn create_job(&self, job: &NewJob) -> Result<Created> {
         let encoded = spec::encode(&job.spec).and_then(|spec| Ok((spec, spec::encode_origin(&job.origin)?)));
         let (spec, roots) = self.made("create job", encoded.map_err(Failure::from))?;
