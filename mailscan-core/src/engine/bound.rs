@@ -108,7 +108,8 @@ impl std::fmt::Display for Bound {
 fn host_line(f: &mut std::fmt::Formatter<'_>, host: &HostLimit) -> std::fmt::Result {
     let HostLimit { host, limit, under_way, waiting, blocked, interval, reason, job: _ } = host;
     if *blocked > Duration::ZERO {
-        return write!(f, "{host} asked to be left alone for {} s more", blocked.as_secs().max(1));
+        let seconds = blocked.as_secs().max(1);
+        return write!(f, "{host} is left alone for {seconds} s more, as it asks or does not answer");
     }
     let paced = *interval > Duration::ZERO && under_way < limit;
     if paced {
@@ -187,7 +188,7 @@ mod tests {
         let blocked = [HostLimit { blocked: Duration::from_secs(7), ..host(6) }, other];
         assert_eq!(
             line(Standing { limits: &blocked, ..BUSY }),
-            "hosts: 2 of them, first a.org asked to be left alone for 7 s more"
+            "hosts: 2 of them, first a.org is left alone for 7 s more, as it asks or does not answer"
         );
         let paced = [HostLimit { interval: Duration::from_secs(3), under_way: 1, ..host(9) }];
         assert_eq!(line(Standing { limits: &paced, ..BUSY }), "hosts: a.org is asked once every 3 s; 9 wait");

@@ -20,7 +20,9 @@ pub(super) struct Crowd {
 #[derive(Debug)]
 struct State {
     limiter: Limiter,
-    under_way: usize,
+    /// Places that are taken, and how many of them by requests that were sent: the others wait for their time.
+    taken: usize,
+    begun: usize,
     waiting: usize,
     /// Places that are to go as soon as they are free.
     owed: usize,
@@ -32,7 +34,8 @@ pub(super) struct Place {
     crowd: Arc<Crowd>,
     /// `None` only while it is dropped.
     permit: Option<OwnedSemaphorePermit>,
-    began: Instant,
+    /// When the request was sent.
+    began: Option<Instant>,
     noted: Mutex<Noted>,
 }
 
@@ -58,7 +61,7 @@ impl Crowd {
     /// A crowd of as many as the limiter says.
     pub(super) fn new(limiter: Limiter) -> Self {
         let places = limiter.limit().min(Semaphore::MAX_PERMITS);
-        let state = State { limiter, under_way: 0, waiting: 0, owed: 0 };
+        let state = State { limiter, taken: 0, begun: 0, waiting: 0, owed: 0 };
         Self { places: Arc::new(Semaphore::new(places)), began: Instant::now(), state: Mutex::new(state) }
     }
 
@@ -72,25 +75,26 @@ impl Crowd {
         // The semaphore is never closed.
         let permit = tokio::time::timeout_at(latest, self.places.clone().acquire_owned()).await.ok()?.ok()?;
         drop(waiting);
-        self.state().under_way += 1;
-        Some(Place { crowd: self.clone(), permit: Some(permit), began: Instant::now(), noted: Mutex::default() })
+        self.state().taken += 1;
+        Some(Place { crowd: self.clone(), permit: Some(permit), began: None, noted: Mutex::default() })
     }
 
     pub(super) fn standing(&self) -> Standing {
-        let State { limiter, under_way, waiting, .. } = &*self.state();
+        let State { limiter, taken, begun, waiting, .. } = &*self.state();
         let (limit, reason) = (limiter.limit(), limiter.reason());
-        Standing { limit, under_way: *under_way, waiting: *waiting, reason }
+        Standing { limit, under_way: *begun, waiting: *waiting + taken - begun, reason }
     }
 
     /// Takes note of the end of a request, and of a new limit.
-    fn leave(&self, permit: Option<OwnedSemaphorePermit>, began: Instant, answer: Option<Answer>) {
+    fn leave(&self, permit: Option<OwnedSemaphorePermit>, began: Option<Instant>, answer: Option<Answer>) {
         let mut state = self.state();
         let (before, now) = (state.limiter.limit(), Instant::now());
-        if let Some(answer) = answer {
-            let under_way = state.under_way;
+        if let (Some(answer), Some(began)) = (answer, began) {
+            let under_way = state.begun;
             state.limiter.ended(now - self.began, now - began, answer, under_way);
         }
-        state.under_way -= 1;
+        state.taken -= 1;
+        state.begun -= usize::from(began.is_some());
         let limit = state.limiter.limit();
         if limit < before {
             // Places in use go when they are given back.
@@ -112,7 +116,9 @@ impl Crowd {
 impl Place {
     /// Notes when the request is sent; until then, the place counts as taken but says nothing of the host.
     pub(super) fn begin(&mut self) {
-        self.began = Instant::now();
+        if self.began.replace(Instant::now()).is_none() {
+            self.crowd.state().begun += 1;
+        }
     }
 
     /// Notes how the host answered; the first note counts. Without one, the end of the request says nothing.
@@ -170,7 +176,9 @@ mod tests {
     use super::*;
 
     async fn enter(crowd: &Arc<Crowd>) -> Option<Place> {
-        crowd.enter(Instant::now() + Duration::from_millis(1)).await
+        let mut place = crowd.enter(Instant::now() + Duration::from_millis(1)).await?;
+        place.begin();
+        Some(place)
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ mod charset;
 mod client;
 mod encodings;
 mod network;
+mod outage;
 mod pdf;
 mod robots_cache;
 mod sitemaps;
@@ -46,6 +47,7 @@ use crate::turns::SharedTurns;
 use body::{Bodies, Body, Wanted};
 use client::{Client, permanent};
 use encodings::GZIP;
+use outage::Outage;
 use robots_cache::RobotsCache;
 
 pub use client::ClientOptions;
@@ -65,6 +67,7 @@ pub struct HttpSource {
     politeness: Politeness,
     robots: RobotsCache,
     bodies: Bodies,
+    outage: Outage,
     /// The places for sitemaps.
     sitemaps: Arc<Semaphore>,
     /// The places for archives.
@@ -111,6 +114,7 @@ impl HttpSource {
             politeness: Politeness::new(pace),
             robots: RobotsCache::default(),
             bodies: Bodies::default(),
+            outage: Outage::default(),
             sitemaps: Arc::new(Semaphore::new(sitemaps::AT_ONCE)),
             #[cfg(feature = "files")]
             archives: Arc::new(Semaphore::new(archive::AT_ONCE)),
@@ -316,10 +320,26 @@ impl HttpSource {
         deadline: Instant,
     ) -> Result<Response<Incoming>, FetchError> {
         let asked = self.client.get(url, &wishes.headers, wishes.again, deadline).await;
-        if asked.as_ref().is_err_and(|error| error.class == FetchErrorClass::Transient && error.code != "dns") {
-            turn.strained();
+        match asked {
+            Err(error) if error.class == FetchErrorClass::Transient => Err(self.unanswered(url, turn, error)),
+            answered => {
+                self.outage.heard();
+                answered
+            }
         }
-        asked
+    }
+
+    /// What a request without an answer means: nothing for the page, while its host or the network is away.
+    fn unanswered(&self, url: &Url, turn: &Turn, error: FetchError) -> FetchError {
+        if error.code == "dns" {
+            turn.passes_over();
+        }
+        let of_host = turn.unanswered(matches!(&*error.code, "header-timeout" | "connection"));
+        let of_network = self.outage.unanswered(url, &error);
+        match of_host.max(of_network) {
+            Some(wait) => FetchError { class: FetchErrorClass::Deferred, ..error }.retry_after(wait.max(FIRST_BLOCK)),
+            None => error,
+        }
     }
 
     /// The hosts that hold work up now.
@@ -340,10 +360,16 @@ impl HttpSource {
             let page = page.map(|url| xxhash_rust::xxh3::xxh3_64(url.as_str().as_bytes()));
             return Err(refused(status, turn.refused(retry_after(response.headers()), page)));
         }
-        match status.as_u16() {
-            502 | 504 => turn.strained(),
-            _ => turn.welcome(),
+        if matches!(status.as_u16(), 502 | 504) {
+            let error = status_error(FetchErrorClass::Transient, status);
+            return Err(match turn.unanswered(true) {
+                Some(wait) => {
+                    FetchError { class: FetchErrorClass::Deferred, ..error }.retry_after(wait.max(FIRST_BLOCK))
+                }
+                None => error,
+            });
         }
+        turn.welcome();
         match status.as_u16() {
             200..=299 => Ok(()),
             401 | 403 | 407 | 451 => Err(status_error(FetchErrorClass::Refused, status)),

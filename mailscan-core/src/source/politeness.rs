@@ -72,6 +72,9 @@ pub(crate) struct Politeness {
     keeper: JoinSet<()>,
 }
 
+/// What stands between a host and a job in the name of the part that the job may have. No host has blanks.
+const OF_JOB: &str = " for job ";
+
 /// The hosts that are remembered.
 type Hosts = AHashMap<String, Arc<Host>>;
 
@@ -113,6 +116,29 @@ pub(crate) struct Turn {
     others: Option<(Arc<dyn SharedTurns>, String)>,
 }
 
+/// A start that was promised, given back when it is not used.
+struct Promise<'a> {
+    host: &'a Host,
+    start: Instant,
+    interval: Duration,
+    /// Whether it is by the process's own schedule.
+    is_own: bool,
+}
+
+impl Promise<'_> {
+    fn keep(mut self) {
+        self.is_own = false;
+    }
+}
+
+impl Drop for Promise<'_> {
+    fn drop(&mut self) {
+        if self.is_own {
+            self.host.schedule().give_back(self.start, self.interval);
+        }
+    }
+}
+
 /// One of the places of a job at a host, here and among all processes.
 #[derive(Debug)]
 struct JobPlace {
@@ -141,10 +167,11 @@ impl Politeness {
     /// Waits for a turn at `host`, first come first served. `delay` is what its robots.txt asks for; a job's limit counts
     /// where it is lower than the one for all.
     ///
-    /// Cancel-safe: a dropped wait gives up its place, though not the time that it had been promised.
+    /// Cancel-safe: a dropped wait gives up its place and the time that it had been promised, but for what was agreed with others.
     ///
     /// # Errors
-    /// [`FetchErrorClass::Deferred`] when the turn is further away than patience or `deadline`.
+    /// [`FetchErrorClass::Deferred`] when the turn is further away than patience or `deadline`, and
+    /// [`FetchErrorClass::Transient`] when the host has not answered for so long that it is given up.
     pub(crate) async fn turn(
         &self,
         host: &str,
@@ -161,11 +188,15 @@ impl Politeness {
             _ => None,
         };
         let state = self.host(host);
+        if let Some((requests, silence)) = state.schedule().given_up() {
+            return Err(down(requests, silence));
+        }
         let Some(mut place) = state.pages.enter(latest).await else { return Err(self.full(host, &state)) };
         let interval = self.pace.interval.max(delay.unwrap_or_default());
         loop {
             let (held, start, interval) =
                 self.start(host, &state, interval, latest).await.map_err(|away| defer(host, away))?;
+            let promise = Promise { host: &state, start, interval, is_own: held.is_none() };
             // A timer takes a millisecond even for what is due.
             if start > Instant::now() {
                 tokio::time::sleep_until(start).await;
@@ -176,6 +207,7 @@ impl Politeness {
             }
             // The host may have asked to be left alone since the start was promised.
             if state.schedule().begin(interval) {
+                promise.keep();
                 place.begin();
                 return Ok(Turn { host: state, place, _held: held, _of_job: of_job, others: self.others(host) });
             }
@@ -184,10 +216,11 @@ impl Politeness {
 
     /// Waits for one of the places that a job allows itself at a host.
     async fn job_place(&self, host: &str, limit: JobLimit, latest: Instant) -> Result<JobPlace, FetchError> {
-        let name = format!("{host} for job {}", limit.job);
+        let name = format!("{host}{OF_JOB}{}", limit.job);
         let state = self.remembered(&name, Some(limit.job), limit.most, Limiter::fixed);
         let later = |away| FetchError { code: JOB_TURN.into(), ..defer(host, away) };
-        let place = state.pages.enter(latest).await.ok_or_else(|| later(self.pace.patience))?;
+        let mut place = state.pages.enter(latest).await.ok_or_else(|| later(self.pace.patience))?;
+        place.begin();
         let held = match &self.turns {
             Some(turns) => {
                 let terms = Terms { host: &name, interval: Duration::ZERO, concurrency: limit.most };
@@ -392,6 +425,13 @@ fn forget(hosts: &mut Hosts) {
     hosts.retain(|_, host| Arc::strong_count(host) > 1 || host.schedule().free() > last);
 }
 
+fn down(requests: u32, silence: Duration) -> FetchError {
+    let minutes = silence.as_secs() / 60;
+    let message =
+        format!("the host is given up: {requests} requests in a row were not answered, for {minutes} minutes");
+    FetchError::new(FetchErrorClass::Transient, "host-down", message)
+}
+
 fn defer(host: &str, after: Duration) -> FetchError {
     // Spread over half as long again, so that those who wait do not all come back at once.
     let after = after.max(Duration::from_millis(100)).mul_f64(1.0 + 0.5 * rand::random::<f64>());
@@ -418,7 +458,7 @@ impl Host {
                 now.under_way + now.waiting > 0 && (now.limit < *ceiling || now.waiting > 0 || !blocked.is_zero())
             })
             .map(|(now, _, interval)| HostLimit {
-                host: name.to_owned(),
+                host: name.split(OF_JOB).next().unwrap_or_default().to_owned(),
                 job: self.job,
                 limit: now.limit,
                 under_way: now.under_way,
@@ -443,9 +483,11 @@ impl Turn {
         self.place.pass_over();
     }
 
-    /// The request was not answered, or by a server that waited in vain for another: a sign that fewer at a time might be.
-    pub(crate) fn strained(&self) {
+    /// The request was not answered, or by a server that waited in vain for another: a sign that fewer at a time might be, if
+    /// it was `sent` at all. Answers how long the host is left alone, where that is no fault of what was asked for.
+    pub(crate) fn unanswered(&self, sent: bool) -> Option<Duration> {
         self.place.note(Answer::Broken);
+        self.host.schedule().unanswered(sent)
     }
 
     /// The host asked to be left alone (429 or 503), for a time or without saying how long, when it was asked for a page

@@ -14,12 +14,12 @@ use crate::source::robots::Rules;
 
 /// How long a file is believed: RFC 9309, section 2.4.
 const KEEP: Duration = Duration::from_secs(24 * 3_600);
-/// How long a failure is believed, so that a site in trouble is not asked again for every page.
-const KEEP_FAILURE: Duration = Duration::from_secs(60);
-/// The most sites remembered.
-const MAX_SITES: usize = 10_000;
-/// The most memory that their rules may take.
+/// How long the first failure is believed, so that a site in trouble is not asked again for every page; each after it three times
+/// as long as the one before, and no longer than the second.
+const KEEP_FAILURE: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(60)];
+/// The most memory that the sites which are remembered may take, and what each takes beside its name and its rules.
 const MAX_BYTES: usize = 64 << 20;
+const SITE: usize = 256;
 
 /// The rules of sites, by scheme, host and port.
 #[derive(Debug, Default)]
@@ -28,14 +28,15 @@ pub(super) struct RobotsCache(Mutex<Sites>);
 #[derive(Debug, Default)]
 struct Sites {
     by_origin: AHashMap<String, Site>,
-    /// What the rules of all sites take.
+    /// What all sites take.
     bytes: usize,
 }
 
 #[derive(Clone, Debug)]
 struct Site {
-    since: Instant,
     bytes: usize,
+    /// How often in a row it could not be fetched before.
+    failures: u32,
     answer: Arc<OnceCell<Answer>>,
 }
 
@@ -69,7 +70,7 @@ pub(super) fn location(page: &Url) -> Url {
 
 impl RobotsCache {
     /// The rules for a page. Of those who ask at the same time one fetches and the others wait for it, no longer than
-    /// until `deadline`. A failure is kept for a minute; that it was not the host's turn is not kept at all.
+    /// until `deadline`. A failure is kept for up to a minute; that it was not the host's turn is not kept at all.
     pub(super) async fn rules<F, R>(&self, page: &Url, deadline: Instant, fetch: F) -> Result<Arc<Rules>, FetchError>
     where
         F: FnOnce() -> R,
@@ -77,7 +78,7 @@ impl RobotsCache {
     {
         // As it stands in the URL, since this is asked for every page.
         let origin = &page[..Position::BeforePath];
-        let answer = self.answer(origin);
+        let (answer, failures) = self.answer(origin);
         // Mostly: without all that waiting for it takes.
         if let Some(answer) = answer.get() {
             return answer.get();
@@ -91,7 +92,7 @@ impl RobotsCache {
                     KEEP
                 }
                 Err(error) if error.class == FetchErrorClass::Deferred => return Err(error.clone()),
-                Err(_) => KEEP_FAILURE,
+                Err(_) => KEEP_FAILURE[0].saturating_mul(3_u32.saturating_pow(failures)).min(KEEP_FAILURE[1]),
             };
             Ok(Answer { rules, until: Instant::now() + keep })
         });
@@ -109,23 +110,27 @@ impl RobotsCache {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The place of a site's answer: the one that is there while it counts, else a new one.
-    fn answer(&self, origin: &str) -> Arc<OnceCell<Answer>> {
+    /// The place of a site's answer: the one that is there while it counts, else a new one; and how often in a row there was none
+    /// before.
+    fn answer(&self, origin: &str) -> (Arc<OnceCell<Answer>>, u32) {
         let mut sites = self.lock();
         let now = Instant::now();
         let counts = |site: &&Site| site.answer.get().is_none_or(|answer| now < answer.until);
         if let Some(site) = sites.by_origin.get(origin).filter(counts) {
-            return site.answer.clone();
+            return (site.answer.clone(), site.failures);
         }
-        if sites.by_origin.len() >= MAX_SITES {
-            sites.forget_oldest();
-        }
+        let failed = |site: &Site| site.answer.get().is_some_and(|answer| answer.rules.is_err());
+        let before = sites.by_origin.get(origin).filter(|site| failed(site));
+        let failures = before.map_or(0, |site| site.failures.saturating_add(1));
         let answer = Arc::new(OnceCell::new());
-        let site = Site { since: now, bytes: 0, answer: answer.clone() };
+        let bytes = SITE + origin.len();
+        sites.make_room(bytes);
+        let site = Site { bytes, failures, answer: answer.clone() };
+        sites.bytes += bytes;
         if let Some(old) = sites.by_origin.insert(origin.to_owned(), site) {
             sites.bytes -= old.bytes;
         }
-        answer
+        (answer, failures)
     }
 
     /// Counts what a site's rules take, unless the site was forgotten meanwhile.
@@ -134,25 +139,20 @@ impl RobotsCache {
         let Some(site) = sites.by_origin.get_mut(origin).filter(|site| Arc::ptr_eq(&site.answer, answer)) else {
             return;
         };
-        site.bytes = bytes;
+        site.bytes += bytes;
         sites.bytes += bytes;
-        while sites.bytes > MAX_BYTES {
-            sites.forget_oldest();
-        }
+        sites.make_room(0);
     }
 }
 
 impl Sites {
-    /// Forgets the older half, so that room is made once for many sites to come.
-    fn forget_oldest(&mut self) {
-        let mut ages: Vec<Instant> = self.by_origin.values().map(|site| site.since).collect();
-        if ages.is_empty() {
-            return;
+    /// Forgets about every other site where there is no room for so much more. By chance: those that were asked for least lately
+    /// are those that come next, where the sites of a job come in turn.
+    fn make_room(&mut self, bytes: usize) {
+        while self.bytes + bytes > MAX_BYTES && !self.by_origin.is_empty() {
+            self.by_origin.retain(|_, _| rand::random());
+            self.bytes = self.by_origin.values().map(|site| site.bytes).sum();
         }
-        let middle = ages.len() / 2;
-        let median = *ages.select_nth_unstable(middle).1;
-        self.by_origin.retain(|_, site| site.since > median);
-        self.bytes = self.by_origin.values().map(|site| site.bytes).sum();
     }
 }
 
@@ -166,9 +166,13 @@ mod tests {
         let page = Url::parse("http://a.org/").unwrap();
         let far = Instant::now() + Duration::from_secs(600);
         let fail = || async { Err(FetchError::new(FetchErrorClass::Transient, "http-500", "no")) };
-        assert_eq!(cache.rules(&page, far, fail).await.unwrap_err().retry_after, Some(KEEP_FAILURE));
-        tokio::time::advance(Duration::from_secs(45)).await;
-        assert_eq!(cache.rules(&page, far, fail).await.unwrap_err().retry_after, Some(Duration::from_secs(15)));
+        for seconds in [5, 15, 45, 60, 60] {
+            let wait = cache.rules(&page, far, fail).await.unwrap_err().retry_after;
+            assert_eq!(wait, Some(Duration::from_secs(seconds)));
+            tokio::time::advance(Duration::from_secs(seconds - 1)).await;
+            assert_eq!(cache.rules(&page, far, unasked).await.unwrap_err().retry_after, Some(Duration::from_secs(1)));
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
     }
 
     const FILE: &[u8] = b"User-agent: *\nDisallow: /x";
@@ -201,13 +205,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failure_counts_for_a_minute_and_a_missed_turn_not_at_all() {
+    async fn a_failure_counts_for_a_time_and_a_missed_turn_not_at_all() {
         let (cache, page) = (RobotsCache::default(), page("a.org"));
         assert!(cache.rules(&page, soon(), || failure(FetchErrorClass::Deferred)).await.is_err());
         assert!(cache.rules(&page, soon(), || failure(FetchErrorClass::Transient)).await.is_err());
         let kept = cache.rules(&page, soon(), unasked).await.unwrap_err();
         assert_eq!(kept.class, FetchErrorClass::Transient);
-        tokio::time::advance(KEEP_FAILURE).await;
+        tokio::time::advance(KEEP_FAILURE[0]).await;
         assert!(cache.rules(&page, soon(), || async { Ok(Rules::parse(FILE)) }).await.is_ok());
     }
 
@@ -225,13 +229,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_number_of_sites_is_bounded() {
-        let cache = RobotsCache::default();
-        for n in 0..MAX_SITES + 10 {
-            cache.rules(&page(&format!("site{n}.org")), soon(), || async { Ok(Rules::default()) }).await.unwrap();
-            tokio::time::advance(Duration::from_millis(1)).await;
+    async fn the_number_of_sites_is_bounded_by_what_they_take() {
+        let (cache, most) = (RobotsCache::default(), MAX_BYTES / SITE);
+        let name = "a".repeat(99);
+        for n in 0..most {
+            cache.rules(&page(&format!("{name}{n}")), soon(), || async { Ok(Rules::default()) }).await.unwrap();
         }
-        assert!(cache.lock().by_origin.len() <= MAX_SITES);
+        let sites = cache.lock();
+        assert!((most / 4..most).contains(&sites.by_origin.len()) && sites.bytes <= MAX_BYTES);
     }
 
     #[tokio::test(start_paused = true)]
@@ -242,7 +247,6 @@ mod tests {
         for n in 0..100 {
             let rules = rules.clone();
             cache.rules(&page(&format!("site{n}.org")), soon(), || async { Ok(rules) }).await.unwrap();
-            tokio::time::advance(Duration::from_millis(1)).await;
         }
         let sites = cache.lock();
         let held: usize = sites.by_origin.values().map(|site| site.bytes).sum();

@@ -1,8 +1,12 @@
-//! When one host may be asked next: by the interval, by what it asked for, and by the pace that its refusals teach.
+//! When one host may be asked next: by the interval, by what it asked for, by the pace that its refusals teach, and not while it
+//! answers nothing.
 //!
 //! A host with a limit of its own refuses whoever is quicker. To come back after a while at the same pace would be refused
 //! for ever, so each such refusal doubles the interval, and each good answer shortens it a little. What a host refuses for
 //! its pace says nothing of the page, which then keeps its attempts.
+//!
+//! Neither does a host that is away for a while: pages of one that has served others keep their attempts as well, for some
+//! minutes. One that stays away is given up, and all that waits for it ends together, not a page a minute.
 
 use std::time::Duration;
 
@@ -29,6 +33,20 @@ const MOST_OF_PAGE: u8 = 3;
 /// The most pages whose refusals are remembered of a host.
 const MAX_PAGES: usize = 256;
 
+/// The most starts that are remembered as given back; of more the time is lost.
+const MAX_GIVEN_BACK: usize = 256;
+
+/// How many requests in a row have to be sent without an answer until that is no fault of the pages. One that cannot be sent
+/// never is.
+const SILENT: u32 = 3;
+/// The longest that a host which answers nothing is left alone.
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+/// For how long pages of a host that has served others keep their attempts while it answers nothing.
+const GRACE: Duration = Duration::from_secs(300);
+/// When a host is given up: after so many requests in a row without an answer, and so much time. It is tried all the same, once
+/// in [`LONGEST_SILENCE`].
+const GIVEN_UP_AFTER: (u32, Duration) = (8, Duration::from_secs(600));
+
 /// The times of one host.
 #[derive(Debug)]
 pub(super) struct Schedule {
@@ -46,6 +64,12 @@ pub(super) struct Schedule {
     serves: bool,
     /// How often pages were refused, by their hashes.
     pages: AHashMap<u64, u8>,
+    /// Starts that were promised and not used, with the intervals behind them.
+    given_back: Vec<(Instant, Duration)>,
+    /// Requests in a row without an answer, since when, and when the host was tried last after it was given up.
+    silent: u32,
+    silent_since: Instant,
+    tried: Instant,
 }
 
 /// What is known of a refusal.
@@ -68,7 +92,60 @@ impl Schedule {
             learnt: Duration::ZERO,
             serves: false,
             pages: AHashMap::new(),
+            given_back: Vec::new(),
+            silent: 0,
+            silent_since: now,
+            tried: now,
         }
+    }
+
+    /// For how long the host has answered nothing, and how many requests in a row, if that is why nobody is to ask it now. Who
+    /// hears of neither tries it.
+    pub(super) fn given_up(&mut self) -> Option<(u32, Duration)> {
+        let silence = self.silent_since.elapsed();
+        if self.silent < GIVEN_UP_AFTER.0 || silence < GIVEN_UP_AFTER.1 {
+            return None;
+        }
+        if self.tried.elapsed() < LONGEST_SILENCE {
+            return Some((self.silent, silence));
+        }
+        self.tried = Instant::now();
+        None
+    }
+
+    /// A request was not answered: it could not be sent, or it was (`sent`) and nothing came. Answers how long the host is left
+    /// alone, where that is no fault of the page.
+    ///
+    /// Of requests that were on their way together the first counts.
+    pub(super) fn unanswered(&mut self, sent: bool) -> Option<Duration> {
+        let now = Instant::now();
+        if self.silent == 0 {
+            self.silent_since = now;
+        }
+        let begins = self.blocked <= now;
+        self.silent = self.silent.saturating_add(u32::from(begins));
+        let enough = if sent { SILENT } else { 1 };
+        if begins {
+            let more = self.silent.checked_sub(enough)?;
+            let wait = FIRST_BLOCK.saturating_mul(1 << more.min(20)).min(LONGEST_SILENCE);
+            self.blocked = now + wait;
+        }
+        (self.serves && now - self.silent_since < GRACE).then(|| self.blocked - now)
+    }
+
+    /// Gives back a start that was promised with this interval behind it, and is of no use.
+    pub(super) fn give_back(&mut self, start: Instant, interval: Duration) {
+        if start > Instant::now() && !interval.is_zero() && self.given_back.len() < MAX_GIVEN_BACK {
+            self.given_back.push((start, interval));
+        }
+    }
+
+    /// Where the first start is that was given back and serves who keeps this interval, from now on.
+    fn find_given_back(&mut self, interval: Duration, now: Instant) -> Option<usize> {
+        let from = self.blocked.max(now);
+        self.given_back.retain(|(start, _)| *start >= now);
+        let of_use = |(_, given): &(usize, &(Instant, Duration))| given.0 >= from && given.1 >= interval;
+        self.given_back.iter().enumerate().filter(of_use).min_by_key(|(_, given)| given.0).map(|(at, _)| at)
     }
 
     /// When the host may be asked again.
@@ -99,6 +176,14 @@ impl Schedule {
     /// The next start, when it is no later than `latest`; else how far away it is.
     pub(super) fn promise(&mut self, interval: Duration, latest: Instant) -> Result<Instant, Duration> {
         let now = Instant::now();
+        if let Some(at) = self.find_given_back(interval, now) {
+            let start = self.given_back[at].0;
+            if start > latest {
+                return Err(start - now);
+            }
+            self.given_back.swap_remove(at);
+            return Ok(start);
+        }
         let start = self.free().max(now);
         if start > latest {
             return Err(start - now);
@@ -130,6 +215,7 @@ impl Schedule {
     /// says nothing about it.
     pub(super) fn served(&mut self, is_page: bool) {
         self.serves |= is_page;
+        self.silent = 0;
         if self.blocked > Instant::now() {
             return;
         }
@@ -148,6 +234,7 @@ impl Schedule {
     /// Requests that were on their way together are refused together: those after the first count as the same refusal.
     pub(super) fn refused(&mut self, asked: Option<Duration>, page: Option<u64>) -> Refusal {
         let now = Instant::now();
+        self.silent = 0;
         let begins = self.blocked <= now;
         if begins {
             let doubled = FIRST_BLOCK.saturating_mul(1 << self.refusals.min(20)).min(LONGEST_BLOCK);

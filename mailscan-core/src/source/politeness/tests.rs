@@ -195,7 +195,7 @@ async fn a_job_that_keeps_to_its_own_limit_is_named_while_others_wait() {
     tokio::spawn(async move { waits.turn("a", limit, None, far()).await.is_ok() });
     tokio::task::yield_now().await;
     let [HostLimit { host, limit: 1, under_way: 1, waiting: 1, .. }] = &gate.limits()[..] else { panic!("{gate:?}") };
-    assert_eq!(host, "a for job 7");
+    assert_eq!(host, "a");
 }
 
 #[tokio::test(start_paused = true)]
@@ -364,4 +364,79 @@ async fn other_processes_hear_of_the_pace_that_was_learnt() {
     drop(gate.turn("a", None, None, far()).await.unwrap());
     let named = others.1.lock().unwrap().clone();
     assert_eq!(named, [100, 200].map(|interval| with_slack(Duration::from_millis(interval))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_is_given_up_gives_its_time_back() {
+    let gate = Politeness::new(Pace { interval: Duration::from_secs(1), adapts: false, ..Pace::default() });
+    let (begin, hour) = (Instant::now(), Duration::from_secs(3_600));
+    drop(gate.turn("a", None, None, begin + hour).await.unwrap());
+    let waits = (0..30).map(|_| gate.turn("a", None, None, begin + hour));
+    let waits = futures::future::join_all(waits);
+    // All of them are dropped at once, but each hears of it when it has a place.
+    assert!(tokio::time::timeout(Duration::from_millis(500), waits).await.is_err());
+    drop(gate.turn("a", None, None, begin + hour).await.unwrap());
+    assert_eq!(begin.elapsed(), Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_is_away_costs_its_pages_no_attempt_for_some_minutes() {
+    let gate = Politeness::new(Pace::unlimited());
+    let hour = || Instant::now() + Duration::from_secs(3_600);
+    let turn = gate.turn("a", None, None, hour()).await.unwrap();
+    assert_eq!(turn.unanswered(false), None, "nobody knows whether it ever answers");
+    drop(turn);
+    gate.turn("a", None, None, hour()).await.unwrap().welcome();
+    let begin = Instant::now();
+    let mut waits = Vec::new();
+    while begin.elapsed() < Duration::from_secs(290) {
+        tokio::time::sleep(waits.last().copied().unwrap_or_default()).await;
+        let together =
+            [gate.turn("a", None, None, hour()).await.unwrap(), gate.turn("a", None, None, hour()).await.unwrap()];
+        let answers = together.map(|turn| turn.unanswered(false));
+        assert_eq!(answers[0], answers[1], "those that were under way together are one");
+        waits.extend(answers[0]);
+    }
+    assert_eq!(waits.iter().map(Duration::as_secs).take(8).collect::<Vec<_>>(), [1, 2, 4, 8, 16, 32, 60, 60]);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(gate.turn("a", None, None, hour()).await.unwrap().unanswered(false), None, "the time of grace is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_stays_away_is_given_up_and_tried_again() {
+    let gate = Politeness::new(Pace::unlimited());
+    let hour = || Instant::now() + Duration::from_secs(3_600);
+    let mut asked = 0;
+    let begin = Instant::now();
+    let given_up = loop {
+        match gate.turn("a", None, None, hour()).await {
+            // One that was sent waits for its answer.
+            Ok(turn) => {
+                tokio::time::sleep(Duration::from_secs(20)).await;
+                turn.unanswered(true);
+                asked += 1;
+            }
+            Err(error) if error.class == FetchErrorClass::Deferred => {
+                tokio::time::sleep(error.retry_after.unwrap()).await;
+            }
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((given_up.class, &*given_up.code), (FetchErrorClass::Transient, "host-down"));
+    assert!(begin.elapsed() >= Duration::from_secs(600) && (8..20).contains(&asked), "{asked} {:?}", begin.elapsed());
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    gate.turn("a", None, None, hour()).await.unwrap().welcome();
+    gate.turn("a", None, None, hour()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_slow_page_among_others_does_not_stop_its_host() {
+    let gate = Politeness::new(Pace::unlimited());
+    let hour = || Instant::now() + Duration::from_secs(3_600);
+    for _ in 0..20 {
+        let turn = gate.turn("a", None, None, hour()).await.unwrap();
+        assert_eq!(turn.unanswered(true), None);
+        drop(turn);
+        gate.turn("a", None, None, Instant::now()).await.unwrap().welcome();
+    }
 }
