@@ -6,7 +6,7 @@ use std::time::Duration;
 use mailscan_core::extract::addresses;
 use mailscan_core::fetch::{Budget, Documents, FetchError, Fetched};
 
-use super::server::{Server, answer, fetch, fetch_within, plain};
+use super::server::{Server, Step, answer, fetch, fetch_within, plain, send};
 
 fn file(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("data/pdf").join(name)).unwrap()
@@ -53,7 +53,9 @@ async fn pages_are_sources_of_their_own() {
 async fn a_file_that_is_cut_gives_the_pages_that_are_there() {
     let body = file("reportlab.pdf");
     let budget = Budget { body: body.len() - 700, ..Budget::default() };
-    let server = Server::start(move |_| answer("200 OK", "Content-Type: application/pdf\r\n", &body)).await;
+    // One that says how large it is may be larger.
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/pdf\r\n\r\n";
+    let server = Server::start(move |_| send(head, &[Step::Send(body.clone()), Step::Close])).await;
     let fetched = fetch_within(&plain(), &server.url("/a.pdf"), budget).await.unwrap();
     let (found, truncated, note) = found(&server, fetched).await;
     assert!(found.contains(&("/a.pdf#page=1".to_owned(), "ann.lee@reportlab.example.org".to_owned())), "{found:?}");

@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
@@ -43,10 +42,18 @@ pub(super) async fn files(
     let reader = timeout_at(deadline, Arc::clone(readers).acquire_owned()).await.ok().and_then(Result::ok);
     let reader = reader.ok_or_else(late)?;
     let place = body.take_place();
+    let in_part = InPart { is_cut: body.truncated };
+    let pieces = match Pieces::of_bytes(body.bytes, url.path()) {
+        Ok(pieces) => pieces,
+        Err(error) => return Ok(Fetched { note: Some(in_part.note(&error.to_string())), ..Fetched::default() }),
+    };
+    if let Some(kind) = pieces.unread() {
+        return Ok(Fetched { note: Some(kind::note_of_kind(kind)), ..Fetched::default() });
+    }
     // One piece being searched, one waiting, one being read.
     let (sender, receiver) = mpsc::channel(1);
-    let reading = Reading { url: url.clone(), is_cut: body.truncated, sender: sender.clone(), _reader: reader };
-    let reading = tokio::task::spawn_blocking(move || reading.read(body.bytes));
+    let reading = Reading { url: url.clone(), in_part, sender: sender.clone(), _reader: reader };
+    let reading = tokio::task::spawn_blocking(move || reading.read(pieces));
     tokio::spawn(async move {
         // A reader that died must not look like the end of the file.
         if let Err(error) = reading.await {
@@ -56,19 +63,32 @@ pub(super) async fn files(
     Ok(Fetched { documents: Documents::Stream(receiver), place, ..Fetched::default() })
 }
 
+/// What to note where not all of a body can be read.
+struct InPart {
+    /// Whether there was more of it.
+    is_cut: bool,
+}
+
+impl InPart {
+    fn note(&self, why: &str) -> FetchError {
+        let cut = "it is larger than what is fetched of one page, so only its beginning was read: ";
+        let cut = if self.is_cut { cut } else { "" };
+        FetchError::new(FetchErrorClass::Permanent, IN_PART, format!("{cut}{why}"))
+    }
+}
+
 /// A body that is read.
 struct Reading {
     url: Url,
-    /// Whether there was more of it.
-    is_cut: bool,
+    in_part: InPart,
     sender: mpsc::Sender<Result<Document, FetchError>>,
     _reader: OwnedSemaphorePermit,
 }
 
 impl Reading {
     /// Reads for as long as somebody receives.
-    fn read(&self, bytes: Bytes) {
-        if let Err(error) = self.send_pieces(bytes) {
+    fn read(&self, pieces: Pieces) {
+        if let Err(error) = self.send_pieces(pieces) {
             // Whoever is gone hears no note.
             let _ = self.sender.blocking_send(Err(error));
         }
@@ -78,17 +98,13 @@ impl Reading {
     ///
     /// # Errors
     /// What is to be noted.
-    fn send_pieces(&self, bytes: Bytes) -> Result<(), FetchError> {
-        let mut pieces = Pieces::of_bytes(bytes, self.url.path()).map_err(|error| self.in_part(&error.to_string()))?;
-        if let Some(kind) = pieces.unread() {
-            return Err(kind::note_of_kind(kind));
-        }
+    fn send_pieces(&self, mut pieces: Pieces) -> Result<(), FetchError> {
         let mut left = MOST_TEXT;
         for piece in pieces.by_ref() {
-            let piece = piece.map_err(|error| self.in_part(&error.to_string()))?;
+            let piece = piece.map_err(|error| self.in_part.note(&error.to_string()))?;
             left = left
                 .checked_sub(piece.bytes.len() as u64)
-                .ok_or_else(|| self.in_part("it holds more than 1 GiB of text"))?;
+                .ok_or_else(|| self.in_part.note("it holds more than 1 GiB of text"))?;
             if self.sender.blocking_send(Ok(self.document(piece))).is_err() {
                 return Ok(());
             }
@@ -105,16 +121,7 @@ impl Reading {
             media: piece.media,
             body: piece.bytes.into(),
             offset: piece.offset,
-            truncated: self.is_cut,
+            truncated: self.in_part.is_cut,
         }
-    }
-
-    fn in_part(&self, why: &str) -> FetchError {
-        let cut = if self.is_cut {
-            "it is larger than what is fetched of one page, so only its beginning was read: "
-        } else {
-            ""
-        };
-        FetchError::new(FetchErrorClass::Permanent, IN_PART, format!("{cut}{why}"))
     }
 }
