@@ -55,6 +55,9 @@ pub const JOB_TURN: &str = "job-turn";
 /// The code of an error that ends a stream and is only a note: the source, or a part of it, is of a kind that is not read.
 pub const NOT_READ: &str = "file-kind";
 
+/// The code of an error of engines that a search endpoint asked in vain: they kept it out.
+pub const SEARCH_ENGINES: &str = "search-engines";
+
 /// The code of an error that ends a stream and is only a note: a part of the source could not be read, such as one file of an
 /// archive, and no other try would change that.
 pub const IN_PART: &str = "file-in-part";
@@ -75,7 +78,7 @@ pub struct HostLimit {
     pub under_way: usize,
     /// Requests that wait for their turn.
     pub waiting: usize,
-    /// How long the host is left alone from now on, because it asked for that.
+    /// How long the host is left alone from now on, because it asked for that or does not answer.
     pub blocked: Duration,
     /// The least time between the starts of two requests.
     pub interval: Duration,
@@ -151,6 +154,8 @@ pub struct Fetched {
     /// Further work that the fetch itself found, such as search results or the files of a folder. Links in a page are
     /// the engine's to find.
     pub discovered: Vec<Discovered>,
+    /// The most pages of a search that its endpoint is asked for, where it has more than were asked for.
+    pub most_pages: Option<u32>,
     /// What of the source could not be read, although nothing went wrong: it is recorded beside what was.
     pub note: Option<FetchError>,
     /// A place that is kept until all of this is handed on, where a fetcher lets only so many fetches hold much at a time.
@@ -266,6 +271,9 @@ impl FetchError {
     /// Whether the source kept us out, so that its silence must not be read as "nothing found": a refusal, a 429, or
     /// a time-out.
     pub fn is_blocked(&self) -> bool {
-        self.class == FetchErrorClass::Refused || self.status == Some(429) || self.code.contains("timeout")
+        self.class == FetchErrorClass::Refused
+            || self.status == Some(429)
+            || self.code.contains("timeout")
+            || self.code == SEARCH_ENGINES
     }
 }

@@ -1,6 +1,6 @@
 //! A job that this engine works on: its limits, its counters, and whether it is to stop.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -65,6 +65,8 @@ pub(super) struct JobRun {
     pub(super) over_limit: AtomicU64,
     /// How many pages were read whose links lead further than the job goes.
     pub(super) at_depth: AtomicU64,
+    /// The most pages of a search that its endpoint is asked for, where one has more; else 0.
+    pub(super) most_pages: AtomicU32,
     pub(super) mentions: AtomicU64,
     pub(super) errors: AtomicU64,
     /// Links that are tasks already.
@@ -135,6 +137,7 @@ impl JobRun {
             added: AtomicU64::new(0),
             over_limit: AtomicU64::new(0),
             at_depth: AtomicU64::new(0),
+            most_pages: AtomicU32::new(0),
             mentions: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             met_links: MetLinks::new(),

@@ -158,11 +158,21 @@ fn exhausted(depth: &Depth, run: &JobRun) -> Stop {
         let more = if left_out > 0 { "and more were left out" } else { "and more may have been left out" };
         (JobStatus::Completed, format!("the limit of {most} pages, calls and files was reached {more}"))
     } else if depth.lost() > 0 {
-        (JobStatus::Completed, format!("the sources that could be read hold no more{}: {lost}", within_depth(run)))
+        (JobStatus::Completed, format!("the sources that could be read hold no more{}: {lost}", within_limits(run)))
     } else {
-        (JobStatus::Completed, format!("the sources hold no more{}", within_depth(run)))
+        (JobStatus::Completed, format!("the sources hold no more{}", within_limits(run)))
     };
     Stop { status, reason: Some(reason), tell_store: true }
+}
+
+/// Says that there may be more behind what was not asked for. As with the limit of tasks, what other processes did is not known
+/// here.
+fn within_limits(run: &JobRun) -> String {
+    let depth = within_depth(run);
+    match run.most_pages.load(Ordering::Relaxed) {
+        0 => depth,
+        most => format!("{depth} within {most} pages of a search, which is all that its endpoint is asked for"),
+    }
 }
 
 /// Says that there may be more behind the links that were not followed. As with the limit of tasks, what other processes did is

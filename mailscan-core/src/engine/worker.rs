@@ -211,7 +211,8 @@ impl<P: Pipeline> Worker<P> {
         let run = &assigned.run;
         let options = &run.job.spec.options;
         let suppression = &self.shared.options.suppression;
-        let Fetched { documents, discovered, mut note, place: _place } = fetched;
+        let Fetched { documents, discovered, most_pages, mut note, place: _place } = fetched;
+        run.most_pages.fetch_max(most_pages.unwrap_or_default(), Ordering::Relaxed);
         let mut harvest = Harvest::new(&assigned.claimed, options, &run.met_links, suppression, discovered);
         match documents {
             Documents::None => {}

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ahash::AHashMap;
 use hyper::header::{HeaderName, HeaderValue};
@@ -18,7 +19,9 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 use super::http::HttpSource;
 use crate::error::{Error, ErrorKind, Result};
 use crate::extract::Media;
-use crate::fetch::{Discovered, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched};
+use crate::fetch::{
+    Discovered, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, SEARCH_ENGINES,
+};
 use crate::job::{JobId, parse_page_url};
 use crate::task::Work;
 
@@ -30,6 +33,9 @@ const MAX_RESULTS: usize = 1_000;
 const MAX_PARSED: usize = 64;
 /// The most searches whose last page is remembered.
 const MAX_SEARCHES: usize = 1_024;
+/// The most engines that are named of those which did not answer, and when they are tried again.
+const MAX_ENGINES: usize = 5;
+const ENGINES_AGAIN: Duration = Duration::from_secs(10);
 /// The tags that endpoints put around what was searched for.
 const HIGHLIGHTS: [&str; 4] = ["b", "em", "strong", "mark"];
 /// Everything but the unreserved characters of RFC 3986.
@@ -42,6 +48,8 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 ///
 /// let endpoint = SearchEndpoint::parse(r#"{
 ///     "url": "https://search.example.org/v1?q={query}&start={page}&key={key}",
+///     "first_page": 1,
+///     "page_step": 10,
 ///     "results": "items",
 ///     "result_url": "link",
 ///     "snippets": ["title", "snippet"],
@@ -67,12 +75,16 @@ pub struct SearchEndpoint {
     /// send another secret of the environment away.
     #[serde(default)]
     key_env: Option<String>,
-    /// Further headers; `{key}` may stand in a value.
+    /// Further headers; `{key}` may stand in a value. Those that say how a request is sent, and who sends it, are not for them.
     #[serde(default)]
     headers: HashMap<String, String>,
     /// The number of the first page.
     #[serde(default = "one")]
     first_page: u32,
+    /// By how much the number of each page is larger than the one before: 1 where pages are counted, the number of results of a
+    /// page where these are.
+    #[serde(default = "one")]
+    page_step: u32,
     /// The most pages of one query.
     #[serde(default = "most_pages")]
     max_pages: u32,
@@ -107,7 +119,8 @@ impl SearchEndpoint {
         if endpoint.key_env.is_none() && endpoint.wants_key() {
             return Err(invalid("{key} is used without `key_env`: name the variable that holds the key".to_owned()));
         }
-        for (name, value) in [("lanes", endpoint.lanes), ("max_pages", endpoint.max_pages)] {
+        let numbers = [("lanes", endpoint.lanes), ("max_pages", endpoint.max_pages), ("page_step", endpoint.page_step)];
+        for (name, value) in numbers {
             if value == 0 {
                 return Err(invalid(format!("`{name}` is 0: give at least 1")));
             }
@@ -115,6 +128,14 @@ impl SearchEndpoint {
         if endpoint.key_env.as_ref().is_some_and(|name| !name.starts_with(KEY_PREFIX)) {
             return Err(invalid(format!("`key_env` must name a variable that begins with {KEY_PREFIX}")));
         }
+        for name in endpoint.headers.keys() {
+            let shown = name.escape_debug();
+            if is_of_request(name) {
+                let why = "says how a request is sent, or who sends it";
+                return Err(invalid(format!("`headers` names `{shown}`, which {why}: leave it out")));
+            }
+        }
+        endpoint.headers("key").map_err(|error| invalid(error.message))?;
         if !endpoint.url.contains("{page}") {
             // Every call would bring the same results.
             (endpoint.max_pages, endpoint.lanes) = (1, 1);
@@ -159,7 +180,8 @@ impl SearchEndpoint {
     /// The URL of a call.
     fn fill(&self, query: &str, page: u32, key: &str) -> String {
         let encode = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
-        let number = u64::from(self.first_page) + u64::from(page.saturating_sub(1));
+        let further = u64::from(page.saturating_sub(1)).saturating_mul(self.page_step.into());
+        let number = further.saturating_add(self.first_page.into());
         // The key goes in first, so that a query which holds "{key}" cannot fetch it.
         self.url
             .replace("{key}", &encode(key))
@@ -222,7 +244,7 @@ impl SearchSource {
         let key = endpoint.key()?;
         let url = Url::parse(&endpoint.fill(query, page, &key)).map_err(|_| wrong_answer("its URL cannot be built"))?;
         let headers = endpoint.headers(&key)?;
-        let body = http.call(&url, &headers, context).await.map_err(|error| hide(error, &key))?;
+        let body = http.call(&url, &headers, context).await.map_err(|error| hide(forbidden(error), &key))?;
         let answer: Value =
             serde_json::from_slice(without_mark(&body)).map_err(|_| wrong_answer("its answer is not JSON"))?;
         let results = match find(&answer, &endpoint.results) {
@@ -231,11 +253,21 @@ impl SearchSource {
             None | Some(Value::Null) if answer.is_object() && page > stride => &[],
             _ => return Err(wrong_answer(&format!("its answer has no list at `{}`", endpoint.results))),
         };
+        let silent = silent_engines(&answer);
+        if let Some(silent) = silent.as_ref().filter(|_| results.is_empty()) {
+            return Err(silent.clone());
+        }
         let mut fetched = gather(&endpoint, results, &endpoint.fill(query, page, "KEY"));
+        // Once for a query.
+        fetched.note = silent.filter(|_| page == 1);
         let next = page.saturating_add(stride.max(1));
-        if !results.is_empty() && next <= endpoint.max_pages && !self.repeats((job, query), page, &fetched.discovered) {
-            let work = Work::Search { query: query.to_owned(), page: next, stride };
-            fetched.discovered.push(Discovered { work, step: 0 });
+        if !results.is_empty() && !self.repeats((job, query), page, &fetched.discovered) {
+            if next <= endpoint.max_pages {
+                let work = Work::Search { query: query.to_owned(), page: next, stride };
+                fetched.discovered.push(Discovered { work, step: 0 });
+            } else {
+                fetched.most_pages = endpoint.url.contains("{page}").then_some(endpoint.max_pages);
+            }
         }
         Ok(fetched)
     }
@@ -276,6 +308,51 @@ impl SearchSource {
         parsed.insert(text.to_owned(), endpoint.clone());
         Ok(endpoint)
     }
+}
+
+/// Whether a header says how a request is sent, or who sends it: requests of others may follow on the same connection.
+fn is_of_request(name: &str) -> bool {
+    const NAMES: [&str; 13] = [
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "via",
+    ];
+    let name = name.to_ascii_lowercase();
+    NAMES.contains(&name.as_str()) || name.starts_with("proxy-")
+}
+
+/// The error that a SearXNG makes of engines which did not answer it, such as one that asks for a CAPTCHA: it tells of them beside
+/// the results of the others.
+fn silent_engines(answer: &Value) -> Option<FetchError> {
+    let engines = answer.get("unresponsive_engines")?.as_array()?.iter().take(MAX_ENGINES);
+    let names = engines.filter_map(|engine| {
+        let part =
+            |at: usize| engine.get(at).and_then(Value::as_str).map(|text| text.chars().take(60).collect::<String>());
+        Some(format!("{}: {}", part(0)?, part(1).unwrap_or_default()))
+    });
+    let names = names.collect::<Vec<_>>().join(", ");
+    let message = format!("engines behind the search endpoint did not answer ({names}): see to its settings");
+    let error = FetchError::new(FetchErrorClass::Transient, SEARCH_ENGINES, message).retry_after(ENGINES_AGAIN);
+    (!names.is_empty()).then_some(error)
+}
+
+/// An error that says what a 403 mostly means here.
+fn forbidden(error: FetchError) -> FetchError {
+    if error.status != Some(403) {
+        return error;
+    }
+    let message = format!("{}: a SearXNG answers so until `search.formats` in its settings names json", error.message);
+    FetchError { message, ..error }
 }
 
 /// What one answer holds: its snippets as a document, its URLs as pages.

@@ -126,10 +126,65 @@ async fn snippets_are_a_document_and_the_next_call_follows() {
 async fn no_call_beyond_the_last_page() {
     let server = api().await;
     let endpoint = described(&server.url(""), 1).replace("\"max_pages\":50", "\"max_pages\":2");
-    assert!(search(&plain(), &endpoint, call(2, 1)).await.unwrap().discovered.iter().all(|d| d.work.kind() == "page"));
+    let last = search(&plain(), &endpoint, call(2, 1)).await.unwrap();
+    assert!(last.discovered.iter().all(|d| d.work.kind() == "page"));
+    assert_eq!(last.most_pages, Some(2), "there may be more");
     let beyond = search(&plain(), &endpoint, call(3, 1)).await.unwrap();
     assert!(beyond.discovered.is_empty() && matches!(beyond.documents, Documents::None));
     assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn pages_may_be_counted_by_their_results() {
+    let server = api().await;
+    let endpoint = described(&server.url(""), 1).replace("\"max_pages\":50", "\"first_page\":1,\"page_step\":3");
+    for page in 1..=3 {
+        search(&plain(), &endpoint, call(page, 1)).await.unwrap();
+    }
+    let asked: Vec<_> = server.requests().iter().map(|request| parameter(request, "p")).collect();
+    assert_eq!(asked, ["1", "4", "7"]);
+}
+
+#[tokio::test]
+async fn engines_that_did_not_answer_are_no_empty_result() {
+    let answers = [
+        r#"{"results": [], "unresponsive_engines": [["google", "CAPTCHA"], ["bing", "timeout"]]}"#,
+        r#"{"results": [{"url": "http://a.org/"}], "unresponsive_engines": [["google", "CAPTCHA"]]}"#,
+        r#"{"results": [], "unresponsive_engines": []}"#,
+    ];
+    let server = Server::start(move |request| {
+        let page: usize = parameter(request, "pageno").parse().unwrap();
+        json(&serde_json::from_str(answers[page - 1]).unwrap())
+    })
+    .await;
+    let endpoint = SearchEndpoint::searxng(&server.url(""), 1, 9).unwrap();
+    let error = search(&plain(), &endpoint, call(1, 1)).await.unwrap_err();
+    assert_eq!((error.class, error.is_blocked()), (FetchErrorClass::Transient, true));
+    assert!(error.message.contains("google: CAPTCHA, bing: timeout"), "{error}");
+    let some = search(&plain(), &endpoint, call(2, 1)).await.unwrap();
+    assert!(some.discovered.len() == 2 && some.note.is_none(), "told of the first page alone");
+    assert!(search(&plain(), &endpoint, call(3, 1)).await.unwrap().discovered.is_empty());
+}
+
+#[test]
+fn headers_that_others_follow_are_not_for_a_description() {
+    let described = |name: &str, value: &str| {
+        let headers = serde_json::json!({"url": "http://a.org/?q={query}", "results": "r", "result_url": "u", "headers": {name: value}});
+        SearchEndpoint::parse(&headers.to_string()).map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(described("X-Api-Key", "secret"), Ok(()));
+    for (name, value) in [
+        ("Content-Length", "60"),
+        ("HOST", "other.org"),
+        ("User-Agent", "Mozilla/5.0"),
+        ("transfer-encoding", "chunked"),
+        ("Proxy-Authorization", "x"),
+        ("no name", "x"),
+        ("X-A", "a\nb"),
+    ] {
+        let error = described(name, value).unwrap_err();
+        assert!(error.contains(name), "{error}");
+    }
 }
 
 #[tokio::test]
