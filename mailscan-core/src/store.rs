@@ -42,6 +42,22 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// anew. One that never loses anything has always the same.
     fn epoch(&self) -> u64;
 
+    /// The id of the last address of a job that was found before a moment, or one between it and the next of the job; 0 before the
+    /// first. Ids rise with time.
+    fn last_before(&self, job: JobId, moment: Timestamp) -> impl Future<Output = Result<u64>> + Send {
+        async move {
+            let (mut before, mut not_before) = (0, i64::MAX.cast_unsigned());
+            while before < not_before {
+                let middle = before + (not_before - before) / 2;
+                match self.addresses(job, middle, 1).await?.first() {
+                    Some(row) if row.found_at < moment => before = row.id,
+                    _ => not_before = middle,
+                }
+            }
+            Ok(before)
+        }
+    }
+
     /// Creates a job, queued and unseeded.
     ///
     /// - The same key again answers [`Created::Existing`] with the first one's id and changes nothing.

@@ -172,6 +172,7 @@ fn is_shared(route: &Route) -> bool {
         Route::Job(_)
             | Route::Jobs(_)
             | Route::Eta(_)
+            | Route::Rates(_)
             | Route::Workers(_)
             | Route::WorkerStatus(_)
             | Route::Errors(..)

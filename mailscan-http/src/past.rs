@@ -26,7 +26,7 @@ pub(crate) async fn rates<S: Store>(
     since: Timestamp,
     until: Timestamp,
 ) -> mailscan_core::Result<Vec<Rate>> {
-    let mut after = last_before(store, job, since).await?;
+    let mut after = store.last_before(job, since).await?;
     let mut steps: BTreeMap<u64, u64> = BTreeMap::new();
     let mut read = 0;
     while read < MOST {
@@ -47,17 +47,4 @@ pub(crate) async fn rates<S: Store>(
         Rate { at: Timestamp(end), emails_per_minute: found as f64 / minutes }
     };
     Ok(steps.into_iter().map(rate).collect())
-}
-
-/// The id of the last address that was found before a moment, or 0: ids rise with time, so it is looked for by halves.
-async fn last_before<S: Store>(store: &S, job: JobId, moment: Timestamp) -> mailscan_core::Result<u64> {
-    let (mut before, mut not_before) = (0, i64::MAX.cast_unsigned());
-    while before < not_before {
-        let middle = before + (not_before - before) / 2;
-        match store.addresses(job, middle, 1).await?.first() {
-            Some(row) if row.found_at < moment => before = row.id,
-            _ => not_before = middle,
-        }
-    }
-    Ok(before)
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use mailscan_core::address::Address;
 use mailscan_core::backend::postgres::Postgres;
 use mailscan_core::backend::sqlite::{Sqlite, WorkerLock};
+use mailscan_core::clock::Timestamp;
 use mailscan_core::job::{Job, JobCounts, JobId, JobState, JobStatus, NewJob, Outline};
 use mailscan_core::lease::{Claimed, Lease, NodeId, Settle};
 use mailscan_core::queue::{ClaimRequest, Depth, Pushed, Queue, Renewed, Retried, Settled, Swept, TaskState};
@@ -114,6 +115,7 @@ impl Store for Database {
         insert(sightings: &[Sighting]) -> Result<Vec<Inserted>>;
         known(job: JobId, addresses: &[Address]) -> Result<Vec<bool>>;
         addresses(job: JobId, after: u64, limit: usize) -> Result<Vec<Stored>>;
+        last_before(job: JobId, moment: Timestamp) -> Result<u64>;
         beat(beat: &NodeBeat) -> Result<()>;
         forget(node: &NodeId) -> Result<()>;
         nodes() -> Result<Vec<NodeSeen>>;

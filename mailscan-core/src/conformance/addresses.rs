@@ -7,6 +7,7 @@ use super::*;
 use crate::ErrorKind;
 use crate::address::Address;
 use crate::class::Classes;
+use crate::clock::Timestamp;
 use crate::extract::Form;
 use crate::store::{Inserted, Sighting, Stored};
 
@@ -202,4 +203,27 @@ pub async fn addresses_are_listed_as_first_seen<H: Harness>(harness: &H) {
         seen.extend(rows.iter().map(|row| row.address.local().to_owned()));
     }
     assert_eq!(seen, expected);
+}
+
+/// The place of a moment among the addresses of a job is between those found before it and the others, whatever others found.
+pub async fn moments_part_the_addresses_of_a_job<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let (one, two) = (create(&store, "k", 9_999).await, create(&store, "l", 9_999).await);
+    assert_eq!(store.last_before(one, Timestamp(u64::MAX >> 2)).await.unwrap(), 0);
+    for batch in 0..6 {
+        harness.advance(Duration::from_millis(10)).await;
+        let locals: Vec<_> = (0..9).map(|n| format!("{batch}-{n}")).collect();
+        let job = if batch == 3 { vec![one] } else { vec![two, one, two] };
+        let sightings: Vec<_> = locals.iter().flat_map(|l| job.iter().map(|job| sighting(*job, l))).collect();
+        store.insert(&sightings).await.unwrap();
+    }
+    for job in [one, two] {
+        let rows = store.addresses(job, 0, usize::MAX).await.unwrap();
+        let before = |moment: Timestamp| rows.iter().filter(|row| row.found_at < moment).count();
+        for moment in rows.iter().map(|row| row.found_at).chain([Timestamp(0), Timestamp(u64::MAX >> 2)]) {
+            let place = store.last_before(job, moment).await.unwrap();
+            let there = rows.iter().filter(|row| row.id <= place).count();
+            assert_eq!(there, before(moment), "{moment:?}");
+        }
+    }
 }

@@ -110,7 +110,8 @@ macro_rules! conformance_tests {
                 a_missing_job_keeps_nothing_of_the_batch
                 collected_is_the_number_of_rows
                 known_answers_in_order
-                addresses_are_listed_as_first_seen;
+                addresses_are_listed_as_first_seen
+                moments_part_the_addresses_of_a_job;
             records: a_beat_replaces_the_one_before
                 the_dead_are_forgotten_in_the_end
                 silence_is_measured_from_the_last_beat

@@ -307,7 +307,7 @@ async fn a_job_that_cannot_be_read_stops_no_other() {
     let pipeline = Arc::new(Backends { queue: database.clone(), store: database, fetcher });
     let unreadable = create(&*pipeline, "newer", pages_job(3, 100)).await;
     let job = create(&*pipeline, "k", pages_job(3, 100)).await;
-    let spec = r#"UPDATE job SET spec = '{"target": 100, "sources": [{"of_a_newer_kind": 1}]}' WHERE key = 'newer'"#;
+    let spec = r#"UPDATE job_spec SET spec = '{"target": 100, "sources": [{"of_a_newer_kind": 1}]}' WHERE job = (SELECT id FROM job WHERE key = 'newer')"#;
     assert_eq!(rusqlite::Connection::open(&path).unwrap().execute(spec, []).unwrap(), 1);
     let mut engine = Engine::start(pipeline.clone(), EngineOptions::default());
     assert_eq!(engine.finished(job).await.unwrap().status, JobStatus::Completed);

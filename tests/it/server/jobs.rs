@@ -64,7 +64,7 @@ async fn what_was_asked_for_is_read_when_a_job_is_taken_up_and_shown_and_not_aga
     timeout(HANGS, runs(1)).await.unwrap();
     // Whoever read it again could not.
     let file = rusqlite::Connection::open(folder.path().join("mailscan.db")).unwrap();
-    file.execute_batch("UPDATE job SET spec = 'unreadable'").unwrap();
+    file.execute_batch("UPDATE job_spec SET spec = 'unreadable'").unwrap();
     post(served.address, JOBS, &job).await;
     let sources = timeout(HANGS, runs(2)).await.unwrap();
     assert_eq!(sources, json!(["https://example.org/"]), "the engine looked at both jobs, and so did who listed them");

@@ -23,6 +23,7 @@ pub(super) fn delete(session: &mut Session<'_>, id: JobId) -> Result<Deletion, F
     }
     connection.prepare_cached(sql!("job_deleted"))?.execute([int(id.0)])?;
     connection.prepare_cached(sql!("job_delete"))?.execute([int(id.0)])?;
+    connection.prepare_cached(sql!("job_spec_delete"))?.execute([int(id.0)])?;
     session.memory.filters.forget(Rows::Addresses(id));
     Ok(Deletion::Applied)
 }

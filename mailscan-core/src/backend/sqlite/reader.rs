@@ -1,4 +1,7 @@
 //! Reads: a few connections, each used by one blocking task at a time.
+//!
+//! What people look through, which may take long, has connections of its own: the engine and whoever asks how a job stands do not
+//! wait for it.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,19 +13,30 @@ use super::failure::Failure;
 use super::{Sqlite, schema};
 use crate::error::{Error, ErrorKind, Result};
 
-/// How many reads run side by side.
+/// How many reads of each sort run side by side.
 const READERS: usize = 4;
+
+/// What a read may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sort {
+    /// A few rows by an index, or what the engine needs.
+    Quick,
+    /// As much as there is to look through.
+    Long,
+}
 
 #[derive(Debug)]
 pub(super) struct Readers {
     path: PathBuf,
-    permits: Arc<Semaphore>,
+    quick: Arc<Semaphore>,
+    long: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Connection>>>,
 }
 
 impl Readers {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, permits: Arc::new(Semaphore::new(READERS)), idle: Arc::default() }
+        let permits = || Arc::new(Semaphore::new(READERS));
+        Self { path, quick: permits(), long: permits(), idle: Arc::default() }
     }
 }
 
@@ -33,9 +47,28 @@ impl Sqlite {
         operation: &'static str,
         body: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T> {
+        self.read_as(Sort::Quick, operation, body).await
+    }
+
+    /// The same for what may take long.
+    pub(super) async fn read_long<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        body: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T> {
+        self.read_as(Sort::Long, operation, body).await
+    }
+
+    async fn read_as<T: Send + 'static>(
+        &self,
+        sort: Sort,
+        operation: &'static str,
+        body: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T> {
         let readers = &self.shared.readers;
         let stopped = || Error::new(ErrorKind::Internal, operation, "a reader of the database has stopped");
-        let permit = readers.permits.clone().acquire_owned().await.map_err(|_| stopped())?;
+        let permits = if sort == Sort::Quick { &readers.quick } else { &readers.long };
+        let permit = permits.clone().acquire_owned().await.map_err(|_| stopped())?;
         let (path, idle) = (readers.path.clone(), readers.idle.clone());
         let read = move || {
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();

@@ -21,7 +21,7 @@ enum Step {
 }
 
 /// The steps from an empty file to the schema of this version; the number of steps done is the schema's version.
-const MIGRATIONS: [Step; 17] = [
+const MIGRATIONS: [Step; 18] = [
     Step::Sql(sql!("migrations/0001_base")),
     Step::Sql(sql!("migrations/0002_open_errors")),
     Step::Sql(sql!("migrations/0003_address_runs")),
@@ -39,6 +39,7 @@ const MIGRATIONS: [Step; 17] = [
     Step::Sql(sql!("migrations/0015_origin")),
     Step::Sql(sql!("migrations/0016_active_before")),
     Step::Sql(sql!("migrations/0017_job_status")),
+    Step::Sql(sql!("migrations/0018_specs_and_errors")),
 ];
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -56,8 +56,10 @@ fn named<T>(row: &Row<'_>, column: usize, what: &str, parse: fn(&str) -> Option<
 fn create_job(session: &mut Session<'_>, new: &NewJob, now: Timestamp) -> Result<Created, Failure> {
     let mut insert = session.connection.prepare_cached(sql!("job_insert"))?;
     let (spec, target, roots) = (spec::encode(&new.spec)?, int(new.spec.target), spec::encode_origin(&new.origin)?);
-    if insert.execute(params![new.key, spec, target, int(now.0), roots])? == 1 {
-        return Ok(Created::New(JobId(session.connection.last_insert_rowid().cast_unsigned())));
+    if insert.execute(params![new.key, target, int(now.0), roots])? == 1 {
+        let id = session.connection.last_insert_rowid();
+        session.connection.prepare_cached(sql!("job_spec_insert"))?.execute(params![id, spec])?;
+        return Ok(Created::New(JobId(id.cast_unsigned())));
     }
     let mut by_key = session.connection.prepare_cached(sql!("job_by_key"))?;
     Ok(Created::Existing(JobId(by_key.query_row([&new.key], |row| uint(row, 0))?)))
@@ -253,7 +255,8 @@ fn error_groups(connection: &Connection, query: &GroupQuery) -> Result<Vec<Error
         limit(query.limit),
         limit(SAMPLES),
     ];
-    list(connection, sql!("error_groups"), values, |row| {
+    let sql = if job.is_some() { sql!("error_groups_of_job") } else { sql!("error_groups") };
+    list(connection, sql, values, |row| {
         Ok(ErrorGroup {
             class: named(row, 0, "error class", ErrorClass::parse)?,
             code: row.get(1)?,
@@ -278,7 +281,30 @@ fn nodes(connection: &Connection, now: Timestamp) -> Result<Vec<NodeSeen>, Failu
     })
 }
 
+/// Looks by halves for the last address that was found before a moment, among those of all jobs: these rise with time as well,
+/// and each is found by its id.
+fn last_before(connection: &Connection, job: JobId, moment: Timestamp) -> Result<u64, Failure> {
+    let mut range = connection.prepare_cached(sql!("address_range"))?;
+    let range = range.query_row([int(job.0)], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let Some((Some(first), Some(last))): Option<(Option<i64>, Option<i64>)> = range else { return Ok(0) };
+    let mut found_at = connection.prepare_cached(sql!("address_found_at"))?;
+    let (mut from, mut to) = (first, last.saturating_add(1));
+    while from < to {
+        let middle = from + (to - from) / 2;
+        let row = found_at.query_row([middle], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).optional()?;
+        match row {
+            Some((id, at)) if at < int(moment.0) => from = id.saturating_add(1),
+            _ => to = middle,
+        }
+    }
+    Ok(from.saturating_sub(1).cast_unsigned())
+}
+
 impl Store for Sqlite {
+    async fn last_before(&self, job: JobId, moment: Timestamp) -> Result<u64> {
+        self.read("last before", move |connection| last_before(connection, job, moment)).await
+    }
+
     /// What is confirmed is in the file, or in the log beside it.
     fn epoch(&self) -> u64 {
         0
@@ -397,7 +423,7 @@ impl Store for Sqlite {
     }
 
     async fn addresses(&self, job: JobId, after: u64, limit: usize) -> Result<Vec<Stored>> {
-        self.read("addresses", move |connection| stored(connection, job, after, limit)).await
+        self.read_long("addresses", move |connection| stored(connection, job, after, limit)).await
     }
 
     async fn beat(&self, beat: &NodeBeat) -> Result<()> {
@@ -439,12 +465,12 @@ impl Store for Sqlite {
 
     async fn errors(&self, query: &ErrorQuery) -> Result<Vec<WorkerError>> {
         let query = query.clone();
-        self.read("errors", move |connection| errors(connection, &query)).await
+        self.read_long("errors", move |connection| errors(connection, &query)).await
     }
 
     async fn error_groups(&self, query: &GroupQuery) -> Result<Vec<ErrorGroup>> {
         let query = query.clone();
-        self.read("error groups", move |connection| error_groups(connection, &query)).await
+        self.read_long("error groups", move |connection| error_groups(connection, &query)).await
     }
 
     async fn recover_errors(&self, done: &[Lease]) -> Result<()> {
