@@ -17,6 +17,7 @@ mod pdf;
 mod pieces;
 mod places;
 mod reach;
+mod runs;
 mod tar;
 mod zip;
 

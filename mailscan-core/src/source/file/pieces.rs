@@ -18,6 +18,7 @@ use super::decode::{self, Coding};
 use super::own;
 use super::pdf::{Pages, Unread};
 use super::places::{Part, Places};
+use super::runs::{self, Runs};
 use super::tar::{self, Tar};
 use super::zip::{Heads, Zip};
 use crate::extract::{Extractor, Media, Search, border, charset, scan_into};
@@ -238,6 +239,9 @@ impl Pieces {
             return;
         }
         self.unread = kind::of_content(start);
+        if runs::are_in(start) {
+            return self.join_runs();
+        }
         if start.starts_with(archive::MAGIC) {
             self.archive = Some(Box::new(Warc::new(self.take_reader())));
         } else if Tar::begins(start) {
@@ -449,7 +453,17 @@ impl Pieces {
             self.undo(coding);
             self.fill();
         }
+        self.join_runs();
         Ok(())
+    }
+
+    /// Reads a document of an office paragraph by paragraph.
+    fn join_runs(&mut self) {
+        if runs::are_in(&self.buffer.bytes()[..self.filled]) {
+            self.reader = Box::new(Runs::new(self.take_reader()));
+            (self.media, self.ended) = (Some(Media::Html), false);
+            self.fill();
+        }
     }
 
     /// Reads until the piece is full, the reader ends or it fails; a failure is kept for the next call.
