@@ -27,7 +27,7 @@ pub(crate) async fn drive<P: Pipeline>(
     job: JobId,
     mut observe: impl FnMut(&Progress),
 ) -> Result<()> {
-    let mut signals = Signals::listen()?;
+    let mut signals = Signals::of_terminal()?;
     let mut engine = Engine::start(pipeline, options);
     let mut live = Live::new();
     let ended = watch(&engine, job, &mut signals, |progress| {

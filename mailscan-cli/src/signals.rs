@@ -19,6 +19,14 @@ impl Signals {
         system::Signals::listen().map(Self).map_err(cannot)
     }
 
+    /// The same for a command that goes with its terminal: one that is closed asks to stop as well.
+    pub(crate) fn of_terminal() -> Result<Self> {
+        let mut signals = Self::listen()?;
+        let cannot = |error: io::Error| Failure::Failed(format!("cannot listen for SIGHUP: {error}"));
+        signals.0.heed_hangup().map_err(cannot)?;
+        Ok(signals)
+    }
+
     /// Waits for the next request. Cancel-safe.
     pub(crate) async fn next(&mut self) {
         self.0.next().await;
@@ -74,17 +82,25 @@ mod system {
     pub(super) struct Signals {
         interrupt: Signal,
         terminate: Signal,
+        hangup: Option<Signal>,
     }
 
     impl Signals {
         pub(super) fn listen() -> io::Result<Self> {
-            Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+            let [interrupt, terminate] = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+            Ok(Self { interrupt: interrupt?, terminate: terminate?, hangup: None })
+        }
+
+        pub(super) fn heed_hangup(&mut self) -> io::Result<()> {
+            self.hangup = Some(signal(SignalKind::hangup())?);
+            Ok(())
         }
 
         pub(super) async fn next(&mut self) {
             tokio::select! {
                 _ = self.interrupt.recv() => {}
                 _ = self.terminate.recv() => {}
+                Some(_) = async { self.hangup.as_mut()?.recv().await } => {}
             }
         }
     }
@@ -113,6 +129,10 @@ mod system {
     impl Signals {
         pub(super) fn listen() -> io::Result<Self> {
             Ok(Self)
+        }
+
+        pub(super) fn heed_hangup(&mut self) -> io::Result<()> {
+            Ok(())
         }
 
         pub(super) async fn next(&mut self) {

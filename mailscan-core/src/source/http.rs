@@ -18,9 +18,10 @@ mod robots_cache;
 mod sitemaps;
 mod tls;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ahash::AHashMap;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{
@@ -31,6 +32,7 @@ use hyper::{Response, StatusCode};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use url::Url;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::content_type::ContentType;
 use super::kind;
@@ -41,7 +43,7 @@ use crate::extract::refresh_target;
 use crate::fetch::{
     Discovered, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, HostLimit, Recall,
 };
-use crate::job::JobOptions;
+use crate::job::{JobId, JobOptions};
 use crate::task::{Task, Work, host_of, same_site};
 use crate::turns::SharedTurns;
 use body::{Bodies, Body, Wanted};
@@ -56,6 +58,8 @@ pub use network::NetworkPolicy;
 
 /// The most redirects that are followed.
 const MAX_REDIRECTS: usize = 10;
+/// The most tasks of redirects whose chains are remembered.
+const MAX_HOPS_KNOWN: usize = 4_096;
 
 /// The most bytes that are fetched of a file that holds others, such as a PDF.
 const LARGEST_FILE: usize = 64 << 20;
@@ -68,6 +72,8 @@ pub struct HttpSource {
     robots: RobotsCache,
     bodies: Bodies,
     outage: Outage,
+    /// How many redirects led to a URL that became a task of its own on the way, by job and URL.
+    hops: Mutex<AHashMap<u64, usize>>,
     /// The places for sitemaps.
     sitemaps: Arc<Semaphore>,
     /// The places for archives.
@@ -97,8 +103,8 @@ struct Answer {
 /// Where redirects led.
 enum Followed {
     To(Box<Answer>),
-    /// A hop's turn is too far away; it is to be a task of its own.
-    Later(Url),
+    /// A hop's turn is too far away; it is to be a task of its own, to which so many redirects led.
+    Later(Url, usize),
 }
 
 impl HttpSource {
@@ -115,6 +121,7 @@ impl HttpSource {
             robots: RobotsCache::default(),
             bodies: Bodies::default(),
             outage: Outage::default(),
+            hops: Mutex::default(),
             sitemaps: Arc::new(Semaphore::new(sitemaps::AT_ONCE)),
             #[cfg(feature = "files")]
             archives: Arc::new(Semaphore::new(archive::AT_ONCE)),
@@ -165,9 +172,11 @@ impl HttpSource {
         let (wishes, wanted) = (self.wishes(task, options), wanted(task, options));
         let start = Url::parse(url).map_err(|error| permanent("url", format!("`{url}` is no URL: {error}")))?;
         let deadline = Instant::now() + budget.time;
-        let Answer { url, response, turn } = match self.follow(start, &wishes, deadline, recall).await? {
+        let hops = self.hops_to(task.job, &start);
+        let Answer { url, response, turn } = match self.follow((start, hops), &wishes, deadline, recall).await? {
             Followed::To(answer) => *answer,
-            Followed::Later(url) => {
+            Followed::Later(url, hops) => {
+                self.note_hops(task.job, &url, hops);
                 let work = Work::Page { url: url.into() };
                 return Ok(Fetched { discovered: vec![Discovered { work, step: 0 }], ..Fetched::default() });
             }
@@ -225,10 +234,29 @@ impl HttpSource {
         Ok(Fetched { note: kind::note_of_page("", &packed.0), ..Fetched::default() })
     }
 
-    /// Asks for a URL, and for those that it redirects to.
+    /// Notes how many redirects led to a URL, for the task that is made of it.
+    fn note_hops(&self, job: JobId, url: &Url, hops: usize) {
+        let mut known = self.hops.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MAX_HOPS_KNOWN {
+            // So their chains may be longer.
+            known.clear();
+        }
+        known.insert(xxh3_64_with_seed(url.as_str().as_bytes(), job.0), hops);
+    }
+
+    /// How many redirects led to a URL, or none that are known of.
+    fn hops_to(&self, job: JobId, url: &Url) -> usize {
+        let known = self.hops.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_empty() {
+            return 0;
+        }
+        known.get(&xxh3_64_with_seed(url.as_str().as_bytes(), job.0)).copied().unwrap_or_default()
+    }
+
+    /// Asks for a URL, and for those that it redirects to. So many redirects led to it `before`.
     async fn follow(
         &self,
-        start: Url,
+        (start, before): (Url, usize),
         wishes: &Wishes,
         deadline: Instant,
         recall: Recall<'_>,
@@ -240,7 +268,7 @@ impl HttpSource {
             let turn = match recall.unless(self.admit(&url, wishes, deadline)).await {
                 // The task would ask for the first hop again each time that it comes back, and might never get further.
                 Err(error) if error.class == FetchErrorClass::Deferred && visited.len() > 1 => {
-                    return Ok(Followed::Later(url));
+                    return Ok(Followed::Later(url, before + visited.len() - 1));
                 }
                 admitted => admitted?,
             };
@@ -253,7 +281,7 @@ impl HttpSource {
                 let why = if sets_cookies { ": it seems to want a cookie back, and none is kept" } else { "" };
                 return Err(permanent("redirect-loop", format!("it redirects in a circle, back to {next}{why}")));
             }
-            if visited.len() > MAX_REDIRECTS {
+            if before + visited.len() > MAX_REDIRECTS {
                 return Err(permanent("redirect-limit", format!("it redirects more than {MAX_REDIRECTS} times")));
             }
             visited.push(next);

@@ -5,6 +5,10 @@ use crate::extract::{self, Media};
 /// How far into a text its kind is looked for.
 const WINDOW: usize = 4 << 10;
 
+/// What a page may begin with that is no whole document (WHATWG MIME Sniffing, section 7.1).
+const TAGS: [&[u8]; 12] =
+    [b"<script", b"<iframe", b"<h1", b"<div", b"<font", b"<table", b"<a", b"<style", b"<title", b"<b", b"<br", b"<p"];
+
 /// How to read a file by the ending of its name, where that says anything; endings of compressed files are looked behind.
 #[cfg(feature = "files")]
 pub(crate) fn of_name(name: &str) -> Option<Media> {
@@ -28,7 +32,10 @@ pub(crate) fn of_content(text: &[u8]) -> Media {
     let start = text[..text.len().min(WINDOW)].trim_ascii_start();
     let begins = |mark: &[u8]| start.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark));
     let marks = [&b"<!doctype html"[..], b"<html", b"<?xml", b"<head", b"<body", b"<!--"];
-    if marks.iter().any(|mark| begins(mark)) {
+    let is_tag = |tag: &&[u8]| {
+        begins(tag) && start.get(tag.len()).is_some_and(|byte| *byte == b'>' || byte.is_ascii_whitespace())
+    };
+    if marks.iter().any(|mark| begins(mark)) || TAGS.iter().any(is_tag) {
         Media::Html
     } else if extract::is_mail(start) {
         Media::Mail
@@ -54,7 +61,18 @@ mod tests {
 
     #[test]
     fn contents_tell() {
-        for html in ["  <!DOCTYPE HTML><p>", "\u{feff}<html>", "<?xml version='1.0'?>", "<!-- x -->"] {
+        for text in ["<person@a.org>", "<ann@a.org> said", "<a", "<b3>"] {
+            assert_eq!(of_content(text.as_bytes()), Media::Text, "{text}");
+        }
+        for html in [
+            "<P>x",
+            "\n<a href=x>",
+            "<table\n>",
+            "  <!DOCTYPE HTML><p>",
+            "\u{feff}<html>",
+            "<?xml version='1.0'?>",
+            "<!-- x -->",
+        ] {
             assert_eq!(of_content(html.as_bytes()), Media::Html, "{html}");
         }
         for mail in [

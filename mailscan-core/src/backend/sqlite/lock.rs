@@ -5,12 +5,18 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Sqlite;
+use super::convert::int;
 use super::failure::Failure;
+use crate::backend::ready::due_at;
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 
 const OPERATION: &str = "lock database";
+/// No task is delayed by more than this: hosts may ask for an hour.
+const LONGEST_DELAY: Duration = Duration::from_secs(2 * 3_600);
 
 /// The right to run workers on a database; given back when dropped.
 #[derive(Debug)]
@@ -29,8 +35,10 @@ impl Sqlite {
     /// [`ErrorKind::Conflict`] when another process has it.
     pub async fn try_lock_workers(&self) -> Result<WorkerLock> {
         let lock = WorkerLock { _file: lock_file(&self.shared.path)? };
-        self.write(OPERATION, |session| {
+        let latest = Timestamp(self.shared.clock.now().0.saturating_add(LONGEST_DELAY.as_millis() as u64));
+        self.write(OPERATION, move |session| {
             session.connection.prepare_cached(sql!("task_expire_all"))?.execute([])?;
+            session.connection.prepare_cached(sql!("task_delayed_clamp"))?.execute([int(due_at(latest))])?;
             session.connection.prepare_cached(sql!("node_forget_all"))?.execute([])?;
             Ok::<_, Failure>(())
         })

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -10,7 +11,8 @@ use crate::address::Address;
 use crate::class::Classes;
 use crate::extract::Form;
 use crate::job::{JobId, JobSource, JobSpec, NewJob};
-use crate::queue::{Pushed, Queue};
+use crate::lease::{NodeId, Settle, Verdict};
+use crate::queue::{ClaimRequest, Pushed, Queue, Share};
 use crate::store::{Inserted, Sighting, Store};
 use crate::task::{NewTask, Work};
 
@@ -99,4 +101,29 @@ async fn a_full_disk_is_said_so_and_passes() {
     allow(i64::from(u32::MAX >> 1)).await;
     assert_eq!(queue.push(&tasks).await.unwrap().len(), 2_000);
     assert_eq!(queue.depth(JobId(1)).await.unwrap().pending, 2_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_ahead_delays_no_task_for_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let spec = JobSpec::new(9, vec![JobSource::Url("https://a.org/".into())]);
+    let job = store.create_job(&NewJob { key: "k".into(), ..NewJob::new(spec) }).await.unwrap().id();
+    let work = Work::Page { url: "https://a.org/".into() };
+    store.push(&[NewTask { job, work, depth: 0, limit: None }]).await.unwrap();
+    let request = ClaimRequest {
+        node: NodeId("n".into()),
+        shares: vec![Share { job, limit: 9 }],
+        per_host: 9,
+        calls: 9,
+        busy_hosts: Vec::new(),
+        suspects: 9,
+        lease_for: Duration::from_secs(9),
+    };
+    let claimed = store.claim(&request).await.unwrap();
+    let month = Duration::from_secs(30 * 86_400);
+    store.settle(&[Settle::new(claimed[0].lease, Verdict::Release { after: month })]).await.unwrap();
+    let _lock = store.try_lock_workers().await.unwrap();
+    tokio::time::advance(Duration::from_secs(3 * 3_600)).await;
+    assert_eq!(store.claim(&request).await.unwrap().len(), 1);
 }

@@ -52,10 +52,10 @@ impl HttpSource {
             };
             return Ok(Fetched { documents, discovered, ..Fetched::default() });
         }
-        let Answer { url, response, turn } = match self.follow(start, &wishes, deadline, context.recall).await? {
+        let Answer { url, response, turn } = match self.follow((start, 0), &wishes, deadline, context.recall).await? {
             Followed::To(answer) => *answer,
-            Followed::Later(url) if is_whole_site(&url) => return Err(no_sitemap()),
-            Followed::Later(url) => return Ok(Fetched { discovered: vec![of_site(url, 0)], ..Fetched::default() }),
+            Followed::Later(url, _) if is_whole_site(&url) => return Err(no_sitemap()),
+            Followed::Later(url, _) => return Ok(Fetched { discovered: vec![of_site(url, 0)], ..Fetched::default() }),
         };
         // Such a file does not tell how pages are answered.
         turn.passes_over();
