@@ -18,6 +18,8 @@ pub mod http;
 mod kind;
 #[cfg(any(feature = "http", feature = "files"))]
 mod media;
+#[cfg(feature = "files")]
+mod ole;
 #[cfg(any(feature = "http", feature = "files"))]
 mod pdf;
 #[cfg(feature = "http")]

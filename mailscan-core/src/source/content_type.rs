@@ -47,6 +47,14 @@ impl ContentType {
         matches!(self.essence.as_str(), "application/pdf" | "application/x-pdf")
     }
 
+    /// Whether it says that its bytes are an old document of an office, or a message of Outlook.
+    #[cfg(feature = "files")]
+    pub(crate) fn may_be_ole(&self) -> bool {
+        let Some(subtype) = self.essence.strip_prefix("application/") else { return false };
+        // Servers call the documents of today as those of old.
+        OLE.contains(&subtype) || subtype.starts_with("vnd.ms-")
+    }
+
     /// Whether it says nothing but that its bytes are a gzip file.
     #[cfg(feature = "http")]
     pub(crate) fn is_gzip(&self) -> bool {
@@ -61,8 +69,7 @@ impl ContentType {
             || subtype.ends_with("+zip")
             || subtype.starts_with("vnd.openxmlformats-officedocument.")
             || subtype.starts_with("vnd.oasis.opendocument.")
-            // Servers call the documents of today as those of old.
-            || subtype.starts_with("vnd.ms-")
+            || self.may_be_ole()
     }
 
     /// Whether it says nothing of its bytes.
@@ -105,7 +112,7 @@ impl ContentType {
 
 /// Application types of files that hold others, or are compressed.
 #[cfg(all(feature = "http", feature = "files"))]
-const PACKED: [&str; 21] = [
+const PACKED: [&str; 20] = [
     "zip",
     "x-zip",
     "x-zip-compressed",
@@ -126,7 +133,23 @@ const PACKED: [&str; 21] = [
     "zstd",
     "warc",
     "x-warc",
+];
+
+/// Application types of old documents of offices, beside those of Microsoft's own tree.
+#[cfg(feature = "files")]
+const OLE: [&str; 12] = [
     "msword",
+    "x-msword",
+    "excel",
+    "msexcel",
+    "x-excel",
+    "x-msexcel",
+    "powerpoint",
+    "mspowerpoint",
+    "x-mspowerpoint",
+    "x-ole-storage",
+    "vnd.visio",
+    "x-msg",
 ];
 
 /// Application types that are text in all but name.

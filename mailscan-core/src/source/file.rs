@@ -10,10 +10,10 @@ mod buffer;
 mod compression;
 mod decode;
 mod folder;
+mod held;
 mod list;
 mod members;
 mod own;
-mod pdf;
 mod pieces;
 mod places;
 mod reach;
@@ -55,6 +55,8 @@ const LIST_URLS: usize = 1_000;
 /// - A PDF gives its pages, each a source of its own: the path, `#page=` and the number of the page from 1 on, as RFC 8118 has it.
 ///   What it says of itself (author, title, metadata) is of the path alone. So does a PDF in an archive,
 ///   with `#page=` behind its name there.
+/// - An old document of an office (.doc, .xls, .ppt) gives its text, under its own path, and a message of Outlook (.msg) its texts
+///   and, under their names, the files that are attached. So do those in an archive.
 /// - A file of a kind that is not read, such as a 7z file or a PDF that asks for a password, is searched as it stands, and noted.
 /// - A web archive (WARC, compressed or not) gives the pages in it, each a source of its own: the path of the archive,
 ///   `#`, and the address of the page. Links in them are not followed.

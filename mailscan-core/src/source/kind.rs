@@ -1,5 +1,5 @@
 //! Kinds of files that hold text which is not read where they were found: archives, documents of offices, and what is
-//! compressed in ways that are not undone there. Which PDFs are such, only reading them tells (`pdf.rs`).
+//! compressed in ways that are not undone there. Which PDFs and old documents are such, only reading them tells (`pdf.rs`, `ole.rs`).
 //!
 //! Whoever brings one says so, as nothing being found in it tells nothing. Pictures, fonts and programs hold no text to
 //! speak of and have no kind here.
@@ -9,7 +9,7 @@ use crate::fetch::NOT_READ;
 use crate::fetch::{FetchError, FetchErrorClass};
 
 /// What files of each kind begin with. Those of today's offices (.docx, .xlsx, .odt) are zip, which is read where it is a whole
-/// file; those of old ones are ole.
+/// file; those of old ones are ole, which is read wherever files are.
 const MARKS: [(&[u8], &str); 9] = [
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),

@@ -1,5 +1,5 @@
 //! Files that hold others, and of these web archives (WARC, ISO 28500): the pages that a crawl kept, one after the other.
-//! `tar.rs`, `zip.rs` and `pdf.rs` have the others.
+//! `tar.rs`, `zip.rs` and `held.rs` have the others.
 //!
 //! Takes a reader of the archive's bytes, of which gzip is undone already, and gives the page of each record to
 //! `pieces.rs` as a reader of its body, in constant memory. What a record says of its size bounds it, so a page that
@@ -47,6 +47,16 @@ pub(super) trait Archive: Send {
     /// # Errors
     /// Those of reading, and [`ErrorKind::InvalidData`] for what is none. Nothing can be read behind them.
     fn next_page(&mut self) -> Result<Option<Page>>;
+
+    /// Whether files in it that are no text are searched as they stand, as those on the disk are.
+    fn wants_all(&self) -> bool {
+        false
+    }
+
+    /// Whether the files in it are in memory, so that zip files among them can be read from their end.
+    fn is_in_memory(&self) -> bool {
+        false
+    }
 }
 
 /// A page of an archive, or a file in one.

@@ -7,7 +7,6 @@ use std::io::{Cursor, Error, ErrorKind, Read, Result};
 use std::path::Path;
 use std::sync::Arc;
 
-#[cfg(feature = "http")]
 use bytes::Bytes;
 use encoding_rs::{Encoding, UTF_8};
 
@@ -15,14 +14,14 @@ use super::archive::{self, Archive, Capped, Damage, MOST_DECODED, Page, Warc};
 use super::buffer::Buffer;
 use super::compression::Compression;
 use super::decode::{self, Coding};
+use super::held::{Format, Held, Unread};
 use super::own;
-use super::pdf::{Pages, Unread};
 use super::places::{Part, Places};
 use super::runs::{self, Runs};
 use super::tar::{self, Tar};
 use super::zip::{Heads, Zip};
 use crate::extract::{Extractor, Media, Search, border, charset, scan_into};
-use crate::source::{kind, media, pdf};
+use crate::source::{kind, media};
 
 /// How long a piece is at most.
 const PIECE: usize = (1 << 20) + TAIL;
@@ -32,6 +31,8 @@ const TAIL: usize = 64 << 10;
 const START: usize = tar::BLOCK;
 /// How much room the first read has at least.
 const FIRST_READ: usize = 64 << 10;
+/// How many files that hold others may stand in each other: a PDF is attached to a message that is attached to one in a zip file.
+const DEEPEST: usize = 4;
 
 /// A part of a file's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +72,8 @@ pub struct PieceView<'a> {
 /// A web archive (WARC) is the texts of its pages, one after the other, by what the head of each says of it; those that are
 /// no text are passed over. A tar file is the texts of the files in it, each read as a file on the disk is, and so is a zip
 /// file, such as today's documents of offices are ([`of_file`](Self::of_file)); and a PDF, of its own or in one of these, is
-/// those of its pages (`page=1`): what it says of itself comes first and belongs to the whole.
+/// those of its pages (`page=1`): what it says of itself comes first and belongs to the whole. An old document of an office
+/// (.doc, .xls, .ppt) is its text, and a message of Outlook (.msg) its texts and the files that are attached to it.
 ///
 /// An error ends the iteration; what could be read before it comes first. Pages of an archive that cannot be decoded are
 /// one error together, after all others.
@@ -89,8 +91,8 @@ pub struct Pieces {
     ended: bool,
     /// Whose pages these are, if the file is a web archive or a PDF, or whose files, if it is a tar or a zip file.
     archive: Option<Box<dyn Archive>>,
-    /// The archive that holds the one that is read, and what it is called there.
-    outer: Option<(Box<dyn Archive>, Arc<str>)>,
+    /// The archives that hold the one that is read, from the outermost on, and what is read of each is called.
+    outer: Vec<(Box<dyn Archive>, Arc<str>)>,
     /// What it is, if that is not read.
     unread: Option<&'static str>,
     /// Whether a stranger made it to be fetched, who may wish to harm.
@@ -170,7 +172,10 @@ impl Pieces {
     /// Whether bytes that begin so hold others, by their format or since they are compressed.
     #[cfg(feature = "http")]
     pub(crate) fn are_packed(start: &[u8]) -> bool {
-        Zip::begins(start) || Compression::of(start).is_some() || Self::is_sequence(start)
+        Zip::begins(start)
+            || Compression::of(start).is_some()
+            || Self::is_sequence(start)
+            || Format::of(start) == Some(Format::Ole)
     }
 
     /// Whether bytes that begin so are files or pages one behind the other.
@@ -179,13 +184,9 @@ impl Pieces {
         start.starts_with(archive::MAGIC) || Tar::begins(start)
     }
 
-    /// Reads a zip file by its directory, or without it by what stands before each file.
+    /// Begins a zip file, or any other that only begins as one.
     fn begin_zip(&mut self, places: &Arc<dyn Places>) -> Result<()> {
-        let by_directory = Zip::open(places)?.map(|zip| Box::new(zip) as Box<dyn Archive>);
-        self.archive = match by_directory {
-            None => Heads::open(places)?.map(|heads| Box::new(heads) as Box<dyn Archive>),
-            zip => zip,
-        };
+        self.archive = open_zip(places)?;
         if self.archive.is_none() {
             self.begin_file(Box::new(Part::behind(places, self.filled as u64)?));
             return Ok(());
@@ -208,7 +209,7 @@ impl Pieces {
             failed: None,
             ended: false,
             archive: None,
-            outer: None,
+            outer: Vec::new(),
             unread: None,
             is_foreign: false,
             page: None,
@@ -233,8 +234,9 @@ impl Pieces {
             }
         }
         let start = &self.buffer.bytes()[..self.filled];
-        if start.starts_with(pdf::MAGIC) {
-            self.archive = Some(Box::new(Pages::of_file(self.take_reader())));
+        if let Some(format) = Format::of(start) {
+            self.damage.of_files = format.holds_files();
+            self.archive = Some(Box::new(self.held(format)));
             (self.ended, self.compressed) = (true, true);
             return;
         }
@@ -249,6 +251,12 @@ impl Pieces {
             self.damage.of_files = true;
         }
         self.ended |= self.archive.is_some();
+    }
+
+    /// The file that is read, as one that is read whole. What a stranger sends is not searched as it stands.
+    fn held(&mut self, format: Format) -> Held {
+        let reader = self.take_reader();
+        if self.is_foreign { Held::in_archive(format, reader) } else { Held::of_file(format, reader) }
     }
 
     /// Reads enough to tell what it is. What failed behind the first bytes comes behind them.
@@ -306,7 +314,7 @@ impl Pieces {
     }
 
     /// The kind of the file, such as `7z` or `encrypted pdf`, where what stands in its bytes is not the text that it holds. They
-    /// are given all the same. Of a PDF this is known behind the last piece.
+    /// are given all the same. Of a PDF and of an old document of an office this is known behind the last piece.
     pub fn unread(&self) -> Option<&'static str> {
         self.unread
     }
@@ -322,7 +330,7 @@ impl Pieces {
         self.buffer.into_memory()
     }
 
-    /// Whether the file is compressed, as the texts of a PDF are.
+    /// Whether the file is compressed, as the texts of a PDF are, or packed as those of an old document of an office.
     pub fn is_compressed(&self) -> bool {
         self.compressed
     }
@@ -373,7 +381,7 @@ impl Pieces {
             Ok(Some(page)) => page,
             end => {
                 let end = end.map(drop);
-                if let Some((archive, name)) = self.outer.take() {
+                if let Some((archive, name)) = self.outer.pop() {
                     self.archive = Some(archive);
                     if let Err(error) = end {
                         self.damage.note(Some(&name), &error);
@@ -384,10 +392,8 @@ impl Pieces {
                 return self.end_of_archive(end);
             }
         };
-        if self.outer.is_some() {
-            return self.begin(page);
-        }
-        self.damage.pages += 1;
+        // The texts of a file that is read whole are that file.
+        self.damage.pages += u64::from(page.media.is_none());
         if let Err(error) = self.begin(page) {
             self.damage.note(self.page.as_ref(), &error);
             (self.filled, self.ended) = (0, true);
@@ -409,7 +415,7 @@ impl Pieces {
 
     /// What a page is called.
     fn name_of(&self, page: Arc<str>) -> Option<Arc<str>> {
-        match &self.outer {
+        match self.outer.last() {
             None => Some(page).filter(|page| !page.is_empty()),
             Some((_, name)) if page.is_empty() => Some(Arc::clone(name)),
             Some((_, name)) => Some(format!("{name}#{page}").into()),
@@ -424,28 +430,30 @@ impl Pieces {
             self.fill();
             return Ok(());
         }
-        let may_be_pdf = page.declared.is_pdf();
-        (self.media, self.offset, self.ended) = (None, 0, page.declared.media(&[]).is_none() && !may_be_pdf);
+        let may_be_held = page.declared.is_pdf() || page.declared.may_be_ole();
+        (self.media, self.offset, self.ended) = (None, 0, page.declared.media(&[]).is_none() && !may_be_held);
         if self.ended {
             return Ok(());
         }
         self.reader = page.body?;
         self.fill();
         let start = &self.buffer.bytes()[..self.filled];
-        if start.starts_with(pdf::MAGIC) {
-            let pages = Pages::in_archive(self.take_reader());
-            let name = self.page.clone().unwrap_or_default();
-            self.outer = self.archive.replace(Box::new(pages)).map(|archive| (archive, name));
-            self.ended = true;
-            return Ok(());
+        if let Some(format) = Format::of(start) {
+            let held = Held::in_archive(format, self.take_reader());
+            return self.enter(Box::new(held));
+        }
+        let is_in_memory = self.archive.as_ref().is_some_and(|archive| archive.is_in_memory());
+        if is_in_memory && Zip::begins(start) {
+            return self.enter_zip();
         }
         let is_compressed = Compression::of(start).is_some();
         if let Some(kind) = kind::of_content(start).filter(|_| !is_compressed) {
             return Err(Error::new(ErrorKind::InvalidData, format!("it is of a kind that is not read ({kind})")));
         }
         self.media = page.declared.media(start);
-        // What is in it tells. A file in an archive is searched as one on the disk is, whatever it holds.
-        if self.media.is_none() && !is_compressed && !self.damage.of_files {
+        // What is in it tells. A file in an archive of files is searched as one on the disk is, whatever it holds.
+        let is_wanted = self.archive.as_ref().is_some_and(|archive| archive.wants_all());
+        if self.media.is_none() && !is_compressed && !is_wanted {
             (self.filled, self.ended, self.failed) = (0, true, None);
             return Ok(());
         }
@@ -463,6 +471,28 @@ impl Pieces {
             self.reader = Box::new(Runs::new(self.take_reader()));
             (self.media, self.ended) = (Some(Media::Html), false);
             self.fill();
+        }
+    }
+
+    /// Begins a file in an archive that holds others itself.
+    fn enter(&mut self, archive: Box<dyn Archive>) -> Result<()> {
+        if self.outer.len() + 1 >= DEEPEST {
+            return Err(Error::new(ErrorKind::InvalidData, "it stands too deep in files that hold others"));
+        }
+        let name = self.page.clone().unwrap_or_default();
+        self.outer.extend(self.archive.replace(archive).map(|archive| (archive, name)));
+        (self.filled, self.ended) = (0, true);
+        Ok(())
+    }
+
+    /// Begins a zip file that is in memory.
+    fn enter_zip(&mut self) -> Result<()> {
+        let mut bytes = Vec::new();
+        self.take_reader().read_to_end(&mut bytes)?;
+        let places: Arc<dyn Places> = Arc::new(Bytes::from(bytes));
+        match open_zip(&places)? {
+            Some(zip) => self.enter(zip),
+            None => Err(Error::new(ErrorKind::InvalidData, "it is of a kind that is not read (zip)")),
         }
     }
 
@@ -495,6 +525,14 @@ impl Pieces {
     }
 }
 
+/// A zip file by its directory, or without it by what stands before each file; `None` for what only begins as one.
+fn open_zip(places: &Arc<dyn Places>) -> Result<Option<Box<dyn Archive>>> {
+    if let Some(zip) = Zip::open(places)? {
+        return Ok(Some(Box::new(zip)));
+    }
+    Ok(Heads::open(places)?.map(|heads| Box::new(heads) as Box<dyn Archive>))
+}
+
 impl Iterator for Pieces {
     type Item = Result<Piece>;
 
@@ -504,112 +542,4 @@ impl Iterator for Pieces {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Cursor;
-
-    use super::*;
-    use crate::extract::addresses;
-
-    fn pieces(text: &[u8]) -> Vec<Piece> {
-        Pieces::from_reader(Cursor::new(text.to_vec()), "").unwrap().map(Result::unwrap).collect()
-    }
-
-    #[test]
-    fn pieces_are_the_text_and_follow_each_other() {
-        let text = b"some words and ann@a.org\n".repeat(200_000);
-        let pieces = pieces(&text);
-        assert!(pieces.len() > 3);
-        let mut whole = Vec::new();
-        for piece in &pieces {
-            assert_eq!(piece.offset, whole.len() as u64);
-            assert!(piece.bytes.len() <= PIECE && piece.bytes.ends_with(b"\n") || piece.bytes.ends_with(b" "));
-            whole.extend_from_slice(&piece.bytes);
-        }
-        assert!(whole == text);
-    }
-
-    #[test]
-    fn views_are_the_pieces_and_their_memory_serves_the_next_file() {
-        let texts =
-            ["word ann@a.org\n".repeat(200_000), "short".to_owned(), String::new(), "ann@a.org,".repeat(300_000)];
-        let mut memory = Vec::new();
-        for text in texts {
-            let text = text.into_bytes();
-            let mut views = Pieces::in_memory(Cursor::new(text.clone()), "", memory).unwrap();
-            for piece in pieces(&text) {
-                let view = views.next_view().unwrap().unwrap();
-                assert_eq!((view.offset, view.media), (piece.offset, piece.media));
-                assert!(view.bytes == piece.bytes);
-            }
-            assert!(views.next_view().unwrap().is_none());
-            memory = views.into_memory();
-            assert!(memory.len() <= PIECE + 64);
-        }
-    }
-
-    #[test]
-    fn without_white_space_a_sign_parts_them() {
-        for unit in ["<b>ann@a.org</b>", "ann@a.org,", "\"ann@a.org\",", "ann@a.org;"] {
-            let text = unit.repeat(200_000);
-            let pieces = pieces(text.as_bytes());
-            assert!(pieces.len() > 1);
-            let mut count = 0;
-            for piece in &pieces {
-                addresses(&piece.bytes, piece.media, |finding| {
-                    assert_eq!(finding.address.as_str(), "ann@a.org");
-                    count += 1;
-                });
-            }
-            assert_eq!(count, 200_000, "{unit}");
-        }
-    }
-
-    #[test]
-    fn no_hidden_address_is_cut_for_who_looks_for_them() {
-        let text = "ann [at] a [dot] org, ".repeat(55_000);
-        let mut extractor = Extractor::deobfuscating();
-        let pieces = Pieces::from_reader(Cursor::new(text.into_bytes()), "").unwrap().searched_by(&extractor);
-        let (mut cuts, mut found) = (0, 0);
-        for piece in pieces {
-            let Piece { offset, bytes, media, .. } = piece.unwrap();
-            cuts += usize::from(offset > 0);
-            extractor.read(&bytes, offset as usize, media, |_| found += 1);
-        }
-        extractor.end(|_| found += 1);
-        assert_eq!((cuts, found), (1, 55_000));
-    }
-
-    #[test]
-    fn a_text_without_any_border_ends() {
-        let text = vec![b'a'; 3 * PIECE + 7];
-        assert_eq!(pieces(&text).iter().map(|piece| piece.bytes.len()).sum::<usize>(), text.len());
-        assert_eq!(pieces(b""), []);
-    }
-
-    #[test]
-    fn what_came_before_an_error_is_given_first() {
-        struct Fails;
-        impl Read for Fails {
-            fn read(&mut self, _: &mut [u8]) -> Result<usize> {
-                Err(Error::other("broken"))
-            }
-        }
-        let mut pieces = Pieces::from_reader(Cursor::new(b"some text").chain(Fails), "").unwrap();
-        assert_eq!(pieces.next().unwrap().unwrap().bytes, b"some text");
-        assert_eq!(pieces.next().unwrap().unwrap_err().to_string(), "broken");
-        assert!(pieces.next().is_none());
-    }
-
-    #[test]
-    fn media_by_name_and_by_content() {
-        let media = |name: &str, text: &str| {
-            let pieces = Pieces::from_reader(Cursor::new(text.as_bytes().to_vec()), name).unwrap();
-            pieces.map(|piece| piece.unwrap().media).next().unwrap()
-        };
-        assert_eq!(media("a.HTML", "x"), Media::Html);
-        assert_eq!(media("a.xml.gz", "x"), Media::Html);
-        assert_eq!(media("a.txt", "\u{feff} <!DOCTYPE html>"), Media::Html);
-        assert_eq!(media("page", "<HTML lang=de>"), Media::Html);
-        assert_eq!(media("html", "text"), Media::Text);
-    }
-}
+mod tests;

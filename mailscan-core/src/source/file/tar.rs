@@ -93,6 +93,10 @@ impl Archive for Tar {
             }
         }
     }
+
+    fn wants_all(&self) -> bool {
+        true
+    }
 }
 
 /// Whether an entry of this kind is a file. Those that no standard knows are to be taken for one.

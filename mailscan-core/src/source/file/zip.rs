@@ -157,6 +157,10 @@ impl Archive for Zip {
             }
         }
     }
+
+    fn wants_all(&self) -> bool {
+        true
+    }
 }
 
 /// An entry of the directory.

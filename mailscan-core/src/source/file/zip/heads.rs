@@ -113,4 +113,8 @@ impl Archive for Heads {
         }
         Err(in_part("the zip file is cut off, so what is left of it was read"))
     }
+
+    fn wants_all(&self) -> bool {
+        true
+    }
 }

@@ -52,6 +52,9 @@ async fn files_that_hold_others_are_these() {
     let cut = pack(&[("c", b"ben@b.org"), ("long", long.as_bytes())]);
     let tar = tar_of(&[("a/x.txt", b"ann@a.org"), ("long", long.as_bytes())]);
     let office = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+    let cell = b"\x04\x02\x12\0\0\0\0\0\0\0\x09\0\0ann@a.org";
+    let sheet = crate::source::ole::tests::file(&[("Workbook", cell)]);
+    let locked = crate::source::ole::tests::file(&[("Workbook", b"\x2f\0\0\0"), ("CompObj", b"text of a program")]);
     let (ann, ben) = (("a/x.txt", "ann@a.org"), ("c", "ben@b.org"));
     let long = ("long", long.trim());
     let in_docx = [("word/document.xml", "<w:t>ann@a.org</w:t>"), ("a%20b.pdf#page=1", "ann@a.org"), ben];
@@ -64,6 +67,11 @@ async fn files_that_hold_others_are_these() {
         ("application/x-tar", tar.clone(), &[ann, long], None),
         ("application/gzip", packed(GzipEncoder::new(&tar[..])).await, &[ann, long], None),
         ("application/x-xz", xz(b"ann@a.org"), &[("", "ann@a.org")], None),
+        ("application/vnd.ms-excel", sheet.clone(), &[("", "ann@a.org")], None),
+        ("application/octet-stream", sheet.clone(), &[("", "ann@a.org")], None),
+        ("application/gzip", packed(GzipEncoder::new(&sheet[..])).await, &[("", "ann@a.org")], None),
+        ("application/vnd.ms-excel", sheet[..1_200].to_vec(), &[("", "Root Entry\nWorkbook")], Some("file-in-part")),
+        ("application/msword", locked, &[("", "text of a program")], Some("content-type")),
     ] {
         let answer = ok_as(kind, "", &body);
         let server = Server::start(move |path| if path == "/page" { answer.clone() } else { MISSING.to_vec() }).await;
