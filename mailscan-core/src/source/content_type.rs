@@ -43,16 +43,23 @@ impl ContentType {
     }
 
     /// Whether it says that its bytes are a PDF.
+    #[cfg(feature = "http")]
     pub(crate) fn is_pdf(&self) -> bool {
         matches!(self.essence.as_str(), "application/pdf" | "application/x-pdf")
     }
 
     /// Whether it says that its bytes are an old document of an office, or a message of Outlook.
-    #[cfg(feature = "files")]
+    #[cfg(all(feature = "http", feature = "files"))]
     pub(crate) fn may_be_ole(&self) -> bool {
         let Some(subtype) = self.essence.strip_prefix("application/") else { return false };
         // Servers call the documents of today as those of old.
         OLE.contains(&subtype) || subtype.starts_with("vnd.ms-")
+    }
+
+    /// Whether it says nothing more than that a program made it, or which.
+    #[cfg(feature = "files")]
+    pub(crate) fn is_of_application(&self) -> bool {
+        self.essence.starts_with("application/")
     }
 
     /// Whether it says nothing but that its bytes are a gzip file.
@@ -136,7 +143,7 @@ const PACKED: [&str; 20] = [
 ];
 
 /// Application types of old documents of offices, beside those of Microsoft's own tree.
-#[cfg(feature = "files")]
+#[cfg(all(feature = "http", feature = "files"))]
 const OLE: [&str; 12] = [
     "msword",
     "x-msword",

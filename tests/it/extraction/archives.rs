@@ -194,3 +194,23 @@ async fn a_page_larger_than_a_piece_loses_nothing() {
         expected.into_iter().map(|(address, _)| ("#http://a.org/long".to_owned(), address)).collect();
     assert!(found == [expected.clone(), expected].concat());
 }
+
+#[tokio::test]
+async fn documents_of_offices_in_a_web_archive_are_read() {
+    let docx = {
+        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        writer.start_file("word/document.xml", zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut writer, b"<w:document><w:t>ann@a.org</w:t>").unwrap();
+        writer.finish().unwrap().into_inner()
+    };
+    let office = "Content-Type: application/vnd.openxmlformats-officedocument.wordprocessingml.document\r\n";
+    let records = [
+        answer("http://a.org/cv.docx", office, &docx),
+        answer("http://a.org/x.7z", "Content-Type: application/x-7z-compressed\r\n", b"7z\xbc\xaf\x27\x1c ben@b.org"),
+        answer("http://a.org/app.wasm", "Content-Type: application/wasm\r\n", b"\0asm\x01\0\0\0cy@c.org"),
+    ];
+    let (found, error) = found(&records.concat()).await;
+    assert_eq!(found, pairs(&[("#http://a.org/cv.docx#word/document.xml", "ann@a.org")]));
+    let error = error.unwrap();
+    assert!(error.message.contains("1 of its 3 pages") && error.message.contains("(7z)"), "{error}");
+}

@@ -52,11 +52,6 @@ pub(super) trait Archive: Send {
     fn wants_all(&self) -> bool {
         false
     }
-
-    /// Whether the files in it are in memory, so that zip files among them can be read from their end.
-    fn is_in_memory(&self) -> bool {
-        false
-    }
 }
 
 /// A page of an archive, or a file in one.

@@ -162,10 +162,6 @@ impl Archive for Held {
         let declared = if media.is_none() { declared_by_name(&name) } else { ContentType::default() };
         Ok(Some(Page { url: name, declared, media, body: Ok(body) }))
     }
-
-    fn is_in_memory(&self) -> bool {
-        true
-    }
 }
 
 #[cfg(test)]

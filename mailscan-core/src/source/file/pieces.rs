@@ -7,6 +7,7 @@ use std::io::{Cursor, Error, ErrorKind, Read, Result};
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(feature = "http")]
 use bytes::Bytes;
 use encoding_rs::{Encoding, UTF_8};
 
@@ -16,7 +17,7 @@ use super::compression::Compression;
 use super::decode::{self, Coding};
 use super::held::{Format, Held, Unread};
 use super::own;
-use super::places::{Part, Places};
+use super::places::{self, Part, Places};
 use super::runs::{self, Runs};
 use super::tar::{self, Tar};
 use super::zip::{Heads, Zip};
@@ -430,8 +431,9 @@ impl Pieces {
             self.fill();
             return Ok(());
         }
-        let may_be_held = page.declared.is_pdf() || page.declared.may_be_ole();
-        (self.media, self.offset, self.ended) = (None, 0, page.declared.media(&[]).is_none() && !may_be_held);
+        // What applications made may hold text, or other files.
+        let is_other = page.declared.media(&[]).is_none() && !page.declared.is_of_application();
+        (self.media, self.offset, self.ended) = (None, 0, is_other);
         if self.ended {
             return Ok(());
         }
@@ -442,8 +444,7 @@ impl Pieces {
             let held = Held::in_archive(format, self.take_reader());
             return self.enter(Box::new(held));
         }
-        let is_in_memory = self.archive.as_ref().is_some_and(|archive| archive.is_in_memory());
-        if is_in_memory && Zip::begins(start) {
+        if Zip::begins(start) {
             return self.enter_zip();
         }
         let is_compressed = Compression::of(start).is_some();
@@ -485,11 +486,9 @@ impl Pieces {
         Ok(())
     }
 
-    /// Begins a zip file that is in memory.
+    /// Begins a zip file in an archive, such as a document of an office.
     fn enter_zip(&mut self) -> Result<()> {
-        let mut bytes = Vec::new();
-        self.take_reader().read_to_end(&mut bytes)?;
-        let places: Arc<dyn Places> = Arc::new(Bytes::from(bytes));
+        let places = places::kept(self.take_reader())?;
         match open_zip(&places)? {
             Some(zip) => self.enter(zip),
             None => Err(Error::new(ErrorKind::InvalidData, "it is of a kind that is not read (zip)")),

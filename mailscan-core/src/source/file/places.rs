@@ -1,7 +1,7 @@
 //! Bytes that are read from any place in them, by several at a time: a file, or a body in memory.
 
 use std::fs::File;
-use std::io::{Error, ErrorKind, Read, Result};
+use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -49,6 +49,29 @@ impl Places for Bytes {
         buffer[..count].copy_from_slice(&rest[..count]);
         Ok(count)
     }
+}
+
+/// Up to this size bytes are kept in memory, beyond it in a file without a name that is gone with them, which has a bound as well.
+const IN_MEMORY: u64 = 256 << 10;
+const LARGEST: u64 = 256 << 20;
+
+/// The bytes that a reader gives, to be read from any place.
+///
+/// # Errors
+/// Those of reading and of the file, and [`ErrorKind::InvalidData`] for more than 256 MiB.
+pub(super) fn kept(mut reader: impl Read) -> Result<Arc<dyn Places>> {
+    let mut start = Vec::new();
+    reader.by_ref().take(IN_MEMORY).read_to_end(&mut start)?;
+    if (start.len() as u64) < IN_MEMORY {
+        return Ok(Arc::new(Bytes::from(start)));
+    }
+    let mut file = tempfile::tempfile()?;
+    file.write_all(&start)?;
+    let rest = LARGEST - IN_MEMORY;
+    if std::io::copy(&mut reader.by_ref().take(rest + 1), &mut file)? > rest {
+        return Err(Error::new(ErrorKind::InvalidData, "it is a zip file of more than 256 MiB in another file"));
+    }
+    Ok(Arc::new(file))
 }
 
 /// Reads from a place until the buffer is full or the bytes end; answers how much.

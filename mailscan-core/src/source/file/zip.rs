@@ -341,6 +341,26 @@ mod tests {
     }
 
     #[test]
+    fn zip_files_in_others_are_read_file_by_file() {
+        let long: String = (0..90_000_u32).map(|n| format!("{:x} ", n.wrapping_mul(2_654_435_761))).collect();
+        let small = packed(&[("word/document.xml", b"<w:document><w:t>a</w:t><w:t>nn@a.org</w:t>")], WAYS[1]);
+        // Beyond what is kept in memory.
+        let large = packed(&[("long", long.as_bytes()), ("last", b"ben@b.org")], WAYS[0]);
+        let within = packed(&[("cv.docx", &small), ("large.zip", &large), ("c.txt", b"cy@c.org")], WAYS[1]);
+        let zip = packed(&[("all.zip", &within), ("d.txt", b"dan@d.org")], WAYS[1]);
+        let (mut found, failed) = read(&zip);
+        assert!(failed.is_none(), "{failed:?}");
+        found.retain(|(name, _)| !name.ends_with("#long"));
+        let names = ["all.zip#cv.docx#word/document.xml", "all.zip#large.zip#last", "all.zip#c.txt", "d.txt"];
+        assert_eq!(found.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), names);
+        assert_eq!(found[0].1.trim(), "ann@a.org");
+        let (found, failed) =
+            read(&packed(&[("cut.zip", &small[..small.len() - 30]), ("d.txt", b"dan@d.org")], WAYS[0]));
+        assert_eq!(found[1], pairs(&[("d.txt", "dan@d.org")])[0], "{found:?}");
+        assert!(failed.unwrap().contains("cut off"));
+    }
+
+    #[test]
     fn large_directories_are_read_to_their_end() {
         let names: Vec<_> = (0..70_000).map(|number| number.to_string()).collect();
         let files: Vec<_> = names.iter().map(|name| (name.as_str(), name.as_bytes())).collect();
