@@ -3,6 +3,8 @@
 //! Labels are LDH or U-labels (IDNA), at least two, under a suffix of the public suffix list or one of the names that
 //! are kept for documentation (RFC 2606). Anything else is [`super::unusual`]'s.
 
+mod prose;
+
 use std::net::Ipv4Addr;
 
 use unicode_normalization::char::is_combining_mark;
@@ -58,15 +60,25 @@ pub(super) fn is_unspaced_script(ch: char) -> bool {
         | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
 }
 
+/// Whether the character belongs to a script other than Latin that is written with spaces between words: Greek, Cyrillic,
+/// Armenian, Hebrew, Arabic (the bar that lengthens its words included), those of India, Georgian and others.
+pub(super) fn is_other_script(ch: char) -> bool {
+    matches!(ch, '\u{370}'..='\u{dff}' | '\u{f00}'..='\u{fff}' | '\u{10a0}'..='\u{13ff}' | '\u{1c80}'..='\u{1cbf}'
+        | '\u{1f00}'..='\u{1fff}' | '\u{2d00}'..='\u{2dff}' | '\u{a640}'..='\u{a69f}' | '\u{fb13}'..='\u{fdcf}' | '\u{fdf0}'..='\u{fdff}'
+        | '\u{fe70}'..='\u{fefc}')
+}
+
 /// The domain at the beginning of the right units.
 pub(super) fn find(around: &Around<'_>) -> Option<Domain> {
     let run = around.right.iter().take_while(|unit| unit.ch == '.' || is_label_char(unit.ch)).count();
     let after = around.right.get(run).map(|unit| unit.ch);
     // `a@b.org@c.org` is no address, and neither half of it is. In `a@b.org或c@d.org` a word parts them.
-    if after == Some('@') {
+    let parted = if after == Some('@') {
         let text: String = around.right[..run].iter().map(|unit| unit.ch).collect();
-        before_ideographs(text.get(..well_formed_length(&text))?)?;
-    }
+        Some(prose::before_word(text.get(..well_formed_length(&text))?)?)
+    } else {
+        None
+    };
     // What joins letters joins nothing at the end.
     let run = run - around.right[..run].iter().rev().take_while(|unit| is_joiner(unit.ch)).count();
     if run == 0 {
@@ -74,7 +86,7 @@ pub(super) fn find(around: &Around<'_>) -> Option<Domain> {
     }
     let units = &around.right[..run];
     let text: String = units.iter().map(|unit| unit.ch).collect();
-    let Some(length) = text.get(..well_formed_length(&text)).and_then(existing_length) else {
+    let Some(length) = parted.or_else(|| existing_length(text.get(..well_formed_length(&text))?)) else {
         return unusual::unknown(around, run, text);
     };
     let count = text[..length].chars().count();
@@ -175,38 +187,10 @@ pub(super) fn well_formed_length(text: &str) -> usize {
 
 /// How much of the well-formed text is a domain that can exist: all of it, or what stands before glued prose.
 fn existing_length(text: &str) -> Option<usize> {
-    if let Some(length) = before_ideographs(text).or_else(|| before_sentence(text)) {
+    if let Some(length) = prose::before_ideographs(text).or_else(|| prose::before_sentence(text)) {
         return Some(length);
     }
-    if is_known(text) { Some(text.len()) } else { before_capital(text) }
-}
-
-/// The length up to prose in an unspaced script that runs on after an ASCII domain: `ann@a.org请`.
-fn before_ideographs(text: &str) -> Option<usize> {
-    let prose = text.char_indices().find(|(_, ch)| is_unspaced_script(*ch))?.0;
-    let head = &text[..prose];
-    let cut = head.trim_end_matches(['-', '.']);
-    (head.is_ascii() && cut.len() == head.len() && is_known(cut)).then_some(prose)
-}
-
-/// The length up to a sentence that follows without a space: `ann@a.org.Please`.
-fn before_sentence(text: &str) -> Option<usize> {
-    let (head, last) = text.rsplit_once('.')?;
-    let top = head.rsplit('.').next()?;
-    // `ann@a.co.JP` is a habit, `ann@a.co.Jp` is none.
-    let capitalised = last.starts_with(char::is_uppercase) && !last.chars().nth(1).is_some_and(char::is_uppercase);
-    let sentence = capitalised && top.bytes().all(|byte| byte.is_ascii_lowercase());
-    (sentence && is_known(head)).then_some(head.len())
-}
-
-/// The length up to a word that is glued on and begins with a capital: `ann@a.orgPhone`, `E<lt>ann@a.orgE<gt>` of Perl's
-/// documentation.
-fn before_capital(text: &str) -> Option<usize> {
-    let top = text.rfind('.')? + 1;
-    let lower = text[top..].bytes().take_while(u8::is_ascii_lowercase).count();
-    let cut = top + lower;
-    let glued = lower > 1 && text[cut..].starts_with(|ch: char| ch.is_ascii_uppercase());
-    (glued && is_known(&text[..cut])).then_some(cut)
+    if is_known(text) { Some(text.len()) } else { prose::before_glued(text) }
 }
 
 /// Whether the domain has two labels or more, of at most 63 octets, and ends in a suffix in use.
@@ -255,7 +239,8 @@ mod tests {
             assert!(is_public_suffix(&format!("a.{top}")), "{top}");
         }
         let runs = "a.org a.org. a.b.com a..org a.-b.org a-.org a.org- a.org-. a-b.info 1.2.3.4 a.ORG a.org.Please -a.org \
-                    .a.org a a. org a.test a.invalid a.co.uk a.nosuch a.1 1.de a--b.io a.org.. a.b-.c.de";
+                    .a.org a a. org a.test a.invalid a.co.uk a.nosuch a.1 1.de a--b.io a.org.. a.b-.c.de \
+                    a.hu-n a.hu-n. a.com0171 a.co-op.de a.hu- a.us-east-1 a.nl0 a.b.de-x";
         for run in runs.split_whitespace() {
             let long = run
                 .starts_with(|first: char| first.is_ascii_alphanumeric())

@@ -12,7 +12,7 @@ fn fast(document: &[u8], media: Media) -> Vec<Finding> {
 
 /// Pieces of which trouble is made.
 fn fragment() -> impl Strategy<Value = Vec<u8>> {
-    const FRAGMENTS: [&str; 111] = [
+    const FRAGMENTS: [&str; 120] = [
         "<wbr>",
         "<WBR/>",
         "&shy;",
@@ -91,6 +91,15 @@ fn fragment() -> impl Strategy<Value = Vec<u8>> {
         "请",
         "หรือ",
         "②",
+        "Тел",
+        "и",
+        "ل",
+        "\u{640}",
+        "-n",
+        "-ra",
+        "0171",
+        "0",
+        "ru",
         "｜",
         "1",
         "2x.png",

@@ -1,5 +1,7 @@
 //! What comes out of what: tables of texts by theme. `~` in front of a case reads it as HTML.
 
+mod neighbours;
+
 use super::{Finding, Form, Media, addresses};
 use crate::class::{ClassFilter, Classes};
 

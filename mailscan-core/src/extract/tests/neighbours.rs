@@ -1,0 +1,24 @@
+//! What stands beside an address and is no part of it, and what is one though it does not look so.
+
+use super::{Media, addresses, check};
+
+#[test]
+fn what_follows_a_domain_without_a_space() {
+    check(&[
+        ("info@acme.hu-n, ann@gmail.com-ra.", "info@acme.hu ann@gmail.com"),
+        ("max@web.de-Adresse cy@acme.fi-osoite", "max@web.de cy@acme.fi"),
+        ("info@acme.ruТел. 12 ann@acme.comاتصل", "info@acme.ru ann@acme.com"),
+        ("bob@acme.co.ilטלפון cy@acme.grΤηλ", "bob@acme.co.il cy@acme.gr"),
+        ("info@acme.ruиbob@acme.ru", "info@acme.ru bob@acme.ru"),
+        ("ann@acme.com0171 123456 bob@acme.de0171-123", "ann@acme.com bob@acme.de"),
+        ("dan@foo.co-bar.de eve@xn--e1afmkfd.xn--p1ai", "dan@foo.co-bar.de eve@xn--e1afmkfd.xn--p1ai"),
+        ("почта@пример.рф ann@acme.ru-", "почта@xn--e1afmkfd.xn--p1ai ann@acme.ru"),
+        ("root@web.dev-main root@host.us-east-1 song@x.mp3 run@x.ps1 sum@x.md5 root@node.eu1", ""),
+    ]);
+    let read = |text: &[u8]| {
+        let mut found = Vec::new();
+        addresses(text, Media::Text, |finding| found.push(finding.address.as_str().to_owned()));
+        found.join(" ")
+    };
+    assert_eq!(read(b"\x16\x0einfo@oribi.nl0\x82\x01\x22"), "info@oribi.nl", "a certificate");
+}
