@@ -107,12 +107,18 @@ fn local_start(around: &Around<'_>, next_unit: Option<Unit>) -> Option<usize> {
         return None;
     }
     let mut start = left.len() - 1;
-    while start > 0 && continues(left, start - 1) && !is_glued_prose(left, start - 1) {
+    let mut holds_letter = last.is_ascii_alphabetic();
+    while start > 0 && continues(left, start - 1) && !is_glued_prose(left, start - 1, holds_letter) {
         start -= 1;
+        holds_letter |= left[start].ch.is_ascii_alphabetic();
     }
     let before = start.checked_sub(1).map(|before| left[before].ch);
     if before == Some('@') || (start == 0 && !around.whole) {
         return None;
+    }
+    // `почта-info@a.org`: what joins the words is prose too.
+    if before.is_some_and(domain::is_other_script) && is_glued_prose(left, start - 1, holds_letter) {
+        start += left[start..].iter().take_while(|unit| matches!(unit.ch, '-' | '.' | '_')).count();
     }
     start = after_query_sign(around, start, before);
     start = after_dots(left, start)?;
@@ -204,9 +210,13 @@ fn after_quote(left: &[Unit], start: usize, next: Option<Unit>) -> usize {
     start + quote.map_or(0, |quote| quote + 1)
 }
 
-/// Scripts that are written without spaces run into an address that follows: it begins where ASCII does.
-fn is_glued_prose(left: &[Unit], index: usize) -> bool {
-    domain::is_unspaced_script(left[index].ch) && left.last().is_some_and(|unit| unit.ch.is_ascii())
+/// Scripts that are written without spaces run into an address that follows, and what others write before one is glued on
+/// now and then: it begins where ASCII does. In the others a name may have a number, so that a letter must follow:
+/// `info@a.org` is the address in `почтаinfo@a.org`, `почта2@a.org` is one.
+fn is_glued_prose(left: &[Unit], index: usize, letter_follows: bool) -> bool {
+    let ch = left[index].ch;
+    let glued = domain::is_unspaced_script(ch) || (letter_follows && domain::is_other_script(ch));
+    glued && left.last().is_some_and(|unit| unit.ch.is_ascii())
 }
 
 /// Whether the unit at `start` is a neighbour that looks like the first sign of the local part.

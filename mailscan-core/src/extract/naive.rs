@@ -99,12 +99,18 @@ fn word_start(
 ) -> Option<usize> {
     let (percent, next) = (around.at.form == Form::PercentEncoded, next_unit.map(|unit| unit.ch));
     // The longest run of words, dots and signs between letters.
-    let glued_script = |at: usize| domain::is_unspaced_script(chars[at]) && chars[chars.len() - 1].is_ascii();
+    let spaced =
+        |at: usize| domain::is_other_script(chars[at]) && chars[at + 1..].iter().any(char::is_ascii_alphabetic);
+    let glued_script =
+        |at: usize| (domain::is_unspaced_script(chars[at]) || spaced(at)) && chars[chars.len() - 1].is_ascii();
     let run = (0..chars.len()).rev().take_while(|at| goes_on(chars, *at) && !glued_script(*at)).last()?;
     if !word(*chars.last()?) || (run > 0 && chars[run - 1] == '@') {
         return None;
     }
     let field = run > 0 && matches!(chars[run - 1], '=' | '?');
+    let joins = |at: &usize| "-._".contains(chars[*at]);
+    let joined = run > 0 && glued_script(run - 1) && spaced(run - 1);
+    let run = if joined { (run..chars.len()).find(|at| !joins(at))? } else { run };
     let plain = |at: usize, sign: char| chars[at] == sign && around.left[at].form == Form::Plain;
     let mut start = run;
     for at in run..chars.len() {

@@ -22,3 +22,19 @@ fn what_follows_a_domain_without_a_space() {
     };
     assert_eq!(read(b"\x16\x0einfo@oribi.nl0\x82\x01\x22"), "info@oribi.nl", "a certificate");
 }
+
+#[test]
+fn words_of_other_scripts_before_an_address() {
+    check(&[
+        ("ניתן לפנות ל-info@acme.co.il בـinfo@acme.com", "info@acme.co.il info@acme.com"),
+        ("بـinfo@acme.com إلىinfo@acme.com", "info@acme.com info@acme.com"),
+        ("Почтаinfo@acme.ru эл.почта-info@acme.ru почта_ann.lee@acme.ru", "info@acme.ru info@acme.ru ann.lee@acme.ru"),
+        (
+            "ईमेलinfo@acme.in Ηλ.info@acme.gr Էլinfo@acme.am მეილიinfo@acme.ge",
+            "info@acme.in info@acme.gr info@acme.am info@acme.ge",
+        ),
+        ("почта@acme.ru почта2@acme.ru infoпочта@acme.ru", "почта@acme.ru почта2@acme.ru infoпочта@acme.ru"),
+        ("jürgen@acme.de åsa.lee@acme.se łukasz-k@acme.pl", "jürgen@acme.de åsa.lee@acme.se łukasz-k@acme.pl"),
+        ("<почтаinfo@acme.ru> mailto:почтаinfo@acme.ru", "почтаinfo@acme.ru почтаinfo@acme.ru"),
+    ]);
+}
