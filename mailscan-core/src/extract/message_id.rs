@@ -14,7 +14,9 @@ const MOST_IDS: usize = 500;
 const LONGEST_ID: usize = 256;
 
 /// Names of headers that hold ids, without the signs between their words.
-const HEADERS: [&[u8]; 5] = [b"messageid", b"references", b"inreplyto", b"contentid", b"msgid"];
+const HEADERS: [&[u8]; 6] = [b"messageid", b"references", b"xreference", b"inreplyto", b"contentid", b"msgid"];
+/// The longest line of a log that is looked at.
+const LONGEST_LINE: usize = 1_024;
 
 /// Tells the Message-IDs of a document, of which findings come in their order.
 #[derive(Debug, Default)]
@@ -46,7 +48,7 @@ impl Ids {
         let before = &document[start.saturating_sub(REACH)..start];
         let mut is_behind_header = |rest: &[u8]| self.is_behind_header(before, rest.len(), start - before.len());
         match before.last() {
-            Some(b'<') => is_behind_header(&before[..before.len() - 1]),
+            Some(b'<') => is_behind_header(&before[..before.len() - 1]) || is_of_filter(before, &document[start..]),
             Some(b';' | b'C' | b'c') => opened(before).is_some_and(is_behind_header),
             Some(b':') => {
                 ends_with(before, b"cid:")
@@ -57,7 +59,9 @@ impl Ids {
             Some(b' ') => before.ends_with(b": ") && is_behind_header(before),
             // The value of JSON.
             Some(b'"') => (before.ends_with(b":\"") || before.ends_with(b": \"")) && is_behind_header(before),
-            Some(b'/' | b'=') => is_in_archive(before),
+            Some(b'/') => is_in_archive(before) || is_in_inbox(before, &document[start..]),
+            Some(b'=') => is_in_archive(before) || is_of_arrival(before) || ends_with_name(before),
+            Some(b'>') => is_named_again(before, &document[start..]),
             _ => false,
         }
     }
@@ -157,10 +161,55 @@ fn is_of_event(before: &[u8]) -> bool {
 /// Whether the end of `before` is a path under which archives of mail file messages by their ids.
 fn is_in_archive(before: &[u8]) -> bool {
     let near = &before[before.len().saturating_sub(80)..];
-    let paths: [&[u8]; 6] = [b"/message-id/", b"/msgid-search/", b"/msgid/", b"/mid/", b"?i=", b"message-id="];
+    let paths: [&[u8]; 7] =
+        [b"/message-id/", b"/message-id/flat/", b"/msgid-search/", b"/msgid/", b"/mid/", b"?i=", b"message-id="];
+    let hosts: [&[u8]; 7] = [
+        b"//lore.kernel.org/",
+        b"//lkml.kernel.org/r/",
+        b"//patch.msgid.link/",
+        b"//postgr.es/m/",
+        b"//inbox.",
+        b"//public-inbox.org/",
+        b"//mid.",
+    ];
+    let is_archive = |url: &[u8]| {
+        hosts.iter().any(|host| url.starts_with(host))
+            && !url.iter().any(|byte| byte.is_ascii_whitespace() || b"<>\"'".contains(byte))
+    };
     paths.iter().any(|path| ends_with(near, path))
-        || memchr::memmem::find(near, b"//lore.kernel.org/").is_some()
-        || memchr::memmem::find(near, b"//mid.").is_some()
+        || memchr::memmem::rfind(near, b"//").is_some_and(|url| is_archive(&near[url..]))
+}
+
+/// Whether the end of `before` is a link within an archive of the program public-inbox, each message of which has a folder
+/// of its own: `<a href="../id@x.org/">`.
+fn is_in_inbox(before: &[u8], rest: &[u8]) -> bool {
+    let link = || &rest[..rest.iter().take(LONGEST_ID).take_while(|byte| !b"\"'<> \n".contains(byte)).count()];
+    (before.ends_with(b"\"../") || before.ends_with(b"'../")) && link().contains(&b'/')
+}
+
+/// Whether `rest` begins with the id to which a link right before it leads: `<a href="../id@x.org/">id@x.org</a>`.
+fn is_named_again(before: &[u8], rest: &[u8]) -> bool {
+    let Some(link) = before.strip_suffix(b"/\">") else { return false };
+    let near = &link[link.len().saturating_sub(LONGEST_ID)..];
+    let Some(id) = near.iter().rposition(|byte| *byte == b'/').map(|slash| &near[slash + 1..]) else { return false };
+    let folder = &link[..link.len() - id.len()];
+    id.contains(&b'@') && rest.starts_with(id) && (folder.ends_with(b"\"../") || is_in_archive(folder))
+}
+
+/// Whether the end of `before` is the field of a log of Exim that names an arriving message:
+/// `<= ann@x.org H=mx S=1234 id=id@x.org`.
+fn is_of_arrival(before: &[u8]) -> bool {
+    let Some(fields) = before.strip_suffix(b" id=") else { return false };
+    let near = &fields[fields.len().saturating_sub(LONGEST_LINE)..];
+    let line = &near[memchr::memrchr(b'\n', near).map_or(0, |end| end + 1)..];
+    [&b"<= "[..], b" S="].iter().all(|field| memchr::memmem::find(line, field).is_some())
+}
+
+/// Whether the angle bracket is that of a log of the filter rspamd: `id: <id@x.org>, qid: <4AbC>`.
+fn is_of_filter(before: &[u8], rest: &[u8]) -> bool {
+    let near = || &rest[..rest.len().min(LONGEST_ID)];
+    before.ends_with(b" id: <")
+        && memchr::memchr(b'>', near()).is_some_and(|close| rest[close..].starts_with(b">, qid:"))
 }
 
 fn ends_with(text: &[u8], ending: &[u8]) -> bool {
@@ -200,6 +249,20 @@ mod tests {
             "src=\"cid:id@x.org\"",
             "BEGIN:VEVENT\r\nUID:id@x.org\r\n",
             "RELATED-TO;RELTYPE=PARENT:id@x.org",
+            "<!--X-Reference: id@x.org -->",
+            "<!--X-Message-Id: id@x.org -->",
+            "git send-email --in-reply-to=id@x.org",
+            "<= ann@x.org H=mx.x.org [192.0.2.1] P=esmtps X=TLS1.3 S=1234 id=id@x.org",
+            "rspamd_task_write_log: id: <id@x.org>, qid: <4AbC>, ip: 192.0.2.1",
+            "<a href=\"../id@x.org/\">",
+            "<a href='../id@x.org/T/#u'>",
+            "<a href=\"https://lore.kernel.org/r/id@x.org/\">",
+            "https://lkml.kernel.org/r/id@x.org",
+            "https://postgr.es/m/id@x.org",
+            "https://postgr.es/m/flat/id@x.org",
+            "https://www.postgresql.org/message-id/flat/id@x.org",
+            "https://patch.msgid.link/id@x.org",
+            "https://inbox.sourceware.org/gcc-patches/id@x.org/",
             "https://lore.kernel.org/r/id@x.org/",
             "https://lists.debian.org/msgid-search/id@x.org",
             "https://www.postgresql.org/message-id/id@x.org",
@@ -207,6 +270,19 @@ mod tests {
         ] {
             assert!(marked(text), "{text}");
         }
+    }
+
+    #[test]
+    fn a_link_and_its_text_are_both_ids() {
+        let is_one = |text: &str| {
+            let start = text.rfind("id@x.org").unwrap();
+            Ids::default().is_one(text.as_bytes(), start)
+        };
+        assert!(is_one("<a href=\"../id@x.org/\">id@x.org</a>"));
+        assert!(is_one("<a href=\"https://lore.kernel.org/r/id@x.org/\">id@x.org</a>"));
+        assert!(!is_one("<a href=\"/people/id@x.org/\">id@x.org</a>"));
+        assert!(!is_one("<a href=\"../1@x.org/\">id@x.org</a>"));
+        assert!(!is_one("<a href=\"mailto:id@x.org\">id@x.org</a>"));
     }
 
     #[test]
@@ -251,6 +327,12 @@ mod tests {
             "<id@x.org>",
             "acid: <b>id@x.org",
             "https://a.org/users/id@x.org",
+            "<= id@x.org H=mx.x.org P=esmtps S=1234 id=1@x.org",
+            "https://lore.kernel.org/ and /id@x.org",
+            "<a href=\"../id@x.org\">",
+            "name=<1@x.org> id=id@x.org",
+            "id: <id@x.org>, name: Ann",
+            "mail=id@x.org",
         ] {
             assert!(!marked(text), "{text}");
         }
