@@ -229,7 +229,7 @@ fn is_key(local: &str) -> bool {
 /// Whether the host was named by a program: a label of 12 hexadecimal digits or more, or a place that takes keys.
 fn is_machine_host(domain: &str) -> bool {
     let label = domain.split('.').next().unwrap_or_default();
-    is_hexadecimal(label, 12) || domain.ends_with(".ingest.sentry.io") || domain == "sentry.io"
+    is_hexadecimal(label, 12) || domain.ends_with(".ingest.sentry.io")
 }
 
 fn is_hexadecimal(text: &str, least: usize) -> bool {
@@ -297,6 +297,9 @@ mod tests {
             ("ann@[192.0.2.1] ann@[IPv6:2001:db8::1] ann@192.0.2.1", "literal"),
             (&format!("{key}@a.org 9b2c1d7e-3f40-4a5b-8c6d-7e8f90a1b2c3@a.org"), "machine"),
             ("a1b2c3@o123.ingest.sentry.io ann@3f2a9c1b2d3e.a.org", "machine"),
+            (&format!("{key}@sentry.io"), "machine"),
+            ("support@sentry.io security@sentry.io", "role"),
+            ("ann@sentry.io", ""),
             ("12345678901234567890123456@sms.org deadbeefdeadbeefdeadbeefdead@a.org ann@effaced12.a.org", ""),
             ("ann@tls.msk.ru ann@firma.pl ann@24.com.pl ann@3x.ai", ""),
             ("backup@home.zip a@b.mov module@2.rs ann@24.pl", "file_name"),
