@@ -24,7 +24,7 @@ pub(super) fn classes(address: &Address) -> Classes {
             classes = classes.with(Class::Placeholder);
         }
     }
-    if is_key(local) {
+    if is_key(local) || is_algorithm(local, domain) {
         classes = classes.with(Class::Machine);
     }
     let shown = domains::classes(domain, of_domain);
@@ -226,6 +226,57 @@ fn is_key(local: &str) -> bool {
     is_hexadecimal(local, 24)
 }
 
+/// Whether the address is the name of an extension of SSH: of an algorithm or a request (RFC 4251, section 6), which are
+/// told apart by the domain of who made them.
+fn is_algorithm(local: &str, domain: &str) -> bool {
+    const WORDS: [&str; 40] = [
+        "aes128",
+        "aes192",
+        "aes256",
+        "agent",
+        "auth",
+        "bound",
+        "cancel",
+        "cbc",
+        "cert",
+        "chacha20",
+        "copy",
+        "ctr",
+        "curve25519",
+        "destination",
+        "directory",
+        "ecdsa",
+        "ed25519",
+        "etm",
+        "expand",
+        "forwarded",
+        "gcm",
+        "hmac",
+        "hostbound",
+        "hostkeys",
+        "kex",
+        "more",
+        "poly1305",
+        "posix",
+        "restrict",
+        "rijndael",
+        "rsa",
+        "session",
+        "sha2",
+        "sha256",
+        "sha512",
+        "sk",
+        "ssh",
+        "streamlocal",
+        "umac",
+        "users",
+    ];
+    const NAMES: [&str; 11] =
+        ["eow", "fstatvfs", "fsync", "hardlink", "keepalive", "limits", "lsetstat", "ping", "statvfs", "tun", "zlib"];
+    matches!(domain, "openssh.com" | "libssh.org" | "tinyssh.org" | "lysator.liu.se")
+        && (NAMES.contains(&local) || (local.contains('-') && local.split('-').any(|word| WORDS.contains(&word))))
+}
+
 /// Whether the host was named by a program: a label of 12 hexadecimal digits or more, or a place that takes keys.
 fn is_machine_host(domain: &str) -> bool {
     let label = domain.split('.').next().unwrap_or_default();
@@ -298,6 +349,10 @@ mod tests {
             (&format!("{key}@a.org 9b2c1d7e-3f40-4a5b-8c6d-7e8f90a1b2c3@a.org"), "machine"),
             ("a1b2c3@o123.ingest.sentry.io ann@3f2a9c1b2d3e.a.org", "machine"),
             (&format!("{key}@sentry.io"), "machine"),
+            ("aes128-gcm@openssh.com curve25519-sha256@libssh.org hmac-sha2-256-etm@openssh.com", "machine"),
+            ("chacha20-poly1305@openssh.com umac-64@openssh.com sk-ssh-ed25519-cert-v01@openssh.com", "machine"),
+            ("sntrup4591761x25519-sha512@tinyssh.org rijndael-cbc@lysator.liu.se statvfs@openssh.com", "machine"),
+            ("djm@openssh.com openssh@openssh.com anna-lena@lysator.liu.se aes128-gcm@corp.com", ""),
             ("support@sentry.io security@sentry.io", "role"),
             ("ann@sentry.io", ""),
             ("12345678901234567890123456@sms.org deadbeefdeadbeefdeadbeefdead@a.org ann@effaced12.a.org", ""),
