@@ -28,6 +28,7 @@ mod scan;
 mod shown;
 mod sides;
 mod skim;
+mod template;
 #[cfg(test)]
 mod tests;
 mod trigger;
@@ -124,8 +125,9 @@ pub struct Finding {
     pub span: Range<usize>,
     /// How it was written.
     pub form: Form,
-    /// The classes that only its place shows: [`MessageId`](crate::class::Class::MessageId) and
-    /// [`UnknownDomain`](crate::class::Class::UnknownDomain).
+    /// The classes that only its place shows: [`MessageId`](crate::class::Class::MessageId),
+    /// [`UnknownDomain`](crate::class::Class::UnknownDomain), and [`Machine`](crate::class::Class::Machine) for a service
+    /// (`HTTP/web.corp.com@CORP.COM`).
     pub marks: Classes,
 }
 

@@ -1,11 +1,14 @@
 //! The context: what looks like an address and stands where no address does.
 //!
-//! Looks at the document around a candidate. Says no to credentials in URLs, remotes of ssh and version control, and
-//! handles; it never changes what the grammar found.
+//! Looks at the document around a candidate. Says no to credentials in URLs, remotes of ssh and version control,
+//! templates and handles, and tells the names of services; it never changes what the grammar found.
+
+use std::ops::Range;
 
 use super::grammar::Around;
 use super::scan::REACH;
-use super::unit;
+use super::{domain, template, unit};
+use crate::class::{Class, Classes};
 
 /// Names under which version control logs in.
 const REMOTE_USERS: [&[u8]; 6] = [b"git", b"hg", b"svn", b"gitea", b"gitlab", b"forgejo"];
@@ -13,15 +16,14 @@ const REMOTE_USERS: [&[u8]; 6] = [b"git", b"hg", b"svn", b"gitea", b"gitlab", b"
 const LONGEST_CREDENTIALS: usize = 256;
 /// The furthest that the beginning of a `mailto:` URL is looked for.
 const LONGEST_MAILTO: usize = 1 << 10;
-/// The longest name in a template.
-const LONGEST_NAME: usize = 64;
 
 /// Whether the candidate from `start` to `end` with its `@` at `at` is part of something else.
 pub(super) fn is_no_address(document: &[u8], start: usize, at: usize, end: usize) -> bool {
     is_credentials(document, start)
         || is_remote(document, start, at, end)
         || goes_on(document, start, end)
-        || is_template(document, start, at)
+        || is_label(document, start, at)
+        || template::is_one(document, start, at)
 }
 
 /// Whether the candidate is the beginning of something that is written wrongly: `ann@a.org..com`, the first half of
@@ -148,22 +150,27 @@ pub(super) fn is_in_mailto(document: &[u8], start: usize) -> bool {
     memchr::memchr_iter(b':', word).any(|colon| ends_with_ignoring_case(&word[..=colon], b"mailto:"))
 }
 
-/// Whether the candidate is what a template puts something in place of: `%s@a.org`, `%(name)s@a.org`, `$name@a.org`.
-fn is_template(document: &[u8], start: usize, at: usize) -> bool {
-    let (before, local) = (&document[..start], &document[start..at]);
-    match before.last() {
-        Some(b'%') => matches!(local, [b's' | b'd' | b'i' | b'u' | b'x' | b'v' | b'q']),
-        Some(b')') => {
-            let near = &before[before.len().saturating_sub(LONGEST_NAME)..before.len() - 1];
-            let name = near.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
-            local == b"s" && near[..near.len() - name].ends_with(b"%(")
-        }
-        Some(b'$') => {
-            local.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_')
-                && !before[..before.len() - 1].last().is_some_and(u8::is_ascii_alphanumeric)
-        }
-        _ => false,
-    }
+/// Whether the candidate is a label of Kotlin: `this@User.name`.
+fn is_label(document: &[u8], start: usize, at: usize) -> bool {
+    matches!(&document[start..at], b"this" | b"super") && document.get(at + 1).is_some_and(u8::is_ascii_uppercase)
+}
+
+/// The marks of the candidate at `span` with its `@` at `at`, with those that what stands beside it shows.
+pub(super) fn marks(document: &[u8], span: &Range<usize>, at: usize, marks: Classes) -> Classes {
+    if is_principal(document, span, at) { marks.with(Class::Machine) } else { marks }
+}
+
+/// Whether the candidate is the principal of a service of Kerberos, or the end of one: `HTTP/web.corp.com@CORP.COM`.
+fn is_principal(document: &[u8], span: &Range<usize>, at: usize) -> bool {
+    let slash = document[span.start..at].iter().rposition(|byte| *byte == b'/');
+    let start = slash.map_or(span.start, |slash| span.start + slash + 1);
+    let Some(service) = document[..start].strip_suffix(b"/") else { return false };
+    let (host, realm) = (&document[start..at], &document[at..span.end]);
+    let capitals = realm.iter().any(u8::is_ascii_uppercase) && !realm.iter().any(u8::is_ascii_lowercase);
+    capitals
+        && service.last().is_some_and(u8::is_ascii_alphanumeric)
+        && host.contains(&b'.')
+        && domain::known_length(host) == Some(host.len())
 }
 
 /// Whether `bytes` begin with `beginning`, in any letter case.

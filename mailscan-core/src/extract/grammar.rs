@@ -81,7 +81,8 @@ pub(super) fn finding(around: &Around<'_>, domain: &Domain, local: &Local) -> Op
     let address = Address::new(&local.text, &domain.text)?;
     let domain_form = around.right.iter().take(domain.units).map(|unit| unit.form).find(|form| *form != Form::Plain);
     let form = [around.at.form, local.form].into_iter().find(|form| *form != Form::Plain).or(domain_form);
-    Some(Finding { address, span, form: form.unwrap_or(Form::Plain), marks: domain.classes })
+    let marks = context::marks(document, &span, around.at.start, domain.classes);
+    Some(Finding { address, span, form: form.unwrap_or(Form::Plain), marks })
 }
 
 /// The local part before the `@`, if there is one.

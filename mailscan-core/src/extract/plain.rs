@@ -217,5 +217,6 @@ fn finding(document: &[u8], start: usize, at: usize, end: usize) -> Option<Findi
         return None;
     }
     let address = Address::from_ascii(text, at - start)?;
-    Some(Finding { address, span: start..end, form: Form::Plain, marks: Classes::NONE })
+    let marks = context::marks(document, &(start..end), at, Classes::NONE);
+    Some(Finding { address, span: start..end, form: Form::Plain, marks })
 }

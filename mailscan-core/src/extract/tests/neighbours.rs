@@ -38,3 +38,30 @@ fn words_of_other_scripts_before_an_address() {
         ("<почтаinfo@acme.ru> mailto:почтаinfo@acme.ru", "почтаinfo@acme.ru почтаinfo@acme.ru"),
     ]);
 }
+
+#[test]
+fn templates_and_patterns() {
+    check(&[
+        (r"/^\w+@acme.org$/ \S+@acme.org (\\d+@acme\.org)", ""),
+        ("\"user%d@acme.org\" s%s@appspot.gserviceaccount.com user%02d@acme.org %02d@acme.org", ""),
+        ("\"$USER@acme.org\" $userName@acme.org $first.$last@acme.org", ""),
+        (
+            "CORP\\sales@acme.org gorby%kremvax@acme.org a $<$fay@acme.org$>$",
+            "sales@acme.org gorby%kremvax@acme.org fay@acme.org",
+        ),
+        ("this@User.name super@Foo.bar", ""),
+        ("this@acme.org super@acme.org", "this@acme.org super@acme.org"),
+    ]);
+}
+
+#[test]
+fn services_of_kerberos_are_machines() {
+    for (text, expected) in [
+        ("HTTP/web.corp.com@CORP.COM", "machine"),
+        ("klist: host/web.corp.com@CORP.COM, cifs/fs.corp.com@CORP.COM", "machine machine"),
+        ("HTTP/web.corp.com@corp.com /web.corp.com@CORP.COM ann/ann.lee@CORP.COM", "  "),
+    ] {
+        let classes: Vec<String> = super::findings(text).iter().map(|finding| finding.classes().to_string()).collect();
+        assert_eq!(classes.join(" "), expected, "{text}");
+    }
+}
