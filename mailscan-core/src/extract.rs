@@ -12,6 +12,7 @@ mod context;
 mod deobfuscate;
 mod domain;
 mod extractor;
+mod front;
 mod glued;
 mod grammar;
 mod links;

@@ -7,7 +7,7 @@
 
 use super::domain::{self, Domain};
 use super::unit::{self, Unit};
-use super::{Finding, Form, context, glued, shown, unusual};
+use super::{Finding, Form, context, front, glued, shown, unusual};
 use crate::address::Address;
 
 /// One `@` and the units on both sides of it.
@@ -120,6 +120,10 @@ fn local_start(around: &Around<'_>, next_unit: Option<Unit>) -> Option<usize> {
     // `почта-info@a.org`: what joins the words is prose too.
     if before.is_some_and(domain::is_other_script) && is_glued_prose(left, start - 1, holds_letter) {
         start += left[start..].iter().take_while(|unit| matches!(unit.ch, '-' | '.' | '_')).count();
+    }
+    start += front::length(around.document, left.get(start)?.start);
+    if start == left.len() {
+        return None;
     }
     start = after_query_sign(around, start, before);
     start = after_dots(left, start)?;

@@ -7,7 +7,7 @@
 use super::grammar::{self, Around, Local};
 use super::message_id::Ids;
 use super::unit::{self, Unit};
-use super::{Finding, Form, Media, context, domain, scan, shown};
+use super::{Finding, Form, Media, context, domain, front, scan, shown};
 
 /// Every address of `document`, in order.
 pub(super) fn addresses(document: &[u8], media: Media) -> Vec<Finding> {
@@ -111,6 +111,7 @@ fn word_start(
     let joins = |at: &usize| "-._".contains(chars[*at]);
     let joined = run > 0 && glued_script(run - 1) && spaced(run - 1);
     let run = if joined { (run..chars.len()).find(|at| !joins(at))? } else { run };
+    let run = run + front::length(around.document, around.left[run].start);
     let plain = |at: usize, sign: char| chars[at] == sign && around.left[at].form == Form::Plain;
     let mut start = run;
     for at in run..chars.len() {

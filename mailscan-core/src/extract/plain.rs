@@ -8,7 +8,7 @@ use fearless_simd::Simd;
 
 use super::sides::Sides;
 use super::unit::soft;
-use super::{Finding, Form, Mention, context, domain, unit};
+use super::{Finding, Form, Mention, context, domain, front, unit};
 use crate::address::Address;
 use crate::class::Classes;
 
@@ -133,7 +133,11 @@ pub(super) fn usual<S: Simd>(simd: S, document: &[u8], at: usize) -> Option<Ment
     let sides = Sides::of(simd, document, at)?;
     let (start, end) = (at - sides.local, at + 1 + sides.domain);
     let apart = is(*document[..start].last()?, BEFORE) && is(*document.get(end)?, AFTER);
-    if !apart || soft::is_tag_at(document, end) || soft::tag_before(document, start).is_some() {
+    if !apart
+        || soft::is_tag_at(document, end)
+        || soft::tag_before(document, start).is_some()
+        || front::length(document, start) > 0
+    {
         return None;
     }
     if !domain::is_common(&document[at + 1 + sides.top..end]) {
@@ -175,8 +179,9 @@ fn local_run(document: &[u8], at: usize, references: bool) -> Option<usize> {
 
 /// Where the local part begins: the run less what running text glues on.
 fn local_start(document: &[u8], run: usize, at: usize, next: Option<u8>) -> Option<usize> {
-    let local = &document[run..at];
     let before = run.checked_sub(1).map(|before| document[before]);
+    let run = run + front::length(document, run);
+    let local = &document[run..at];
     if *local.last()? == b'.' {
         return None;
     }

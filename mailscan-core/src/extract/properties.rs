@@ -12,7 +12,7 @@ fn fast(document: &[u8], media: Media) -> Vec<Finding> {
 
 /// Pieces of which trouble is made.
 fn fragment() -> impl Strategy<Value = Vec<u8>> {
-    const FRAGMENTS: [&str; 120] = [
+    const FRAGMENTS: [&str; 129] = [
         "<wbr>",
         "<WBR/>",
         "&shy;",
@@ -91,6 +91,15 @@ fn fragment() -> impl Strategy<Value = Vec<u8>> {
         "请",
         "หรือ",
         "②",
+        "\x1b[",
+        "\\u001b[",
+        "\\e[1;",
+        "33m",
+        "\\f(",
+        "CW",
+        "\\f5",
+        "\\verb+",
+        "HTTP/",
         "Тел",
         "и",
         "ل",

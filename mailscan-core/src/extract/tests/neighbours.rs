@@ -65,3 +65,35 @@ fn services_of_kerberos_are_machines() {
         assert_eq!(classes.join(" "), expected, "{text}");
     }
 }
+
+#[test]
+fn colours_of_terminals_run_into_addresses() {
+    check(&[
+        ("\x1b[33mann@acme.org\x1b[0m", "ann@acme.org"),
+        ("x \x1b[01;31m\x1b[Kbob@acme.org\x1b[m\x1b[K y", "bob@acme.org"),
+        ("\x1b[1;31mann@acme.org \x1b[?25hcy@acme.org", "ann@acme.org cy@acme.org"),
+        (r#"{"log":"\u001b[33mann@acme.org\u001b[0m"}"#, "ann@acme.org"),
+        (r"echo -e '\033[33mann@acme.org\e[0m \x1b[1;4mbob@acme.org'", "ann@acme.org bob@acme.org"),
+        ("\x1b[38;5;208mann.lee@acme.org", "ann.lee@acme.org"),
+        ("~<pre>\x1b[1;33mann@acme.org</pre>", "ann@acme.org"),
+        ("[33mann@acme.org] a[1;2bob@acme.org [Kcy@acme.org]", "33mann@acme.org 2bob@acme.org Kcy@acme.org"),
+        ("\x1b[33m@acme.org \x1b[33@acme.org", "33@acme.org"),
+    ]);
+}
+
+#[test]
+fn fonts_and_breaks_of_manuals() {
+    check(&[
+        (r"\f5bob@acme.org\fR \f(CWann@acme.org\fR \f[CR]cy@acme.org\f[]", "bob@acme.org ann@acme.org cy@acme.org"),
+        (r"f(CWann@acme.org) CORP\frank@acme.org", "CWann@acme.org frank@acme.org"),
+    ]);
+}
+
+#[test]
+fn verbatim_text_of_latex() {
+    check(&[
+        (r"\verb+dan@acme.org+ \verb|ann@acme.org| \verb*+bob@acme.org+", "dan@acme.org ann@acme.org bob@acme.org"),
+        ("verb+dan@acme.org", "verb+dan@acme.org"),
+        (r"\verb+%40a.org \verb+&#64;a.org \verb+@a.org", ""),
+    ]);
+}
