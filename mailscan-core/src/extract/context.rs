@@ -75,7 +75,8 @@ fn decoded(bytes: &[u8]) -> Vec<u8> {
     let (mut text, mut at) = (Vec::with_capacity(bytes.len()), 0);
     while at < bytes.len() {
         let unit = unit::read(bytes, at, true);
-        text.push(u8::try_from(unit.ch).ok().filter(u8::is_ascii).unwrap_or(0x80));
+        let ch = if unit.ch == unit::soft::ROFF { ':' } else { unit.ch };
+        text.push(u8::try_from(ch).ok().filter(u8::is_ascii).unwrap_or(0x80));
         at = unit.end;
     }
     text

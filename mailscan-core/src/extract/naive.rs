@@ -41,7 +41,9 @@ fn decode(document: &[u8], references: bool) -> Vec<Unit> {
 
 fn at_sign(document: &[u8], units: &[Unit], index: usize, references: bool) -> Option<Finding> {
     let (left, right) = (&units[..index], &units[index + 1..]);
-    let right = &right[..right.len().min(257)];
+    let mut right = right[..right.len().min(257)].to_vec();
+    unit::soft::take_out_of_domain(&mut right);
+    let right = &right[..];
     let around = Around { document, at: units[index], left, right, whole: true, references };
     let too_long = right.len() == 257 && right.iter().all(|unit| unit.ch == '.' || domain::is_label_char(unit.ch));
     let domain = domain::find(&around).filter(|_| !too_long)?;

@@ -160,11 +160,12 @@ fn read_right(right: &mut Vec<Unit>, document: &[u8], start: usize, references: 
         let unit = unit::read(document, at, references);
         at = unit.end;
         right.push(unit);
-        if unit.ch != '.' && !domain::is_label_char(unit.ch) && !soft::may_be(unit.ch) {
+        if unit.ch != '.' && !domain::is_label_char(unit.ch) && !soft::may_be(unit.ch) && unit.ch != soft::ROFF {
             break;
         }
     }
     soft::take_out(right);
+    soft::take_out_of_domain(right);
     (right.len() <= MOST).then_some(())
 }
 

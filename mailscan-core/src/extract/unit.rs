@@ -190,6 +190,7 @@ fn escaped(bytes: &[u8]) -> Option<(char, usize)> {
         b'x' => (char::from_u32(hex(bytes.get(2..4)?)?).unwrap_or(BORDER), 4),
         // Another font, which no text of a program asks for.
         b'f' if matches!(bytes.get(2), Some(b'B' | b'I' | b'R' | b'P' | b'0'..=b'9')) => (BORDER, 3),
+        b':' => (soft::ROFF, 2),
         b'n' => ('\n', 2),
         b'r' => ('\r', 2),
         b't' => ('\t', 2),

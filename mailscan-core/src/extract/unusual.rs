@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 
 use super::domain::{self, Domain};
 use super::grammar::Around;
-use super::{Form, context};
+use super::{Form, context, unit};
 use crate::class::{Class, Classes};
 
 /// The longest address literal: `[IPv6:`, an IPv6 address with an IPv4 tail, `]`.
@@ -109,6 +109,7 @@ fn may_end(around: &Around<'_>, end: usize) -> bool {
     let Some(unit) = around.unit(end) else { return true };
     match unit.ch {
         ':' => around.unit(unit.end).is_none_or(|unit| unit.ch.is_whitespace() || unit.ch.is_control()),
+        unit::soft::ROFF => false,
         ch if ch.is_ascii_graphic() => "\"'<>)],;!?|}`*&".contains(ch),
         ch => !ch.is_alphanumeric(),
     }

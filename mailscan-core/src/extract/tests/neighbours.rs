@@ -85,6 +85,14 @@ fn colours_of_terminals_run_into_addresses() {
 fn fonts_and_breaks_of_manuals() {
     check(&[
         (r"\f5bob@acme.org\fR \f(CWann@acme.org\fR \f[CR]cy@acme.org\f[]", "bob@acme.org ann@acme.org cy@acme.org"),
+        (
+            r"bug\-groff@\:gnu.org, g.branden@\:gmail\:.com dan@mail.\:acme.org",
+            "bug-groff@gnu.org g.branden@gmail.com dan@mail.acme.org",
+        ),
+        (
+            r"ann@acme.org\:bob@b.org X;Y=mailto\:ann@acme.org\:8080 https\:\/\/ann\:pw@acme.org a@bar\: b@\:",
+            "ann@acme.org bob@b.org ann@acme.org",
+        ),
         (r"f(CWann@acme.org) CORP\frank@acme.org", "CWann@acme.org frank@acme.org"),
     ]);
 }

@@ -9,6 +9,10 @@ pub(super) const HYPHEN: char = '\u{ad}';
 /// A space of no width. Some part words by it, so it counts as a soft break only beside a sign.
 const SPACE: char = '\u{200b}';
 
+/// What `\:` of manuals is read as, by which roff may break a line (groff_man, `@\:` and `\:.`). No text holds this
+/// character. Elsewhere the sign is an escaped colon, so that it is a break only within a domain.
+pub(in super::super) const ROFF: char = '\u{fdd0}';
+
 /// The length of the tag `<wbr>` that the bytes begin with.
 pub(super) fn tag(bytes: &[u8]) -> Option<usize> {
     TAGS.iter().map(|tag| tag.len()).find(|length| bytes.get(..*length).is_some_and(is_tag))
@@ -64,6 +68,25 @@ pub(in super::super) fn take_out(units: &mut Vec<Unit>) {
             Some(before) if is_inside(Some(before)) && is_inside(next) => *before = written(*before),
             Some(_) => {}
         }
+    }
+}
+
+/// Takes out of the units behind an `@` the breaks of roff that stand beside it or beside a dot. The unit after one is no
+/// longer plain.
+pub(in super::super) fn take_out_of_domain(units: &mut Vec<Unit>) {
+    if !units.iter().any(|unit| unit.ch == ROFF) {
+        return;
+    }
+    let all = std::mem::take(units);
+    let mut is_behind = false;
+    for (index, unit) in all.iter().enumerate() {
+        let next_is_dot = all.get(index + 1).is_some_and(|next| next.ch == '.');
+        let is_soft = unit.ch == ROFF && (next_is_dot || units.last().is_none_or(|before| before.ch == '.'));
+        if !is_soft {
+            let form = if is_behind && unit.form == Form::Plain { Form::Escaped } else { unit.form };
+            units.push(Unit { form, ..*unit });
+        }
+        is_behind = is_soft;
     }
 }
 
