@@ -11,7 +11,7 @@ use unicode_normalization::char::is_combining_mark;
 
 use super::context;
 use super::grammar::Around;
-use super::unusual;
+use super::{unit, unusual};
 use crate::class::Classes;
 use crate::class::rules::is_file_ending;
 
@@ -81,13 +81,15 @@ pub(super) fn find(around: &Around<'_>) -> Option<Domain> {
     };
     // What joins letters joins nothing at the end.
     let run = run - around.right[..run].iter().rev().take_while(|unit| is_joiner(unit.ch)).count();
+    // Behind two that are one stands a variable of a program or the version of a symbol far more often than a host.
+    let doubled = unit::is_doubled(around.document, around.at.start);
     if run == 0 {
-        return if after == Some('[') { unusual::literal(around) } else { None };
+        return if after == Some('[') && !doubled { unusual::literal(around) } else { None };
     }
     let units = &around.right[..run];
     let text: String = units.iter().map(|unit| unit.ch).collect();
     let Some(length) = parted.or_else(|| existing_length(text.get(..well_formed_length(&text))?)) else {
-        return unusual::unknown(around, run, text);
+        return if doubled { None } else { unusual::unknown(around, run, text) };
     };
     let count = text[..length].chars().count();
     if count == run && after == Some('_') && !context::is_emphasis_end(around, units[run - 1].end) {

@@ -98,7 +98,7 @@ pub(super) fn find(
     let length = right.iter().take(LONGEST_DOMAIN + 1).take_while(|byte| is(**byte, DOMAIN)).count();
     if run == at {
         // Most quotes before an `@` have a name behind it, which is no domain of a quoted local part.
-        let coded = right.get(length).is_some_and(|after| is(*after, CODE));
+        let coded = right.get(length).is_some_and(|after| is(*after, CODE) || *after == b'@');
         let quoted =
             document[..at].ends_with(b"\"") && (coded || right.starts_with(b"[") || right[..length].contains(&b'.'));
         return if quoted { Verdict::Unclear } else { Verdict::Settled };
@@ -111,6 +111,7 @@ pub(super) fn find(
         Some(b'&') if !references => {}
         Some(b'\'') => {}
         Some(after) if is(*after, CODE) => return Verdict::Unclear,
+        Some(b'@') if unit::is_doubled(document, at) => return Verdict::Unclear,
         Some(b'@') => return Verdict::Settled,
         _ => {}
     }

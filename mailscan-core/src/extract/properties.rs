@@ -12,7 +12,7 @@ fn fast(document: &[u8], media: Media) -> Vec<Finding> {
 
 /// Pieces of which trouble is made.
 fn fragment() -> impl Strategy<Value = Vec<u8>> {
-    const FRAGMENTS: [&str; 131] = [
+    const FRAGMENTS: [&str; 132] = [
         "<wbr>",
         "<WBR/>",
         "&shy;",
@@ -91,6 +91,7 @@ fn fragment() -> impl Strategy<Value = Vec<u8>> {
         "请",
         "หรือ",
         "②",
+        "@@",
         "\\:",
         "\\:",
         "\x1b[",

@@ -61,8 +61,11 @@ impl<F: FnMut(Mention<'_>)> Scan<'_, F> {
         let references = self.media == Media::Html;
         if plain::find(self.document, at, references, &mut self.last, found) == Verdict::Unclear {
             let start = unit::escape_start(self.document, at);
-            let form = if start < at { Form::Escaped } else { Form::Plain };
-            self.coded(Unit { ch: '@', start, end: at + 1, form });
+            self.coded(if start < at {
+                Unit { ch: '@', start, end: at + 1, form: Form::Escaped }
+            } else {
+                unit::read(self.document, at, references)
+            });
         }
     }
 }

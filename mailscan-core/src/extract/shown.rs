@@ -99,12 +99,12 @@ fn escaped(around: &Around<'_>, backslash: &Unit) -> Option<Unit> {
     (' '..='~').contains(&unit.ch).then_some(unit)
 }
 
-/// The unit at `at`, in which a backslash stands for itself: here it belongs to the grammar of mail.
+/// The unit at `at`, in which a backslash and an `@` stand for themselves: here they belong to the grammar of mail.
 fn read(around: &Around<'_>, at: usize) -> Option<Unit> {
-    if around.document.get(at) == Some(&b'\\') {
-        return Some(Unit { ch: '\\', start: at, end: at + 1, form: Form::Plain });
+    match around.document.get(at)? {
+        sign @ (b'\\' | b'@') => Some(Unit { ch: char::from(*sign), start: at, end: at + 1, form: Form::Plain }),
+        _ => around.unit(at),
     }
-    around.unit(at)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -43,6 +43,7 @@ pub(super) fn read(document: &[u8], at: usize, references: bool) -> Unit {
             .or_else(|| reference(document, at).map(|(ch, length)| (ch, length, Form::CharacterReference))),
         b'%' => percent(rest).map(|(ch, length)| (ch, length, Form::PercentEncoded)),
         b'\\' => escape(rest).map(|(ch, length)| (ch, length, Form::Escaped)),
+        b'@' if is_doubled(document, at) => Some(('@', 2, Form::Escaped)),
         b'<' if references => soft::tag(rest).map(|length| (soft::HYPHEN, length, Form::CharacterReference)),
         _ => None,
     };
@@ -51,6 +52,12 @@ pub(super) fn read(document: &[u8], at: usize, references: bool) -> Unit {
         (ch, length) => (ch, length, Form::Plain),
     });
     Unit { ch, start: at, end: at + length, form }
+}
+
+/// Whether two `@`, and no third, begin at `at`: Texinfo and some templates write one so.
+pub(super) fn is_doubled(document: &[u8], at: usize) -> bool {
+    let is_at = |at: usize| document.get(at) == Some(&b'@');
+    is_at(at) && is_at(at + 1) && !is_at(at + 2) && !at.checked_sub(1).is_some_and(is_at)
 }
 
 /// The first character of `bytes` as it is; a byte of no UTF-8 is a border of one byte.

@@ -105,3 +105,19 @@ fn verbatim_text_of_latex() {
         (r"\verb+%40a.org \verb+&#64;a.org \verb+@a.org", ""),
     ]);
 }
+
+#[test]
+fn an_at_sign_that_is_doubled() {
+    check(&[
+        ("@email{bug-hello@@gnu.org} <ann@@acme.org>", "bug-hello@gnu.org ann@acme.org"),
+        ("~<a href=\"mailto:info@@acme.org\">", "info@acme.org"),
+        ("ann@@@acme.org @@acme.org ann@@ ann@acme.org@@b.org @ann@@acme.org", ""),
+        ("ann@acme.org@或bob@b.org", "bob@b.org"),
+    ]);
+    super::check_all(&[
+        ("memcpy@@GLIBC_2.14 foo@@LIB_1 self@@count x@@y.z ann@@localhost ann@@[192.0.2.1]", ""),
+        ("\"a@@b\"@acme.org", "\"a@@b\"@acme.org"),
+    ]);
+    let [(_, written, form)] = &super::found("to ann@@acme.org.")[..] else { panic!("one") };
+    assert_eq!((written.as_str(), *form), ("ann@@acme.org", super::Form::Escaped));
+}
