@@ -51,7 +51,20 @@ pub(super) fn read(document: &[u8], at: usize, references: bool) -> Unit {
         (BORDER, 1) => (legacy_letter(document, at).unwrap_or(BORDER), 1, Form::Plain),
         (ch, length) => (ch, length, Form::Plain),
     });
-    Unit { ch, start: at, end: at + length, form }
+    let end = at + length;
+    if matches!(ch, '\u{2010}' | '\u{2011}') && is_within_word(document, at, end) {
+        let form = if form == Form::Plain { Form::CharacterReference } else { form };
+        return Unit { ch: '-', start: at, end, form };
+    }
+    Unit { ch, start: at, end, form }
+}
+
+/// Whether letters or digits, or codes that may be some, stand on both sides. There the hyphens of typography, of which one
+/// keeps a line from breaking, stand for that of ASCII.
+fn is_within_word(document: &[u8], start: usize, end: usize) -> bool {
+    let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte >= 0x80;
+    let before = start.checked_sub(1).is_some_and(|before| word(&document[before]) || document[before] == b';');
+    before && document.get(end).is_some_and(|after| word(after) || b"&%\\".contains(after))
 }
 
 /// Whether two `@`, and no third, begin at `at`: Texinfo and some templates write one so.

@@ -121,3 +121,19 @@ fn an_at_sign_that_is_doubled() {
     let [(_, written, form)] = &super::found("to ann@@acme.org.")[..] else { panic!("one") };
     assert_eq!((written.as_str(), *form), ("ann@@acme.org", super::Form::Escaped));
 }
+
+#[test]
+fn hyphens_of_typography() {
+    check(&[
+        ("~info@foo&#8209;bar.de karl&#8209;heinz@acme.de", "info@foo-bar.de karl-heinz@acme.de"),
+        ("info@foo\u{2011}bar.de karl\u{2010}heinz@acme.de", "info@foo-bar.de karl-heinz@acme.de"),
+        ("~k&#97;&#8209;&#98;@acme.de", "ka-b@acme.de"),
+        (
+            "\u{2011}ann@acme.org\u{2010} bob@acme.org\u{2011}, cy@acme.hu\u{2011}n",
+            "ann@acme.org bob@acme.org cy@acme.hu",
+        ),
+        ("ann\u{2011}@acme.org", ""),
+        // Dashes part words.
+        ("karl\u{2013}heinz@acme.de ann@acme.de\u{2014}bob@b.de", "heinz@acme.de ann@acme.de bob@b.de"),
+    ]);
+}
