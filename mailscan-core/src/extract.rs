@@ -143,7 +143,8 @@ impl Finding {
 /// Hands every address of `document` to `found`, in the order in which they stand, an address as often as it stands.
 ///
 /// Character references, percent-encoding and the escapes of JSON and JavaScript are decoded, in any mixture. In
-/// [`Media::Text`] references count only where one of them is the `@`. In [`Media::Mail`] headers and parts are decoded
+/// [`Media::Text`] references count only where one of them is the `@`, or a number stands for a sign of the local part right
+/// before letters of it. In [`Media::Mail`] headers and parts are decoded
 /// first, each by its own encoding and charset; a document that comes in pieces is read by an [`Extractor`].
 ///
 /// What is an address is decided for running text rather than by the letter of the standards:

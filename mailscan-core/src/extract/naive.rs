@@ -14,7 +14,8 @@ pub(super) fn addresses(document: &[u8], media: Media) -> Vec<Finding> {
     let (with, without) = (decode(document, true), decode(document, false));
     let mut found: Vec<Finding> = Vec::new();
     for (index, unit) in with.iter().enumerate().filter(|(_, unit)| unit.ch == '@') {
-        let finding = if media == Media::Html || unit.form == Form::CharacterReference {
+        let behind = || document[unit.start] == b'@' && goes_on_in_reference(document, unit.start);
+        let finding = if media == Media::Html || unit.form == Form::CharacterReference || behind() {
             at_sign(document, &with, index, true)
         } else {
             let index = without.iter().position(|other| other == unit);
@@ -28,6 +29,13 @@ pub(super) fn addresses(document: &[u8], media: Media) -> Vec<Finding> {
         }));
     }
     found
+}
+
+/// Whether a numeric reference stands right before the letters and signs before the raw `@` at `at`.
+fn goes_on_in_reference(document: &[u8], at: usize) -> bool {
+    let is_local = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-+".contains(byte);
+    let start = document[..at].iter().rposition(|byte| !is_local(byte)).map_or(0, |before| before + 1);
+    at - start <= 64 && unit::is_behind_reference(document, start)
 }
 
 fn decode(document: &[u8], references: bool) -> Vec<Unit> {

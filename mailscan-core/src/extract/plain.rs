@@ -19,6 +19,8 @@ pub(super) enum Verdict {
     Settled,
     /// Its surroundings have to be decoded.
     Unclear,
+    /// The same, with references, as one stands directly before.
+    Referenced,
 }
 
 /// May stand in a local part.
@@ -93,7 +95,10 @@ pub(super) fn find(
     last: &mut LastDomain,
     found: &mut impl FnMut(Mention<'_>),
 ) -> Verdict {
-    let Some(run) = local_run(document, at, references) else { return Verdict::Unclear };
+    let run = match local_run(document, at, references) {
+        Ok(run) => run,
+        Err(unclear) => return unclear,
+    };
     let right = &document[at + 1..];
     let length = right.iter().take(LONGEST_DOMAIN + 1).take_while(|byte| is(**byte, DOMAIN)).count();
     if run == at {
@@ -147,35 +152,38 @@ pub(super) fn usual<S: Simd>(simd: S, document: &[u8], at: usize) -> Option<Ment
     Some(Mention::in_place(document, start..end, at))
 }
 
-/// Where the run of local characters before `at` begins: at `at` itself where no local part can be. `None` where it
-/// takes decoding to know.
-fn local_run(document: &[u8], at: usize, references: bool) -> Option<usize> {
+/// Where the run of local characters before `at` begins: at `at` itself where no local part can be. An error where
+/// it takes decoding to know.
+fn local_run(document: &[u8], at: usize, references: bool) -> Result<usize, Verdict> {
     let length = document[..at].iter().rev().take(LONGEST_LOCAL + 1).take_while(|byte| is(**byte, LOCAL)).count();
     let run = at - length;
-    let Some(before) = run.checked_sub(1).map(|before| document[before]) else { return Some(run) };
+    let Some(before) = run.checked_sub(1).map(|before| document[before]) else { return Ok(run) };
     if before == b'>' && soft::tag_before(document, run).is_some() {
-        return None;
+        return Err(Verdict::Unclear);
     }
     if length > LONGEST_LOCAL || is(before, CODE) || (references && is(before, REFERENCE)) {
-        return None;
+        return Err(Verdict::Unclear);
     }
     // `\u{61}nn@a.org`.
     let near = &document[run.saturating_sub(unit::LONGEST)..run];
     if before == b'}' && near.windows(3).any(|three| three == br"\u{") {
-        return None;
+        return Err(Verdict::Unclear);
     }
     if is(before, SHOWN) && context::may_be_shown(&document[..run]) {
-        return None;
+        return Err(Verdict::Unclear);
     }
     // `bounces-ann=a.org@b.org` returns mail to the host that sent it.
     if before == b'=' && document[run..at].contains(&b'.') {
-        return None;
+        return Err(Verdict::Unclear);
     }
     // `"ann".lee@a.org` has a quoted part.
     if before == b'"' && length > 0 && document[run] == b'.' {
-        return None;
+        return Err(Verdict::Unclear);
     }
-    Some(if before == b'@' { at } else { run })
+    if before == b';' && unit::is_behind_reference(document, run) {
+        return Err(Verdict::Referenced);
+    }
+    Ok(if before == b'@' { at } else { run })
 }
 
 /// Where the local part begins: the run less what running text glues on.

@@ -12,7 +12,7 @@ fn fast(document: &[u8], media: Media) -> Vec<Finding> {
 
 /// Pieces of which trouble is made.
 fn fragment() -> impl Strategy<Value = Vec<u8>> {
-    const FRAGMENTS: [&str; 135] = [
+    const FRAGMENTS: [&str; 140] = [
         "<wbr>",
         "<WBR/>",
         "&shy;",
@@ -91,6 +91,11 @@ fn fragment() -> impl Strategy<Value = Vec<u8>> {
         "请",
         "หรือ",
         "②",
+        "&amp;#064;",
+        "&amp;#97;",
+        "\\u0026#64;",
+        "&#252;",
+        "&#45;",
         "\u{2011}",
         "&#8209;",
         "\u{2010}",

@@ -47,9 +47,7 @@ impl<F: FnMut(Mention<'_>)> Visit for Scan<'_, F> {
     }
 
     fn coded(&mut self, at: Unit) {
-        if let Some(finding) = self.window.examine(self.document, at, self.media) {
-            self.found.take(finding.into());
-        }
+        self.examine(at, self.media == Media::Html || at.form == Form::CharacterReference);
     }
 }
 
@@ -59,13 +57,24 @@ impl<F: FnMut(Mention<'_>)> Scan<'_, F> {
     fn other(&mut self, at: usize) {
         let found = &mut |mention: Mention<'_>| self.found.take(mention);
         let references = self.media == Media::Html;
-        if plain::find(self.document, at, references, &mut self.last, found) == Verdict::Unclear {
-            let start = unit::escape_start(self.document, at);
-            self.coded(if start < at {
-                Unit { ch: '@', start, end: at + 1, form: Form::Escaped }
-            } else {
-                unit::read(self.document, at, references)
-            });
+        let references = match plain::find(self.document, at, references, &mut self.last, found) {
+            Verdict::Settled => return,
+            Verdict::Unclear => references,
+            Verdict::Referenced => true,
+        };
+        let start = unit::escape_start(self.document, at);
+        let unit = if start < at {
+            Unit { ch: '@', start, end: at + 1, form: Form::Escaped }
+        } else {
+            unit::read(self.document, at, references)
+        };
+        self.examine(unit, references);
+    }
+
+    /// Takes what a window shows around an `@`.
+    fn examine(&mut self, at: Unit, references: bool) {
+        if let Some(finding) = self.window.examine(self.document, at, references) {
+            self.found.take(finding.into());
         }
     }
 }
@@ -108,8 +117,7 @@ struct Window {
 impl Window {
     /// The address at this `@`, if there is one. What is on the right is read first: it ends at the next `@`, so that a
     /// document of nothing but `@` costs no more than its length.
-    fn examine(&mut self, document: &[u8], at: Unit, media: Media) -> Option<Finding> {
-        let references = media == Media::Html || at.form == Form::CharacterReference;
+    fn examine(&mut self, document: &[u8], at: Unit, references: bool) -> Option<Finding> {
         let last = self.last.replace(at).filter(|last| references || last.form != Form::CharacterReference);
         let begins = domain::may_begin(*document.get(at.end)?) || (references && soft::is_tag_at(document, at.end));
         if !begins || is_lone(document, at.start, references) {
@@ -196,7 +204,7 @@ mod tests {
         fn coded(&mut self, at: Unit) {
             self.window.left.clear();
             self.window.right.clear();
-            self.window.examine(self.document, at, Media::Html);
+            self.window.examine(self.document, at, true);
             self.units += self.window.left.len() + self.window.right.len();
         }
     }

@@ -166,10 +166,11 @@ fn read(document: &[u8], at: usize) -> Option<Unit> {
     Some(unit::read(document, start, true)).filter(|unit| unit.ch == '@' && unit.form != Form::Plain)
 }
 
-/// Where the reference begins of which `64` or `37` at `key` may be the number: `&#64;`, `&#064`, `&#37;&#52;&#48;`.
+/// Where the reference begins of which `64` or `37` at `key` may be the number: `&#64;`, `&#064`, `&amp;#64;`,
+/// `&#37;&#52;&#48;`.
 fn decimal(document: &[u8], key: usize) -> Option<usize> {
     let (before, _) = without_zeros(&document[..key]);
-    before.ends_with(b"&#").then(|| before.len() - 2)
+    unit::numeric_start(document, before.strip_suffix(b"#")?.len())
 }
 
 /// Where the code begins of which `40` at `key` may be the number: `%40`, `&#x40;`, `\x40`, `\u0040`, `\u{40}`.
@@ -180,7 +181,7 @@ fn hexadecimal(document: &[u8], key: usize) -> Option<usize> {
         (b'x', 0) if before.ends_with(br"\x") => 2,
         (b'u', 2) => 2,
         (b'{', _) if before.ends_with(br"\u{") => 3,
-        (b'x' | b'X', _) => 3,
+        (b'x' | b'X', _) => return unit::numeric_start(document, before[..before.len() - 1].strip_suffix(b"#")?.len()),
         _ => return None,
     };
     let start = before.len().checked_sub(length)?;
@@ -233,6 +234,10 @@ mod tests {
             "\\x40",
             "\\\\\\\\u0040",
             "&#37;&#52;&#48;",
+            "&amp;#64;",
+            "&amp;#x0040;",
+            "\\u0026#064;",
+            "\\\\\\\\u0026#X40;",
         ];
         for spelling in spellings {
             for offset in 0..3 * BLOCK {

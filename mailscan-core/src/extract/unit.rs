@@ -10,7 +10,7 @@ pub(super) mod soft;
 use super::Form;
 
 /// The longest a unit that matters inside an address is in its source.
-pub(super) const LONGEST: usize = 20;
+pub(super) const LONGEST: usize = 28;
 
 /// The most digits of a numeric reference, leading zeros among them.
 const MOST_DIGITS: usize = 16;
@@ -42,7 +42,10 @@ pub(super) fn read(document: &[u8], at: usize, references: bool) -> Unit {
             .map(|(ch, length)| (ch, length, Form::PercentEncoded))
             .or_else(|| reference(document, at).map(|(ch, length)| (ch, length, Form::CharacterReference))),
         b'%' => percent(rest).map(|(ch, length)| (ch, length, Form::PercentEncoded)),
-        b'\\' => escape(rest).map(|(ch, length)| (ch, length, Form::Escaped)),
+        b'\\' => escaped_reference(rest)
+            .filter(|_| references)
+            .map(|(ch, length)| (ch, length, Form::CharacterReference))
+            .or_else(|| escape(rest).map(|(ch, length)| (ch, length, Form::Escaped))),
         b'@' if is_doubled(document, at) => Some(('@', 2, Form::Escaped)),
         b'<' if references => soft::tag(rest).map(|length| (soft::HYPHEN, length, Form::CharacterReference)),
         _ => None,
@@ -105,11 +108,56 @@ fn reference(document: &[u8], at: usize) -> Option<(char, usize)> {
     let bytes = &document[at..];
     match bytes.get(1)? {
         b'#' => numeric_reference(bytes),
+        b'a' if bytes.starts_with(AMP) => twice_escaped(bytes, AMP.len() - 1).or_else(|| named_reference(bytes)),
         b'a'..=b'z' | b'A'..=b'Z' => {
             named_reference(bytes).or_else(|| bare::reference(bytes, || bare::is_in_tag(&document[..at])))
         }
         _ => None,
     }
+}
+
+/// The `&` of a numeric reference in text that was escaped twice, and the `#`.
+const AMP: &[u8] = b"&amp;#";
+/// The same in JSON.
+const JSON_AMP: &[u8] = br"\u0026#";
+
+/// The numeric reference of which the `&` is itself an escape of JSON.
+fn escaped_reference(bytes: &[u8]) -> Option<(char, usize)> {
+    let more = backslashes(bytes.iter()) - 1;
+    if more == MOST_BACKSLASHES || !bytes[more..].starts_with(JSON_AMP) {
+        return None;
+    }
+    twice_escaped(bytes, more + JSON_AMP.len() - 1)
+}
+
+/// The numeric reference, with its semicolon, of which the `#` is at `sharp`, and the length up to its end.
+fn twice_escaped(bytes: &[u8], sharp: usize) -> Option<(char, usize)> {
+    let (ch, length) = bytes.get(sharp - 1..).filter(|rest| rest.len() > 2).and_then(numeric_reference)?;
+    let end = sharp - 1 + length;
+    bytes[..end].ends_with(b";").then_some((ch, end))
+}
+
+/// Where the numeric reference begins of which the `#` is at `sharp`, if one may.
+pub(super) fn numeric_start(document: &[u8], sharp: usize) -> Option<usize> {
+    let text = &document[..=sharp];
+    if text.ends_with(b"&#") {
+        return Some(sharp - 1);
+    }
+    if text.ends_with(AMP) {
+        return Some(text.len() - AMP.len());
+    }
+    text.ends_with(JSON_AMP).then(|| escape_start(document, text.len() - JSON_AMP.len() + 1))
+}
+
+/// Whether a numeric reference that may be part of a local part ends at `end`.
+pub(super) fn is_behind_reference(document: &[u8], end: usize) -> bool {
+    let near = &document[end.saturating_sub(LONGEST)..end];
+    let sharp = if near.ends_with(b";") { memchr::memrchr(b'#', near) } else { None };
+    let start = sharp.and_then(|sharp| numeric_start(document, end - near.len() + sharp));
+    start.is_some_and(|start| {
+        let unit = read(document, start, true);
+        unit.end == end && (unit.ch.is_alphanumeric() || "._-+'".contains(unit.ch))
+    })
 }
 
 /// The ASCII character that is percent-encoded at the beginning of `bytes`, with references for the three signs of its
@@ -250,6 +298,10 @@ mod tests {
             "\\u{40}",
             "\\u{000040}",
             "\\x40",
+            "&amp;#64;",
+            "&amp;#x0040;",
+            "\\u0026#64;",
+            "\\\\u0026#064;",
             "@",
         ];
         for spelling in spellings {

@@ -137,3 +137,20 @@ fn hyphens_of_typography() {
         ("karl\u{2013}heinz@acme.de ann@acme.de\u{2014}bob@b.de", "heinz@acme.de ann@acme.de bob@b.de"),
     ]);
 }
+
+#[test]
+fn references_in_text_and_in_references() {
+    check(&[
+        (r#"{"rendered":"<p>&#97;nn@acme.org j&#252;rgen@acme.org"}"#, "ann@acme.org jürgen@acme.org"),
+        (
+            "john&#46;doe@acme.org &#97;&#110;&#110;@acme.org o&#39;neil@acme.org",
+            "john.doe@acme.org ann@acme.org o'neil@acme.org",
+        ),
+        ("&#60;ann@acme.org&#62; &#39;bob@acme.org&#39; x;cy@acme.org", "ann@acme.org bob@acme.org cy@acme.org"),
+        ("&amp;#097;&amp;#110;&amp;#110;&amp;#064;acme.org", "ann@acme.org"),
+        ("~<content>&amp;#097;&amp;#110;&amp;#x6e;&amp;#064;acme&amp;#046;org</content>", "ann@acme.org"),
+        (r#"{"m":"ann\u0026#64;acme.org","n":"\u0026#98;ob@acme.org"}"#, "ann@acme.org bob@acme.org"),
+        ("~r&amp;d@acme.org ann&amp;#64 &amp;#64;acme.org", "r&d@acme.org"),
+        ("a=1&amp;#12;x &amp;#;ann@acme.org", "ann@acme.org"),
+    ]);
+}
