@@ -3,6 +3,9 @@
 //! Takes their text and gives it with its long lines whole again, which their writers fold wherever a line is full, and
 //! with what they encode decoded.
 
+mod encoded;
+
+use self::encoded::Encoded;
 use super::super::Form;
 use super::decoded::Decoded;
 use super::line::Line;
@@ -25,11 +28,12 @@ pub(super) fn last_line(text: &[u8], allowed: impl Fn(&[u8]) -> bool) -> Option<
     memchr::memrchr_iter(b'\n', text).map(|end| end + 1).find(|at| begins(at) && allowed(&text[..*at]))
 }
 
-/// A text of records with its long lines whole again, what is in quoted-printable decoded, and a map that leads back to
-/// their places among these.
+/// A text of records with its long lines whole again, what is in quoted-printable or base64 decoded, and a map that leads
+/// back to their places among these.
 pub(super) fn unfold(text: &[u8]) -> Decoded {
     let mut unfolded = Decoded::default();
     let (mut goes_on, mut quoted) = (Goes::No, false);
+    let (mut encoded, mut value) = (Encoded::default(), None);
     let mut start = 0;
     while start < text.len() {
         let end = memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |end| start + end + 1);
@@ -37,7 +41,9 @@ pub(super) fn unfold(text: &[u8]) -> Decoded {
         let from = start + usize::from(goes_on == Goes::Folded);
         let line = Line { start: from, bytes: &text[from..end], begins: goes_on == Goes::No, ends: true };
         let content = line.part(0..line.content().len());
-        quoted = if line.begins { is_quoted(content.bytes) } else { quoted };
+        if line.begins {
+            (quoted, value) = (is_quoted(content.bytes), encoded::value_of(content.bytes));
+        }
         goes_on = if quoted && quoted::soft_break(content.bytes).is_some() {
             Goes::Softly
         } else if matches!(text.get(end), Some(b' ' | b'\t')) {
@@ -45,8 +51,14 @@ pub(super) fn unfold(text: &[u8]) -> Decoded {
         } else {
             Goes::No
         };
+        let value_start = value.map(|value| if line.begins { value } else { 0 });
         let line = if goes_on == Goes::Folded { content } else { line };
-        if quoted {
+        if let Some(value) = value_start {
+            encoded.line(line, value);
+            if goes_on == Goes::No {
+                encoded.end(line, &mut unfolded);
+            }
+        } else if quoted {
             quoted::line(line, &mut unfolded);
         } else {
             escapes(line, &mut unfolded);

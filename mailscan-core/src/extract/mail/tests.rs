@@ -352,6 +352,25 @@ fn folded_lines_of_records_are_whole() {
 }
 
 #[test]
+fn values_of_records_are_decoded_from_base64() {
+    let photograph = base64_lines((0..=255).cycle().take(3_000).collect::<Vec<u8>>(), 72).replace('\n', "\n ");
+    check(&[
+        ("dn: cn=Ann\nmail:: YW5uQGFjbWUub3Jn\nmail: bob@corp.de\n", "ann@acme.org bob@corp.de"),
+        ("dn: cn=Ann\nmail:: YW5uQGFj\n bWUub3Jn\nmail: bob@corp.de", "ann@acme.org bob@corp.de"),
+        (
+            "BEGIN:VCARD\nEMAIL;ENCODING=BASE64:YW5uQGFjbWUub3Jn\nEMAIL;TYPE=work;ENCODING=b:Ym9iQGFjbWUub3Jn\n",
+            "ann@acme.org bob@acme.org",
+        ),
+        (&format!("BEGIN:VCARD\nPHOTO;ENCODING=b;TYPE=JPEG:{photograph}\nEMAIL:ann@corp.de\n"), "ann@corp.de"),
+        ("BEGIN:VCARD\nNOTE::ann@corp.de\nNOTE;ENCODING=b:not base64: bob@corp.de\n", "ann@corp.de bob@corp.de"),
+        ("dn: x\ndescription:: YW5uQGFjbWUub3Jn!\n ann@corp.d\n e\n", "ann@corp.de"),
+        ("dn: x\nuid:: YW5uQGFj\n bWUub3Jn\n ann@corp.de\nmail:: ", "YW5uQGFjbWUub3Jnann@corp.de"),
+    ]);
+    let expected = [("YW5uQGFjbWUub3Jn".into(), Form::Base64)];
+    assert_eq!(written(b"dn: x\nmail:: YW5uQGFjbWUub3Jn\n"), expected);
+}
+
+#[test]
 fn folded_lines_are_whole_wherever_a_block_ends() {
     // Only the whole lines show where an apostrophe belongs.
     let cards = format!("BEGIN:VCARD\n{}", "EMAIL:ann.o'n\n eil@corp.d\n e\n".repeat(20_000));
