@@ -1,5 +1,6 @@
-//! Kinds of files that hold text which is not read where they were found: archives, documents of offices, and what is
-//! compressed in ways that are not undone there. Which PDFs and old documents are such, only reading them tells (`pdf.rs`, `ole.rs`).
+//! Kinds of files that hold text which is not read where they were found: archives, documents of offices, databases, and
+//! what is compressed in ways that are not undone there. Which PDFs and old documents are such, only reading them tells (`pdf.rs`,
+//! `ole.rs`).
 //!
 //! Whoever brings one says so, as nothing being found in it tells nothing. Pictures, fonts and programs hold no text to
 //! speak of and have no kind here.
@@ -8,9 +9,12 @@
 use crate::fetch::NOT_READ;
 use crate::fetch::{FetchError, FetchErrorClass};
 
+/// The kind of a database in one file, which holds its text in parts.
+pub(crate) const SQLITE: &str = "sqlite";
+
 /// What files of each kind begin with. Those of today's offices (.docx, .xlsx, .odt) are zip, which is read where it is a whole
 /// file; those of old ones are ole, which is read wherever files are.
-const MARKS: [(&[u8], &str); 9] = [
+const MARKS: [(&[u8], &str); 10] = [
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),
     (b"\xfd7zXZ\0", "xz"),
@@ -19,6 +23,7 @@ const MARKS: [(&[u8], &str); 9] = [
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole"),
     (b"!BDN", "pst"),
+    (b"SQLite format 3\0", SQLITE),
     (b"\x04\x22\x4d\x18", "lz4"),
 ];
 
@@ -99,6 +104,8 @@ mod tests {
             (b"7z\xbc\xaf\x27\x1c\0", Some("7z")),
             (b"\x28\xb5\x2f\xfd\x04", Some("zstd")),
             (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Some("ole")),
+            (b"SQLite format 3\0\x10\0", Some("sqlite")),
+            (b"SQLite format 3 is", None),
             (b"BZhang@a.org", None),
             (b"PK is short for", None),
             (b"\x89PNG\r\n", None),

@@ -449,7 +449,12 @@ impl Pieces {
         }
         let is_compressed = Compression::of(start).is_some();
         if let Some(kind) = kind::of_content(start).filter(|_| !is_compressed) {
-            return Err(Error::new(ErrorKind::InvalidData, format!("it is of a kind that is not read ({kind})")));
+            let error = Error::new(ErrorKind::InvalidData, format!("it is of a kind that is not read ({kind})"));
+            if kind != kind::SQLITE || !self.damage.of_files {
+                return Err(error);
+            }
+            // Most of its text stands in it as it is.
+            self.damage.note(self.page.as_ref(), &error);
         }
         self.media = page.declared.media(start);
         // What is in it tells. A file in an archive of files is searched as one on the disk is, whatever it holds.

@@ -281,6 +281,19 @@ mod tests {
     }
 
     #[test]
+    fn a_database_is_told_of_and_searched_as_it_stands() {
+        let database = "SQLite format 3\0 ann@a.org";
+        let bytes = packed(&[("a.db", database.as_bytes()), ("b.txt", b"bob@b.org")]);
+        let told = "1 of its 2 files cannot be read, the first of them a.db: it is of a kind that is not read (sqlite)";
+        let (texts, error) = read(bytes);
+        assert_eq!(texts, found(&[("a.db", database), ("b.txt", "bob@b.org")]));
+        assert!(error.as_deref().is_some_and(|error| error.contains(told)), "{error:?}");
+        let mut pieces = Pieces::from_reader(Cursor::new(database.as_bytes().to_vec()), "").unwrap();
+        assert_eq!(pieces.by_ref().map(Result::unwrap).count(), 1);
+        assert_eq!(pieces.unread(), Some("sqlite"));
+    }
+
+    #[test]
     fn what_pax_says_comes_before_the_head() {
         let mut builder = Builder::new(Vec::new());
         builder.append_pax_extensions([("path", &b"caf\xc3\xa9/ann.txt"[..]), ("size", b"9")]).unwrap();
