@@ -116,9 +116,13 @@ pub(super) fn is_border(byte: u8) -> bool {
     }
 }
 
-/// Whether the candidate is a remote: `git@github.com:owner/name`, `ann@host.org:/srv`, `ann@host.org:work.git`.
+/// Whether the candidate is a remote: `git@github.com:owner/name`, `ann@host.org:/srv`, `ann@host.org:work.git`, or one
+/// under a name of its own for the host: `git@github.com-work:owner/name`.
 fn is_remote(document: &[u8], start: usize, at: usize, end: usize) -> bool {
-    let Some(path) = document.get(end..).and_then(|rest| rest.strip_prefix(b":")) else { return false };
+    let rest = &document[end..];
+    let part_of_name = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'-';
+    let name = if rest.first() == Some(&b'-') { rest.iter().take(64).take_while(part_of_name).count() } else { 0 };
+    let Some(path) = rest[name..].strip_prefix(b":") else { return false };
     let stops = |byte: &u8| byte.is_ascii_whitespace() || b"\"'`<>()[]{},;".contains(byte);
     let path = &path[..path.iter().take(256).take_while(|byte| !stops(byte)).count()];
     let user = &document[start..at];
