@@ -35,8 +35,8 @@ fn colour_length(run: &[u8]) -> usize {
     if run.get(digits).is_some_and(u8::is_ascii_alphabetic) { digits + 1 } else { 0 }
 }
 
-/// The two letters of a font: `\f(CW`.
+/// The two signs of a font, of which none is small: `\f(CW`. In JSON a form feed is written so far, and then a word.
 fn font_length(run: &[u8]) -> usize {
-    let letters = run.iter().take(2).take_while(|byte| byte.is_ascii_alphanumeric()).count();
-    if letters == 2 { letters } else { 0 }
+    let sign = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    if run.get(..2).is_some_and(|font| font.iter().all(sign)) { 2 } else { 0 }
 }

@@ -14,6 +14,10 @@ fn what_follows_a_domain_without_a_space() {
         ("dan@foo.co-bar.de eve@xn--e1afmkfd.xn--p1ai", "dan@foo.co-bar.de eve@xn--e1afmkfd.xn--p1ai"),
         ("почта@пример.рф ann@acme.ru-", "почта@xn--e1afmkfd.xn--p1ai ann@acme.ru"),
         ("root@web.dev-main root@host.us-east-1 song@x.mp3 run@x.ps1 sum@x.md5 root@node.eu1", ""),
+        (
+            "git@github.com-work:owner/name ann@host.de-old:/srv ann@host.de-old:x.git bob@acme.de-alt: ja",
+            "bob@acme.de",
+        ),
     ]);
     let read = |text: &[u8]| {
         let mut found = Vec::new();
@@ -93,6 +97,7 @@ fn fonts_and_breaks_of_manuals() {
             r"ann@acme.org\:bob@b.org X;Y=mailto\:ann@acme.org\:8080 https\:\/\/ann\:pw@acme.org a@bar\: b@\:",
             "ann@acme.org bob@b.org ann@acme.org",
         ),
+        (r#""\f(ann@acme.org)""#, "ann@acme.org"),
         (r"f(CWann@acme.org) CORP\frank@acme.org", "CWann@acme.org frank@acme.org"),
     ]);
 }
