@@ -27,7 +27,8 @@ pub enum Class {
     UnknownDomain,
     /// At an address literal: `ann@[192.0.2.1]`, `ann@[IPv6:2001:db8::1]`, `ann@192.0.2.1`.
     Literal,
-    /// Of a program's making: a long hexadecimal key or host, as in a Sentry DSN.
+    /// Of a program's making: a long hexadecimal key or host, as in a Sentry DSN, an extension of SSH
+    /// (`aes128-gcm@openssh.com`), or a service of Kerberos (`HTTP/web.corp.com@CORP.COM`).
     Machine,
     /// Rather the name of a file: `backup@home.zip`, `module@2.rs`.
     FileName,

@@ -155,8 +155,10 @@ impl Finding {
 /// - Domains end in a known public suffix, or in `example`, `test` or `invalid`. Any other that is well-formed, a
 ///   single label among them, is marked as an unknown domain; address literals count. Whoever wants none of these asks a
 ///   [`ClassFilter`](crate::class::ClassFilter).
-/// - Credentials in URLs, remotes (`git@host.org:path`), handles (`@ann@host.org`), versions (`pkg@1.2.3`) and names of
-///   files (`logo@2x.png`) are no addresses, nor is any part of one that is written wrongly (`ann..lee@a.org`, `.ann@a.org`).
+/// - A word in another script, an ending of the language and a telephone number are no part of the address that they are
+///   glued to (`Почтаinfo@acme.ru`, `info@acme.hu-n`), nor are colours of terminals and fonts of manuals.
+/// - Credentials in URLs, remotes (`git@host.org:path`), handles (`@ann@host.org`), versions (`pkg@1.2.3`), templates
+///   (`%s@a.org`) and names of files (`logo@2x.png`) are no addresses, nor is any part of one that is written wrongly (`ann..lee@a.org`, `.ann@a.org`).
 ///
 /// ```
 /// use mailscan_core::extract::{Media, addresses};

@@ -2,7 +2,8 @@
 //!
 //! Decodes the whole document, character by character, and at every `@` tries each length of the local part, the
 //! longest first, against the rules as sentences. It shares with the fast extractor what one unit is, which domains
-//! exist and which contexts are none, and nothing of how windows are cut and local parts are walked.
+//! exist, which contexts are none and which codes run into a local part, and nothing of how windows are cut and local
+//! parts are walked.
 
 use super::grammar::{self, Around, Local};
 use super::message_id::Ids;
