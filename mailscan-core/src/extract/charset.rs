@@ -5,13 +5,28 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{BIG5, EUC_KR, Encoding, GBK, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE};
 
 /// How much of a text is looked at to see whether it is UTF-16.
 const LOOK: usize = 1 << 10;
 /// How much of a text is searched for zero bytes.
 #[cfg(any(feature = "http", feature = "files"))]
 const START: usize = 4 << 10;
+
+/// The encoding of a label of the Encoding standard, or of one that mail programs of Windows write beside it.
+pub(crate) fn of_label(label: &[u8]) -> Option<&'static Encoding> {
+    Encoding::for_label(label).or_else(|| {
+        let label = label.trim_ascii().to_ascii_lowercase();
+        Some(match label.as_slice() {
+            b"cp932" | b"ms932" | b"windows-932" | b"sjis-win" => SHIFT_JIS,
+            b"cp950" | b"ms950" | b"windows-950" | b"big5-eten" => BIG5,
+            b"cp936" | b"ms936" | b"windows-936" => GBK,
+            b"cp949" | b"ms949" | b"uhc" => EUC_KR,
+            b"cp65001" | b"utf8mb4" => UTF_8,
+            _ => return None,
+        })
+    })
+}
 
 /// Whether the bytes are best read as they are, though they are declared to be in `encoding`: because that is UTF-8,
 /// because they are ASCII, or because they are UTF-8 after all, which is next to impossible by chance.

@@ -4,6 +4,8 @@
 
 use encoding_rs::{Encoding, UTF_8};
 
+use crate::extract::charset;
+
 /// How far into a document its charset is looked for, as in the HTML standard.
 pub(crate) const WINDOW: usize = 1_024;
 
@@ -28,5 +30,5 @@ fn named(head: &[u8], attribute: &[u8]) -> Option<&'static Encoding> {
 
 /// The encoding of a label, unless it is one that the standard replaces as a whole by a single U+FFFD.
 pub(crate) fn readable(label: &[u8]) -> Option<&'static Encoding> {
-    Encoding::for_label(label).filter(|encoding| *encoding != encoding_rs::REPLACEMENT)
+    charset::of_label(label).filter(|encoding| *encoding != encoding_rs::REPLACEMENT)
 }

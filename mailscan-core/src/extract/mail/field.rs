@@ -2,6 +2,8 @@
 
 use encoding_rs::Encoding;
 
+use super::super::charset;
+
 /// The most bytes that are kept of a field.
 const LONGEST: usize = 4 << 10;
 
@@ -121,7 +123,7 @@ impl Fields {
         }
         let markup = matches!(subtype, "html" | "xml") || subtype.ends_with("+xml");
         let text = markup || matches!(kind, "text" | "message" | "") || subtype.ends_with("json");
-        let charset = parameter(field, b"charset").and_then(|label| Encoding::for_label(&label));
+        let charset = parameter(field, b"charset").and_then(|label| charset::of_label(&label));
         let charset = charset.filter(|encoding| *encoding != encoding_rs::REPLACEMENT);
         let folded = matches!((kind, subtype), ("text", "calendar" | "vcard" | "x-vcard" | "directory"));
         Body::Leaf(Leaf { coding, markup, text, charset, folded })

@@ -98,7 +98,7 @@ fn word_at(line: Line<'_>, start: usize) -> Option<Word<'_>> {
     // RFC 2231 adds a language to the charset.
     let label = label.split(|byte| *byte == b'*').next().unwrap_or_default();
     Some(Word {
-        encoding: Encoding::for_label(label),
+        encoding: charset::of_label(label),
         quoted,
         payload: line.part(start + payload..start + payload + length),
         end: start + payload + length + 2,

@@ -1,12 +1,15 @@
 //! From the bytes of a file to the bytes of its text: compression by content (`compression.rs`), UTF-16 by its mark or its
-//! zeros, any other charset by what the document says of itself, and ISO-2022-JP by its escapes.
+//! zeros, any other charset by what the document says of itself, ISO-2022-JP by its escapes, and Shift_JIS and Big5 by how often
+//! what stands in it.
 //!
-//! Takes any reader and gives a reader of UTF-8 that is read in constant memory. Text that says nothing of its charset
-//! stays as it is: an address is ASCII in all that are in use, and what else there may be borders it.
+//! Takes any reader and gives a reader of UTF-8 that is read in constant memory. Other text that says nothing of its charset
+//! stays as it is: an address is ASCII in all that are in use, and what else there may be borders it. In these two it does not:
+//! the second byte of a character may be a letter or `@`.
 
 use std::io::{Cursor, Read, Result};
 
-use encoding_rs::{Decoder, Encoding, UTF_8};
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{BIG5, Decoder, DecoderResult, Encoding, SHIFT_JIS, UTF_8};
 
 use super::compression::Compression;
 use crate::extract::{Media, charset};
@@ -14,6 +17,9 @@ use crate::source::{declared, media};
 
 /// How much is read from the file at a time where it has to be decoded.
 const CHUNK: usize = 64 << 10;
+/// How much of a text tells which charset of ideographs it is in, and how many characters there have to be.
+const TELLING: usize = 16 << 10;
+const FEWEST: usize = 4;
 /// How much of a compressed text tells its charset.
 const START: usize = 4 << 10;
 
@@ -49,9 +55,30 @@ fn charset_of(start: &[u8], media: Option<Media>) -> Option<&'static Encoding> {
         // Its parts are each in a charset of their own.
         Media::Mail => None,
         Media::Html | Media::Text => {
-            declared().or_else(|| charset::iso_2022_of(start)).filter(|encoding| *encoding != UTF_8)
+            let by_content = || charset::iso_2022_of(start).or_else(|| ideographic(start));
+            declared().or_else(by_content).filter(|encoding| *encoding != UTF_8)
         }
     }
+}
+
+/// Shift_JIS or Big5, where a text seems to be in one of them and nothing in it contradicts that.
+fn ideographic(start: &[u8]) -> Option<&'static Encoding> {
+    let first = start.iter().position(|byte| !byte.is_ascii())?;
+    if charset::is_utf8(start) {
+        return None;
+    }
+    let telling = &start[first..start.len().min(first + TELLING)];
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    detector.feed(telling, false);
+    let guess = detector.guess(None, Utf8Detection::Deny);
+    if guess != SHIFT_JIS && guess != BIG5 {
+        return None;
+    }
+    let mut text = String::with_capacity(3 * telling.len());
+    let mut decoder = guess.new_decoder_without_bom_handling();
+    let (result, _) = decoder.decode_to_string_without_replacement(telling, &mut text, false);
+    let wide = text.chars().filter(|character| !character.is_ascii()).count();
+    (result == DecoderResult::InputEmpty && wide >= FEWEST).then_some(guess)
 }
 
 /// A reader of the text in UTF-8.
@@ -157,6 +184,26 @@ mod tests {
     fn utf16(text: &str, big: bool) -> Vec<u8> {
         let pair = |unit: u16| if big { unit.to_be_bytes() } else { unit.to_le_bytes() };
         std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(pair).collect()
+    }
+
+    #[test]
+    fn charsets_whose_characters_end_in_letters_are_told() {
+        let japanese = "メール：info@acme.co.jp\n電子メール　sales@acme.co.jp\n（help@acme.co.jp）";
+        let chinese = "電子郵件：info@acme.com.tw\n聯絡我們（help@acme.com.tw）";
+        for (encoding, expected) in [(SHIFT_JIS, japanese), (BIG5, chinese)] {
+            assert_eq!(text(encoding.encode(expected).0.into_owned()).0, expected, "{}", encoding.name());
+        }
+        for other in [
+            "Grüße aus Köln: jürgen@acme.de, fährt über Österreich",
+            "Déjà vu à l'été, café noir",
+            "£ 20 ± 3 °C",
+            "Привет из Москвы, пишите сюда",
+        ] {
+            for encoding in [encoding_rs::WINDOWS_1252, encoding_rs::WINDOWS_1251, encoding_rs::KOI8_R] {
+                let (bytes, _, failed) = encoding.encode(other);
+                assert!(failed || Coding::of(&bytes, None).is_none(), "{other} in {}", encoding.name());
+            }
+        }
     }
 
     #[test]
