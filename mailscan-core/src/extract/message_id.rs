@@ -208,7 +208,8 @@ fn is_of_arrival(before: &[u8]) -> bool {
 /// Whether the angle bracket is that of a log of the filter rspamd: `id: <id@x.org>, qid: <4AbC>`.
 fn is_of_filter(before: &[u8], rest: &[u8]) -> bool {
     let near = || &rest[..rest.len().min(LONGEST_ID)];
-    before.ends_with(b" id: <")
+    let field = before.strip_suffix(b"id: <");
+    field.is_some_and(|field| !field.last().is_some_and(u8::is_ascii_alphanumeric))
         && memchr::memchr(b'>', near()).is_some_and(|close| rest[close..].starts_with(b">, qid:"))
 }
 
@@ -254,6 +255,7 @@ mod tests {
             "git send-email --in-reply-to=id@x.org",
             "<= ann@x.org H=mx.x.org [192.0.2.1] P=esmtps X=TLS1.3 S=1234 id=id@x.org",
             "rspamd_task_write_log: id: <id@x.org>, qid: <4AbC>, ip: 192.0.2.1",
+            "id: <id@x.org>, qid: <4AbC>",
             "<a href=\"../id@x.org/\">",
             "<a href='../id@x.org/T/#u'>",
             "<a href=\"https://lore.kernel.org/r/id@x.org/\">",
@@ -332,6 +334,7 @@ mod tests {
             "<a href=\"../id@x.org\">",
             "name=<1@x.org> id=id@x.org",
             "id: <id@x.org>, name: Ann",
+            "qid: <id@x.org>, qid: <4AbC>",
             "mail=id@x.org",
         ] {
             assert!(!marked(text), "{text}");
