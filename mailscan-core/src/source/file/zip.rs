@@ -9,6 +9,7 @@ mod heads;
 use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result};
 use std::sync::Arc;
 
+use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 
 use super::archive::{Archive, Body, Capped, LONGEST_NAME, MOST_DECODED, Page, declared_by_name};
@@ -26,6 +27,8 @@ const LARGE_END: usize = 56;
 /// The length of an entry of the directory before its name (4.3.12), and of the head of a file before its name (4.3.7).
 const ENTRY: usize = 46;
 const HEAD: usize = 30;
+/// What an entry of the directory begins with.
+const ENTRY_MAGIC: &[u8; 4] = b"PK\x01\x02";
 /// How much is read at a time.
 const CHUNK: usize = 32 << 10;
 
@@ -73,7 +76,8 @@ impl Zip {
         }
         let mut fixed = [0; ENTRY];
         self.directory.read_exact(&mut fixed).map_err(|_| damaged())?;
-        if !fixed.starts_with(b"PK\x01\x02") {
+        if !fixed.starts_with(ENTRY_MAGIC) {
+            self.find_entry()?;
             return Err(damaged());
         }
         let mut long = |length: u16| {
@@ -94,10 +98,28 @@ impl Zip {
         Ok(Some(Entry {
             flags: short(&fixed, 8),
             method: short(&fixed, 10),
+            checksum: Some(u32_at(&fixed, 16)),
             length: field(20),
             at: field(42),
             name: name_of(&name),
         }))
+    }
+
+    /// Goes on to where the next entry seems to begin, after one that is damaged, or to the end.
+    fn find_entry(&mut self) -> Result<()> {
+        loop {
+            let read = self.directory.fill_buf()?;
+            let (found, count) = (memchr::memmem::find(read, ENTRY_MAGIC), read.len());
+            if let Some(at) = found {
+                self.directory.consume(at);
+                return Ok(());
+            }
+            // A mark across what is read at a time costs one entry more.
+            self.directory.consume(count);
+            if count == 0 {
+                return Ok(());
+            }
+        }
     }
 
     /// The bytes of a file.
@@ -112,7 +134,7 @@ impl Zip {
         let at = at + HEAD as u64 + u64::from(short(&head, 26)) + u64::from(short(&head, 28));
         let end = at.checked_add(entry.length).ok_or_else(damaged)?;
         let part = Part { places: Arc::clone(&self.places), at, end };
-        Packed { flags: entry.flags, method: entry.method, part }.open()
+        Packed { flags: entry.flags, method: entry.method, checksum: entry.checksum, part }.open()
     }
 }
 
@@ -120,6 +142,8 @@ impl Zip {
 struct Packed {
     flags: u16,
     method: u16,
+    /// That of its own bytes, where it is known (section 4.4.7).
+    checksum: Option<u32>,
     part: Part,
 }
 
@@ -135,14 +159,36 @@ impl Packed {
             return Err(Error::new(ErrorKind::InvalidData, "it is encrypted"));
         }
         let part = BufReader::with_capacity(CHUNK, self.part);
-        match self.method {
-            0 => Ok(Box::new(part)),
-            8 => Ok(Box::new(Capped { body: Box::new(DeflateDecoder::new(part)), left: MOST_DECODED })),
+        let body: Body = match self.method {
+            0 => Box::new(part),
+            8 => Box::new(Capped { body: Box::new(DeflateDecoder::new(part)), left: MOST_DECODED }),
             method => {
                 let message = format!("its compression (method {method}) is none that is undone");
-                Err(Error::new(ErrorKind::InvalidData, message))
+                return Err(Error::new(ErrorKind::InvalidData, message));
             }
+        };
+        Ok(match self.checksum {
+            Some(expected) => Box::new(Checked { body, expected, crc: Crc::new() }),
+            None => body,
+        })
+    }
+}
+
+/// A body that is an error at its end if it is not what was packed.
+struct Checked {
+    body: Body,
+    expected: u32,
+    crc: Crc,
+}
+
+impl Read for Checked {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let count = self.body.read(buffer)?;
+        self.crc.update(&buffer[..count]);
+        if count == 0 && !buffer.is_empty() && self.crc.sum() != self.expected {
+            return Err(Error::new(ErrorKind::InvalidData, "its checksum is wrong, so what was read may be as well"));
         }
+        Ok(count)
     }
 }
 
@@ -150,7 +196,15 @@ impl Packed {
 impl Archive for Zip {
     fn next_page(&mut self) -> Result<Option<Page>> {
         loop {
-            let Some(entry) = self.next_entry()? else { return Ok(None) };
+            let entry = match self.next_entry() {
+                Ok(Some(entry)) => entry,
+                Ok(None) => return Ok(None),
+                Err(error) if error.kind() != ErrorKind::InvalidData => return Err(error),
+                Err(error) => {
+                    let (url, declared) = ("".into(), declared_by_name(""));
+                    return Ok(Some(Page { url, declared, media: None, body: Err(error) }));
+                }
+            };
             if !entry.name.ends_with('/') {
                 let (declared, body) = (declared_by_name(&entry.name), self.body(&entry));
                 return Ok(Some(Page { url: entry.name.into(), declared, media: None, body }));
@@ -167,6 +221,7 @@ impl Archive for Zip {
 struct Entry {
     flags: u16,
     method: u16,
+    checksum: Option<u32>,
     /// How many bytes its packed file has.
     length: u64,
     /// Where the head of the file stands.
@@ -192,8 +247,27 @@ fn find_directory(file: &dyn Places, length: u64) -> Result<Option<Directory>> {
     let is_end = |at: &usize| {
         tail.get(at + 20..at + 22).is_some_and(|size| at + END as usize + usize::from(short(size, 0)) == tail.len())
     };
-    let Some(end) = memchr::memmem::rfind_iter(&tail, MAGIC[1]).find(is_end) else { return Ok(None) };
-    let (size, said) = (long_of(&tail, end + 12), long_of(&tail, end + 16));
+    let ends = || memchr::memmem::rfind_iter(&tail, MAGIC[1]);
+    if let Some(end) = ends().find(is_end) {
+        return directory_before(file, &tail, from, end);
+    }
+    // Something else stands behind it: the last behind a directory.
+    for end in ends() {
+        let mut start = [0; 4];
+        if let Some(directory) = directory_before(file, &tail, from, end)?
+            && read_at(file, &mut start, directory.at)? == start.len()
+            && start == *ENTRY_MAGIC
+        {
+            return Ok(Some(directory));
+        }
+    }
+    Ok(None)
+}
+
+/// The directory of which the record at the end says where it is; the record stands at `end` in the `tail`, which begins at
+/// `from`.
+fn directory_before(file: &dyn Places, tail: &[u8], from: u64, end: usize) -> Result<Option<Directory>> {
+    let (size, said) = (long_of(tail, end + 12), long_of(tail, end + 16));
     let end = from + end as u64;
     let large = if size.max(said) == u64::from(u32::MAX) { large_directory(file, end)? } else { None };
     let (size, said, end) = large.unwrap_or((size, said, end));
@@ -251,8 +325,12 @@ fn short(of: &[u8], at: usize) -> u16 {
     u16::from_le_bytes(bytes(of, at))
 }
 
+fn u32_at(of: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes(of, at))
+}
+
 fn long_of(of: &[u8], at: usize) -> u64 {
-    u64::from(u32::from_le_bytes(bytes(of, at)))
+    u64::from(u32_at(of, at))
 }
 
 fn longer(of: &[u8], at: usize) -> u64 {
@@ -402,6 +480,30 @@ mod tests {
         let (found, failed) = read(&zip[..zip.len() - 9]);
         assert_eq!(found, pairs(&[rest, ("c.txt", "cy@c.org"), log]));
         assert!(failed.unwrap().contains("cut off"));
+    }
+
+    #[test]
+    fn what_stands_behind_it_or_is_damaged_costs_little() {
+        let files = [("a.txt", &b"ann@a.org"[..]), ("b.txt", b"ben@b.org"), ("c.txt", b"cy@c.org")];
+        let all = pairs(&[("a.txt", "ann@a.org"), ("b.txt", "ben@b.org"), ("c.txt", "cy@c.org")]);
+        for way in WAYS {
+            let zip = packed(&files, way);
+            for more in [&b"\n"[..], &[0; 100], b"PK\x05\x06 and so on, for more than twenty bytes"] {
+                assert_eq!(read(&[&zip, more].concat()), (all.clone(), None), "{way:?}");
+            }
+            let second = memchr::memmem::find_iter(&zip, ENTRY_MAGIC).nth(1).unwrap();
+            let mut broken = zip.clone();
+            broken[second] = b'X';
+            let (found, failed) = read(&broken);
+            assert_eq!(found, [all[0].clone(), all[2].clone()], "{way:?}");
+            assert!(failed.unwrap().starts_with("1 of its 3 files cannot be read"), "{way:?}");
+        }
+        let mut zip = packed(&files, WAYS[0]);
+        let at = memchr::memmem::find(&zip, b"ben@").unwrap();
+        zip[at] = b'k';
+        let (found, failed) = read(&zip);
+        assert_eq!(found[1].1, "ken@b.org");
+        assert!(failed.unwrap().contains("b.txt: its checksum is wrong"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::io::Result;
 use std::sync::Arc;
 
-use super::{HEAD, MAGIC, Packed, large_fields, long_of, name_of, short};
+use super::{HEAD, MAGIC, Packed, large_fields, long_of, name_of, short, u32_at};
 use crate::source::file::archive::{Archive, Page, declared_by_name, in_part};
 use crate::source::file::places::{Part, Places, read_at};
 
@@ -44,6 +44,8 @@ impl Heads {
             return Ok(None);
         }
         let (flags, method) = (short(&head, 6), short(&head, 8));
+        // That of a streamed file stands behind it.
+        let checksum = (flags & STREAMED == 0).then(|| u32_at(&head, 14));
         let mut more = vec![0; usize::from(short(&head, 26)) + usize::from(short(&head, 28))];
         let behind_head = self.at + HEAD as u64;
         if read_at(&*self.places, &mut more, behind_head)? < more.len() {
@@ -61,7 +63,7 @@ impl Heads {
             self.at = self.find_head(self.at)?;
         }
         let part = Part { places: Arc::clone(&self.places), at: begin, end };
-        Ok(Some((name_of(name), Packed { flags, method, part })))
+        Ok(Some((name_of(name), Packed { flags, method, checksum, part })))
     }
 
     fn starts_with(&self, mark: &[u8], at: u64) -> Result<bool> {
