@@ -526,6 +526,7 @@ fn soft_breaks_part_nothing() {
         ("~lee@acme.co<wbr>m.au, bob@<wbr />b.org", "lee@acme.com.au bob@b.org"),
         ("~ann<wbr>@acme.org", "ann@acme.org"),
         ("ann\u{200b}@acme.org bob@\u{2060}b.org", "ann@acme.org bob@b.org"),
+        ("an\u{200c}n\u{200c}@acme.org bob@b\u{200d}.org", "ann@acme.org bob@b.org"),
         ("~ann<wbr>&#64;<wbr>acme&shy;.org", "ann@acme.org"),
         ("~lee@sub<wbr>.acme.org lee@acme.<wbr>co.uk", "lee@sub.acme.org lee@acme.co.uk"),
         ("~<a href='mailto:ann@acme.org'>ann@<wbr>acme.org<wbr></a>", "ann@acme.org ann@acme.org"),

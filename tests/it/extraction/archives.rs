@@ -212,5 +212,5 @@ async fn documents_of_offices_in_a_web_archive_are_read() {
     let (found, error) = found(&records.concat()).await;
     assert_eq!(found, pairs(&[("#http://a.org/cv.docx#word/document.xml", "ann@a.org")]));
     let error = error.unwrap();
-    assert!(error.message.contains("1 of its 3 pages") && error.message.contains("(7z)"), "{error}");
+    assert!(error.message.contains("1 of its 4 pages") && error.message.contains("(7z)"), "{error}");
 }

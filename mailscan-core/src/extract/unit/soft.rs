@@ -42,9 +42,14 @@ pub(in super::super) fn is_break(ch: char) -> bool {
     matches!(ch, HYPHEN | '\u{2060}' | '\u{feff}')
 }
 
-/// Whether it is one where it stands beside a sign.
+/// Whether it is one where it stands beside a sign, or among ASCII.
 pub(in super::super) fn may_be(ch: char) -> bool {
-    is_break(ch) || ch == SPACE
+    is_break(ch) || ch == SPACE || is_joiner(ch)
+}
+
+/// Whether the character joins or parts letters of scripts whose letters are joined. Among ASCII it says nothing.
+fn is_joiner(ch: char) -> bool {
+    matches!(ch, '\u{200c}' | '\u{200d}')
 }
 
 /// Takes the soft breaks out of units that follow each other, beside which the `@` may stand at either end. Where one stands
@@ -57,7 +62,9 @@ pub(in super::super) fn take_out(units: &mut Vec<Unit>) {
     let mut is_behind_at = false;
     for (index, unit) in all.iter().enumerate() {
         let next = all[index + 1..].iter().find(|next| !is_break(next.ch));
-        let is_soft = is_break(unit.ch) || (unit.ch == SPACE && (is_sign(units.last()) || is_sign(next)));
+        let is_soft = is_break(unit.ch)
+            || (unit.ch == SPACE && (is_sign(units.last()) || is_sign(next)))
+            || (is_joiner(unit.ch) && is_ascii(units.last()) && is_ascii(next));
         if !is_soft {
             units.push(if is_behind_at && unit.ch != '@' && is_inside(Some(unit)) { written(*unit) } else { *unit });
             is_behind_at = false;
@@ -69,6 +76,11 @@ pub(in super::super) fn take_out(units: &mut Vec<Unit>) {
             Some(_) => {}
         }
     }
+}
+
+/// Whether the unit is in ASCII, as the `@` is beyond an end.
+fn is_ascii(unit: Option<&Unit>) -> bool {
+    unit.is_none_or(|unit| unit.ch.is_ascii())
 }
 
 /// Takes out of the units behind an `@` the breaks of roff that stand beside it or beside a dot. The unit after one is no
