@@ -207,6 +207,20 @@ fn charset(name: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
+/// The ligatures of TeX's own encodings (OT1 and T1), where ASCII has no letters.
+const TEX_LIGATURES: [(usize, &str); 10] = [
+    (11, "ff"),
+    (12, "fi"),
+    (13, "fl"),
+    (14, "ffi"),
+    (15, "ffl"),
+    (27, "ff"),
+    (28, "fi"),
+    (29, "fl"),
+    (30, "ffi"),
+    (31, "ffl"),
+];
+
 /// What each code of a font of single bytes stands for.
 fn simple_codes(document: &Document<'_>, font: &Dictionary) -> Box<[Option<String>]> {
     let encoding = document.find(font, "Encoding");
@@ -234,19 +248,39 @@ fn simple_codes(document: &Document<'_>, font: &Dictionary) -> Box<[Option<Strin
     }
     let differences =
         encoding.as_deref().and_then(Object::dictionary).and_then(|own| document.find(own, "Differences"));
-    let mut code = 0;
-    for object in differences.as_deref().and_then(Object::array).unwrap_or_default() {
-        match object {
-            Object::Name(name) => {
-                if let Some(text) = texts.get_mut(code) {
-                    *text = glyphs::text(name);
-                }
-                code = code.saturating_add(1);
-            }
-            other => code = other.count().unwrap_or(code),
+    let names = || named_codes(differences.as_deref().and_then(Object::array).unwrap_or_default());
+    // The bitmaps of TeX are called by their codes, and stand where ASCII has them.
+    let is_by_code = |(code, name): (usize, &[u8])| {
+        name == b".notdef" || name.strip_prefix(b"a").is_some_and(|rest| rest == code.to_string().as_bytes())
+    };
+    if font.says("Subtype", "Type3") && names().all(is_by_code) {
+        for (code, ligature) in TEX_LIGATURES {
+            texts[code] = Some(ligature.to_owned());
+        }
+        return texts.into();
+    }
+    for (code, name) in names() {
+        if let Some(text) = texts.get_mut(code) {
+            *text = glyphs::text(name);
         }
     }
     texts.into()
+}
+
+/// The names of glyphs in a list of differences, each with its code.
+fn named_codes(differences: &[Object]) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut next = 0_usize;
+    differences.iter().filter_map(move |object| match object {
+        Object::Name(name) => {
+            let code = next;
+            next = next.saturating_add(1);
+            Some((code, &name[..]))
+        }
+        other => {
+            next = other.count().unwrap_or(next);
+            None
+        }
+    })
 }
 
 /// The encoding that stands in the program of a Type 1 font: `dup 64 /at put`.

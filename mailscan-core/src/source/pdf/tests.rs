@@ -89,6 +89,12 @@ fn fonts_tell_their_letters() {
     let named = "<</Type/Font/Subtype/Type1/Encoding<</Differences[1/a/n/at/period/o/r/g/uni002D/ffi]>>/FirstChar 1/Widths[500 500 900 300 500 400 500 300 900]>>";
     let content = "BT /G 10 Tf <01020203010405060708010909> Tj ET";
     assert_eq!(text(&drawn(content, &[named])), "ann@a.org-affiffi");
+    let widths = "5 ".repeat(80);
+    let names = "46/a46 64/a64 97/a97 103/a103/.notdef 110/a110 114/a114";
+    let bitmaps = format!(
+        "<</Type/Font/Subtype/Type3/FontMatrix[0.1 0 0 0.1 0 0]/Encoding<</Differences[{names}]>>/FirstChar 46/Widths[{widths}]>>"
+    );
+    assert_eq!(text(&drawn("BT /G 10 Tf (ann@a.org) Tj ET", &[&bitmaps])), "ann@a.org");
     let table = "<</Length 200>>stream\n1 begincodespacerange<0000><FFFF>endcodespacerange 2 beginbfrange<0001><0003><0061>\
                  <0004><0005>[<0040><002E>]endbfrange endstream";
     let composite = "<</Type/Font/Subtype/Type0/Encoding/Identity-H/ToUnicode 8 0 R/DescendantFonts[<</DW 500/W[1[400 600]4 5 900]>>]>>";
