@@ -63,8 +63,8 @@ fn charset_of(start: &[u8], media: Option<Media>) -> Option<&'static Encoding> {
 
 /// Shift_JIS or Big5, where a text seems to be in one of them and nothing in it contradicts that.
 fn ideographic(start: &[u8]) -> Option<&'static Encoding> {
-    let first = start.iter().position(|byte| !byte.is_ascii())?;
-    if charset::is_utf8(start) {
+    let first = Encoding::ascii_valid_up_to(start);
+    if first == start.len() || charset::is_utf8(&start[first..]) {
         return None;
     }
     let telling = &start[first..start.len().min(first + TELLING)];

@@ -67,8 +67,10 @@ const BREAKS: [&[u8]; 26] = [
 /// Whether a document that begins so has its text in runs.
 pub(super) fn are_in(start: &[u8]) -> bool {
     let start = &start[..start.len().min(START)];
+    // Most elements begin otherwise, and this is asked for every file.
+    let may_begin = |at: &usize| matches!(start.get(at + 1), Some(b'w' | b'p' | b's' | b'c' | b'o'));
     let begins = |at: usize| ROOTS.iter().any(|root| start[at..].starts_with(root));
-    memchr::memchr_iter(b'<', start).any(begins)
+    memchr::memchr_iter(b'<', start).filter(may_begin).any(begins)
 }
 
 /// A reader of the texts.
