@@ -11,6 +11,7 @@ mod body;
 mod charset;
 mod client;
 mod encodings;
+mod head;
 mod network;
 mod outage;
 mod pdf;
@@ -24,31 +25,28 @@ use std::time::Duration;
 use ahash::AHashMap;
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, REFRESH, RETRY_AFTER,
-    SET_COOKIE, USER_AGENT,
-};
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, USER_AGENT};
 use hyper::{Response, StatusCode};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use url::Url;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::content_type::ContentType;
 use super::kind;
 use super::politeness::{FIRST_BLOCK, JobLimit, Pace, Politeness, Refusal, Turn};
 use super::robots::Rules;
 use crate::error::Result;
-use crate::extract::refresh_target;
 use crate::fetch::{
     Discovered, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, HostLimit, Recall,
 };
 use crate::job::{JobId, JobOptions};
-use crate::task::{Task, Work, host_of, same_site};
+use crate::task::{Task, Work, host_of};
 use crate::turns::SharedTurns;
 use body::{Bodies, Body, Wanted};
 use client::{Client, permanent};
 use encodings::GZIP;
+use head::{content_type, moved, redirect, refreshed, retry_after};
 use outage::Outage;
 use robots_cache::RobotsCache;
 
@@ -362,12 +360,9 @@ impl HttpSource {
         if error.code == "dns" {
             turn.passes_over();
         }
-        let of_host = turn.unanswered(matches!(&*error.code, "header-timeout" | "connection"));
+        let of_host = turn.unanswered(matches!(&*error.code, "header-timeout" | "connection"), hash(url));
         let of_network = self.outage.unanswered(url, &error);
-        match of_host.max(of_network) {
-            Some(wait) => FetchError { class: FetchErrorClass::Deferred, ..error }.retry_after(wait.max(FIRST_BLOCK)),
-            None => error,
-        }
+        spared(error, of_host.max(of_network))
     }
 
     /// The hosts that hold work up now.
@@ -385,17 +380,11 @@ impl HttpSource {
     fn judge(&self, response: &Response<Incoming>, turn: &Turn, page: Option<&Url>) -> Result<(), FetchError> {
         let status = response.status();
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            let page = page.map(|url| xxhash_rust::xxh3::xxh3_64(url.as_str().as_bytes()));
-            return Err(refused(status, turn.refused(retry_after(response.headers()), page)));
+            return Err(refused(status, turn.refused(retry_after(response.headers()), page.map(hash))));
         }
         if matches!(status.as_u16(), 502 | 504) {
             let error = status_error(FetchErrorClass::Transient, status);
-            return Err(match turn.unanswered(true) {
-                Some(wait) => {
-                    FetchError { class: FetchErrorClass::Deferred, ..error }.retry_after(wait.max(FIRST_BLOCK))
-                }
-                None => error,
-            });
+            return Err(spared(error, turn.unanswered(true, page.map_or(0, hash))));
         }
         turn.welcome();
         match status.as_u16() {
@@ -440,6 +429,19 @@ fn unreachable_robots(error: FetchError) -> FetchError {
             FetchError { class: FetchErrorClass::Transient, message, ..error }
         }
     }
+}
+
+/// The error of a page that keeps its attempts, where its host is to be left alone for so long.
+fn spared(error: FetchError, wait: Option<Duration>) -> FetchError {
+    match wait {
+        Some(wait) => FetchError { class: FetchErrorClass::Deferred, ..error }.retry_after(wait.max(FIRST_BLOCK)),
+        None => error,
+    }
+}
+
+/// By what a page is remembered.
+fn hash(url: &Url) -> u64 {
+    xxh3_64(url.as_str().as_bytes())
 }
 
 /// What a refusal means for what was asked for.
@@ -498,56 +500,6 @@ fn holds_others(declared: &ContentType, start: &[u8]) -> bool {
 fn broken_off(error: FetchError) -> FetchError {
     let message = format!("{}; what had come of it was read", error.message);
     FetchError { class: FetchErrorClass::Permanent, message, ..error }
-}
-
-/// Where an answer redirects to; `None` when it does not. Only to what can be fetched.
-fn redirect(from: &Url, response: &Response<Incoming>) -> Result<Option<Url>, FetchError> {
-    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-        return Ok(None);
-    }
-    let Some(location) = response.headers().get(LOCATION) else {
-        return Err(permanent("redirect", "it redirects to nowhere".to_owned()));
-    };
-    let location = String::from_utf8_lossy(location.as_bytes());
-    let wrong = || {
-        let shown: String = location.chars().take(100).flat_map(char::escape_debug).collect();
-        permanent("redirect", format!("it redirects to `{shown}`, which cannot be fetched"))
-    };
-    let next = from.join(&location).map_err(|_| wrong())?;
-    crate::job::parse_page_url(next.as_str()).map(Some).map_err(|_| wrong())
-}
-
-/// The error of an API that answered with a redirect, with where it leads: the host and the path alone, since what follows
-/// may be a secret.
-fn moved(error: FetchError, from: &Url, response: &Response<Incoming>) -> FetchError {
-    let Ok(Some(mut to)) = redirect(from, response) else { return error };
-    to.set_query(None);
-    let message = format!("{}: it is to be asked at {to}, so give that address as the endpoint", error.message);
-    FetchError { message, ..error }
-}
-
-/// Where a page goes on by itself, as far as a header says so that browsers obey and no standard knows.
-fn refreshed(from: &Url, headers: &HeaderMap) -> Option<Url> {
-    let target = refresh_target(headers.get(REFRESH)?.as_bytes())?;
-    let mut next = from.join(&String::from_utf8_lossy(target)).ok()?;
-    next.set_fragment(None);
-    (next != *from && same_site(&next, from)).then_some(())?;
-    crate::job::parse_page_url(next.as_str()).ok()
-}
-
-fn content_type(headers: &HeaderMap) -> ContentType {
-    let value = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    ContentType::parse(&value.unwrap_or_default())
-}
-
-/// `Retry-After` in either of its forms (RFC 9110, section 10.2.3). The gate caps it.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = httpdate::parse_http_date(value).ok()?;
-    Some(at.duration_since(std::time::SystemTime::now()).unwrap_or_default())
 }
 
 /// The text of a page; nothing when a body without a type turns out to be no text.

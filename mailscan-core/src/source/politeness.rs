@@ -484,10 +484,10 @@ impl Turn {
     }
 
     /// The request was not answered, or by a server that waited in vain for another: a sign that fewer at a time might be, if
-    /// it was `sent` at all. Answers how long the host is left alone, where that is no fault of what was asked for.
-    pub(crate) fn unanswered(&self, sent: bool) -> Option<Duration> {
+    /// it was `sent` at all. Answers how long the host is left alone, where that is no fault of the page with this hash.
+    pub(crate) fn unanswered(&self, sent: bool, page: u64) -> Option<Duration> {
         self.place.note(Answer::Broken);
-        self.host.schedule().unanswered(sent)
+        self.host.schedule().unanswered(sent, page)
     }
 
     /// The host asked to be left alone (429 or 503), for a time or without saying how long, when it was asked for a page

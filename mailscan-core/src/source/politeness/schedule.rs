@@ -43,6 +43,8 @@ const SILENT: u32 = 3;
 const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 /// For how long pages of a host that has served others keep their attempts while it answers nothing.
 const GRACE: Duration = Duration::from_secs(300);
+/// How often a page keeps its attempts in a silence, where it could not be asked for, and where it was.
+const MOST_SPARED: [u8; 2] = [10, 3];
 /// When a host is given up: after so many requests in a row without an answer, and so much time. It is tried all the same, once
 /// in [`LONGEST_SILENCE`].
 const GIVEN_UP_AFTER: (u32, Duration) = (8, Duration::from_secs(600));
@@ -64,6 +66,8 @@ pub(super) struct Schedule {
     serves: bool,
     /// How often pages were refused, by their hashes.
     pages: AHashMap<u64, u8>,
+    /// How often pages were not answered in this silence, by their hashes.
+    unanswered: AHashMap<u64, u8>,
     /// Starts that were promised and not used, with the intervals behind them.
     given_back: Vec<(Instant, Duration)>,
     /// Requests in a row without an answer, since when, and when the host was tried last after it was given up.
@@ -92,6 +96,7 @@ impl Schedule {
             learnt: Duration::ZERO,
             serves: false,
             pages: AHashMap::new(),
+            unanswered: AHashMap::new(),
             given_back: Vec::new(),
             silent: 0,
             silent_since: now,
@@ -113,11 +118,11 @@ impl Schedule {
         None
     }
 
-    /// A request was not answered: it could not be sent, or it was (`sent`) and nothing came. Answers how long the host is left
-    /// alone, where that is no fault of the page.
+    /// A request for a page with this hash was not answered: it could not be sent, or it was (`sent`) and nothing came. Answers how
+    /// long the host is left alone, where that is no fault of the page.
     ///
     /// Of requests that were on their way together the first counts.
-    pub(super) fn unanswered(&mut self, sent: bool) -> Option<Duration> {
+    pub(super) fn unanswered(&mut self, sent: bool, page: u64) -> Option<Duration> {
         let now = Instant::now();
         if self.silent == 0 {
             self.silent_since = now;
@@ -130,7 +135,27 @@ impl Schedule {
             let wait = FIRST_BLOCK.saturating_mul(1 << more.min(20)).min(LONGEST_SILENCE);
             self.blocked = now + wait;
         }
-        (self.serves && now - self.silent_since < GRACE).then(|| self.blocked - now)
+        let is_of_host = self.serves && now - self.silent_since < GRACE && self.is_spared(page, sent);
+        is_of_host.then(|| self.blocked - now)
+    }
+
+    /// Whether a page that was not answered keeps its attempts: one that nothing comes of again and again, with no other beside
+    /// it, is to come to an end.
+    fn is_spared(&mut self, page: u64, sent: bool) -> bool {
+        if self.unanswered.len() >= MAX_PAGES && !self.unanswered.contains_key(&page) {
+            self.unanswered.clear();
+        }
+        let times = self.unanswered.entry(page).or_default();
+        *times = times.saturating_add(1);
+        *times <= MOST_SPARED[usize::from(sent)]
+    }
+
+    /// The host says something.
+    fn hear(&mut self) {
+        if self.silent > 0 {
+            self.silent = 0;
+            self.unanswered.clear();
+        }
     }
 
     /// Gives back a start that was promised with this interval behind it, and is of no use.
@@ -215,7 +240,7 @@ impl Schedule {
     /// says nothing about it.
     pub(super) fn served(&mut self, is_page: bool) {
         self.serves |= is_page;
-        self.silent = 0;
+        self.hear();
         if self.blocked > Instant::now() {
             return;
         }
@@ -234,7 +259,7 @@ impl Schedule {
     /// Requests that were on their way together are refused together: those after the first count as the same refusal.
     pub(super) fn refused(&mut self, asked: Option<Duration>, page: Option<u64>) -> Refusal {
         let now = Instant::now();
-        self.silent = 0;
+        self.hear();
         let begins = self.blocked <= now;
         if begins {
             let doubled = FIRST_BLOCK.saturating_mul(1 << self.refusals.min(20)).min(LONGEST_BLOCK);

@@ -384,7 +384,7 @@ async fn a_host_that_is_away_costs_its_pages_no_attempt_for_some_minutes() {
     let gate = Politeness::new(Pace::unlimited());
     let hour = || Instant::now() + Duration::from_secs(3_600);
     let turn = gate.turn("a", None, None, hour()).await.unwrap();
-    assert_eq!(turn.unanswered(false), None, "nobody knows whether it ever answers");
+    assert_eq!(turn.unanswered(false, 1), None, "nobody knows whether it ever answers");
     drop(turn);
     gate.turn("a", None, None, hour()).await.unwrap().welcome();
     let begin = Instant::now();
@@ -393,13 +393,17 @@ async fn a_host_that_is_away_costs_its_pages_no_attempt_for_some_minutes() {
         tokio::time::sleep(waits.last().copied().unwrap_or_default()).await;
         let together =
             [gate.turn("a", None, None, hour()).await.unwrap(), gate.turn("a", None, None, hour()).await.unwrap()];
-        let answers = together.map(|turn| turn.unanswered(false));
+        let answers = together.map(|turn| turn.unanswered(false, waits.len() as u64 / 5));
         assert_eq!(answers[0], answers[1], "those that were under way together are one");
         waits.extend(answers[0]);
     }
     assert_eq!(waits.iter().map(Duration::as_secs).take(8).collect::<Vec<_>>(), [1, 2, 4, 8, 16, 32, 60, 60]);
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert_eq!(gate.turn("a", None, None, hour()).await.unwrap().unanswered(false), None, "the time of grace is over");
+    assert_eq!(
+        gate.turn("a", None, None, hour()).await.unwrap().unanswered(false, 9),
+        None,
+        "the time of grace is over"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -413,7 +417,7 @@ async fn a_host_that_stays_away_is_given_up_and_tried_again() {
             // One that was sent waits for its answer.
             Ok(turn) => {
                 tokio::time::sleep(Duration::from_secs(20)).await;
-                turn.unanswered(true);
+                turn.unanswered(true, 1);
                 asked += 1;
             }
             Err(error) if error.class == FetchErrorClass::Deferred => {
@@ -435,8 +439,25 @@ async fn one_slow_page_among_others_does_not_stop_its_host() {
     let hour = || Instant::now() + Duration::from_secs(3_600);
     for _ in 0..20 {
         let turn = gate.turn("a", None, None, hour()).await.unwrap();
-        assert_eq!(turn.unanswered(true), None);
+        assert_eq!(turn.unanswered(true, 1), None);
         drop(turn);
         gate.turn("a", None, None, Instant::now()).await.unwrap().welcome();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_which_nothing_ever_comes_uses_its_attempts_up() {
+    let gate = Politeness::new(Pace::unlimited());
+    let hour = || Instant::now() + Duration::from_secs(3_600);
+    gate.turn("a", None, None, hour()).await.unwrap().welcome();
+    let mut spared = Vec::new();
+    for _ in 0..6 {
+        spared.push(gate.turn("a", None, None, hour()).await.unwrap().unanswered(true, 1).is_some());
+    }
+    assert_eq!(spared, [false, false, true, true, true, false]);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(
+        gate.turn("a", None, None, hour()).await.unwrap().unanswered(true, 2).is_some(),
+        "another page of the host"
+    );
 }
