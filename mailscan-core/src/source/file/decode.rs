@@ -63,8 +63,12 @@ fn charset_of(start: &[u8], media: Option<Media>) -> Option<&'static Encoding> {
 
 /// Shift_JIS or Big5, where a text seems to be in one of them and nothing in it contradicts that.
 fn ideographic(start: &[u8]) -> Option<&'static Encoding> {
+    // First, as most files are ASCII, and this is asked of all of them.
+    if start.is_ascii() {
+        return None;
+    }
     let first = Encoding::ascii_valid_up_to(start);
-    if first == start.len() || charset::is_utf8(&start[first..]) {
+    if charset::is_utf8(&start[first..]) {
         return None;
     }
     let telling = &start[first..start.len().min(first + TELLING)];
