@@ -16,7 +16,11 @@ use crate::problem::Problem;
 pub(crate) const MAX_BODY: usize = 1 << 20;
 /// The most bytes of a body that begins a job: as many URLs as a job may have, of more than a thousand characters each.
 pub(crate) const MAX_JOB: usize = 16 << 20;
-/// How many bodies may be larger than [`MAX_BODY`] at a time.
+/// Up to this size a body waits for nothing: all connections together hold little of such.
+const SMALL: usize = 16 << 10;
+/// How many bodies may be larger than that at a time; others wait for as long as a body may take.
+const MIDDLE_AT_A_TIME: usize = 64;
+/// How many of these may be larger than [`MAX_BODY`].
 const LARGE_AT_A_TIME: usize = 8;
 /// How much of a refused body is read for nobody, for how long, and of how many requests at a time.
 const DRAINED: usize = 64 << 20;
@@ -27,6 +31,7 @@ const DRAINED_AT_A_TIME: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Bodies {
     patience: Duration,
+    middle: Semaphore,
     large: Semaphore,
     drains: Arc<Semaphore>,
 }
@@ -35,7 +40,8 @@ impl Bodies {
     /// Bodies that may take so long.
     pub(crate) fn new(patience: Duration) -> Self {
         let drains = Arc::new(Semaphore::new(DRAINED_AT_A_TIME));
-        Self { patience, large: Semaphore::new(LARGE_AT_A_TIME), drains }
+        let (middle, large) = (Semaphore::new(MIDDLE_AT_A_TIME), Semaphore::new(LARGE_AT_A_TIME));
+        Self { patience, middle, large, drains }
     }
 
     /// Reads a body of at most so many bytes.
@@ -55,15 +61,19 @@ impl Bodies {
     }
 
     async fn collect(&self, body: &mut Incoming, most: usize) -> Result<Bytes, Problem> {
-        let (mut read, mut place) = (BytesMut::new(), None);
+        let (mut read, mut middle, mut large) = (BytesMut::new(), None, None);
         while let Some(frame) = body.frame().await {
             let broken = || Problem::new(StatusCode::BAD_REQUEST, "the body breaks off: send all of it");
             let Ok(data) = frame.map_err(|_| broken())?.into_data() else { continue };
             if data.len() > most - read.len() {
                 return Err(too_large(most));
             }
-            if place.is_none() && read.len() + data.len() > MAX_BODY {
-                place = Some(self.large.try_acquire().map_err(|_| busy())?);
+            let length = read.len() + data.len();
+            if middle.is_none() && length > SMALL {
+                middle = Some(self.middle.acquire().await.map_err(|_| busy())?);
+            }
+            if large.is_none() && length > MAX_BODY {
+                large = Some(self.large.try_acquire().map_err(|_| busy())?);
             }
             read.extend_from_slice(&data);
         }

@@ -79,6 +79,34 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_large_body_waits_while_many_others_come() {
+    let server = start(ServeOptions { body_timeout: HANGS, ..ServeOptions::default() }).await;
+    let head = |length: usize| {
+        let address = server.address;
+        let fields = format!("Host: {address}\r\nContent-Type: application/json\r\nConnection: close\r\n");
+        format!("POST /api/v1/jobs HTTP/1.1\r\n{fields}Content-Length: {length}\r\n\r\n")
+    };
+    let body = |length: usize| format!("{{\"x\": \"{}\"}}", "y".repeat(length - 9));
+    let mut held = Vec::new();
+    for _ in 0..64 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(format!("{}{}", head(40_000), &body(40_000)[..20_000]).as_bytes()).await.unwrap();
+        held.push(stream);
+    }
+    // Until all of them have a place, one more may find one; small bodies need none.
+    let mut waiting = loop {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(format!("{}{}", head(20_000), body(20_000)).as_bytes()).await.unwrap();
+        assert_eq!(send_json(server.address, "POST", "/api/v1/jobs", "", &body(900)).await.status, 400);
+        if stream.try_read(&mut [0; 1]).is_err() {
+            break stream;
+        }
+    };
+    held.truncate(32);
+    assert!(timeout(HANGS, rest(&mut waiting)).await.unwrap().starts_with("HTTP/1.1 400"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn slow_clients_are_cut_off() {
     let server = start(ServeOptions { head_timeout: Duration::from_millis(50), ..ServeOptions::default() }).await;
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
