@@ -91,8 +91,11 @@ mod system {
             Ok(Self { interrupt: interrupt?, terminate: terminate?, hangup: None })
         }
 
+        /// Unless whoever started the process has it ignored, as `nohup` does.
         pub(super) fn heed_hangup(&mut self) -> io::Result<()> {
-            self.hangup = Some(signal(SignalKind::hangup())?);
+            if !is_hangup_ignored() {
+                self.hangup = Some(signal(SignalKind::hangup())?);
+            }
             Ok(())
         }
 
@@ -103,6 +106,15 @@ mod system {
                 Some(_) = async { self.hangup.as_mut()?.recv().await } => {}
             }
         }
+    }
+
+    /// Whether SIGHUP is ignored, as far as the system tells (proc(5), `SigIgn`).
+    fn is_hangup_ignored() -> bool {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let ignored = ignored.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+        // Signals count from 1, and this is the first.
+        ignored.is_some_and(|set| set & 1 != 0)
     }
 
     #[derive(Debug)]

@@ -221,6 +221,13 @@ impl<P: Pipeline> Worker<P> {
                 let piece = tokio::select! {
                     biased;
                     () = assigned.cancel.cancelled() => return self.give_back(assigned).await,
+                    // Whoever stops the job does not wait for a piece; whoever drains waits for the end.
+                    () = run.recall.cancelled(), if !run.recall.is_cancelled() || run.is_stopping() => {
+                        if run.is_stopping() {
+                            return self.give_back(assigned).await;
+                        }
+                        continue;
+                    }
                     piece = pieces.recv() => piece,
                 };
                 if assigned.run.is_stopping() {

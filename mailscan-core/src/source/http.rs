@@ -330,7 +330,9 @@ impl HttpSource {
                     let body = body.map_err(unreachable_robots)?;
                     Ok(if body.truncated { Rules::parse_beginning(&body.bytes) } else { Rules::parse(&body.bytes) })
                 }
-                Err(error) if error.class == FetchErrorClass::Transient => Err(unreachable_robots(error)),
+                Err(error) if matches!(error.class, FetchErrorClass::Transient | FetchErrorClass::Deferred) => {
+                    Err(unreachable_robots(error))
+                }
                 Err(_) => Ok(Rules::default()),
             };
         }
@@ -348,6 +350,8 @@ impl HttpSource {
         let asked = self.client.get(url, &wishes.headers, wishes.again, deadline).await;
         match asked {
             Err(error) if error.class == FetchErrorClass::Transient => Err(self.unanswered(url, turn, error)),
+            // What was refused before anything was sent says nothing.
+            Err(error) if !matches!(&*error.code, "tls" | "no-such-host") => Err(error),
             answered => {
                 self.outage.heard();
                 answered

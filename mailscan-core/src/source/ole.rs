@@ -74,9 +74,9 @@ pub(crate) fn read(bytes: &[u8]) -> Ole {
     };
     let root = container.list(&container::root());
     let mut ole = if message::is_one(&root) {
-        Ole { texts: message::read(&mut container, root), ..Ole::default() }
+        message::read(&mut container, root)
     } else {
-        let mut document = Document::new();
+        let mut document = Document::new(MOST_UNPACKED);
         document.add(&mut container, root, 0);
         Ole { unread: document.unread, problem: document.problem, ..of_text(document.text) }
     };
@@ -104,8 +104,9 @@ struct Document {
 }
 
 impl Document {
-    fn new() -> Self {
-        Self { text: String::new(), unpack_left: MOST_UNPACKED, unread: None, problem: None }
+    /// Nothing yet, of a file of which so much may be unpacked.
+    fn new(unpack_left: usize) -> Self {
+        Self { text: String::new(), unpack_left, unread: None, problem: None }
     }
 
     /// Adds what stands in a storage with these entries, and in those within.

@@ -189,6 +189,16 @@ impl SearchEndpoint {
             .replace("{query}", &encode(query))
     }
 
+    /// An error that says what a 403 mostly means of a SearXNG.
+    fn explain(&self, error: FetchError) -> FetchError {
+        if error.status != Some(403) || !self.url.contains("/search?q={query}&format=json") {
+            return error;
+        }
+        let message =
+            format!("{}: a SearXNG answers so until `search.formats` in its settings names json", error.message);
+        FetchError { message, ..error }
+    }
+
     fn key(&self) -> Result<String, FetchError> {
         let Some(name) = self.key_env.as_deref().filter(|_| self.wants_key()) else { return Ok(String::new()) };
         std::env::var(name).map_err(|_| {
@@ -244,7 +254,7 @@ impl SearchSource {
         let key = endpoint.key()?;
         let url = Url::parse(&endpoint.fill(query, page, &key)).map_err(|_| wrong_answer("its URL cannot be built"))?;
         let headers = endpoint.headers(&key)?;
-        let body = http.call(&url, &headers, context).await.map_err(|error| hide(forbidden(error), &key))?;
+        let body = http.call(&url, &headers, context).await.map_err(|error| hide(endpoint.explain(error), &key))?;
         let answer: Value =
             serde_json::from_slice(without_mark(&body)).map_err(|_| wrong_answer("its answer is not JSON"))?;
         let results = match find(&answer, &endpoint.results) {
@@ -254,12 +264,12 @@ impl SearchSource {
             _ => return Err(wrong_answer(&format!("its answer has no list at `{}`", endpoint.results))),
         };
         let silent = silent_engines(&answer);
-        if let Some(silent) = silent.as_ref().filter(|_| results.is_empty()) {
+        if let Some(silent) = silent.as_ref().filter(|_| results.is_empty() && page == 1) {
             return Err(silent.clone());
         }
         let mut fetched = gather(&endpoint, results, &endpoint.fill(query, page, "KEY"));
-        // Once for a query.
-        fetched.note = silent.filter(|_| page == 1);
+        // At the beginning of a query, and where it may have ended for that.
+        fetched.note = silent.filter(|_| page == 1 || results.is_empty());
         let next = page.saturating_add(stride.max(1));
         if !results.is_empty() && !self.repeats((job, query), page, &fetched.discovered) {
             if next <= endpoint.max_pages {
@@ -344,15 +354,6 @@ fn silent_engines(answer: &Value) -> Option<FetchError> {
     let message = format!("engines behind the search endpoint did not answer ({names}): see to its settings");
     let error = FetchError::new(FetchErrorClass::Transient, SEARCH_ENGINES, message).retry_after(ENGINES_AGAIN);
     (!names.is_empty()).then_some(error)
-}
-
-/// An error that says what a 403 mostly means here.
-fn forbidden(error: FetchError) -> FetchError {
-    if error.status != Some(403) {
-        return error;
-    }
-    let message = format!("{}: a SearXNG answers so until `search.formats` in its settings names json", error.message);
-    FetchError { message, ..error }
 }
 
 /// What one answer holds: its snippets as a document, its URLs as pages.

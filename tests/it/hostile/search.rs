@@ -151,6 +151,7 @@ async fn engines_that_did_not_answer_are_no_empty_result() {
         r#"{"results": [], "unresponsive_engines": [["google", "CAPTCHA"], ["bing", "timeout"]]}"#,
         r#"{"results": [{"url": "http://a.org/"}], "unresponsive_engines": [["google", "CAPTCHA"]]}"#,
         r#"{"results": [], "unresponsive_engines": []}"#,
+        r#"{"results": [], "unresponsive_engines": [["google", "CAPTCHA"]]}"#,
     ];
     let server = Server::start(move |request| {
         let page: usize = parameter(request, "pageno").parse().unwrap();
@@ -164,6 +165,8 @@ async fn engines_that_did_not_answer_are_no_empty_result() {
     let some = search(&plain(), &endpoint, call(2, 1)).await.unwrap();
     assert!(some.discovered.len() == 2 && some.note.is_none(), "told of the first page alone");
     assert!(search(&plain(), &endpoint, call(3, 1)).await.unwrap().discovered.is_empty());
+    let end = search(&plain(), &endpoint, call(4, 1)).await.unwrap();
+    assert!(end.discovered.is_empty() && end.note.is_some(), "the search may have ended for that");
 }
 
 #[test]

@@ -98,6 +98,8 @@ pub struct Pieces {
     unread: Option<&'static str>,
     /// Whether a stranger made it to be fetched, who may wish to harm.
     is_foreign: bool,
+    /// How much of zip files in it may still be kept, where it is.
+    keep_left: u64,
     page: Option<Arc<str>>,
     damage: Damage,
     /// What tells whether a cut changes anything.
@@ -213,6 +215,7 @@ impl Pieces {
             outer: Vec::new(),
             unread: None,
             is_foreign: false,
+            keep_left: MOST_DECODED,
             page: None,
             damage: Damage::default(),
             search: scan_into,
@@ -493,7 +496,11 @@ impl Pieces {
 
     /// Begins a zip file in an archive, such as a document of an office.
     fn enter_zip(&mut self) -> Result<()> {
-        let places = places::kept(self.take_reader())?;
+        let mut left = self.keep_left;
+        let places = places::kept(self.take_reader(), &mut left)?;
+        if self.is_foreign {
+            self.keep_left = left;
+        }
         match open_zip(&places)? {
             Some(zip) => self.enter(zip),
             None => Err(Error::new(ErrorKind::InvalidData, "it is of a kind that is not read (zip)")),

@@ -58,8 +58,9 @@ const LARGEST: u64 = 256 << 20;
 /// The bytes that a reader gives, to be read from any place.
 ///
 /// # Errors
-/// Those of reading and of the file, and [`ErrorKind::InvalidData`] for more than 256 MiB.
-pub(super) fn kept(mut reader: impl Read) -> Result<Arc<dyn Places>> {
+/// Those of reading and of the file, and [`ErrorKind::InvalidData`] for more than 256 MiB, or than is `left` for all that are kept
+/// of one file.
+pub(super) fn kept(mut reader: impl Read, left: &mut u64) -> Result<Arc<dyn Places>> {
     let mut start = Vec::new();
     reader.by_ref().take(IN_MEMORY).read_to_end(&mut start)?;
     if (start.len() as u64) < IN_MEMORY {
@@ -67,9 +68,12 @@ pub(super) fn kept(mut reader: impl Read) -> Result<Arc<dyn Places>> {
     }
     let mut file = tempfile::tempfile()?;
     file.write_all(&start)?;
-    let rest = LARGEST - IN_MEMORY;
-    if std::io::copy(&mut reader.by_ref().take(rest + 1), &mut file)? > rest {
-        return Err(Error::new(ErrorKind::InvalidData, "it is a zip file of more than 256 MiB in another file"));
+    let rest = LARGEST.min(*left).saturating_sub(IN_MEMORY);
+    let count = std::io::copy(&mut reader.by_ref().take(rest + 1), &mut file)?;
+    *left = left.saturating_sub(IN_MEMORY + count);
+    if count > rest {
+        let message = "it is a zip file in another file, and they unpack to more than is kept of them";
+        return Err(Error::new(ErrorKind::InvalidData, message));
     }
     Ok(Arc::new(file))
 }

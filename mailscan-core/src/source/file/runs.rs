@@ -15,24 +15,33 @@ const START: usize = 4 << 10;
 const LONGEST: usize = 64 << 10;
 
 /// The first elements of documents whose text is in runs: of Word (today's and that of 2003), Excel, PowerPoint, OpenDocument.
-const ROOTS: [&[u8]; 16] = [
-    b"<w:document",
-    b"<w:hdr",
-    b"<w:ftr",
-    b"<w:footnotes",
-    b"<w:endnotes",
-    b"<w:comments",
-    b"<w:wordDocument",
-    b"<w:glossaryDocument",
-    b"<pkg:package",
-    b"<sst",
-    b"<worksheet",
-    b"<comments xmlns=\"http://schemas.openxmlformats.org/spreadsheetml",
-    b"<p:sld",
-    b"<p:notes",
-    b"<p:cmLst",
-    b"<office:document",
+const ROOTS: [&[u8]; 22] = [
+    b"w:document",
+    b"w:hdr",
+    b"w:ftr",
+    b"w:footnotes",
+    b"w:endnotes",
+    b"w:comments",
+    b"w:wordDocument",
+    b"w:glossaryDocument",
+    b"pkg:package",
+    b"sst",
+    b"worksheet",
+    b"comments",
+    b"p:sld",
+    b"p:sldLayout",
+    b"p:sldMaster",
+    b"p:notes",
+    b"p:notesMaster",
+    b"p:cmLst",
+    b"office:document",
+    b"office:document-content",
+    b"office:document-styles",
+    b"office:document-meta",
 ];
+
+/// How the namespaces of the formats begin that are of today's Office.
+const OPEN_XML: &[u8] = b"http://schemas.openxmlformats.org/";
 
 /// What parts texts, by names without their prefix.
 const BREAKS: [&[u8]; 26] = [
@@ -67,10 +76,28 @@ const BREAKS: [&[u8]; 26] = [
 /// Whether a document that begins so has its text in runs.
 pub(super) fn are_in(start: &[u8]) -> bool {
     let start = &start[..start.len().min(START)];
-    // Most elements begin otherwise, and this is asked for every file.
-    let may_begin = |at: &usize| matches!(start.get(at + 1), Some(b'w' | b'p' | b's' | b'c' | b'o'));
-    let begins = |at: usize| ROOTS.iter().any(|root| start[at..].starts_with(root));
-    memchr::memchr_iter(b'<', start).filter(may_begin).any(begins)
+    let Some(element) = first_element(start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start)) else { return false };
+    let end = element.iter().position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/'));
+    let (name, rest) = element.split_at(end.unwrap_or(element.len()));
+    // Many have an element of this name.
+    let is_of_office = || name != b"comments" || memchr::memmem::find(rest, OPEN_XML).is_some();
+    end.is_some() && ROOTS.contains(&name) && is_of_office()
+}
+
+/// What stands behind the `<` of the first element: after a declaration, comments and white space.
+fn first_element(start: &[u8]) -> Option<&[u8]> {
+    let mut rest = start.trim_ascii_start();
+    loop {
+        let end: &[u8] = match rest {
+            [b'<', b'?', ..] => b"?>",
+            [b'<', b'!', b'-', b'-', ..] => b"-->",
+            [b'<', b'!', ..] => b">",
+            [b'<', element @ ..] => return Some(element),
+            _ => return None,
+        };
+        let at = memchr::memmem::find(rest, end)?;
+        rest = rest[at + end.len()..].trim_ascii_start();
+    }
 }
 
 /// A reader of the texts.
@@ -208,7 +235,7 @@ impl Texts {
             // The end of the instruction of a field.
             b"fldChar" => {
                 let end = std::mem::take(&mut self.field);
-                keep(&mut self.tags, &end);
+                self.keep(&[&end]);
             }
             b"noBreakHyphen" => self.text(b"-"),
             b"s" if name.starts_with(b"text:") => self.text(b" "),
@@ -221,7 +248,16 @@ impl Texts {
     }
 
     fn keep_tag(&mut self, tag: &[u8]) {
-        keep(&mut self.tags, &[b"<", tag, b">"].concat());
+        self.keep(&[b"<", tag, b">"]);
+    }
+
+    /// Keeps something for the end of the paragraph, on a line of its own.
+    fn keep(&mut self, parts: &[&[u8]]) {
+        let before = self.tags.len();
+        parts.iter().for_each(|part| self.tags.extend_from_slice(part));
+        if self.tags.len() > before {
+            self.tags.push(b'\n');
+        }
         if self.tags.len() > LONGEST {
             self.part();
         }
@@ -244,14 +280,6 @@ impl Texts {
             self.keep_tag(&tag);
         }
         self.part();
-    }
-}
-
-/// Adds something to what comes later, on a line of its own.
-fn keep(kept: &mut Vec<u8>, more: &[u8]) {
-    if !more.is_empty() {
-        kept.extend_from_slice(more);
-        kept.push(b'\n');
     }
 }
 
@@ -285,12 +313,24 @@ mod tests {
 
     #[test]
     fn documents_are_told_by_their_first_element() {
-        for document in
-            ["<?xml version=\"1.0\"?>\r\n<w:document xmlns:w=\"x\">", "<office:document-content>", "<sst count=\"3\">"]
-        {
+        for document in [
+            "<?xml version=\"1.0\"?>\r\n<w:document xmlns:w=\"x\">",
+            "<office:document-content>",
+            "<!-- x --><sst count=\"3\">",
+        ] {
             assert!(are_in(document.as_bytes()), "{document}");
         }
-        for other in ["<html><p>", "<comments>", "<w>", "", "<a:b w:document=\"\">"] {
+        for other in [
+            "<html><p>",
+            "<comments>",
+            "<w>",
+            "",
+            "<sst",
+            "<sstable>",
+            "<a:b w:document=\"\">",
+            "Subject: how to read <w:document in docx\n",
+            "<html><w:document>",
+        ] {
             assert!(!are_in(other.as_bytes()), "{other}");
         }
     }
@@ -328,6 +368,14 @@ mod tests {
         let link = "<text:p>eve<text:a xlink:href=\"mailto:fay@f.org\">@e.org</text:a></text:p>";
         assert_eq!(found(link), ["eve@e.org", "fay@f.org"]);
         assert_eq!(found("<w:p><w:t>a<!-- > x@x.org --><![CDATA[<b@b.org>]]></w:t></w:p>")[0], "b@b.org");
+    }
+
+    #[test]
+    fn what_comes_behind_a_paragraph_without_an_end_has_a_bound() {
+        let field = format!("<w:instrText>{}</w:instrText><w:fldChar/>", "x".repeat(LONGEST / 2));
+        let mut texts = Texts::default();
+        (0..100).for_each(|_| texts.push(field.as_bytes()));
+        assert!(texts.tags.len() <= LONGEST && texts.out.len() > 40 * LONGEST);
     }
 
     #[test]

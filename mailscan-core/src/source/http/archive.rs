@@ -13,7 +13,7 @@ use url::Url;
 
 use super::body::Body;
 use super::client::transient;
-use crate::fetch::{Document, Documents, FetchError, FetchErrorClass, Fetched, IN_PART};
+use crate::fetch::{Document, Documents, FetchError, FetchErrorClass, Fetched, IN_PART, NOT_READ};
 use crate::source::content_type::ContentType;
 use crate::source::file::{Piece, Pieces};
 use crate::source::kind;
@@ -109,7 +109,9 @@ impl Reading {
                 return Ok(());
             }
         }
-        pieces.unread().map_or(Ok(()), |kind| Err(kind::note_of_kind(kind)))
+        // The code of a note in a stream.
+        let note = |kind| FetchError { code: NOT_READ.into(), ..kind::note_of_kind(kind) };
+        pieces.unread().map_or(Ok(()), |kind| Err(note(kind)))
     }
 
     fn document(&self, piece: Piece) -> Document {

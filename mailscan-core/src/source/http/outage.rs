@@ -46,8 +46,12 @@ impl Outage {
 
     /// A request was not answered. Answers when to try again, where the network seems to be away.
     pub(super) fn unanswered(&self, url: &Url, error: &FetchError) -> Option<Duration> {
+        if error.code.ends_with("timeout") {
+            // Nobody said anything, which may be the host's own fault.
+            return None;
+        }
         if error.code != "dns" && !error.message.contains("unreachable") {
-            // Somebody knew the name, or refused the connection.
+            // Somebody refused the connection, or broke it.
             self.heard();
             return None;
         }
@@ -79,6 +83,7 @@ mod tests {
         };
         assert!((0..9).all(|_| ask(0, "dns").is_none()), "one host");
         assert!((0..4).all(|n| ask(n, "dns").is_none()));
+        assert_eq!(ask(9, "connect-timeout"), None, "which neither counts nor clears");
         assert_eq!(ask(4, "dns"), Some(AGAIN));
         assert_eq!(ask(5, "connect"), None, "refused by somebody");
         assert_eq!(ask(6, "dns"), None, "and so there is a network");

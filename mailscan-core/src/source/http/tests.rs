@@ -268,6 +268,36 @@ async fn a_pdf_that_breaks_off_is_told_of() {
 }
 
 #[tokio::test]
+async fn a_robots_file_that_cannot_be_had_for_now_allows_nothing() {
+    let bad = || b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec();
+    let away = Server::start(move |path| match path {
+        "/page" => ok("", b"ann@a.org"),
+        "/robots.txt" => MISSING.to_vec(),
+        _ => bad(),
+    })
+    .await;
+    let elsewhere = away.url("/rules");
+    let site = Server::start(move |path| match path {
+        "/robots.txt" => {
+            format!("HTTP/1.1 302 Found\r\nLocation: {elsewhere}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                .into_bytes()
+        }
+        _ => ok("", b"secret@a.org"),
+    })
+    .await;
+    let source = source();
+    read(&source, away.url("/page").as_str(), budget()).await.unwrap();
+    // Until that is a fault of the host, which then defers what is asked of it.
+    let mut last = None;
+    while last != Some(FetchErrorClass::Deferred) {
+        last = Some(read(&source, away.url("/other").as_str(), budget()).await.unwrap_err().class);
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+    }
+    let error = read(&source, site.url("/secret").as_str(), budget()).await.unwrap_err();
+    assert_eq!((error.class, site.times_asked("/secret")), (FetchErrorClass::Deferred, 0), "{error}");
+}
+
+#[tokio::test]
 async fn a_chain_of_redirects_that_become_tasks_has_an_end() {
     let server = Server::start(|path| match path.strip_prefix("/r/") {
         Some(n) => {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::container::{Container, Entry};
 use super::text::{add_narrow, add_wide};
-use super::{DEEPEST, Document, MOST_UNPACKED, Text, rtf, strings};
+use super::{DEEPEST, Document, MOST_UNPACKED, Ole, Text, rtf, strings};
 use crate::extract::Media;
 use crate::source::declared;
 
@@ -59,11 +59,14 @@ pub(super) fn is_one(entries: &[Entry]) -> bool {
     entries.iter().any(|entry| entry.name == NUMBERS)
 }
 
+/// What is wrong with a message that holds such a document.
+const NOT_ALL: &str = "a document in the message is of a kind that is not read, such as an encrypted one";
+
 /// The texts of a message, and what is attached.
-pub(super) fn read(container: &mut Container<'_>, entries: Vec<Entry>) -> Vec<Text> {
-    let mut reader = Reader { container, texts: Vec::new(), rtf_left: MOST_UNPACKED };
+pub(super) fn read(container: &mut Container<'_>, entries: Vec<Entry>) -> Ole {
+    let mut reader = Reader { container, texts: Vec::new(), unpack_left: MOST_UNPACKED, problem: None };
     reader.message(entries, "", 0);
-    reader.texts
+    Ole { texts: reader.texts, unread: None, problem: reader.problem }
 }
 
 /// Which property a stream or a storage is.
@@ -107,7 +110,10 @@ struct Parts {
 struct Reader<'a, 'b> {
     container: &'a mut Container<'b>,
     texts: Vec<Text>,
-    rtf_left: usize,
+    /// How much may still be unpacked.
+    unpack_left: usize,
+    /// What is wrong with a document that is attached.
+    problem: Option<&'static str>,
 }
 
 impl Reader<'_, '_> {
@@ -146,8 +152,8 @@ impl Reader<'_, '_> {
             Tag { property: property::HTML, .. } if tag.is_text() => parts.html = self.text(entry, tag).into_bytes(),
             Tag { property: property::RTF, kind: kind::BYTES } => {
                 let packed = self.container.read(entry);
-                parts.rtf = rtf::unpack(&packed, self.rtf_left);
-                self.rtf_left -= parts.rtf.len();
+                parts.rtf = rtf::unpack(&packed, self.unpack_left);
+                self.unpack_left -= parts.rtf.len();
             }
             Tag { property: property::HEADERS, .. } if tag.is_text() => parts.headers = self.text(entry, tag),
             Tag { property, .. } if tag.is_text() => match id_of(property) {
@@ -228,8 +234,11 @@ impl Reader<'_, '_> {
         if is_one(&entries) {
             return self.message(entries, name, depth);
         }
-        let mut document = Document::new();
+        let mut document = Document::new(self.unpack_left);
         document.add(self.container, entries, depth);
+        self.unpack_left = document.unpack_left;
+        let problem = document.problem.or(document.unread.map(|_| NOT_ALL));
+        self.problem = self.problem.or(problem);
         let bytes = document.text.into_bytes();
         self.texts.push(Text { name: name.to_owned(), bytes, media: Some(Media::Text) });
     }

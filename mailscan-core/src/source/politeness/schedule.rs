@@ -43,6 +43,8 @@ const SILENT: u32 = 3;
 const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 /// For how long pages of a host that has served others keep their attempts while it answers nothing.
 const GRACE: Duration = Duration::from_secs(300);
+/// Failures as near to each other as this are of requests that were on their way together.
+const TOGETHER: Duration = Duration::from_secs(1);
 /// How often a page keeps its attempts in a silence, where it could not be asked for, and where it was.
 const MOST_SPARED: [u8; 2] = [10, 3];
 /// When a host is given up: after so many requests in a row without an answer, and so much time. It is tried all the same, once
@@ -70,9 +72,10 @@ pub(super) struct Schedule {
     unanswered: AHashMap<u64, u8>,
     /// Starts that were promised and not used, with the intervals behind them.
     given_back: Vec<(Instant, Duration)>,
-    /// Requests in a row without an answer, since when, and when the host was tried last after it was given up.
+    /// Requests in a row without an answer, since when, when the last of them was, and when the host was tried last after it was given up.
     silent: u32,
     silent_since: Instant,
+    silent_last: Instant,
     tried: Instant,
 }
 
@@ -100,6 +103,7 @@ impl Schedule {
             given_back: Vec::new(),
             silent: 0,
             silent_since: now,
+            silent_last: now,
             tried: now,
         }
     }
@@ -107,6 +111,10 @@ impl Schedule {
     /// For how long the host has answered nothing, and how many requests in a row, if that is why nobody is to ask it now. Who
     /// hears of neither tries it.
     pub(super) fn given_up(&mut self) -> Option<(u32, Duration)> {
+        if self.silent_last.elapsed() >= GIVEN_UP_AFTER.1 {
+            // Nobody has asked for long.
+            self.hear();
+        }
         let silence = self.silent_since.elapsed();
         if self.silent < GIVEN_UP_AFTER.0 || silence < GIVEN_UP_AFTER.1 {
             return None;
@@ -121,14 +129,18 @@ impl Schedule {
     /// A request for a page with this hash was not answered: it could not be sent, or it was (`sent`) and nothing came. Answers how
     /// long the host is left alone, where that is no fault of the page.
     ///
-    /// Of requests that were on their way together the first counts.
+    /// Of requests that were on their way together, and so fail within a second of each other, the first counts.
     pub(super) fn unanswered(&mut self, sent: bool, page: u64) -> Option<Duration> {
         let now = Instant::now();
         if self.silent == 0 {
             self.silent_since = now;
         }
         let begins = self.blocked <= now;
-        self.silent = self.silent.saturating_add(u32::from(begins));
+        let is_another = self.silent == 0 || now - self.silent_last >= TOGETHER;
+        if begins && is_another {
+            self.silent = self.silent.saturating_add(1);
+            self.silent_last = now;
+        }
         let enough = if sent { SILENT } else { 1 };
         if begins {
             let more = self.silent.checked_sub(enough)?;

@@ -71,7 +71,7 @@ async fn files_that_hold_others_are_these() {
         ("application/octet-stream", sheet.clone(), &[("", "ann@a.org")], None),
         ("application/gzip", packed(GzipEncoder::new(&sheet[..])).await, &[("", "ann@a.org")], None),
         ("application/vnd.ms-excel", sheet[..1_200].to_vec(), &[("", "Root Entry\nWorkbook")], Some("file-in-part")),
-        ("application/msword", locked, &[("", "text of a program")], Some("content-type")),
+        ("application/msword", locked, &[("", "text of a program")], Some("file-kind")),
     ] {
         let answer = ok_as(kind, "", &body);
         let server = Server::start(move |path| if path == "/page" { answer.clone() } else { MISSING.to_vec() }).await;
