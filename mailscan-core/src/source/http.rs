@@ -163,8 +163,8 @@ impl HttpSource {
 
     /// Fetches one page for a job, within the budget.
     ///
-    /// A PDF brings the pages in it, an archive the files in it. Anything else that is not text brings no document, which is not an error; what may hold
-    /// text all the same is noted.
+    /// A PDF brings the pages in it, an archive the files in it. Anything else that is not text brings no document, which is not
+    /// an error; what may hold text all the same is noted.
     pub(crate) async fn page(&self, url: &str, task: &Task, context: &FetchContext<'_>) -> Result<Fetched, FetchError> {
         let FetchContext { options, budget, recall, .. } = *context;
         let (wishes, wanted) = (self.wishes(task, options), wanted(task, options));
