@@ -30,6 +30,8 @@ const PIECE: usize = (1 << 20) + TAIL;
 const TAIL: usize = 64 << 10;
 /// How much tells what a file is: the head of a tar file is the longest mark.
 const START: usize = tar::BLOCK;
+/// How many times as much as a file has may be kept of zip files in it, which is 1 GiB at least.
+const MOST_KEPT: u64 = 8;
 /// How much room the first read has at least.
 const FIRST_READ: usize = 64 << 10;
 /// How many files that hold others may stand in each other: a PDF is attached to a message that is attached to one in a zip file.
@@ -98,7 +100,7 @@ pub struct Pieces {
     unread: Option<&'static str>,
     /// Whether a stranger made it to be fetched, who may wish to harm.
     is_foreign: bool,
-    /// How much of zip files in it may still be kept, where it is.
+    /// How much of zip files in it may still be kept: honest ones are not much larger in all than the file.
     keep_left: u64,
     page: Option<Arc<str>>,
     damage: Damage,
@@ -147,6 +149,7 @@ impl Pieces {
     /// Those of reading the first bytes, and the directory of a zip file.
     pub fn of_file(mut file: File, name: &str, memory: Vec<u8>) -> Result<Self> {
         let mut this = Self::blank(name, memory);
+        this.keep_left = MOST_DECODED.max(file.metadata()?.len().saturating_mul(MOST_KEPT));
         let failure = this.read_start(&mut file)?;
         match Zip::begins(&this.buffer.bytes()[..this.filled]) {
             true => this.begin_zip(&(Arc::new(file) as Arc<dyn Places>))?,
@@ -161,7 +164,7 @@ impl Pieces {
     /// Those of the directory of a zip file.
     #[cfg(feature = "http")]
     pub(crate) fn of_bytes(bytes: Bytes, name: &str) -> Result<Self> {
-        let mut this = Self { is_foreign: true, ..Self::blank(name, Vec::new()) };
+        let mut this = Self { is_foreign: true, keep_left: MOST_DECODED, ..Self::blank(name, Vec::new()) };
         let places: Arc<dyn Places> = Arc::new(bytes);
         let mut reader = Part::behind(&places, 0)?;
         let failure = this.read_start(&mut reader)?;
@@ -215,7 +218,7 @@ impl Pieces {
             outer: Vec::new(),
             unread: None,
             is_foreign: false,
-            keep_left: MOST_DECODED,
+            keep_left: u64::MAX,
             page: None,
             damage: Damage::default(),
             search: scan_into,
@@ -496,11 +499,7 @@ impl Pieces {
 
     /// Begins a zip file in an archive, such as a document of an office.
     fn enter_zip(&mut self) -> Result<()> {
-        let mut left = self.keep_left;
-        let places = places::kept(self.take_reader(), &mut left)?;
-        if self.is_foreign {
-            self.keep_left = left;
-        }
+        let places = places::kept(self.take_reader(), &mut self.keep_left)?;
         match open_zip(&places)? {
             Some(zip) => self.enter(zip),
             None => Err(Error::new(ErrorKind::InvalidData, "it is of a kind that is not read (zip)")),
