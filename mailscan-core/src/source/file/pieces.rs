@@ -64,8 +64,8 @@ pub struct PieceView<'a> {
     pub page: Option<&'a Arc<str>>,
 }
 
-/// The text of a file, in pieces of about 1 MiB, read in constant memory: gzip, bzip2, xz, zstd and charsets are decoded on
-/// the way.
+/// The text of a file, in pieces of about 1 MiB, read in constant memory but for files of up to 64 MiB that can only be read
+/// whole (PDFs, old documents of offices): gzip, bzip2, xz, zstd and charsets are decoded on the way.
 ///
 /// A piece ends in its last 64 KiB, where a search of its end and of what follows finds what one of both together does: after
 /// white space where that can be, else beside a bracket or a quote, another sign, or a character beyond ASCII. Where there
@@ -251,13 +251,18 @@ impl Pieces {
         if runs::are_in(start) {
             return self.join_runs();
         }
-        if start.starts_with(archive::MAGIC) {
-            self.archive = Some(Box::new(Warc::new(self.take_reader())));
-        } else if Tar::begins(start) {
-            self.archive = Some(Box::new(Tar::new(self.take_reader())));
-            self.damage.of_files = true;
-        }
+        self.archive = self.sequence();
+        self.damage.of_files = self.archive.as_ref().is_some_and(|archive| archive.wants_all());
         self.ended |= self.archive.is_some();
+    }
+
+    /// What is read, as files or pages one behind the other, if it is that.
+    fn sequence(&mut self) -> Option<Box<dyn Archive>> {
+        let start = &self.buffer.bytes()[..self.filled];
+        if start.starts_with(archive::MAGIC) {
+            return Some(Box::new(Warc::new(self.take_reader())));
+        }
+        Tar::begins(start).then(|| Box::new(Tar::new(self.take_reader())) as Box<dyn Archive>)
     }
 
     /// The file that is read, as one that is read whole. What a stranger sends is not searched as it stands.
@@ -445,14 +450,10 @@ impl Pieces {
         }
         self.reader = page.body?;
         self.fill();
+        if self.enter_file()? {
+            return Ok(());
+        }
         let start = &self.buffer.bytes()[..self.filled];
-        if let Some(format) = Format::of(start) {
-            let held = Held::in_archive(format, self.take_reader());
-            return self.enter(Box::new(held));
-        }
-        if Zip::begins(start) {
-            return self.enter_zip();
-        }
         let is_compressed = Compression::of(start).is_some();
         if let Some(kind) = kind::of_content(start).filter(|_| !is_compressed) {
             let error = Error::new(ErrorKind::InvalidData, format!("it is of a kind that is not read ({kind})"));
@@ -472,9 +473,26 @@ impl Pieces {
         if let Some(coding) = self.coding(page.declared.charset()) {
             self.undo(coding);
             self.fill();
+            // What was compressed may be any file.
+            if self.enter_file()? {
+                return Ok(());
+            }
         }
         self.join_runs();
         Ok(())
+    }
+
+    /// Begins what is read of an archive, if it holds others itself; answers whether it does.
+    fn enter_file(&mut self) -> Result<bool> {
+        let start = &self.buffer.bytes()[..self.filled];
+        let archive = if let Some(format) = Format::of(start) {
+            Some(Box::new(Held::in_archive(format, self.take_reader())) as Box<dyn Archive>)
+        } else if Zip::begins(start) {
+            Some(self.zip_within()?)
+        } else {
+            self.sequence()
+        };
+        archive.map_or(Ok(false), |archive| self.enter(archive).map(|()| true))
     }
 
     /// Reads a document of an office paragraph by paragraph.
@@ -497,13 +515,11 @@ impl Pieces {
         Ok(())
     }
 
-    /// Begins a zip file in an archive, such as a document of an office.
-    fn enter_zip(&mut self) -> Result<()> {
+    /// A zip file in an archive, such as a document of an office.
+    fn zip_within(&mut self) -> Result<Box<dyn Archive>> {
         let places = places::kept(self.take_reader(), &mut self.keep_left)?;
-        match open_zip(&places)? {
-            Some(zip) => self.enter(zip),
-            None => Err(Error::new(ErrorKind::InvalidData, "it is of a kind that is not read (zip)")),
-        }
+        let not_read = || Error::new(ErrorKind::InvalidData, "it is of a kind that is not read (zip)");
+        open_zip(&places)?.ok_or_else(not_read)
     }
 
     /// Reads until the piece is full, the reader ends or it fails; a failure is kept for the next call.

@@ -432,6 +432,27 @@ mod tests {
         let names = ["all.zip#cv.docx#word/document.xml", "all.zip#large.zip#last", "all.zip#c.txt", "d.txt"];
         assert_eq!(found.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), names);
         assert_eq!(found[0].1.trim(), "ann@a.org");
+        let gzip = |bytes: &[u8]| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap()
+        };
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut head = tar::Header::new_gnu();
+        head.set_size(9);
+        tar.append_data(&mut head, "new/1", &b"eve@e.org"[..]).unwrap();
+        let tar = tar.into_inner().unwrap();
+        let warc = b"WARC/1.0\r\nWARC-Type: resource\r\nWARC-Target-URI: http://a.org/\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\nfay@f.org\r\n\r\n";
+        let files = [("a.tar", &tar[..]), ("a.tgz", &gzip(&tar)), ("a.docx.gz", &gzip(&small)), ("a.warc", &warc[..])];
+        let (found, failed) = read(&packed(&files, WAYS[0]));
+        let texts: Vec<_> = found.iter().map(|(name, text)| (name.as_str(), text.trim())).collect();
+        let expected = [
+            ("a.tar#new/1", "eve@e.org"),
+            ("a.tgz#new/1", "eve@e.org"),
+            ("a.docx.gz#word/document.xml", "ann@a.org"),
+            ("a.warc#http://a.org/", "fay@f.org"),
+        ];
+        assert_eq!((texts, failed), (expected.to_vec(), None));
         let (found, failed) =
             read(&packed(&[("cut.zip", &small[..small.len() - 30]), ("d.txt", b"dan@d.org")], WAYS[0]));
         assert_eq!(found[1], pairs(&[("d.txt", "dan@d.org")])[0], "{found:?}");
