@@ -194,8 +194,9 @@ impl HttpSource {
         let mut body = self.bodies.read(response, most, wanted, deadline).await?;
         drop(turn);
         let is_packed = declared.is_gzip() || (declared.is_unknown() && body.bytes.starts_with(GZIP));
-        let packed = (body.bytes.clone(), body.truncated);
+        let mut packed = None;
         if is_packed {
+            packed = Some((body.bytes.clone(), body.truncated));
             body = self.bodies.unpack(body, budget.body, wanted, deadline).await?;
             // What is in it tells how to read it.
             declared = ContentType::default();
@@ -212,12 +213,13 @@ impl HttpSource {
         Ok(Fetched { note: note.or(fetched.note), discovered, ..fetched })
     }
 
-    /// The pages of a PDF, or the files in a body that holds others. `packed` is the body as it came, and whether there was more.
+    /// The pages of a PDF, or the files in a body that holds others. `packed` is what it was unpacked of, and whether there was more
+    /// of that.
     async fn within(
         &self,
         url: &Url,
         body: Body,
-        packed: (Bytes, bool),
+        packed: Option<(Bytes, bool)>,
         deadline: Instant,
     ) -> Result<Fetched, FetchError> {
         if body.bytes.starts_with(super::pdf::MAGIC) {
@@ -225,11 +227,17 @@ impl HttpSource {
         }
         #[cfg(feature = "files")]
         {
-            let body = body.before_unpacking(packed);
+            let body = match packed {
+                Some(packed) => body.before_unpacking(packed),
+                None => body,
+            };
             archive::files(url, body, &self.archives, deadline).await
         }
         #[cfg(not(feature = "files"))]
-        Ok(Fetched { note: kind::note_of_page("", &packed.0), ..Fetched::default() })
+        Ok(Fetched {
+            note: kind::note_of_page("", &packed.map_or(body.bytes, |(bytes, _)| bytes)),
+            ..Fetched::default()
+        })
     }
 
     /// Notes how many redirects led to a URL, for the task that is made of it.

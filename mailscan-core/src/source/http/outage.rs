@@ -38,8 +38,8 @@ struct Unreached {
 impl Outage {
     /// Something came over the network.
     pub(super) fn heard(&self) {
-        // Mostly there is nothing to forget.
-        if self.is_suspected.swap(false, Ordering::Relaxed) {
+        // Mostly there is nothing to forget, and every answer asks.
+        if self.is_suspected.load(Ordering::Relaxed) && self.is_suspected.swap(false, Ordering::Relaxed) {
             *self.unreached() = None;
         }
     }
