@@ -94,14 +94,19 @@ async fn a_large_body_waits_while_many_others_come() {
         held.push(stream);
     }
     // Until all of them have a place, one more may find one; small bodies need none.
-    let mut waiting = loop {
-        let mut stream = TcpStream::connect(server.address).await.unwrap();
-        stream.write_all(format!("{}{}", head(20_000), body(20_000)).as_bytes()).await.unwrap();
-        assert_eq!(send_json(server.address, "POST", "/api/v1/jobs", "", &body(900)).await.status, 400);
-        if stream.try_read(&mut [0; 1]).is_err() {
-            break stream;
+    let one_waits = async {
+        loop {
+            let mut stream = TcpStream::connect(server.address).await.unwrap();
+            stream.write_all(format!("{}{}", head(20_000), body(20_000)).as_bytes()).await.unwrap();
+            for _ in 0..20 {
+                assert_eq!(send_json(server.address, "POST", "/api/v1/jobs", "", &body(900)).await.status, 400);
+            }
+            if stream.try_read(&mut [0; 1]).is_err() {
+                return stream;
+            }
         }
     };
+    let mut waiting = timeout(HANGS, one_waits).await.expect("large bodies wait");
     held.truncate(32);
     assert!(timeout(HANGS, rest(&mut waiting)).await.unwrap().starts_with("HTTP/1.1 400"));
 }
