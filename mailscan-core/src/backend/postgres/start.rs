@@ -2,8 +2,8 @@
 //!
 //! A server that was started anew, or another in its place, may have lost the last of what it had confirmed: it came back from a
 //! copy of its data, or is a standby that was behind. So what is remembered of its answers is worth nothing to it, and a commit
-//! that relies on that is refused by the server itself (`sql/server_same.sql`). The start of a server is the number of its epoch
-//! here, and at first none is known to differ.
+//! that relies on that is refused by the server itself (`sql/server_same.sql`). Each start that is met is another epoch. All
+//! connections are to lead to one server at a time: starts that took turns would refuse each other's commits.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};

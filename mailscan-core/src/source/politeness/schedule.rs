@@ -72,7 +72,8 @@ pub(super) struct Schedule {
     unanswered: AHashMap<u64, u8>,
     /// Starts that were promised and not used, with the intervals behind them.
     given_back: Vec<(Instant, Duration)>,
-    /// Requests in a row without an answer, since when, when the last of them was, and when the host was tried last after it was given up.
+    /// Requests in a row without an answer, since when, when the last of them was, and when the host was tried last after it was
+    /// given up.
     silent: u32,
     silent_since: Instant,
     silent_last: Instant,
