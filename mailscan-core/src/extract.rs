@@ -42,6 +42,8 @@ pub use self::extractor::Extractor;
 pub(crate) use self::links::Link;
 #[cfg(any(feature = "http", feature = "files"))]
 pub(crate) use self::mail::is_mail;
+#[cfg(feature = "files")]
+pub(crate) use self::mail::{Finder, Given, Keeper};
 pub use self::mention::Mention;
 #[cfg(feature = "http")]
 pub(crate) use self::refresh::target as refresh_target;

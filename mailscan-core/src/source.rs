@@ -4,6 +4,8 @@
 
 #[cfg(feature = "http")]
 mod agreed;
+#[cfg(feature = "files")]
+mod attachment;
 #[cfg(any(feature = "http", feature = "files"))]
 mod content_type;
 #[cfg(feature = "http")]

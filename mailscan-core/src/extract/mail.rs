@@ -11,6 +11,8 @@
 //!
 //! Memory is bounded by one block of text, one line and the boundaries of nested parts.
 
+#[cfg(feature = "files")]
+mod attached;
 mod base64;
 mod boundary;
 mod decoded;
@@ -28,6 +30,8 @@ mod text;
 mod undeclared;
 mod words;
 
+#[cfg(feature = "files")]
+pub(crate) use self::attached::{Finder, Given, Keeper};
 use self::line::Lines;
 #[cfg(any(feature = "http", feature = "files"))]
 pub(crate) use self::looks::is_mail;

@@ -6,6 +6,7 @@
 //! knows, and what is mailscan's own and no source, `own.rs`.
 
 mod archive;
+mod attached;
 mod buffer;
 mod compression;
 mod decode;
@@ -57,6 +58,8 @@ const LIST_URLS: usize = 1_000;
 ///   with `#page=` behind its name there.
 /// - An old document of an office (.doc, .xls, .ppt) gives its text, under its own path, and a message of Outlook (.msg) its texts
 ///   and, under their names, the files that are attached. So do those in an archive.
+/// - Mail gives its text, under its own path, and the files that are attached to it in base64, under their names, message by message:
+///   those that are read as files of their own are, such as PDFs.
 /// - A file of a kind that is not read, such as a 7z file or a PDF that asks for a password, is searched as it stands, and noted.
 /// - A web archive (WARC, compressed or not) gives the pages in it, each a source of its own: the path of the archive,
 ///   `#`, and the address of the page. Links in them are not followed.

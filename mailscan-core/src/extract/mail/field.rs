@@ -129,6 +129,12 @@ impl Fields {
         Body::Leaf(Leaf { coding, markup, text, charset, folded })
     }
 
+    /// Whether they say that the body is in base64.
+    #[cfg(feature = "files")]
+    pub(super) fn says_base64(&self) -> bool {
+        self.coding() == Coding::Base64
+    }
+
     fn coding(&self) -> Coding {
         let name = self.coding.as_deref().unwrap_or_default().to_ascii_lowercase();
         let has = |part: &[u8]| memchr::memmem::find(&name, part).is_some();
@@ -160,22 +166,29 @@ fn essence(field: &[u8]) -> String {
 
 /// The value of a parameter of this lower-case name, without its quotes.
 fn parameter(field: &[u8], name: &[u8]) -> Option<Vec<u8>> {
-    let mut rest = &field[field.iter().position(|byte| *byte == b';')?..];
-    while let Some(after) = rest.strip_prefix(b";") {
+    // RFC 2231 numbers and marks names: `boundary*0`, `charset*`.
+    let is_called = |found: &[u8]| {
+        let star = found.iter().position(|byte| *byte == b'*').unwrap_or(found.len());
+        found[..star].eq_ignore_ascii_case(name)
+    };
+    parameters(field).find(|(found, value)| is_called(found) && !value.is_empty()).map(|(_, value)| value)
+}
+
+/// The parameters of a field, each with its name as it is written and its value without quotes.
+pub(super) fn parameters(field: &[u8]) -> impl Iterator<Item = (&[u8], Vec<u8>)> {
+    let begin = field.iter().position(|byte| *byte == b';').unwrap_or(field.len());
+    let mut rest = &field[begin..];
+    std::iter::from_fn(move || {
+        let after = rest.strip_prefix(b";")?;
         let equals = after.iter().position(|byte| matches!(byte, b'=' | b';'))?;
         let found = after[..equals].trim_ascii();
         let (value, then) = match after[equals] {
             b'=' => value(after[equals + 1..].trim_ascii_start()),
             _ => (Vec::new(), &after[equals..]),
         };
-        // RFC 2231 numbers and marks names: `boundary*0`, `charset*`.
-        let star = found.iter().position(|byte| *byte == b'*').unwrap_or(found.len());
-        if found[..star].eq_ignore_ascii_case(name) && !value.is_empty() {
-            return Some(value);
-        }
         rest = then;
-    }
-    None
+        Some((found, value))
+    })
 }
 
 /// The value that begins here, and the rest from the next semicolon on.

@@ -103,7 +103,10 @@ impl Damage {
     /// Notes why a page could not be read whole.
     pub(super) fn note(&mut self, page: Option<&Arc<str>>, error: &Error) {
         self.damaged += 1;
-        self.first.get_or_insert_with(|| format!("{}: {error}", page.map_or("", |page| page)));
+        self.first.get_or_insert_with(|| match page.map_or("", |page| page) {
+            "" => error.to_string(),
+            page => format!("{page}: {error}"),
+        });
     }
 
     /// The error it comes to, once.

@@ -1,9 +1,12 @@
 //! Pieces: the text of a file of any length, in parts that are searched one by one.
 //!
 //! A piece ends where no address can stand, so that searching piece by piece finds what searching the whole would.
+//! `pieces/within.rs` has what comes next of a file that holds others.
+
+mod within;
 
 use std::fs::File;
-use std::io::{Cursor, Error, ErrorKind, Read, Result};
+use std::io::{Cursor, ErrorKind, Read, Result};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,18 +14,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 use encoding_rs::{Encoding, UTF_8};
 
-use super::archive::{self, Archive, Capped, Damage, MOST_DECODED, Page, Warc};
+use super::archive::{self, Archive, Capped, Damage, MOST_DECODED, Warc};
+use super::attached::Attached;
 use super::buffer::Buffer;
-use super::compression::Compression;
 use super::decode::{self, Coding};
 use super::held::{Format, Held, Unread};
 use super::own;
-use super::places::{self, Part, Places};
+use super::places::{Part, Places};
 use super::runs::{self, Runs};
 use super::tar::{self, Tar};
 use super::zip::{Heads, Zip};
 use crate::extract::{Extractor, Media, Search, border, charset, scan_into};
 use crate::source::{kind, media};
+use within::Outer;
 
 /// How long a piece is at most.
 const PIECE: usize = (1 << 20) + TAIL;
@@ -76,7 +80,8 @@ pub struct PieceView<'a> {
 /// no text are passed over. A tar file is the texts of the files in it, each read as a file on the disk is, and so is a zip
 /// file, such as today's documents of offices are ([`of_file`](Self::of_file)); and a PDF, of its own or in one of these, is
 /// those of its pages (`page=1`): what it says of itself comes first and belongs to the whole. An old document of an office
-/// (.doc, .xls, .ppt) is its text, and a message of Outlook (.msg) its texts and the files that are attached to it.
+/// (.doc, .xls, .ppt) is its text, and a message of Outlook (.msg) its texts and the files that are attached to it. Files that are
+/// attached to other mail in base64 are read likewise, behind the text of their message, where they are blanked.
 ///
 /// An error ends the iteration; what could be read before it comes first. Pages of an archive that cannot be decoded are
 /// one error together, after all others.
@@ -94,8 +99,10 @@ pub struct Pieces {
     ended: bool,
     /// Whose pages these are, if the file is a web archive or a PDF, or whose files, if it is a tar or a zip file.
     archive: Option<Box<dyn Archive>>,
-    /// The archives that hold the one that is read, from the outermost on, and what is read of each is called.
-    outer: Vec<(Box<dyn Archive>, Arc<str>)>,
+    /// The files that hold the archive that is read, from the outermost on.
+    outer: Vec<Outer>,
+    /// What is attached to the mail that is read.
+    attached: Attached,
     /// What it is, if that is not read.
     unread: Option<&'static str>,
     /// Whether a stranger made it to be fetched, who may wish to harm.
@@ -179,9 +186,15 @@ impl Pieces {
     #[cfg(feature = "http")]
     pub(crate) fn are_packed(start: &[u8]) -> bool {
         Zip::begins(start)
-            || Compression::of(start).is_some()
+            || super::compression::Compression::of(start).is_some()
             || Self::is_sequence(start)
             || Format::of(start) == Some(Format::Ole)
+    }
+
+    /// Whether files are attached to this mail.
+    #[cfg(feature = "http")]
+    pub(crate) fn are_attached(mail: &[u8]) -> bool {
+        Attached::are_in(mail)
     }
 
     /// Whether bytes that begin so are files or pages one behind the other.
@@ -216,6 +229,7 @@ impl Pieces {
             ended: false,
             archive: None,
             outer: Vec::new(),
+            attached: Attached::default(),
             unread: None,
             is_foreign: false,
             keep_left: u64::MAX,
@@ -358,7 +372,9 @@ impl Pieces {
             media: view.media,
             page: view.page.cloned(),
         });
-        Ok(piece.map(|piece| (piece, self.ended && self.failed.is_none() && self.archive.is_none())))
+        let goes_on =
+            self.failed.is_some() || self.archive.is_some() || self.given < self.filled || self.attached.is_due();
+        Ok(piece.map(|piece| (piece, self.ended && !goes_on)))
     }
 
     /// The next piece, which lasts until the one after it is asked for. Nothing of it is copied.
@@ -370,52 +386,42 @@ impl Pieces {
         self.filled -= self.given;
         self.given = 0;
         self.fill();
-        while self.filled == 0 {
-            let failed = self.failed.take();
-            if self.archive.is_none() {
-                return failed.map_or(Ok(None), Err);
+        let media = loop {
+            if self.attached.is_due() {
+                self.enter_attached();
             }
-            failed.inspect(|error| self.damage.note(self.page.as_ref(), error));
-            self.turn_page()?;
-        }
-        let bytes = &self.buffer.bytes()[..self.filled];
-        let media = *self.media.get_or_insert_with(|| media::of_content(bytes));
-        let cut_anywhere = self.ended || media == Media::Mail;
-        self.given = if cut_anywhere { self.filled } else { border::last(bytes, TAIL, (media, self.search), |_| true) };
-        let offset = self.offset;
-        self.offset += self.given as u64;
-        Ok(Some(PieceView { offset, bytes: &bytes[..self.given], media, page: self.page.as_ref() }))
-    }
-
-    /// Begins the next page of the archive, which ends with the last.
-    fn turn_page(&mut self) -> Result<()> {
-        let page = match self.archive.as_mut().map_or(Ok(None), |archive| archive.next_page()) {
-            Ok(Some(page)) => page,
-            end => {
-                let end = end.map(drop);
-                if let Some((archive, name)) = self.outer.pop() {
-                    self.archive = Some(archive);
-                    if let Err(error) = end {
-                        self.damage.note(Some(&name), &error);
-                    }
-                    return Ok(());
+            if self.filled == 0 {
+                let failed = self.failed.take();
+                if self.archive.is_none() {
+                    let damage = self.damage.take();
+                    return failed.or(damage).map_or(Ok(None), Err);
                 }
-                self.archive = None;
-                return self.end_of_archive(end);
+                failed.inspect(|error| self.damage.note(self.page.as_ref(), error));
+                self.turn_page()?;
+                continue;
+            }
+            let bytes = &mut self.buffer.bytes_mut()[..self.filled];
+            let media = *self.media.get_or_insert_with(|| media::of_content(bytes));
+            self.given = match media {
+                Media::Mail => self.attached.read(bytes, self.ended, &mut self.keep_left),
+                _ if self.ended => self.filled,
+                _ => border::last(bytes, TAIL, (media, self.search), |_| true),
+            };
+            // Nothing of a piece comes before what is attached to the message before it.
+            if self.given > 0 || !self.attached.is_due() {
+                break media;
             }
         };
-        // The texts of a file that is read whole are that file.
-        self.damage.pages += u64::from(page.media.is_none());
-        if let Err(error) = self.begin(page) {
-            self.damage.note(self.page.as_ref(), &error);
-            (self.filled, self.ended) = (0, true);
-        }
-        Ok(())
+        let offset = self.offset;
+        self.offset += self.given as u64;
+        let bytes = &self.buffer.bytes()[..self.given];
+        Ok(Some(PieceView { offset, bytes, media, page: self.page.as_ref() }))
     }
 
     /// Tells what an archive could not give, or what it is instead of one.
     fn end_of_archive(&mut self, end: Result<()>) -> Result<()> {
-        let Err(error) = end else { return self.damage.take().map_or(Ok(()), Err) };
+        let damage = self.damage.take();
+        let Err(error) = end else { return damage.map_or(Ok(()), Err) };
         match error.get_ref().and_then(|inner| inner.downcast_ref::<Unread>()) {
             Some(Unread(kind)) => {
                 self.unread = Some(kind);
@@ -425,76 +431,6 @@ impl Pieces {
         }
     }
 
-    /// What a page is called.
-    fn name_of(&self, page: Arc<str>) -> Option<Arc<str>> {
-        match self.outer.last() {
-            None => Some(page).filter(|page| !page.is_empty()),
-            Some((_, name)) if page.is_empty() => Some(Arc::clone(name)),
-            Some((_, name)) => Some(format!("{name}#{page}").into()),
-        }
-    }
-
-    /// Begins a page; one that is no text is empty.
-    fn begin(&mut self, page: Page) -> Result<()> {
-        self.page = self.name_of(page.url);
-        if page.media.is_some() {
-            (self.media, self.offset, self.ended, self.reader) = (page.media, 0, false, page.body?);
-            self.fill();
-            return Ok(());
-        }
-        // What applications made may hold text, or other files.
-        let is_other = page.declared.media(&[]).is_none() && !page.declared.is_of_application();
-        (self.media, self.offset, self.ended) = (None, 0, is_other);
-        if self.ended {
-            return Ok(());
-        }
-        self.reader = page.body?;
-        self.fill();
-        if self.enter_file()? {
-            return Ok(());
-        }
-        let start = &self.buffer.bytes()[..self.filled];
-        let is_compressed = Compression::of(start).is_some();
-        if let Some(kind) = kind::of_content(start).filter(|_| !is_compressed) {
-            let error = Error::new(ErrorKind::InvalidData, format!("it is of a kind that is not read ({kind})"));
-            if kind != kind::SQLITE || !self.damage.of_files {
-                return Err(error);
-            }
-            // Most of its text stands in it as it is.
-            self.damage.note(self.page.as_ref(), &error);
-        }
-        self.media = page.declared.media(start);
-        // What is in it tells. A file in an archive of files is searched as one on the disk is, whatever it holds.
-        let is_wanted = self.archive.as_ref().is_some_and(|archive| archive.wants_all());
-        if self.media.is_none() && !is_compressed && !is_wanted {
-            (self.filled, self.ended, self.failed) = (0, true, None);
-            return Ok(());
-        }
-        if let Some(coding) = self.coding(page.declared.charset()) {
-            self.undo(coding);
-            self.fill();
-            // What was compressed may be any file.
-            if self.enter_file()? {
-                return Ok(());
-            }
-        }
-        self.join_runs();
-        Ok(())
-    }
-
-    /// Begins what is read of an archive, if it holds others itself; answers whether it does.
-    fn enter_file(&mut self) -> Result<bool> {
-        let start = &self.buffer.bytes()[..self.filled];
-        let archive = if let Some(format) = Format::of(start) {
-            Some(Box::new(Held::in_archive(format, self.take_reader())) as Box<dyn Archive>)
-        } else if Zip::begins(start) {
-            Some(self.zip_within()?)
-        } else {
-            self.sequence()
-        };
-        archive.map_or(Ok(false), |archive| self.enter(archive).map(|()| true))
-    }
-
     /// Reads a document of an office paragraph by paragraph.
     fn join_runs(&mut self) {
         if runs::are_in(&self.buffer.bytes()[..self.filled]) {
@@ -502,24 +438,6 @@ impl Pieces {
             (self.media, self.ended) = (Some(Media::Html), false);
             self.fill();
         }
-    }
-
-    /// Begins a file in an archive that holds others itself.
-    fn enter(&mut self, archive: Box<dyn Archive>) -> Result<()> {
-        if self.outer.len() + 1 >= DEEPEST {
-            return Err(Error::new(ErrorKind::InvalidData, "it stands too deep in files that hold others"));
-        }
-        let name = self.page.clone().unwrap_or_default();
-        self.outer.extend(self.archive.replace(archive).map(|archive| (archive, name)));
-        (self.filled, self.ended) = (0, true);
-        Ok(())
-    }
-
-    /// A zip file in an archive, such as a document of an office.
-    fn zip_within(&mut self) -> Result<Box<dyn Archive>> {
-        let places = places::kept(self.take_reader(), &mut self.keep_left)?;
-        let not_read = || Error::new(ErrorKind::InvalidData, "it is of a kind that is not read (zip)");
-        open_zip(&places)?.ok_or_else(not_read)
     }
 
     /// Reads until the piece is full, the reader ends or it fails; a failure is kept for the next call.

@@ -54,6 +54,59 @@ impl Places for Bytes {
 /// Up to this size bytes are kept in memory, beyond it in a file without a name that is gone with them, which has a bound as well.
 const IN_MEMORY: u64 = 256 << 10;
 const LARGEST: u64 = 256 << 20;
+/// How much is read at a time.
+const CHUNK: usize = 32 << 10;
+
+/// Bytes that are kept as they come.
+#[derive(Default)]
+pub(super) struct Keeping {
+    start: Vec<u8>,
+    file: Option<File>,
+    length: u64,
+}
+
+impl Keeping {
+    /// Keeps more, of which so much is `left` for all that is kept of one file in files; answers whether there is room, without which
+    /// nothing was kept.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub(super) fn add(&mut self, bytes: &[u8], left: &mut u64) -> Result<bool> {
+        let length = self.length + bytes.len() as u64;
+        if length < IN_MEMORY {
+            self.start.extend_from_slice(bytes);
+            self.length = length;
+            return Ok(true);
+        }
+        // What was in memory counts with what no more fits.
+        let counted = if self.file.is_none() { length } else { bytes.len() as u64 };
+        let Some(rest) = left.checked_sub(counted).filter(|_| length <= LARGEST) else { return Ok(false) };
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                let mut file = tempfile::tempfile()?;
+                file.write_all(&std::mem::take(&mut self.start))?;
+                none.insert(file)
+            }
+        };
+        file.write_all(bytes)?;
+        (self.length, *left) = (length, rest);
+        Ok(true)
+    }
+
+    /// How many bytes are kept.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// All of them.
+    pub(super) fn finish(self) -> Arc<dyn Places> {
+        match self.file {
+            Some(file) => Arc::new(file),
+            None => Arc::new(Bytes::from(self.start)),
+        }
+    }
+}
 
 /// The bytes that a reader gives, to be read from any place.
 ///
@@ -61,21 +114,19 @@ const LARGEST: u64 = 256 << 20;
 /// Those of reading and of the file, and [`ErrorKind::InvalidData`] for more than 256 MiB, or than is `left` for all that are kept
 /// of one file.
 pub(super) fn kept(mut reader: impl Read, left: &mut u64) -> Result<Arc<dyn Places>> {
-    let mut start = Vec::new();
-    reader.by_ref().take(IN_MEMORY).read_to_end(&mut start)?;
-    if (start.len() as u64) < IN_MEMORY {
-        return Ok(Arc::new(Bytes::from(start)));
+    let (mut keeping, mut chunk) = (Keeping::default(), vec![0; CHUNK]);
+    loop {
+        match reader.read(&mut chunk) {
+            Ok(0) => return Ok(keeping.finish()),
+            Ok(count) if keeping.add(&chunk[..count], left)? => {}
+            Ok(_) => {
+                let message = "it is a zip file in another file, and they unpack to more than is kept of them";
+                return Err(Error::new(ErrorKind::InvalidData, message));
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
-    let mut file = tempfile::tempfile()?;
-    file.write_all(&start)?;
-    let rest = LARGEST.min(*left).saturating_sub(IN_MEMORY);
-    let count = std::io::copy(&mut reader.by_ref().take(rest + 1), &mut file)?;
-    *left = left.saturating_sub(IN_MEMORY + count);
-    if count > rest {
-        let message = "it is a zip file in another file, and they unpack to more than is kept of them";
-        return Err(Error::new(ErrorKind::InvalidData, message));
-    }
-    Ok(Arc::new(file))
 }
 
 /// Reads from a place until the buffer is full or the bytes end; answers how much.

@@ -1,7 +1,7 @@
 //! Files over HTTP that hold others, or are compressed: a body becomes the files in it, each a document of its own.
 //!
-//! Takes a body that was read within the cap: a zip file, as documents of offices are, a tar file, a web archive, or any text in a
-//! compression that is no content encoding. It is read as such files on the disk are (`source/file/pieces.rs`), on one of tokio's
+//! Takes a body that was read within the cap: a zip file, as documents of offices are, a tar file, a web archive, mail to which
+//! files are attached, or any text in a compression that is no content encoding. It is read as such files on the disk are (`source/file/pieces.rs`), on one of tokio's
 //! blocking threads, a few at a time in the whole process, and piece by piece as the pieces are searched. What cannot be read
 //! costs nothing else, and is noted.
 
@@ -13,19 +13,26 @@ use url::Url;
 
 use super::body::Body;
 use super::client::transient;
+use crate::extract::Media;
 use crate::fetch::{Document, Documents, FetchError, FetchErrorClass, Fetched, IN_PART, NOT_READ};
 use crate::source::content_type::ContentType;
 use crate::source::file::{Piece, Pieces};
-use crate::source::kind;
+use crate::source::{kind, media};
 
 /// How many are read at a time: undoing xz takes up to 160 MiB.
 pub(super) const AT_ONCE: usize = 2;
 /// The most text that is read of one, in bytes: more is a bomb.
 const MOST_TEXT: u64 = 1 << 30;
 
-/// Whether a body that begins so, of this type, is one.
-pub(super) fn is_one(declared: &ContentType, start: &[u8]) -> bool {
-    (declared.may_be_packed() || declared.is_unknown()) && Pieces::are_packed(start)
+/// Whether a body of this type is one.
+pub(super) fn is_one(declared: &ContentType, body: &[u8]) -> bool {
+    ((declared.may_be_packed() || declared.is_unknown()) && Pieces::are_packed(body))
+        || (declared.media(body) == Some(Media::Mail) && is_mail(body) && Pieces::are_attached(body))
+}
+
+/// Whether a body is mail, whatever its address ends in.
+fn is_mail(body: &[u8]) -> bool {
+    media::of_content(body) == Media::Mail
 }
 
 /// The files in a body.
@@ -43,7 +50,8 @@ pub(super) async fn files(
     let reader = reader.ok_or_else(late)?;
     let place = body.take_place();
     let in_part = InPart { is_cut: body.truncated };
-    let pieces = match Pieces::of_bytes(body.bytes, url.path()) {
+    let name = if is_mail(&body.bytes) { "" } else { url.path() };
+    let pieces = match Pieces::of_bytes(body.bytes, name) {
         Ok(pieces) => pieces,
         Err(error) => return Ok(Fetched { note: Some(in_part.note(&error.to_string())), ..Fetched::default() }),
     };

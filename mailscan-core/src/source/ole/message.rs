@@ -10,7 +10,7 @@ use super::container::{Container, Entry};
 use super::text::{add_narrow, add_wide};
 use super::{DEEPEST, Document, MOST_UNPACKED, Ole, Text, rtf, strings};
 use crate::extract::Media;
-use crate::source::declared;
+use crate::source::{attachment, declared};
 
 /// What names of entries begin with.
 const PROPERTY: &str = "__substg1.0_";
@@ -49,8 +49,6 @@ mod kind {
     pub(super) const MANY: u16 = 0x1000;
 }
 
-/// How much of the name of a file is kept.
-const LONGEST_NAME: usize = 1_024;
 /// What some servers put before the headers of a message.
 const BEFORE_HEADERS: &str = "Microsoft Mail Internet Headers";
 
@@ -212,7 +210,7 @@ impl Reader<'_, '_> {
     /// Adds what is attached by these entries.
     fn attachment(&mut self, entries: &[Entry], number: usize, outer: &str, depth: usize) {
         let name = self.name_of(entries, number);
-        let name = if outer.is_empty() { name } else { cut(&format!("{outer}#{name}")).to_owned() };
+        let name = if outer.is_empty() { name } else { attachment::cut(&format!("{outer}#{name}")).to_owned() };
         let of_data = |entry: &&Entry| Tag::of(entry).is_some_and(|tag| tag.property == property::DATA);
         for entry in entries.iter().filter(of_data) {
             match Tag::of(entry).map(|tag| tag.kind) {
@@ -249,18 +247,13 @@ impl Reader<'_, '_> {
             let named = |entry: &&Entry| Tag::of(entry).is_some_and(|tag| tag.property == property && tag.is_text());
             let Some(entry) = entries.iter().find(named) else { continue };
             let Some(tag) = Tag::of(entry) else { continue };
-            let name: String = self.text(entry, tag).chars().filter(|sign| !sign.is_control()).collect();
+            let name = self.text(entry, tag);
             if !name.trim().is_empty() {
-                return cut(&name).to_owned();
+                return attachment::name(&name, number);
             }
         }
-        format!("attachment {number}")
+        attachment::name("", number)
     }
-}
-
-/// As much of a name as is kept.
-fn cut(name: &str) -> &str {
-    &name[..name.floor_char_boundary(LONGEST_NAME)]
 }
 
 /// The header of a property that is an id.

@@ -1,6 +1,6 @@
 //! Texts that are cut into pieces, and joined again.
 
-use std::io::Cursor;
+use std::io::{Cursor, Error};
 
 use super::*;
 use crate::extract::addresses;

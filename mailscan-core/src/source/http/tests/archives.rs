@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
 use super::*;
 
 fn xz(text: &[u8]) -> Vec<u8> {
@@ -22,8 +24,16 @@ fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
 
 /// The name and the text of each document, and the code of what is noted.
 async fn documents(fetched: Fetched) -> (Vec<(String, String)>, Option<String>) {
-    let Documents::Stream(mut stream) = fetched.documents else { panic!("a stream of documents") };
     let (mut found, mut note) = (Vec::new(), fetched.note.map(|note| note.code.to_string()));
+    let mut stream = match fetched.documents {
+        Documents::Stream(stream) => stream,
+        Documents::One(document) => {
+            let (sender, stream) = tokio::sync::mpsc::channel(1);
+            sender.try_send(Ok(document)).unwrap();
+            stream
+        }
+        Documents::None => panic!("documents"),
+    };
     while let Some(document) = stream.recv().await {
         match document {
             Ok(Document { source, body, .. }) => {
@@ -55,9 +65,16 @@ async fn files_that_hold_others_are_these() {
     let cell = b"\x04\x02\x12\0\0\0\0\0\0\0\x09\0\0ann@a.org";
     let sheet = crate::source::ole::tests::file(&[("Workbook", cell)]);
     let locked = crate::source::ole::tests::file(&[("Workbook", b"\x2f\0\0\0"), ("CompObj", b"text of a program")]);
+    // The text of mail stands under its own address, as do its lines where what is attached was.
+    let (from, part) = ("From: ben@b.org\nSubject: x\nMIME-Version: 1.0", "Content-Transfer-Encoding: base64");
+    let digits = STANDARD.encode(tar_of(&[("x.txt", b"ann@a.org")]));
+    let mail = format!("{from}\n{part}\n\n{digits}").into_bytes();
+    let mail_text = format!("{from}\n{part}");
     let (ann, ben) = (("a/x.txt", "ann@a.org"), ("c", "ben@b.org"));
     let long = ("long", long.trim());
     let in_docx = [("word/document.xml", "<w:t>ann@a.org</w:t>"), ("a%20b.pdf#page=1", "ann@a.org"), ben];
+    let in_mail = [("", mail_text.as_str()), ("attachment%201#x.txt", "ann@a.org")];
+    let plain_mail = format!("{mail_text}\n\nYW5u");
     for (kind, body, expected, note) in [
         (office, docx.clone(), &in_docx[..], None),
         ("application/octet-stream", docx.clone(), &in_docx, None),
@@ -71,6 +88,9 @@ async fn files_that_hold_others_are_these() {
         ("application/octet-stream", sheet.clone(), &[("", "ann@a.org")], None),
         ("application/gzip", packed(GzipEncoder::new(&sheet[..])).await, &[("", "ann@a.org")], None),
         ("application/vnd.ms-excel", sheet[..1_200].to_vec(), &[("", "Root Entry\nWorkbook")], Some("file-in-part")),
+        ("message/rfc822", mail.clone(), &in_mail, None),
+        ("application/gzip", packed(GzipEncoder::new(&mail[..])).await, &in_mail, None),
+        ("message/rfc822", [&mail[..mail_text.len() + 2], b"YW5u"].concat(), &[("", &plain_mail)], None),
         ("application/msword", locked, &[("", "text of a program")], Some("file-kind")),
     ] {
         let answer = ok_as(kind, "", &body);

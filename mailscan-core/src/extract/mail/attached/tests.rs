@@ -1,0 +1,155 @@
+//! Parts in base64, in pieces of any length.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Keeps what begins with an `X`.
+#[derive(Debug, Default, PartialEq)]
+struct Kept {
+    files: Vec<(Option<String>, String)>,
+    is_open: bool,
+    /// How many files were there at the end of each message of which there were some.
+    messages: Vec<usize>,
+    blanked: Vec<u8>,
+}
+
+impl Keeper for Kept {
+    fn begin(&mut self, name: Option<String>, start: &[u8]) -> bool {
+        assert!(!self.is_open);
+        self.is_open = start.starts_with(b"X");
+        if self.is_open {
+            self.files.push((name, String::new()));
+        }
+        self.is_open
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        assert!(self.is_open);
+        self.files.last_mut().unwrap().1.push_str(&String::from_utf8_lossy(bytes));
+    }
+
+    fn end(&mut self) {
+        assert!(std::mem::take(&mut self.is_open));
+    }
+
+    fn holds_any(&self) -> bool {
+        self.messages.last().copied().unwrap_or(0) < self.files.len()
+    }
+}
+
+/// What is kept of mail that comes so many bytes at a time.
+fn kept(mail: &[u8], size: usize) -> Kept {
+    let (mut finder, mut kept, mut rest, mut held) = (Finder::default(), Kept::default(), mail, Vec::new());
+    while !rest.is_empty() || !held.is_empty() {
+        let (more, after) = rest.split_at(size.min(rest.len()));
+        held.extend_from_slice(more);
+        rest = after;
+        let Given { length, ends_message } = finder.read(&mut held, rest.is_empty(), &mut kept);
+        kept.blanked.extend(held.drain(..length));
+        if ends_message {
+            kept.messages.push(kept.files.len());
+        }
+    }
+    assert!(!kept.is_open);
+    kept
+}
+
+/// Names and contents of files.
+fn files(mail: &str) -> Vec<(String, String)> {
+    let kept = kept(mail.as_bytes(), mail.len());
+    let blank = |(before, after): (u8, u8)| before == after || after == b' ';
+    assert!(kept.blanked.len() == mail.len() && mail.bytes().zip(kept.blanked).all(blank));
+    kept.files.into_iter().map(|(name, text)| (name.unwrap_or_default(), text)).collect()
+}
+
+#[test]
+fn headers_in_every_order_name_a_part() {
+    for header in [
+        "Content-Type: a/b; name=x.pdf\nContent-Transfer-Encoding: base64\n",
+        "Content-Transfer-Encoding: BASE64\nContent-Type: a/b; name=x.pdf\n",
+        "Content-Transfer-Encoding:\n Base64 (x)\nX: y\nContent-Disposition: attachment;\n\tfilename=\"x.pdf\"\n",
+        "content-type: a/b;\r\n name=\"x.pdf\"\r\ncontent-transfer-encoding: base64\r\n",
+    ] {
+        let end = if header.contains('\r') { "\r\n" } else { "\n" };
+        for before in ["", "text\n\n", "text\n--b\n", "text base64\n--b\n"] {
+            let mail = format!("{before}{header}{end}WEFCQw=={end}--b{end}text WEFCQw==");
+            assert_eq!(files(&mail), [("x.pdf".to_owned(), "XABC".to_owned())], "{mail}");
+        }
+    }
+    let missing = "Content-Transfer-Encoding: base64\nWEFCQw==\n";
+    assert_eq!(files(missing), [(String::new(), "XABC".to_owned())]);
+}
+
+#[test]
+fn nothing_else_is_a_part() {
+    for mail in [
+        "Content-Transfer-Encoding: 7bit\nX: base64\n\nWEFCQw==\n",
+        "Content-Transfer-Encoding: base64\nContent-Transfer-Encoding: 7bit\n\nWEFCQw==\n",
+        "> Content-Transfer-Encoding: base64\n\nWEFCQw==\n",
+        "Content-Transfer-Encoding: base64\n\nAEFCQw==\n",
+        "Content-Transfer-Encoding: base64\n\nWEFC, he said\n",
+        "Content-Transfer-Encoding: base64",
+        "base64\n\nWEFCQw==\n",
+        "",
+    ] {
+        assert_eq!(files(mail), [], "{mail}");
+    }
+}
+
+#[test]
+fn a_part_ends_before_the_line_that_is_none() {
+    let head = "Content-Transfer-Encoding: base64\n\n";
+    for (body, text, behind) in [
+        ("\n\nWEFC\nREVG\n\n--b", "XABDEF", "--b"),
+        ("WEFC\nREVG", "XABDEF", ""),
+        ("WEFC\nann, ben", "XAB", "ann, ben"),
+        ("WEFCREV\nGR0g=", "XABDEFGH", ""),
+        ("WEFC=\nREVG\n", "XABDEF", ""),
+    ] {
+        let mail = format!("{head}{body}");
+        let kept = kept(mail.as_bytes(), 1 << 20);
+        assert_eq!(kept.files, [(None, text.to_owned())], "{body}");
+        assert_eq!(String::from_utf8_lossy(&kept.blanked[head.len()..]).trim(), behind);
+    }
+}
+
+#[test]
+fn a_message_ends_where_the_next_begins() {
+    let part = "Content-Transfer-Encoding: base64\n\nWEFCQw==\n";
+    let from = "From x Sat Jan  3 01:05:34 1996\n";
+    let mailbox =
+        format!("{from}{part}{from}Subject: x\n\ntext\n{from}\n{from}{part}--b\n{part}\n{from}A: b\n\n{part}--b");
+    let whole = kept(mailbox.as_bytes(), mailbox.len());
+    assert_eq!(whole.messages, [1, 3, 4]);
+    for size in 70..mailbox.len() {
+        assert_eq!(kept(mailbox.as_bytes(), size), whole, "{size}");
+    }
+}
+
+#[test]
+fn a_line_may_be_long() {
+    let text = "X".repeat(1 << 20);
+    use ::base64::{Engine as _, engine::general_purpose::STANDARD};
+    let mail = format!("Content-Transfer-Encoding: base64\n\n{}\n--b\n", STANDARD.encode(&text));
+    for size in [100_000, 1 << 20, 4 << 20] {
+        let kept = kept(mail.as_bytes(), size);
+        assert!(kept.files == [(None, text.clone())] && kept.blanked.ends_with(b"   \n--b\n"), "{size}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_it_holds_it_ends_and_only_blanks(
+        parts in prop::collection::vec(prop::sample::select(vec![
+            "Content-Transfer-Encoding: base64\n", "Content-Type: a/b; name=x\n", "\n", "\r\n", "WEFC\n", "base64", "64",
+            "From x Sat Jan  3 01:05:34 1996\n", "--b\n", "AAAA", " ", "=", "\u{e9}",
+        ]), 0..40),
+        size in 1..200_usize,
+    ) {
+        let mail = parts.concat();
+        let kept = kept(mail.as_bytes(), size);
+        prop_assert_eq!(kept.blanked.len(), mail.len());
+        prop_assert!(mail.bytes().zip(&kept.blanked).all(|(before, after)| before == *after || *after == b' '));
+    }
+}
