@@ -28,6 +28,8 @@ mod pdf;
 mod politeness;
 #[cfg(feature = "http")]
 mod robots;
+#[cfg(feature = "files")]
+mod rtf;
 #[cfg(feature = "http")]
 pub mod search;
 #[cfg(feature = "http")]

@@ -71,6 +71,9 @@ impl ContentType {
     /// Whether it says that its bytes are a file that holds others, such as a document of an office, or that is compressed.
     #[cfg(all(feature = "http", feature = "files"))]
     pub(crate) fn may_be_packed(&self) -> bool {
+        if matches!(self.essence.as_str(), "text/rtf" | "text/richtext") {
+            return true;
+        }
         let Some(subtype) = self.essence.strip_prefix("application/") else { return false };
         PACKED.contains(&subtype)
             || subtype.ends_with("+zip")
@@ -119,7 +122,7 @@ impl ContentType {
 
 /// Application types of files that hold others, or are compressed.
 #[cfg(all(feature = "http", feature = "files"))]
-const PACKED: [&str; 20] = [
+const PACKED: [&str; 22] = [
     "zip",
     "x-zip",
     "x-zip-compressed",
@@ -140,6 +143,9 @@ const PACKED: [&str; 20] = [
     "zstd",
     "warc",
     "x-warc",
+    // Documents that are text in all but name, of which the text is taken out as of those that are packed.
+    "rtf",
+    "x-rtf",
 ];
 
 /// Application types of old documents of offices, beside those of Microsoft's own tree.

@@ -56,7 +56,7 @@ const LIST_URLS: usize = 1_000;
 /// - A PDF gives its pages, each a source of its own: the path, `#page=` and the number of the page from 1 on, as RFC 8118 has it.
 ///   What it says of itself (author, title, metadata) is of the path alone. So does a PDF in an archive,
 ///   with `#page=` behind its name there.
-/// - An old document of an office (.doc, .xls, .ppt) gives its text, under its own path, and a message of Outlook (.msg) its texts
+/// - An old document of an office (.doc, .xls, .ppt, .rtf) gives its text, under its own path, and a message of Outlook (.msg) its texts
 ///   and, under their names, the files that are attached. So do those in an archive.
 /// - Mail gives its text, under its own path, and the files that are attached to it in base64, under their names, message by message:
 ///   those that are read as files of their own are, such as PDFs.

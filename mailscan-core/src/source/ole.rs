@@ -4,13 +4,13 @@
 //! files that are attached to a message. Everything in it is hostile: how much is read of a file is bounded by its own length
 //! (`ole/container.rs`). What is damaged gives what can be read of it, and one line that says what is wrong.
 //!
-//! `word.rs`, `workbook.rs`, `slides.rs` and `message.rs` know what the programs write, `rtf.rs` unpacks the bodies of messages and
+//! `word.rs`, `workbook.rs`, `slides.rs` and `message.rs` know what the programs write, `lzfu.rs` unpacks the bodies of messages and
 //! `macros.rs` the text of macros, and `strings.rs` finds what looks like text in anything else. Pictures are not looked at.
 
 mod container;
+mod lzfu;
 mod macros;
 mod message;
-mod rtf;
 mod slides;
 mod strings;
 mod text;

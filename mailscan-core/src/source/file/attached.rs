@@ -16,7 +16,7 @@ use super::places::{Keeping, Part, Places};
 use super::tar::Tar;
 use super::zip::Zip;
 use crate::extract::{Finder, Given, Keeper, Media};
-use crate::source::{attachment, kind, media};
+use crate::source::{attachment, kind, media, rtf};
 
 /// The most files that are kept of one message.
 const MOST_FILES: usize = 1_000;
@@ -146,6 +146,7 @@ fn is_file(name: &str, start: &[u8]) -> bool {
         || start.starts_with(archive::MAGIC)
         || Tar::begins(start)
         || kind::of_content(start).is_some()
+        || rtf::begins(start)
         // A message that is attached as a file would be searched without its own parts being decoded.
         || (media::of_name(name) == Some(Media::Mail) && media::of_content(start) == Media::Mail)
 }

@@ -25,7 +25,10 @@ use super::runs::{self, Runs};
 use super::tar::{self, Tar};
 use super::zip::{Heads, Zip};
 use crate::extract::{Extractor, Media, Search, border, charset, scan_into};
-use crate::source::{kind, media};
+use crate::source::{
+    kind, media,
+    rtf::{self, Rtf},
+};
 use within::Outer;
 
 /// How long a piece is at most.
@@ -80,7 +83,7 @@ pub struct PieceView<'a> {
 /// no text are passed over. A tar file is the texts of the files in it, each read as a file on the disk is, and so is a zip
 /// file, such as today's documents of offices are ([`of_file`](Self::of_file)); and a PDF, of its own or in one of these, is
 /// those of its pages (`page=1`): what it says of itself comes first and belongs to the whole. An old document of an office
-/// (.doc, .xls, .ppt) is its text, and a message of Outlook (.msg) its texts and the files that are attached to it. Files that are
+/// (.doc, .xls, .ppt, and .rtf) is its text, and a message of Outlook (.msg) its texts and the files that are attached to it. Files that are
 /// attached to other mail in base64 are read likewise, behind the text of their message, where they are blanked.
 ///
 /// An error ends the iteration; what could be read before it comes first. Pages of an archive that cannot be decoded are
@@ -188,6 +191,7 @@ impl Pieces {
         Zip::begins(start)
             || super::compression::Compression::of(start).is_some()
             || Self::is_sequence(start)
+            || rtf::begins(start)
             || Format::of(start) == Some(Format::Ole)
     }
 
@@ -262,8 +266,8 @@ impl Pieces {
             return;
         }
         self.unread = kind::of_content(start);
-        if runs::are_in(start) {
-            return self.join_runs();
+        if self.join_runs() {
+            return;
         }
         self.archive = self.sequence();
         self.damage.of_files = self.archive.as_ref().is_some_and(|archive| archive.wants_all());
@@ -322,6 +326,10 @@ impl Pieces {
     /// What has to be decoded of what was read, where a head `declared` this charset or none did.
     fn coding(&mut self, declared: Option<&'static Encoding>) -> Option<Coding> {
         let start = &self.buffer.bytes()[..self.filled];
+        // It names the charsets of its texts.
+        if rtf::begins(start) {
+            return None;
+        }
         let coding = match declared {
             Some(encoding) if Encoding::for_bom(start).is_none() && self.media != Some(Media::Mail) => {
                 Some(Coding::Charset(encoding)).filter(|_| encoding != UTF_8)?
@@ -431,13 +439,20 @@ impl Pieces {
         }
     }
 
-    /// Reads a document of an office paragraph by paragraph.
-    fn join_runs(&mut self) {
-        if runs::are_in(&self.buffer.bytes()[..self.filled]) {
-            self.reader = Box::new(Runs::new(self.take_reader()));
-            (self.media, self.ended) = (Some(Media::Html), false);
-            self.fill();
+    /// Reads a document of an office paragraph by paragraph; answers whether it is one that has its text in runs.
+    fn join_runs(&mut self) -> bool {
+        let start = &self.buffer.bytes()[..self.filled];
+        let (are_in_xml, is_rtf, media) = (runs::are_in(start), rtf::begins(start), rtf::media(start));
+        if are_in_xml {
+            (self.reader, self.media) = (Box::new(Runs::new(self.take_reader())), Some(Media::Html));
+        } else if is_rtf {
+            (self.reader, self.media) = (Box::new(Rtf::new(self.take_reader())), Some(media));
+        } else {
+            return false;
         }
+        self.ended = false;
+        self.fill();
+        true
     }
 
     /// Reads until the piece is full, the reader ends or it fails; a failure is kept for the next call.

@@ -8,9 +8,9 @@ use std::path::Path;
 
 use super::container::{Container, Entry};
 use super::text::{add_narrow, add_wide};
-use super::{DEEPEST, Document, MOST_UNPACKED, Ole, Text, rtf, strings};
+use super::{DEEPEST, Document, MOST_UNPACKED, Ole, Text, lzfu, strings};
 use crate::extract::Media;
-use crate::source::{attachment, declared};
+use crate::source::{attachment, declared, rtf};
 
 /// What names of entries begin with.
 const PROPERTY: &str = "__substg1.0_";
@@ -150,7 +150,7 @@ impl Reader<'_, '_> {
             Tag { property: property::HTML, .. } if tag.is_text() => parts.html = self.text(entry, tag).into_bytes(),
             Tag { property: property::RTF, kind: kind::BYTES } => {
                 let packed = self.container.read(entry);
-                parts.rtf = rtf::unpack(&packed, self.unpack_left);
+                parts.rtf = lzfu::unpack(&packed, self.unpack_left);
                 self.unpack_left -= parts.rtf.len();
             }
             Tag { property: property::HEADERS, .. } if tag.is_text() => parts.headers = self.text(entry, tag),
@@ -204,7 +204,10 @@ impl Reader<'_, '_> {
         push(text.into_bytes(), Media::Text);
         push([ids.as_bytes(), headers.as_bytes()].concat(), Media::Mail);
         push(as_utf8(html), Media::Html);
-        push(rtf, Media::Text);
+        match rtf::begins(&rtf) {
+            true => push(rtf::text(&rtf), rtf::media(&rtf)),
+            false => push(rtf, Media::Text),
+        }
     }
 
     /// Adds what is attached by these entries.

@@ -373,3 +373,22 @@ proptest! {
         prop_assert!(text <= 9 * all + 64);
     }
 }
+
+#[test]
+fn the_text_with_fonts_of_a_message_is_read_as_rtf() {
+    let packed = |rtf: &str| {
+        let head = [rtf.len() as u32 + 12, rtf.len() as u32, u32::from_le_bytes(*b"MELA"), 0];
+        [head.map(u32::to_le_bytes).concat(), rtf.as_bytes().to_vec()].concat()
+    };
+    let html = r"{\rtf1\ansi\fromhtml1{\*\htmltag64 <a href='mailto:ann@a.org'>}\htmlrtf {\b\htmlrtf0 An\htmlrtf }\htmlrtf0 n@a.org}";
+    for (rtf, text, media) in [
+        (r"{\rtf1\ansi fay{\b @f}.org\par}", "fay@f.org", Media::Text),
+        (html, "<a href='mailto:ann@a.org'>Ann@a.org", Media::Html),
+        ("no rtf, ann@a.org", "no rtf, ann@a.org", Media::Text),
+    ] {
+        let file = file(&[("__properties_version1.0", b""), ("__substg1.0_10090102", &packed(rtf))]);
+        let texts = read(&file).texts;
+        assert_eq!((texts.len(), texts[0].media), (1, Some(media)), "{rtf}");
+        assert_eq!(lines_of(&texts[0]), [text]);
+    }
+}

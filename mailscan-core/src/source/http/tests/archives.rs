@@ -88,6 +88,8 @@ async fn files_that_hold_others_are_these() {
         ("application/octet-stream", sheet.clone(), &[("", "ann@a.org")], None),
         ("application/gzip", packed(GzipEncoder::new(&sheet[..])).await, &[("", "ann@a.org")], None),
         ("application/vnd.ms-excel", sheet[..1_200].to_vec(), &[("", "Root Entry\nWorkbook")], Some("file-in-part")),
+        ("text/rtf", br"{\rtf1 ann{\b @a}.org}".to_vec(), &[("", "ann@a.org")], None),
+        ("application/msword", br"{\rtf1 ann{\b @a}.org}".to_vec(), &[("", "ann@a.org")], None),
         ("message/rfc822", mail.clone(), &in_mail, None),
         ("application/gzip", packed(GzipEncoder::new(&mail[..])).await, &in_mail, None),
         ("message/rfc822", [&mail[..mail_text.len() + 2], b"YW5u"].concat(), &[("", &plain_mail)], None),

@@ -1,6 +1,6 @@
 //! The packed text of messages (MS-OXRTFCP): what Outlook keeps of a text with fonts.
 //!
-//! Takes the bytes of the property and gives RTF. Each reference to what came before is of two bytes and stands for seventeen at
+//! Takes the bytes of the property and gives RTF, which `source/rtf.rs` reads. Each reference to what came before is of two bytes and stands for seventeen at
 //! most, so what comes out is bounded by what goes in, and by what the caller wants.
 
 use super::{length_at, long};
