@@ -22,6 +22,7 @@ mod lanes;
 mod leases;
 mod lifecycle;
 mod met_links;
+mod options;
 mod pool;
 mod prefetch;
 mod progress;
@@ -44,19 +45,15 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::fetch::Budget;
 use crate::job::{JobId, JobStatus};
-use crate::lease::NodeId;
-use crate::limits::Limits;
 use crate::pipeline::Pipeline;
-use crate::queue::{Queue, QueueLimits};
-use crate::retry::Backoff;
+use crate::queue::Queue;
 use crate::store::Store;
-use crate::suppression::Suppression;
 use job_run::{JobRun, Stop};
 use shared::Shared;
 
 pub use bound::Bound;
+pub use options::{EngineOptions, JobFilter, Watermarks};
 pub use progress::Progress;
 pub use vitals::{LATENCY_BOUNDS, Latencies, TaskCounts, Vitals};
 
@@ -65,106 +62,6 @@ pub use vitals::{LATENCY_BOUNDS, Latencies, TaskCounts, Vitals};
 const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
 /// How long an abort waits for the backend.
 const ABORT_PATIENCE: Duration = Duration::from_secs(3);
-
-/// Which jobs an engine works on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JobFilter {
-    /// Every queued or running job of the store. When the engine drains, they stay as they are for other engines.
-    All,
-    /// This one. When the engine drains, the job is paused.
-    Only(JobId),
-}
-
-/// How an engine works. [`Default`] is right for a process of its own.
-#[derive(Clone, Debug)]
-pub struct EngineOptions {
-    /// The name of this process among those that share the queue.
-    pub node: NodeId,
-    /// Which jobs to work on.
-    pub jobs: JobFilter,
-    /// The constants of planning.
-    pub limits: Limits,
-    /// When the queue doubts a task; the same as the queue was opened with.
-    pub queue_limits: QueueLimits,
-    /// How long a lease holds.
-    pub lease_for: Duration,
-    /// How often leases are renewed. A third of `lease_for` or less.
-    pub heartbeat: Duration,
-    /// How often the store hears what the workers do, whatever their leases; it hears at once when work begins or ends.
-    pub report_every: Duration,
-    /// How long before its end a lease is no longer trusted, so that work stops before others may begin it.
-    pub lease_margin: Duration,
-    /// How often expired leases are looked for.
-    pub sweep_every: Duration,
-    /// How often the queue and the list of jobs are asked when no hint comes.
-    pub poll_every: Duration,
-    /// How often progress is sampled.
-    pub progress_every: Duration,
-    /// The most fetches in flight in this process; fewer while memory, processors or disk are short.
-    pub max_in_flight: usize,
-    /// The most memory that this process is to use, in bytes, beside the limit of its container or machine.
-    pub memory_limit: Option<u64>,
-    /// No task is begun while fewer bytes than this can be written where the store keeps its data.
-    pub min_free_disk: u64,
-    /// A host with this many tasks here, running or waiting, is claimed no more for now; one claim brings at most as
-    /// many of one host and job. Where there are many hosts for few places, each gets no more than twice its share. Where
-    /// one host is all that the only job has, and there are no more places than this, it may also have what waits for a
-    /// place, and one claim may bring that.
-    pub per_host: usize,
-    /// Who is not collected, whatever the job. Every process that works on it needs the list.
-    pub suppression: Suppression,
-    /// The bounds of one fetch.
-    pub budget: Budget,
-    /// The wait before a failed task is tried again.
-    pub backoff: Backoff,
-    /// When the committer writes.
-    pub watermarks: Watermarks,
-}
-
-impl Default for EngineOptions {
-    fn default() -> Self {
-        Self {
-            node: NodeId::random(),
-            jobs: JobFilter::All,
-            limits: Limits::default(),
-            queue_limits: QueueLimits::default(),
-            lease_for: Duration::from_secs(90),
-            heartbeat: Duration::from_secs(30),
-            report_every: Duration::from_secs(3),
-            lease_margin: Duration::from_secs(10),
-            sweep_every: Duration::from_secs(5),
-            poll_every: Duration::from_millis(250),
-            progress_every: Duration::from_millis(250),
-            max_in_flight: 2_048,
-            memory_limit: None,
-            min_free_disk: 256 << 20,
-            per_host: 64,
-            suppression: Suppression::default(),
-            budget: Budget::default(),
-            backoff: Backoff::default(),
-            watermarks: Watermarks::default(),
-        }
-    }
-}
-
-/// When the committer writes what it has gathered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Watermarks {
-    /// As soon as this many outcomes wait.
-    pub outcomes: usize,
-    /// As soon as this many sightings and discovered tasks wait. Twice as many is the most that may wait before workers do,
-    /// and no outcome holds more.
-    pub sightings: usize,
-    /// As soon as the first of them has waited this long. Outcomes wait only while their jobs have claimed tasks that wait for
-    /// a place, or while more fetches run than there are outcomes, so a task on which everything waits is not held up.
-    pub linger: Duration,
-}
-
-impl Default for Watermarks {
-    fn default() -> Self {
-        Self { outcomes: 512, sightings: 10_000, linger: Duration::from_millis(50) }
-    }
-}
 
 /// Tells how an engine stands, and tells it that something has changed. Cheap to clone.
 #[derive(Clone)]
@@ -201,10 +98,21 @@ pub struct Engine<P: Pipeline> {
 
 impl<P: Pipeline> Engine<P> {
     /// Starts the engine on the current tokio runtime.
+    ///
+    /// Options that an engine cannot keep to stop it before it has begun: [`failed`](Self::failed),
+    /// [`finished`](Self::finished) and [`drain`](Self::drain) answer what [`EngineOptions::validate`] says of them.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, or in one without time.
     pub fn start(pipeline: Arc<P>, options: EngineOptions) -> Self {
+        let mut tasks = JoinSet::new();
+        if let Err(error) = options.validate() {
+            let shared = Arc::new(Shared::new(pipeline, EngineOptions::default()));
+            shared.fail(error);
+            return Self { shared, tasks };
+        }
         let (outcomes, finished) = committer::channel(&options);
         let shared = Arc::new(Shared::new(pipeline, options));
-        let mut tasks = JoinSet::new();
         tasks.spawn(guarded(shared.clone(), dispatcher::run(shared.clone(), outcomes)));
         tasks.spawn(guarded(shared.clone(), heartbeat::run(shared.clone())));
         tasks.spawn(guarded(shared.clone(), committer::run(shared.clone(), finished)));

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
+use std::sync::Arc;
 
 /// The result of an operation on a queue, a store or a pipeline.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -66,7 +67,7 @@ pub struct Error {
     operation: &'static str,
     message: Cow<'static, str>,
     #[source]
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
@@ -78,7 +79,7 @@ impl Error {
     /// The same error with its cause attached.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.source = Some(Arc::from(source.into()));
         self
     }
 
@@ -95,6 +96,12 @@ impl Error {
     /// The line for a person, without the operation's name.
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// The same error for one more of those who wait for it.
+    pub(crate) fn again(&self) -> Self {
+        let (operation, source) = (self.operation, self.source.clone());
+        Self { kind: self.kind, operation, message: self.message.clone(), source }
     }
 
     /// Whether the same call may succeed later without any change by the caller.

@@ -144,6 +144,13 @@ async fn stop_when_exhausted<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
     let Some(depth) = shared.persist(|| shared.pipeline.queue().depth(run.id())).await else { return };
     run.set_depth(depth);
     if depth.open() == 0 {
+        // Asked after the depth, so that it counts what every task of it brought, whoever read it.
+        let ids = [run.id()];
+        let states = shared.persist(|| shared.pipeline.store().job_states(&ids)).await;
+        let Some(states) = states else { return };
+        if states.into_iter().flatten().any(|job| run.heard(job.collected) >= job.target) {
+            return reach_target(shared, run);
+        }
         run.stop(exhausted(&depth, run));
     }
 }

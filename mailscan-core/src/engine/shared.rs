@@ -184,9 +184,7 @@ impl<P: Pipeline> Shared<P> {
     /// The error that stopped the engine.
     pub(super) fn fatal_error(&self) -> Error {
         match locked(&self.fatal_error).clone() {
-            Some(error) => {
-                Error::new(error.kind(), error.operation(), error.message().to_owned()).with_source(Arc::clone(&error))
-            }
+            Some(error) => error.again(),
             None => Error::new(crate::ErrorKind::Internal, "engine", "the engine stopped without a reason"),
         }
     }

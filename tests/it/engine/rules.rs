@@ -46,6 +46,19 @@ async fn a_job_ends_with_everything_its_sources_hold() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_engine_tells_what_all_of_them_have_collected() {
+    for round in 0..20 {
+        let pipeline = in_memory(pages_after(LATENCY * (round % 4)));
+        let job = create(&*pipeline, "k", pages_job(2, 10_000)).await;
+        let engines = [Engine::start(pipeline.clone(), only(job)), Engine::start(pipeline.clone(), only(job))];
+        for last in engines.each_ref().map(|engine| engine.finished(job)) {
+            let last = last.await.unwrap();
+            assert_eq!((last.status, last.collected), (JobStatus::Completed, 21), "round {round}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_crawl_says_that_its_depth_kept_it_from_going_on() {
     let linked = |task: &Task| {
         let Fetched { documents: Documents::One(document), .. } = text(task, String::new()) else { unreachable!() };
