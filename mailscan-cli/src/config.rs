@@ -104,7 +104,8 @@ pub(crate) fn run(typed: &args::Run) -> Result<RunConfig> {
 
 /// How hosts are treated: as typed now, or else as the job was started.
 pub(crate) fn fetching(typed: &args::Politeness, kept: &JobOptions) -> Fetching {
-    let mut client = ClientOptions::default();
+    // As many as there are files for, which whoever connects knows.
+    let mut client = ClientOptions { max_connections: usize::MAX, ..ClientOptions::default() };
     if let Some(contact) = typed.contact.as_ref().or(kept.contact.as_ref()) {
         client.contact.clone_from(contact);
     }
@@ -280,7 +281,8 @@ pub(crate) fn demo(typed: &args::Demo, base: &str, room: usize) -> Result<DemoCo
     };
     let spec = JobSpec { target: emails, sources: vec![JobSource::Search("contact".to_owned())], options };
     spec.validate()?;
-    let fetching = Fetching { client: ClientOptions::default(), pace: Pace::unlimited(), for_one_job: true };
+    let client = ClientOptions { max_connections: usize::MAX, ..ClientOptions::default() };
+    let fetching = Fetching { client, pace: Pace::unlimited(), for_one_job: true };
     Ok(DemoConfig { spec, fetching, workers, slots })
 }
 

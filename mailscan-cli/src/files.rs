@@ -32,6 +32,11 @@ pub(crate) fn room(planned: usize) -> usize {
     room
 }
 
+/// How many connections to sources the files of this process are enough for, idle ones included: about as many as fetches.
+pub(crate) fn connections() -> usize {
+    in_flight(rlimit::increase_nofile_limit(WANTED).unwrap_or(USUAL))
+}
+
 /// What the files of a process that also answers clients are enough for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shared {

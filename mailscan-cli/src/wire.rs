@@ -14,10 +14,11 @@ use mailscan_core::pipeline::{Committed, Pipeline, TaskOutcome};
 use mailscan_core::queue::Swept;
 use mailscan_core::source::Sources;
 use mailscan_core::source::file::FileSource;
-use mailscan_core::source::http::HttpSource;
+use mailscan_core::source::http::{ClientOptions, HttpSource};
 
 use crate::config::Fetching;
 use crate::exit::{Failure, Result};
+use crate::files;
 
 pub(crate) use database::Database;
 
@@ -113,7 +114,8 @@ impl Pipeline for Wired {
 
 /// Puts a database and fetchers together.
 pub(crate) fn pipeline(database: Database, fetching: &Fetching) -> Result<Arc<Wired>> {
-    let http = HttpSource::new(&fetching.client, fetching.pace)?;
+    let max_connections = fetching.client.max_connections.min(files::connections());
+    let http = HttpSource::new(&ClientOptions { max_connections, ..fetching.client.clone() }, fetching.pace)?;
     let http = if fetching.for_one_job { http.for_one_job() } else { http };
     let http = match &database {
         Database::Sqlite(_) => http,

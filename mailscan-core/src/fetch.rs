@@ -42,6 +42,12 @@ pub trait Fetcher: Debug + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// How many tasks of one host are worth holding before any of them has ended: those that it would begin, and as many that
+    /// wait. More would only keep places from other hosts. A fetcher without hosts has no such bound.
+    fn per_host_at_first(&self) -> usize {
+        usize::MAX
+    }
+
     /// Gives back what it keeps from other processes, because nothing is fetched any more for now. Ends in a few seconds,
     /// whether or not that could be told.
     fn release(&self) -> impl Future<Output = ()> + Send {

@@ -23,6 +23,8 @@ mod media;
 #[cfg(feature = "files")]
 mod ole;
 #[cfg(any(feature = "http", feature = "files"))]
+mod open_files;
+#[cfg(any(feature = "http", feature = "files"))]
 mod pdf;
 #[cfg(feature = "http")]
 mod politeness;
@@ -107,6 +109,11 @@ impl Fetcher for Sources {
     #[cfg(feature = "http")]
     fn limits(&self) -> Vec<HostLimit> {
         self.http.as_ref().map(http::HttpSource::limits).unwrap_or_default()
+    }
+
+    #[cfg(feature = "http")]
+    fn per_host_at_first(&self) -> usize {
+        self.http.as_ref().map_or(usize::MAX, http::HttpSource::per_host_at_first)
     }
 
     #[cfg(feature = "http")]

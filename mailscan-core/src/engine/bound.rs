@@ -75,13 +75,14 @@ impl Bound {
         if now.in_flight >= now.planned {
             return Self::Plan { connections: now.planned };
         }
+        // Where others have the rest, all places are taken as well.
+        if now.in_flight >= now.share && now.share < now.places {
+            return Self::Share { places: now.share };
+        }
         if now.running >= now.places {
             return Self::Process { places: now.places, hold: None };
         }
-        if now.in_flight >= now.share {
-            return Self::Share { places: now.share };
-        }
-        if now.pending > 0 && !now.limits.is_empty() { hosts() } else { Self::Tasks }
+        if now.pending > 0 { hosts() } else { Self::Tasks }
     }
 }
 
@@ -93,7 +94,9 @@ impl std::fmt::Display for Bound {
             Self::Share { places } => write!(f, "share: {places} of the places; other jobs have the rest"),
             Self::Process { places, hold: Some(hold) } => write!(f, "{hold} ({places} places)"),
             Self::Process { places, hold: None } => write!(f, "process: its {places} places are taken"),
-            Self::Hosts { first: None, .. } => f.write_str("hosts: they are asked no faster than they allow"),
+            Self::Hosts { first: None, .. } => {
+                f.write_str("hosts: those with more to do have as many tasks here as one may have, or rest")
+            }
             Self::Hosts { first: Some(host), hosts } => {
                 write!(f, "hosts: ")?;
                 if *hosts > 1 {
@@ -168,6 +171,14 @@ mod tests {
             "share: 20 of the places; other jobs have the rest"
         );
         assert_eq!(line(Standing { running: 50, ..BUSY }), "process: its 50 places are taken");
+        assert_eq!(
+            line(Standing { in_flight: 20, share: 20, running: 50, ..BUSY }),
+            "share: 20 of the places; other jobs have the rest"
+        );
+        assert_eq!(
+            line(Standing { pending: 9, ..BUSY }),
+            "hosts: those with more to do have as many tasks here as one may have, or rest"
+        );
         let hold = Standing { running: 5, places: 0, hold: Some("memory: 96 % of it is in use"), ..BUSY };
         assert_eq!(line(hold), "memory: 96 % of it is in use (0 places)");
     }

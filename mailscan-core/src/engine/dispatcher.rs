@@ -24,11 +24,12 @@ use super::share::{HostShare, RecentHosts};
 use super::shared::Shared;
 use super::worker;
 use crate::error::{Error, ErrorKind};
+use crate::fetch::Fetcher;
 use crate::job::JobId;
 use crate::lease::{Claimed, Settle, Verdict};
 use crate::pipeline::Pipeline;
 use crate::queue::{ClaimRequest, Queue, Share};
-use crate::task::{SEARCH_HOST, Work};
+use crate::task::{LOCAL_HOST, SEARCH_HOST, Work};
 
 /// A claimed task on its way to a worker.
 #[derive(Debug)]
@@ -201,7 +202,15 @@ impl<P: Pipeline> Dispatcher<P> {
         let most = self.shared.options.per_host;
         let (fair, alone) = self.host_shares();
         let calls = HostShare::of_calls(fair, alone);
-        let held = |host: &str| if host == SEARCH_HOST { calls.held } else { fair.held };
+        // More of a host than it has shown to take would wait for it in places that others could have.
+        let at_first = self.shared.pipeline.fetcher().per_host_at_first();
+        let worth = move |host: &str, ended: usize| {
+            if matches!(host, SEARCH_HOST | LOCAL_HOST) { usize::MAX } else { at_first.max(ended) }
+        };
+        let proven = at_first.max(self.shared.leases.most_ended());
+        let (fair, alone) = (fair.at_most(proven), alone.at_most(proven));
+        let share = |host: &str| if host == SEARCH_HOST { calls.held } else { fair.held };
+        let held = |host: &str, ended| share(host).min(worth(host, ended));
         let busy = self.shared.leases.busy_hosts(held);
         let held_back = busy.len();
         let claimed = self.claim(shares.clone(), (fair.at_once, calls.at_once), busy).await;
@@ -219,7 +228,7 @@ impl<P: Pipeline> Dispatcher<P> {
         }
         // Then whoever does not, but only where a place is empty now.
         let empty = self.empty_places();
-        let stalled = self.shared.leases.stalled_hosts(|_| alone.held, most);
+        let stalled = self.shared.leases.stalled_hosts(|host, ended| alone.held.min(worth(host, ended)), most);
         if empty.is_empty() || stalled.len() >= held_back {
             return 0;
         }

@@ -155,9 +155,13 @@ impl Leases {
         self.table().suspects
     }
 
-    /// Notes that a host has nothing for us before `until`, so that its tasks stay in the queue.
+    /// Notes that a host has nothing for us before `until`, so that its tasks stay in the queue. What ended of it lately is
+    /// no sign any more that more of them would.
     pub(super) fn rest(&self, host: String, until: Instant) {
         let mut table = self.table();
+        if let Some(load) = table.by_host.get_mut(&*host) {
+            load.ended = [0; 2];
+        }
         if table.resting.len() >= MAX_RESTING {
             let now = Instant::now();
             table.resting.retain(|_, until| *until > now);
@@ -167,23 +171,38 @@ impl Leases {
         }
     }
 
-    /// Hosts with at least so many tasks here as `limit` says, and those that rest.
-    pub(super) fn busy_hosts(&self, limit: impl Fn(&str) -> usize) -> Vec<String> {
+    /// Hosts with at least so many tasks here as `limit` says, which is told how many ended lately, and those that rest.
+    pub(super) fn busy_hosts(&self, limit: impl Fn(&str, usize) -> usize) -> Vec<String> {
         let now = Instant::now();
         let mut table = self.table();
         table.resting.retain(|_, until| *until > now);
-        let busy =
-            table.by_host.iter().filter(|(host, load)| load.held >= limit(host)).map(|(host, _)| host.to_string());
-        busy.chain(table.resting.keys().cloned()).collect()
+        let mut busy = Vec::new();
+        for (host, load) in &mut table.by_host {
+            let ended = load.ended_lately(now);
+            if load.held >= limit(host, ended) {
+                busy.push(host.to_string());
+            }
+        }
+        busy.extend(table.resting.keys().cloned());
+        busy
+    }
+
+    /// How many tasks ended lately of the host of which most did.
+    pub(super) fn most_ended(&self) -> usize {
+        let now = Instant::now();
+        self.table().by_host.values_mut().map(|load| load.ended_lately(now)).max().unwrap_or(0)
     }
 
     /// Hosts with at least so many tasks here as `limit` says that do not give them back: fewer than they hold ended
     /// lately. With them those that rest, and those with at least `most` tasks.
-    pub(super) fn stalled_hosts(&self, limit: impl Fn(&str) -> usize, most: usize) -> Vec<String> {
+    pub(super) fn stalled_hosts(&self, limit: impl Fn(&str, usize) -> usize, most: usize) -> Vec<String> {
         let now = Instant::now();
         let mut table = self.table();
         table.by_host.retain(|_, load| load.held > 0 || load.ended_lately(now) > 0);
-        let stalled = |host: &str, load: &mut HostLoad| load.held >= limit(host).max(load.ended_lately(now)).min(most);
+        let stalled = |host: &str, load: &mut HostLoad| {
+            let ended = load.ended_lately(now);
+            load.held >= limit(host, ended).max(ended).min(most)
+        };
         let loads = table.by_host.iter_mut();
         let mut hosts: Vec<_> =
             loads.filter_map(|(host, load)| stalled(host, load).then(|| host.to_string())).collect();
@@ -278,13 +297,13 @@ mod tests {
         let until = Instant::now();
         leases.add(lease(1, 1), "a", false, until);
         leases.add(lease(2, 1), "a", true, until);
-        assert_eq!(leases.busy_hosts(|_| 2), ["a"]);
+        assert_eq!(leases.busy_hosts(|_, _| 2), ["a"]);
         assert_eq!(leases.suspects(), 1);
         leases.remove([lease(2, 1)]);
-        assert!(leases.busy_hosts(|_| 2).is_empty());
+        assert!(leases.busy_hosts(|_, _| 2).is_empty());
         assert_eq!(leases.suspects(), 0);
         leases.remove([lease(1, 1)]);
-        assert!(leases.busy_hosts(|_| 1).is_empty());
+        assert!(leases.busy_hosts(|_, _| 1).is_empty());
         assert_eq!(leases.table().by_job.len(), 0);
     }
 
@@ -296,10 +315,10 @@ mod tests {
         }
         leases.finish(lease(1, 1));
         leases.finish(lease(1, 1));
-        assert!(leases.busy_hosts(|_| 2).is_empty());
-        assert_eq!((leases.busy_hosts(|_| 1), leases.held(JobId(1))), (vec!["a".to_owned()], 2));
+        assert!(leases.busy_hosts(|_, _| 2).is_empty());
+        assert_eq!((leases.busy_hosts(|_, _| 1), leases.held(JobId(1))), (vec!["a".to_owned()], 2));
         leases.remove([lease(1, 1), lease(2, 1)]);
-        assert!(leases.busy_hosts(|_| 1).is_empty() && leases.held(JobId(1)) == 0);
+        assert!(leases.busy_hosts(|_, _| 1).is_empty() && leases.held(JobId(1)) == 0);
         assert_eq!(leases.table().by_host["a"].ended[0], 2);
     }
 
@@ -311,13 +330,13 @@ mod tests {
             leases.add(lease(task + 10, 1), "slow", false, Instant::now());
         }
         leases.remove((1..=4).map(|task| lease(task, 1)));
-        assert!(leases.stalled_hosts(|_| 7, 9).is_empty(), "nobody holds so much");
-        assert_eq!(leases.stalled_hosts(|_| 2, 9), ["slow"], "two of the quick one are held, four ended lately");
-        let mut both = leases.stalled_hosts(|_| 2, 2);
+        assert!(leases.stalled_hosts(|_, _| 7, 9).is_empty(), "nobody holds so much");
+        assert_eq!(leases.stalled_hosts(|_, _| 2, 9), ["slow"], "two of the quick one are held, four ended lately");
+        let mut both = leases.stalled_hosts(|_, _| 2, 2);
         both.sort_unstable();
         assert_eq!(both, ["quick", "slow"], "that is the most it may hold");
         tokio::time::advance(HostLoad::SPAN * 3).await;
-        assert_eq!(leases.stalled_hosts(|_| 2, 9).len(), 2);
+        assert_eq!(leases.stalled_hosts(|_, _| 2, 9).len(), 2);
     }
 
     #[tokio::test]

@@ -96,6 +96,11 @@ impl HostShare {
         fair.max(Self { at_once: alone.held.min(Self::ENOUGH), held: alone.held })
     }
 
+    /// The same with no claim that brings more than `most` tasks.
+    pub(super) fn at_most(self, most: usize) -> Self {
+        Self { at_once: self.at_once.min(most), ..self }
+    }
+
     /// The larger of both.
     pub(super) fn max(self, other: Self) -> Self {
         Self { at_once: self.at_once.max(other.at_once), held: self.held.max(other.held) }

@@ -34,6 +34,7 @@ pub use self::pieces::{Piece, PieceView, Pieces};
 use self::reach::Reach;
 use crate::fetch::{Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, IN_PART};
 use crate::source::kind;
+use crate::source::open_files::{is_out_of_files, out_of_files};
 use crate::task::{Task, Work};
 
 /// Up to this size a file is one document.
@@ -218,6 +219,9 @@ async fn blocking<T: Send + 'static>(
 /// An error of the system, classed by whether the same call may succeed later.
 fn io_error(path: &str, error: &std::io::Error) -> FetchError {
     use std::io::ErrorKind;
+    if is_out_of_files(error) {
+        return out_of_files();
+    }
     let is_in_part = error.get_ref().and_then(|inner| inner.downcast_ref::<InPart>()).is_some();
     let (class, code) = match error.kind() {
         _ if is_in_part => (FetchErrorClass::Permanent, IN_PART),

@@ -17,6 +17,7 @@ mod outage;
 mod pdf;
 mod robots_cache;
 mod sitemaps;
+mod sockets;
 mod tls;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -380,6 +381,11 @@ impl HttpSource {
     /// The hosts that hold work up now.
     pub(crate) fn limits(&self) -> Vec<HostLimit> {
         self.politeness.limits()
+    }
+
+    /// How many tasks of a host that nothing is known of are worth holding.
+    pub(crate) fn per_host_at_first(&self) -> usize {
+        self.politeness.per_host_at_first()
     }
 
     /// Gives back what other processes keep free for this one.

@@ -164,6 +164,14 @@ impl Politeness {
         self
     }
 
+    /// How many tasks of a host that nothing is known of are worth holding: twice as many as it gets at a time, and no more
+    /// than can begin before patience ends.
+    pub(crate) fn per_host_at_first(&self) -> usize {
+        let Pace { interval, concurrency, patience, .. } = self.pace;
+        let begun = patience.as_nanos().checked_div(interval.as_nanos()).unwrap_or(u128::MAX);
+        concurrency.saturating_mul(2).min(usize::try_from(begun).unwrap_or(usize::MAX)).max(1)
+    }
+
     /// Waits for a turn at `host`, first come first served. `delay` is what its robots.txt asks for; a job's limit counts
     /// where it is lower than the one for all.
     ///

@@ -9,7 +9,7 @@ use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus};
 use mailscan_core::task::{Task, Work};
 use tokio::time::Instant;
 
-use super::script::{Script, create, in_memory, only};
+use super::script::{Script, create, in_memory, number, only, text};
 
 const LATENCY: Duration = Duration::from_millis(20);
 
@@ -68,6 +68,34 @@ async fn a_host_that_stalls_starves_no_other() {
     let (alone, beside) = (others_beside(0).await, others_beside(10_000).await);
     println!("5,000 pages of others: {alone:?} alone, {beside:?} beside 10,000 of a host that stalls");
     assert!(beside.as_secs_f64() < alone.as_secs_f64() * 1.1, "{beside:?} instead of {alone:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_stalls_keeps_nobody_from_what_comes_behind_it() {
+    let is_stalled = |task: &Task| task.work.host() == "stalled.org";
+    let script = Script::with_latency(
+        move |task| if is_stalled(task) { Duration::from_secs(60) } else { LATENCY },
+        move |task| {
+            if is_stalled(task) {
+                return Err(FetchError::new(FetchErrorClass::Transient, "header-timeout", "no answer came"));
+            }
+            // As a list does that names the pages of one host first.
+            Ok(match task.work.label().as_str() {
+                "http://root.org/0" => leads_to((0..1_000).map(|n| url("stalled", n)).chain([url("root", 1)])),
+                "http://root.org/1" => leads_to((0..1_000).map(|n| url(&format!("site{}", n % 50), n))),
+                _ => text(task, format!("user{}@host.org", number(task))),
+            })
+        },
+    );
+    let pipeline = in_memory(script.per_host_at_first(16));
+    let spec = JobSpec { target: 1_000, ..job_of("root", 50) };
+    let job = create(&*pipeline, "k", spec).await;
+    let begin = Instant::now();
+    let mut engine = Engine::start(pipeline.clone(), only(job));
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!((last.status, last.collected), (JobStatus::Completed, 1_000));
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    engine.abort().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

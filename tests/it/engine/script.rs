@@ -20,6 +20,7 @@ type Answer = dyn Fn(&Task) -> Result<Fetched, FetchError> + Send + Sync;
 pub(super) struct Script {
     answer: Box<Answer>,
     latency: Box<dyn Fn(&Task) -> Duration + Send + Sync>,
+    per_host_at_first: usize,
 }
 
 impl fmt::Debug for Script {
@@ -40,7 +41,12 @@ impl Script {
         latency: impl Fn(&Task) -> Duration + Send + Sync + 'static,
         answer: impl Fn(&Task) -> Result<Fetched, FetchError> + Send + Sync + 'static,
     ) -> Self {
-        Self { answer: Box::new(answer), latency: Box::new(latency) }
+        Self { answer: Box::new(answer), latency: Box::new(latency), per_host_at_first: usize::MAX }
+    }
+
+    /// The same for hosts of which so many tasks are worth holding before any has ended.
+    pub(super) fn per_host_at_first(self, most: usize) -> Self {
+        Self { per_host_at_first: most, ..self }
     }
 }
 
@@ -48,6 +54,10 @@ impl Fetcher for Script {
     async fn fetch(&self, task: &Task, _context: &FetchContext<'_>) -> Result<Fetched, FetchError> {
         tokio::time::sleep((self.latency)(task)).await;
         (self.answer)(task)
+    }
+
+    fn per_host_at_first(&self) -> usize {
+        self.per_host_at_first
     }
 }
 

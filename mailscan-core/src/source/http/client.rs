@@ -4,7 +4,7 @@
 //! errors say at which step a request failed, so that the caller knows whether to try again.
 
 use std::error::Error as StdError;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,15 +13,18 @@ use hyper::body::Incoming;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderName, HeaderValue, InvalidHeaderValue, USER_AGENT};
 use hyper::{Request, Response, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::ResponseFuture;
 use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::Instant;
 use url::Url;
 
 use super::network::{self, CheckedResolver, NetworkPolicy, PrivateAddress};
+use super::sockets::{Counting, Sockets};
 use super::tls;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fetch::{FetchError, FetchErrorClass};
+use crate::source::open_files::{is_out_of_files, out_of_files};
 
 /// The most idle connections kept to one host.
 const IDLE_PER_HOST: usize = 1_024;
@@ -39,8 +42,21 @@ const MORE_TRIES: u32 = 3;
 /// What this client can undo.
 const ENCODINGS: HeaderValue = HeaderValue::from_static("gzip, br, zstd, deflate");
 
-type Connector = HttpsConnector<HttpConnector<CheckedResolver>>;
+type Connector = HttpsConnector<Counting<HttpConnector<CheckedResolver>>>;
 type Pool = hyper_util::client::legacy::Client<Connector, Empty<Bytes>>;
+
+/// What makes pools that are alike.
+#[derive(Debug)]
+struct Pools {
+    builder: hyper_util::client::legacy::Builder,
+    connector: Connector,
+}
+
+impl Pools {
+    fn pool(&self) -> Pool {
+        self.builder.build(self.connector.clone())
+    }
+}
 
 /// How the client connects and what it says of itself.
 #[derive(Clone, Debug)]
@@ -54,6 +70,9 @@ pub struct ClientOptions {
     /// How many bytes of a large page are read at once over HTTP/1, from 16 KiB: pages that come in one piece cost less, and
     /// every connection keeps as much memory. The largest head over HTTP/1 as well.
     pub read_at_once: usize,
+    /// How many connections may be open, those that are idle included; those that are in use may be more. Each takes one of the
+    /// files that the process may have open.
+    pub max_connections: usize,
     /// From which network addresses to fetch.
     pub network: NetworkPolicy,
     /// Certificates (DER) to trust beside the system's, such as those of a company's own authority.
@@ -67,6 +86,7 @@ impl Default for ClientOptions {
             connect_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(30),
             read_at_once: MAX_HEAD,
+            max_connections: 4_096,
             network: NetworkPolicy::Any,
             extra_roots: Vec::new(),
         }
@@ -74,11 +94,14 @@ impl Default for ClientOptions {
 }
 
 /// The client.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Client {
-    inner: Pool,
+    pool: RwLock<Pool>,
+    /// The same without anything in it.
+    empty: Pools,
     /// With room for large heads.
     wide: Pool,
+    sockets: Arc<Sockets>,
     user_agent: HeaderValue,
     network: Arc<NetworkPolicy>,
     head_time: Duration,
@@ -98,12 +121,13 @@ impl Client {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(options.connect_timeout));
+        let sockets = Arc::new(Sockets::new(options.max_connections));
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls::config(&options.extra_roots)?)
             .https_or_http()
             .enable_http1()
             .enable_http2()
-            .wrap_connector(tcp);
+            .wrap_connector(Counting::new(tcp, sockets.clone()));
         let builder = || {
             let mut builder = hyper_util::client::legacy::Client::builder(TokioExecutor::new());
             builder
@@ -116,11 +140,12 @@ impl Client {
                 .http1_allow_spaces_after_header_name_in_responses(true);
             builder
         };
-        let inner = builder()
+        let mut usual = builder();
+        usual
             .pool_max_idle_per_host(IDLE_PER_HOST)
             .http1_max_buf_size(options.read_at_once.max(MAX_HEAD))
-            .http2_max_header_list_size(MAX_HEAD as u32)
-            .build(connector.clone());
+            .http2_max_header_list_size(MAX_HEAD as u32);
+        let empty = Pools { builder: usual, connector: connector.clone() };
         let wide = builder()
             // None is kept, nor is its memory.
             .pool_max_idle_per_host(0)
@@ -128,7 +153,22 @@ impl Client {
             .http1_max_headers(MAX_WIDE_FIELDS)
             .http2_max_header_list_size(MAX_WIDE_HEAD as u32)
             .build(connector);
-        Ok(Self { inner, wide, user_agent, network, head_time: options.connect_timeout + options.header_timeout })
+        let head_time = options.connect_timeout + options.header_timeout;
+        Ok(Self { pool: RwLock::new(empty.pool()), empty, wide, sockets, user_agent, network, head_time })
+    }
+
+    /// Sends a request by a connection of the pool.
+    fn send(&self, request: Request<Empty<Bytes>>) -> ResponseFuture {
+        if self.sockets.are_too_many() {
+            self.let_go_of_idle();
+        }
+        self.pool.read().unwrap_or_else(PoisonError::into_inner).request(request)
+    }
+
+    /// Closes the connections that are idle; those in use are closed after their answers.
+    fn let_go_of_idle(&self) {
+        let empty = self.empty.pool();
+        *self.pool.write().unwrap_or_else(PoisonError::into_inner) = empty;
     }
 
     /// Asks for a URL and waits for the head of the answer, no longer than until `deadline`. The head may be large where it is
@@ -142,12 +182,12 @@ impl Client {
     ) -> Result<Response<Incoming>, FetchError> {
         self.check_literal(url)?;
         let until = deadline.min(Instant::now() + self.head_time);
-        let pool = if again { &self.wide } else { &self.inner };
         let mut more_tries = MORE_TRIES;
         loop {
             let mut request = self.request(url, headers)?;
             let connection = capture_connection(&mut request);
-            match tokio::time::timeout_at(until, pool.request(request)).await {
+            let answer = if again { self.wide.request(request) } else { self.send(request) };
+            match tokio::time::timeout_at(until, answer).await {
                 Ok(Ok(response)) => return Ok(response),
                 Ok(Err(error)) if more_tries > 0 && is_unbegun(&error) => more_tries -= 1,
                 Ok(Err(error)) => return Err(explain(&error, error.is_connect())),
@@ -212,10 +252,10 @@ pub(crate) fn explain(error: &(dyn StdError + 'static), connecting: bool) -> Fet
         if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
             return permanent("tls", tls::explain(tls));
         }
-        if let Some(io) = cause.downcast_ref::<std::io::Error>()
-            && io.kind() == std::io::ErrorKind::TimedOut
-        {
-            return unconnected();
+        match cause.downcast_ref::<std::io::Error>() {
+            Some(io) if is_out_of_files(io) => return out_of_files(),
+            Some(io) if io.kind() == std::io::ErrorKind::TimedOut => return unconnected(),
+            _ => {}
         }
     }
     let text = last.to_string();

@@ -17,6 +17,9 @@ const KEEP: Duration = Duration::from_secs(24 * 3_600);
 /// How long the first failure is believed, so that a site in trouble is not asked again for every page; each after it three times
 /// as long as the one before, and no longer than the second.
 const KEEP_FAILURE: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(60)];
+/// How often in a row a file could not be had when its site is given up for now: pages are told so as long as the failure is
+/// believed.
+const GIVEN_UP: u32 = 3;
 /// The most memory that the sites which are remembered may take, and what each takes beside its name and its rules.
 const MAX_BYTES: usize = 64 << 20;
 const SITE: usize = 256;
@@ -45,16 +48,27 @@ struct Site {
 struct Answer {
     rules: Result<Arc<Rules>, FetchError>,
     until: Instant,
+    /// How often in a row it could not be fetched before.
+    failures: u32,
 }
 
 impl Answer {
-    /// The rules; or the failure, with the time until it is worth asking again, so that no task uses its attempts up on
-    /// what is only remembered.
-    fn get(&self) -> Result<Arc<Rules>, FetchError> {
+    /// What whoever fetched it is told: the rules, or the failure with the time until it is worth asking again.
+    fn fetched(&self) -> Result<Arc<Rules>, FetchError> {
         let left = self.until.saturating_duration_since(Instant::now());
         self.rules.clone().map_err(|error| {
             let asked = error.retry_after.unwrap_or_default();
             error.retry_after(left.max(asked))
+        })
+    }
+
+    /// What everybody else is told. No task uses an attempt up on what is only remembered, nor is it an error of its own;
+    /// until the site is given up, when each of its pages ends with one.
+    fn remembered(&self) -> Result<Arc<Rules>, FetchError> {
+        let class = if self.failures < GIVEN_UP { FetchErrorClass::Deferred } else { FetchErrorClass::Permanent };
+        self.fetched().map_err(|error| match error.class {
+            FetchErrorClass::Transient => FetchError { class, ..error },
+            _ => error,
         })
     }
 }
@@ -81,9 +95,11 @@ impl RobotsCache {
         let (answer, failures) = self.answer(origin);
         // Mostly: without all that waiting for it takes.
         if let Some(answer) = answer.get() {
-            return answer.get();
+            return answer.remembered();
         }
+        let mut is_asker = false;
         let asking = answer.get_or_try_init(|| async {
+            is_asker = true;
             // Boxed, since it is seldom done and large.
             let rules = Box::pin(fetch()).await.map(Arc::new);
             let keep = match &rules {
@@ -94,10 +110,13 @@ impl RobotsCache {
                 Err(error) if error.class == FetchErrorClass::Deferred => return Err(error.clone()),
                 Err(_) => KEEP_FAILURE[0].saturating_mul(3_u32.saturating_pow(failures)).min(KEEP_FAILURE[1]),
             };
-            Ok(Answer { rules, until: Instant::now() + keep })
+            Ok(Answer { rules, until: Instant::now() + keep, failures })
         });
         match tokio::time::timeout_at(deadline, asking).await {
-            Ok(answer) => answer?.get(),
+            Ok(answer) => {
+                let answer = answer?;
+                if is_asker { answer.fetched() } else { answer.remembered() }
+            }
             Err(_) => Err(FetchError::new(
                 FetchErrorClass::Deferred,
                 "robots-wait",
@@ -167,10 +186,16 @@ mod tests {
         let far = Instant::now() + Duration::from_secs(600);
         let fail = || async { Err(FetchError::new(FetchErrorClass::Transient, "http-500", "no")) };
         for seconds in [5, 15, 45, 60, 60] {
-            let wait = cache.rules(&page, far, fail).await.unwrap_err().retry_after;
-            assert_eq!(wait, Some(Duration::from_secs(seconds)));
+            let asked = cache.rules(&page, far, fail).await.unwrap_err();
+            assert_eq!(
+                (asked.class, asked.retry_after),
+                (FetchErrorClass::Transient, Some(Duration::from_secs(seconds)))
+            );
             tokio::time::advance(Duration::from_secs(seconds - 1)).await;
-            assert_eq!(cache.rules(&page, far, unasked).await.unwrap_err().retry_after, Some(Duration::from_secs(1)));
+            let other = cache.rules(&page, far, unasked).await.unwrap_err();
+            // Three were given to it, and so it is told to all.
+            let class = if seconds < 60 { FetchErrorClass::Deferred } else { FetchErrorClass::Permanent };
+            assert_eq!((other.class, other.retry_after), (class, Some(Duration::from_secs(1))));
             tokio::time::advance(Duration::from_secs(1)).await;
         }
     }
@@ -210,7 +235,7 @@ mod tests {
         assert!(cache.rules(&page, soon(), || failure(FetchErrorClass::Deferred)).await.is_err());
         assert!(cache.rules(&page, soon(), || failure(FetchErrorClass::Transient)).await.is_err());
         let kept = cache.rules(&page, soon(), unasked).await.unwrap_err();
-        assert_eq!(kept.class, FetchErrorClass::Transient);
+        assert_eq!(kept.class, FetchErrorClass::Deferred, "it was not asked");
         tokio::time::advance(KEEP_FAILURE[0]).await;
         assert!(cache.rules(&page, soon(), || async { Ok(Rules::parse(FILE)) }).await.is_ok());
     }
