@@ -48,6 +48,9 @@ pub trait Fetcher: Debug + Send + Sync + 'static {
         usize::MAX
     }
 
+    /// Lets go of memory that it keeps only to be quicker later, since memory is short. Waits for nothing.
+    fn relieve(&self) {}
+
     /// Gives back what it keeps from other processes, because nothing is fetched any more for now. Ends in a few seconds,
     /// whether or not that could be told.
     fn release(&self) -> impl Future<Output = ()> + Send {

@@ -17,6 +17,11 @@ pub struct Resources {
     pub memory_limit: u64,
     /// Memory in use within that limit, by anybody; caches that the system gives up when asked are not counted.
     pub memory_used: u64,
+    /// The addresses of memory that this process needs: those of its memory, and of what else it had when it was first asked.
+    /// What is set aside later for memory that is given back is used again, and not counted.
+    pub address_space: u64,
+    /// How many it may have (`ulimit -v`), on Linux; 0 where nothing limits them.
+    pub address_space_limit: u64,
     /// The share of these processors that is busy, by anybody, from 0 to 1.
     pub cpu: f64,
     /// The processor time that this process takes, in processors: 1.5 is one and a half of them, busy all the time.
@@ -43,17 +48,22 @@ pub struct Sampler {
     system: Option<System>,
     pid: Option<Pid>,
     peak: u64,
+    address_space_limit: u64,
+    /// Addresses that were reserved and not used at the first sample.
+    reserved: Option<u64>,
 }
 
 impl Sampler {
     /// A sampler for this process.
     pub fn new() -> Self {
-        Self { system: System::new().ok(), pid: sysinfo::get_current_pid().ok(), peak: 0 }
+        let (system, pid) = (System::new().ok(), sysinfo::get_current_pid().ok());
+        Self { system, pid, peak: 0, address_space_limit: address_space_limit(), reserved: None }
     }
 
     /// Reads the system now; takes well under a millisecond.
     pub fn sample(&mut self) -> Resources {
-        let (memory, process_cpu, process_cpu_time) = self.process();
+        let (memory, addresses, process_cpu, process_cpu_time) = self.process();
+        let reserved = *self.reserved.get_or_insert(addresses.saturating_sub(memory));
         self.peak = self.peak.max(memory).max(peak_of_the_system());
         let (memory_limit, memory_used) = self.memory_limit();
         let cpu = self.busy();
@@ -64,6 +74,8 @@ impl Sampler {
             memory_peak: self.peak,
             memory_limit,
             memory_used,
+            address_space: memory + reserved,
+            address_space_limit: self.address_space_limit,
             cpu,
             process_cpu,
             process_cpu_time,
@@ -92,14 +104,14 @@ impl Sampler {
         (f64::from(system.global_cpu_usage()) / 100.0).clamp(0.0, 1.0)
     }
 
-    /// Memory, processors since the last sample, and processor time of this process.
-    fn process(&mut self) -> (u64, f64, Duration) {
+    /// Memory, addresses of memory, processors since the last sample, and processor time of this process.
+    fn process(&mut self) -> (u64, u64, f64, Duration) {
         let (Some(system), Some(pid)) = (&mut self.system, self.pid) else { return Default::default() };
         let kind = ProcessRefreshKind::nothing().with_memory().with_cpu();
         system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, kind);
         let Some(process) = system.process(pid) else { return Default::default() };
         let time = Duration::from_millis(process.accumulated_cpu_time());
-        (process.memory(), f64::from(process.cpu_usage()).max(0.0) / 100.0, time)
+        (process.memory(), process.virtual_memory(), f64::from(process.cpu_usage()).max(0.0) / 100.0, time)
     }
 }
 
@@ -118,6 +130,13 @@ pub fn free_space(path: &std::path::Path) -> Option<u64> {
 /// The machine's name, or `unknown`.
 pub fn host_name() -> String {
     System::host_name().unwrap_or_else(|_| "unknown".to_owned())
+}
+
+/// How many addresses of memory Linux lets this process have, in bytes; 0 where it may have any, and elsewhere.
+fn address_space_limit() -> u64 {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max address space"));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
 /// The peak that Linux keeps of this process, which no gap between samples can miss; 0 elsewhere.

@@ -117,6 +117,13 @@ impl Fetcher for Sources {
     }
 
     #[cfg(feature = "http")]
+    fn relieve(&self) {
+        if let Some(http) = &self.http {
+            http.relieve();
+        }
+    }
+
+    #[cfg(feature = "http")]
     async fn release(&self) {
         if let Some(http) = &self.http {
             http.release().await;

@@ -68,18 +68,20 @@ impl Bound {
         if now.hold.is_some() && now.running >= now.places {
             return Self::Process { places: now.places, hold: now.hold.map(str::to_owned) };
         }
+        // Some are always between two tasks.
+        let is_taken = |by: usize, limit: usize| by + limit / 10 >= limit;
         // Places that only wait for turns are no lack of places.
         if now.in_flight > 0 && waiting * 2 >= now.in_flight {
             return hosts();
         }
-        if now.in_flight >= now.planned {
+        if is_taken(now.in_flight, now.planned) {
             return Self::Plan { connections: now.planned };
         }
         // Where others have the rest, all places are taken as well.
-        if now.in_flight >= now.share && now.share < now.places {
+        if is_taken(now.in_flight, now.share) && now.share < now.places {
             return Self::Share { places: now.share };
         }
-        if now.running >= now.places {
+        if is_taken(now.running, now.places) {
             return Self::Process { places: now.places, hold: None };
         }
         if now.pending > 0 { hosts() } else { Self::Tasks }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::shared::Shared;
+use crate::fetch::Fetcher;
 use crate::pipeline::Pipeline;
 use crate::resources::{Resources, Sampler};
 use crate::store::Store;
@@ -21,9 +22,12 @@ const EVERY: Duration = Duration::from_secs(1);
 const ROOMY: f64 = 0.75;
 const TIGHT: f64 = 0.85;
 const FULL: f64 = 0.95;
-/// What a fetch takes of the memory at most, as a rule: its connection, a page, and the work on it. By this, places are
-/// never given out for memory that is not there, however quickly they would be taken.
+/// What a fetch takes of the memory at least: its connection, a page, and the work on it; and what is assumed until that can
+/// be told. By this, places are never given out for memory that is not there, however quickly they would be taken.
 const FETCH: u64 = 128 << 10;
+const UNKNOWN_FETCH: u64 = 512 << 10;
+/// So many fetches have to be in flight before what one takes can be told.
+const TELLING: usize = 16;
 /// From this share on the processors are busy, and more fetches only wait for them; below the next, more may be begun.
 const BUSY: f64 = 0.97;
 const EASED: f64 = 0.90;
@@ -42,6 +46,8 @@ const RECOVERED: u64 = 2;
 struct Signals {
     /// The share of the memory that is in use.
     memory: f64,
+    /// Bytes of memory that this process uses.
+    own: u64,
     /// Bytes of memory that may still be used before it is tight.
     room: u64,
     /// The share of the processors that is busy, where it is this process that takes most of them.
@@ -109,6 +115,10 @@ struct Gate {
     least_busy: usize,
     places: usize,
     hold: Option<Hold>,
+    /// What the process used before it had anything in flight.
+    base: Option<u64>,
+    /// What a fetch takes of the memory, in bytes.
+    fetch: u64,
     /// For how many samples the memory has been full, and the processors busy.
     full_for: u32,
     busy_for: u32,
@@ -117,11 +127,23 @@ struct Gate {
 impl Gate {
     fn new(most: usize, min_free: u64, processors: usize) -> Self {
         let (most, least_busy) = (most.max(1), processors.saturating_mul(PER_PROCESSOR));
-        Self { most, min_free, least_busy, places: most, hold: None, full_for: 0, busy_for: 0 }
+        let (base, fetch) = (None, UNKNOWN_FETCH);
+        Self { most, min_free, least_busy, places: most, hold: None, base, fetch, full_for: 0, busy_for: 0 }
+    }
+
+    /// Learns what a fetch takes: what the process uses more than at first belongs to what is in flight, as far as is known.
+    /// What was more once is forgotten slowly, since pages come in waves.
+    fn weigh(&mut self, signals: &Signals) {
+        let base = *self.base.get_or_insert(signals.own);
+        if signals.in_flight >= TELLING {
+            let each = signals.own.saturating_sub(base) / signals.in_flight as u64;
+            self.fetch = each.max(self.fetch - self.fetch / 16).max(FETCH);
+        }
     }
 
     /// Takes note of how things are.
     fn sense(&mut self, signals: Signals) {
+        self.weigh(&signals);
         let percent = (signals.memory * 100.0) as u32;
         self.full_for = if signals.memory >= FULL { self.full_for.saturating_add(1) } else { 0 };
         self.busy_for = if signals.cpu >= BUSY { self.busy_for.saturating_add(1) } else { 0 };
@@ -147,7 +169,8 @@ impl Gate {
         } else {
             (self.places + step, None)
         };
-        let fitting = usize::try_from(signals.room / FETCH).unwrap_or(usize::MAX).saturating_add(signals.in_flight);
+        let fitting =
+            usize::try_from(signals.room / self.fetch).unwrap_or(usize::MAX).saturating_add(signals.in_flight);
         let fitting = fitting.max(patient);
         let (places, hold) = if fitting < places.min(self.most) && hold.is_none() {
             (fitting, Some(Hold::Memory { percent }))
@@ -231,7 +254,10 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
         let disk = shared.pipeline.store().free_space().await;
         let in_flight = shared.running.load(Ordering::Relaxed);
         let (memory, room) = memory_of(&resources, options.memory_limit);
-        gate.sense(Signals { memory, room, cpu: own_load(&resources), disk, in_flight });
+        if memory >= FULL {
+            shared.pipeline.fetcher().relieve();
+        }
+        gate.sense(Signals { memory, own: resources.memory, room, cpu: own_load(&resources), disk, in_flight });
         if shared.throttle.set(&gate) {
             shared.wake_dispatcher.notify_one();
         }
@@ -250,7 +276,8 @@ fn own_load(resources: &Resources) -> f64 {
 /// until it is tight.
 fn memory_of(resources: &Resources, own_limit: Option<u64>) -> (f64, u64) {
     let by_all = (resources.memory.max(resources.memory_used), resources.memory_limit);
-    let bounds = own_limit.map(|limit| (resources.memory, limit)).into_iter().chain([by_all]);
+    let addresses = (resources.address_space, resources.address_space_limit);
+    let bounds = own_limit.map(|limit| (resources.memory, limit)).into_iter().chain([by_all, addresses]);
     // A limit of 0 is one that is not known.
     bounds.filter(|(_, limit)| *limit > 0).fold((0.0, u64::MAX), |(share, room), (used, limit)| {
         let left = ((limit as f64 * TIGHT) as u64).saturating_sub(used);
@@ -264,7 +291,8 @@ mod tests {
 
     use super::*;
 
-    const FINE: Signals = Signals { memory: 0.3, room: u64::MAX, cpu: 0.5, disk: Some(u64::MAX), in_flight: 100 };
+    const FINE: Signals =
+        Signals { memory: 0.3, own: 0, room: u64::MAX, cpu: 0.5, disk: Some(u64::MAX), in_flight: 100 };
 
     fn after(gate: &mut Gate, signals: Signals) -> (usize, Option<Hold>) {
         gate.sense(signals);
@@ -329,12 +357,20 @@ mod tests {
     #[test]
     fn places_are_given_out_only_for_memory_that_is_there() {
         let mut gate = Gate::new(10_000, 10, 1);
-        let (places, hold) = after(&mut gate, Signals { room: 900 * FETCH, ..FINE });
-        assert_eq!((places, hold), (1_000, Some(Hold::Memory { percent: 30 })));
+        let tight = Some(Hold::Memory { percent: 30 });
+        assert_eq!(after(&mut gate, Signals { room: 900 * UNKNOWN_FETCH, in_flight: 0, ..FINE }), (900, tight));
+        // What is in flight takes a megabyte each, and later less again.
+        let large = Signals { own: 100 << 20, room: 50 << 20, ..FINE };
+        assert_eq!(after(&mut gate, large), (150, tight));
+        assert_eq!(after(&mut gate, Signals { own: 0, ..large }), (153, tight));
+        (0..100).for_each(|_| gate.sense(Signals { own: 0, ..large }));
+        assert_eq!(gate.fetch, FETCH);
         let resources = Resources { memory: 40, memory_used: 50, memory_limit: 100, ..Resources::default() };
         assert_eq!(memory_of(&resources, None), (0.5, 35));
         assert_eq!(memory_of(&resources, Some(50)), (0.8, 2));
         assert_eq!(memory_of(&Resources::default(), None), (0.0, u64::MAX));
+        let addresses = Resources { address_space: 80, address_space_limit: 100, ..resources };
+        assert_eq!(memory_of(&addresses, None), (0.8, 5));
     }
 
     #[test]

@@ -388,6 +388,11 @@ impl HttpSource {
         self.politeness.per_host_at_first()
     }
 
+    /// Closes the connections that are idle: each keeps the memory of the largest page that it brought.
+    pub(crate) fn relieve(&self) {
+        self.client.let_go_of_idle();
+    }
+
     /// Gives back what other processes keep free for this one.
     pub(crate) async fn release(&self) {
         self.politeness.release().await;

@@ -166,7 +166,7 @@ impl Client {
     }
 
     /// Closes the connections that are idle; those in use are closed after their answers.
-    fn let_go_of_idle(&self) {
+    pub(crate) fn let_go_of_idle(&self) {
         let empty = self.empty.pool();
         *self.pool.write().unwrap_or_else(PoisonError::into_inner) = empty;
     }
