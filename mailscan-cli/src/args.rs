@@ -196,7 +196,8 @@ pub(crate) struct Database {
 
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct Run {
-    /// A JSON file with a job: these options by their names, with `_` for `-`; what is typed as well wins
+    /// A JSON file with a job: its sources, its target and how it is done, by the names of these options with `_` for `-`;
+    /// what is typed as well wins
     #[arg(long, value_name = "FILE")]
     pub(crate) job: Option<PathBuf>,
     /// A page to read
@@ -227,7 +228,7 @@ pub(crate) struct Run {
     /// How many links away from the pages given to go; those of a sitemap are one link away, of an index two [default: 5]
     #[arg(long, value_name = "N")]
     pub(crate) depth: Option<u32>,
-    /// The most pages, sitemaps, calls and files to read
+    /// The most pages, sitemaps, calls, files and folders to read
     #[arg(long, value_name = "N", value_parser = count)]
     pub(crate) max_pages: Option<u64>,
     /// How many addresses to collect
@@ -312,7 +313,7 @@ pub(crate) struct Machine {
     /// the machine's]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memory_limit: Option<u64>,
-    /// Begin nothing while the disk of the database has less room than this [default: 256M]
+    /// Begin nothing once the disk of the database has less room than this, until it has twice as much [default: 256M]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) min_free_disk: Option<u64>,
 }
@@ -351,8 +352,9 @@ pub(crate) struct Serve {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Worker {
-    #[command(flatten)]
-    pub(crate) database: Database,
+    /// The database server that the jobs are on: postgres://USER@HOST/NAME
+    #[arg(long, value_name = "URL", env = "MAILSCAN_DB", hide_env_values = true)]
+    pub(crate) db: String,
     #[command(flatten)]
     pub(crate) constants: Constants,
     #[command(flatten)]
@@ -383,9 +385,9 @@ pub(crate) struct Simulated {
     #[arg(long, default_value_t = 20_000, value_name = "BYTES")]
     pub(crate) page_bytes: usize,
     /// Pages that one search call lists
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) pages_per_call: u32,
-    /// The share of mentions that repeat an earlier address
+    /// The share of mentions that repeat an earlier address, at most 0.95
     #[arg(long, default_value = "0.1", value_parser = share, value_name = "SHARE")]
     pub(crate) duplicates: f64,
     /// The share of calls and pages that fail at first

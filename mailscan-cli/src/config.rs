@@ -84,9 +84,9 @@ pub(crate) struct Fetching {
 
 pub(crate) fn run(typed: &args::Run) -> Result<RunConfig> {
     let limits = limits(&typed.constants)?;
-    if typed.detach && limits != Limits::default() {
-        let message =
-            "--max-workers, --workers-per-1000 and --bloom-capacity are for whoever works on a job: give them there";
+    if typed.detach && is_for_workers(typed, &limits) {
+        let message = "--suppress, --memory-limit, --min-free-disk, --max-workers, --workers-per-1000 and \
+                       --bloom-capacity are for whoever works on a job: give them there";
         return Err(Failure::Usage(message.to_owned()));
     }
     if typed.resume.is_none() && !typed.allow_network.is_empty() {
@@ -100,6 +100,13 @@ pub(crate) fn run(typed: &args::Run) -> Result<RunConfig> {
     let suppression = SuppressionList::load(&typed.suppressed)?.entries;
     let args::Run { detach, json, .. } = *typed;
     Ok(RunConfig { db: typed.database.db.clone(), start, detach, json, suppression, limits })
+}
+
+/// Whether something was typed that a job does not keep. A list that the environment names is that of whoever works here.
+fn is_for_workers(typed: &args::Run, limits: &Limits) -> bool {
+    let args::Machine { memory_limit, min_free_disk } = typed.machine;
+    let suppresses = typed.suppressed.suppress.is_some() && std::env::var_os("MAILSCAN_SUPPRESS").is_none();
+    suppresses || memory_limit.is_some() || min_free_disk.is_some() || *limits != Limits::default()
 }
 
 /// How hosts are treated: as typed now, or else as the job was started.

@@ -178,8 +178,9 @@ pub fn format_seconds(seconds: u64) -> String {
 
 /// A projected time for people: as [`format_seconds`] says it, rounded up, but below a minute with its tenths.
 pub fn format_projection(time: Duration) -> String {
-    if time.subsec_nanos() > 0 && time.as_secs() < 60 {
-        return format!("{:.1}s", time.as_secs_f64());
+    let tenths = time.as_millis().div_ceil(100);
+    if tenths < 600 && !tenths.is_multiple_of(10) {
+        return format!("{}.{}s", tenths / 10, tenths % 10);
     }
     format_seconds(time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)))
 }
@@ -209,7 +210,9 @@ mod tests {
 
     #[test]
     fn projections_for_people() {
-        for (millis, text) in [(0, "0s"), (6_300, "6.3s"), (59_000, "59s"), (60_000, "1m 0s"), (209_001, "3m 30s")] {
+        for (millis, text) in
+            [(0, "0s"), (6_300, "6.3s"), (59_000, "59s"), (59_901, "1m 0s"), (60_000, "1m 0s"), (209_001, "3m 30s")]
+        {
             assert_eq!(format_projection(Duration::from_millis(millis)), text);
         }
         assert!(format_projection(Duration::MAX).ends_with('s'));

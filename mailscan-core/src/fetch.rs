@@ -181,7 +181,8 @@ pub enum Documents {
     One(Document),
     /// Pieces of something that may be larger than memory, cut where no address can stand. Those of
     /// [`Media::Mail`] may be cut anywhere and follow each other without a gap. An error with the code [`NOT_READ`] or
-    /// [`IN_PART`] is a note of the whole, as in [`Fetched::note`], where only reading it shows that.
+    /// [`IN_PART`] is a note of the whole, as in [`Fetched::note`], where only reading it shows that. Whoever sends bounds how
+    /// long that takes: a stream that is open is waited for, by a drain too, since a large archive may hold no text for minutes.
     Stream(mpsc::Receiver<Result<Document, FetchError>>),
 }
 

@@ -1,7 +1,7 @@
 //! How many workers a job gets, and how long it should take. Pure.
 //!
 //! [`WorkerPlan::new`] turns a number of e-mails into workers by the [`Limits`]; [`WorkerPlan::projection`] turns that
-//! into time. Integers only, so no figure depends on rounding.
+//! into time, in integers, so that no figure of either depends on rounding. [`PageRate`] says how many pages can come.
 
 use std::time::Duration;
 
@@ -31,10 +31,15 @@ impl WorkerPlan {
         Self::with_workers(emails, worker_count(emails, limits))
     }
 
-    /// The plan for a number of workers set by hand; 0 workers only for 0 e-mails.
+    /// The plan for a number of workers set by hand. With 0 workers nobody collects anything, and the times of it are 0.
     pub fn with_workers(emails: u64, workers: u32) -> Self {
         let emails_per_worker = if workers == 0 { 0 } else { emails.div_ceil(u64::from(workers)) };
         Self { emails, workers, emails_per_worker }
+    }
+
+    /// Whether it has as many workers as a job may have.
+    pub const fn is_capped(&self, limits: &Limits) -> bool {
+        self.workers >= limits.max_workers
     }
 
     /// API calls of the busiest worker.
@@ -64,7 +69,7 @@ impl WorkerPlan {
 /// Where pages come from, as far as it bounds how many come a second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hosts {
-    /// How many hosts there are.
+    /// How many hosts there are. From 1.
     pub hosts: u64,
     /// The most requests to one of them at a time.
     pub at_a_time: u32,

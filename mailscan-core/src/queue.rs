@@ -1,7 +1,7 @@
 //! The contract of a queue: durable tasks, handed out under fenced leases.
 //!
 //! Tasks come from jobs and from what tasks discover; the engine claims them in batches and settles them in batches.
-//! The behaviour that every queue owes is listed at each method and held by [`crate::conformance`] (feature
+//! The behaviour that every queue owes is listed at each method and held by `mailscan_core::conformance` (feature
 //! `conformance`).
 //!
 //! Common to all methods:

@@ -1,7 +1,7 @@
 //! The contract of a store: jobs, their addresses, and what is known of workers and their errors.
 //!
 //! The committer hands sightings in; the command line, the API and the page read everything else. The behaviour that
-//! every store owes is listed at each method and held by [`crate::conformance`] (feature `conformance`).
+//! every store owes is listed at each method and held by `mailscan_core::conformance` (feature `conformance`).
 //!
 //! Common to all methods:
 //! - Results match the input's order and length.

@@ -14,7 +14,7 @@ use hyper::StatusCode;
 use hyper::header::ALLOW;
 use hyper::http::request::Parts;
 use mailscan_core::engine::Monitor;
-use mailscan_core::job::{JobId, JobState};
+use mailscan_core::job::{JobId, JobSource, JobState};
 use mailscan_core::limits::Limits;
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::plan::{Hosts, PageRate};
@@ -157,7 +157,12 @@ impl<P: Pipeline> Api<P> {
         let depth = self.pipeline.queue().depth(state.id).await?;
         let bounds = bounds::of(self.pipeline.store(), self.monitor.as_ref(), state).await?;
         let state = self.samples.by_now(state);
-        Ok(wire::Job::new(&state, outline, Some(&depth), &self.limits).with_bounds(&bounds))
+        let shown = wire::Job::new(&state, outline, Some(&depth), &self.limits).with_bounds(&bounds);
+        let has_lists = outline.sources.iter().any(|source| matches!(source, JobSource::UrlList(_)));
+        if !has_lists {
+            return Ok(shown);
+        }
+        Ok(shown.with_lists(&self.pipeline.queue().lists(state.id).await?))
     }
 
     fn eta(&self, job: &JobState) -> wire::Eta {

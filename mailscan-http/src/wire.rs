@@ -15,7 +15,7 @@ use mailscan_core::clock::Timestamp;
 use mailscan_core::eta::{format_projection, format_seconds};
 use mailscan_core::job::{JobSource, JobState, Outline};
 use mailscan_core::limits::Limits;
-use mailscan_core::plan::{PageRate, WorkerPlan};
+use mailscan_core::plan::{PageRate, WorkerPlan, worker_count};
 use mailscan_core::{eta, store, task};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -48,6 +48,7 @@ pub struct Plan {
     #[serde(skip_serializing_if = "Option::is_none")]
     max_pages_per_second: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    /// What keeps the job from being done sooner: `workers_per_1000`, `max_workers`, or where hosts were told `workers` or `hosts`.
     bound_by: Option<&'static str>,
 }
 
@@ -63,22 +64,32 @@ impl Plan {
             projected_seconds: projection.as_secs_f64(),
             projected_formatted: format_projection(projection),
             max_pages_per_second: None,
-            bound_by: None,
+            bound_by: (plan.workers > 0).then(|| bound_of(plan, limits)),
         }
     }
 
     /// The wire form of the same plan where so many pages a second can come, which JSON cannot say where nothing bounds it.
     pub fn at_rate(plan: &WorkerPlan, limits: &Limits, rate: &PageRate) -> Self {
-        let projection = plan.projection_at(limits, rate);
+        let (projection, whole) = (plan.projection_at(limits, rate), Self::new(plan, limits));
         let most = Some(rate.most()).filter(|rate| rate.is_finite());
         let bound_by = most.map(|_| if rate.hosts_bind() { "hosts" } else { "workers" });
         Self {
             projected_seconds: projection.as_secs_f64(),
             projected_formatted: format_projection(projection),
             max_pages_per_second: most,
-            bound_by,
-            ..Self::new(plan, limits)
+            bound_by: bound_by.or(whole.bound_by),
+            ..whole
         }
+    }
+}
+
+/// What keeps a plan from more workers.
+fn bound_of(plan: &WorkerPlan, limits: &Limits) -> &'static str {
+    match plan.workers {
+        _ if plan.is_capped(limits) => "max_workers",
+        workers if workers == worker_count(plan.emails, limits) => "workers_per_1000",
+        // Somebody asked for so many.
+        _ => "workers",
     }
 }
 
@@ -114,6 +125,26 @@ pub struct Job {
     queue: Option<Queue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bounds: Option<Vec<Bound>>,
+    /// How far its lists of URLs are read; those that are read to their end are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lists: Option<Vec<List>>,
+    /// Whether it runs by its own account while nobody works on it, where that was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unattended: Option<bool>,
+}
+
+/// How far a list of URLs is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+struct List {
+    path: String,
+    /// How many bytes of it.
+    read_bytes: u64,
+}
+
+impl From<&task::ListPosition> for List {
+    fn from(list: &task::ListPosition) -> Self {
+        Self { path: list.path.clone(), read_bytes: list.offset }
+    }
 }
 
 /// A job that was begun, with its plan.
@@ -160,7 +191,21 @@ impl Job {
             finished_at: job.finished_at.map(Timestamp::rfc3339),
             queue: depth.map(Queue::from),
             bounds: None,
+            lists: None,
+            unattended: None,
         }
+    }
+
+    /// The same with how far its lists are read.
+    #[must_use]
+    pub fn with_lists(self, lists: &[task::ListPosition]) -> Self {
+        Self { lists: Some(lists.iter().map(List::from).collect()), ..self }
+    }
+
+    /// The same with whether nobody works on it although it runs.
+    #[must_use]
+    pub fn with_unattended(self, unattended: bool) -> Self {
+        Self { unattended: Some(unattended), ..self }
     }
 
     /// The same with what bounds the job in each process that works on it.

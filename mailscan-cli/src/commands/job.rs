@@ -55,15 +55,15 @@ async fn list(store: &wire::Database, json: bool) -> Result<Exit> {
         // A job that was deleted meanwhile has none.
         jobs.extend(page.into_iter().zip(outlines).filter_map(|(job, outline)| Some((job, outline?))));
     }
+    let runs = jobs.iter().any(|(job, _)| job.status == JobStatus::Running);
+    let at_work = !runs || store.has_workers().await?;
     let mut out = std::io::stdout().lock();
     if json {
-        serde_json::to_writer(&mut out, &render::json_list(&jobs))?;
+        serde_json::to_writer(&mut out, &render::json_list(&jobs, at_work))?;
         writeln!(out)?;
     } else if jobs.is_empty() {
         say!("no jobs: `mailscan run` makes one");
     } else {
-        let runs = jobs.iter().any(|(job, _)| job.status == JobStatus::Running);
-        let at_work = !runs || store.has_workers().await?;
         write!(out, "{}", render::list(&jobs, at_work))?;
     }
     Ok(Exit::Done)
@@ -80,7 +80,9 @@ async fn show(database: &wire::Database, id: JobId, json: bool, db: &str) -> Res
     let bounds = if unattended || job.status.is_settled() { Vec::new() } else { database.bounds(id).await? };
     let mut out = std::io::stdout().lock();
     if json {
-        serde_json::to_writer(&mut out, &render::json(&job, Some(&depth), &Limits::default()).with_bounds(&bounds))?;
+        let shown = render::json(&job, Some(&depth), &Limits::default());
+        let shown = shown.with_bounds(&bounds).with_lists(&database.lists(id).await?).with_unattended(unattended);
+        serde_json::to_writer(&mut out, &shown)?;
         writeln!(out)?;
     } else {
         write!(out, "{}", render::show(&job, &depth, &database.lists(id).await?, &bounds, unattended))?;

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use mailscan_core::eta::format_projection;
+use mailscan_core::limits::Limits;
 use mailscan_core::plan::{Hosts, PageRate, WorkerPlan};
 use mailscan_http::wire;
 
@@ -26,7 +27,7 @@ pub(crate) fn run(typed: &args::Plan) -> Result<Exit> {
     }
     let projection = rate.as_ref().map_or_else(|| plan.projection(&limits), |rate| plan.projection_at(&limits, rate));
     writeln!(out, "e-mails             {}", grouped(plan.emails))?;
-    writeln!(out, "workers             {}", grouped(plan.workers.into()))?;
+    writeln!(out, "workers             {}", workers(&plan, &limits))?;
     writeln!(out, "e-mails per worker  {}", grouped(plan.emails_per_worker))?;
     writeln!(out, "calls per worker    {}", grouped(plan.calls_per_worker(&limits)))?;
     writeln!(out, "projected time      {}", format_projection(projection))?;
@@ -39,6 +40,16 @@ pub(crate) fn run(typed: &args::Plan) -> Result<Exit> {
         writeln!(out, "pages a second      at most {}, bound by the {bound} ({other})", per_second(rate.most()))?;
     }
     Ok(Exit::Done)
+}
+
+/// How many workers there are, and what keeps them from being more.
+fn workers(plan: &WorkerPlan, limits: &Limits) -> String {
+    let workers = grouped(plan.workers.into());
+    match plan.workers {
+        0 => workers,
+        _ if plan.is_capped(limits) => format!("{workers}, the most there may be"),
+        _ => format!("{workers}, {} for 1,000 e-mails", grouped(limits.workers_per_1000.into())),
+    }
 }
 
 /// How many pages a second can come, where the hosts are told.

@@ -10,7 +10,7 @@ use crate::signals::{Reloads, Signals};
 use crate::{args, config, files, wire};
 
 pub(crate) async fn run(typed: &args::Worker) -> Result<Exit> {
-    let db = &typed.database.db;
+    let db = &typed.db;
     if !wire::is_shared(db) {
         let message = format!(
             "`{}` is a file, which one process works on: name a server with --db postgres://user@host/database, or use \

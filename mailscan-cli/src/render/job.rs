@@ -16,8 +16,12 @@ pub(crate) fn json(job: &Job, depth: Option<&Depth>, limits: &Limits) -> wire::J
 }
 
 /// Jobs as `--json` lists them.
-pub(crate) fn json_list(jobs: &[(JobState, Outline)]) -> Vec<wire::Job> {
-    jobs.iter().map(|(job, outline)| wire::Job::new(job, outline, None, &Limits::default())).collect()
+pub(crate) fn json_list(jobs: &[(JobState, Outline)], at_work: bool) -> Vec<wire::Job> {
+    let shown = |(job, outline): &(JobState, Outline)| {
+        let unattended = job.status == JobStatus::Running && !at_work;
+        wire::Job::new(job, outline, None, &Limits::default()).with_unattended(unattended)
+    };
+    jobs.iter().map(shown).collect()
 }
 
 fn sources(outline: &Outline) -> String {

@@ -39,7 +39,8 @@ pub struct EngineOptions {
     pub lease_for: Duration,
     /// How often leases are renewed. A third of `lease_for` or less.
     pub heartbeat: Duration,
-    /// How often the store hears what the workers do, whatever their leases; it hears at once when work begins or ends.
+    /// How often the store hears what the workers do, whatever their leases, and how long jobs have been at work. Of workers it
+    /// hears at once when work begins or ends.
     pub report_every: Duration,
     /// How long before its end a lease is no longer trusted, so that work stops before others may begin it. With `heartbeat`
     /// less than `lease_for`: a lease is renewed while it is trusted.

@@ -44,6 +44,7 @@ async fn watch<P: Pipeline>(shared: &Shared<P>) {
     };
     let mut polls = every(shared.options.poll_every);
     let mut sweeps = every(shared.options.sweep_every);
+    let mut reports = every(shared.options.report_every);
     let mut samples = every(shared.options.progress_every);
     loop {
         tokio::select! {
@@ -51,8 +52,8 @@ async fn watch<P: Pipeline>(shared: &Shared<P>) {
             () = shared.wake_supervisor.notified() => lifecycle::end_finished(shared).await,
             _ = polls.tick() => look(shared).await,
             () = shared.jobs_changed.notified() => look(shared).await,
-            _ = sweeps.tick() => {
-                sweep(shared).await;
+            _ = sweeps.tick() => sweep(shared).await,
+            _ = reports.tick() => {
                 // At once, so that they share a commit.
                 let runs = shared.runs();
                 join_all(runs.iter().map(|run| lifecycle::record_active(shared, run))).await;
