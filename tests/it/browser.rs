@@ -10,7 +10,9 @@ mod errors;
 mod hostile;
 mod jobs;
 mod keyboard;
+mod lists;
 mod looks;
+mod network;
 mod page;
 mod served;
 mod sources;
@@ -18,7 +20,10 @@ mod token;
 
 use std::time::Duration;
 
+use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
+use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob};
 use mailscan_core::simulate::{SimulatedWeb, SimulationOptions};
+use mailscan_core::store::Store;
 use tempfile::TempDir;
 
 use chrome::Browser;
@@ -60,6 +65,32 @@ impl Desk {
         self.page.press("Create job").await;
         self.page.until("/^#\\/jobs\\/\\d+/.test(location.hash) && document.querySelector('h1')?.textContent.startsWith('Job ')").await;
     }
+}
+
+/// Puts a job that nobody works on into the store of a folder.
+async fn put(store: &Sqlite, status: JobStatus) -> JobId {
+    let spec = JobSpec::new(100, vec![JobSource::Url("https://example.org/".to_owned())]);
+    put_spec(store, spec, status).await
+}
+
+/// The same with what it was asked for.
+async fn put_spec(store: &Sqlite, spec: JobSpec, status: JobStatus) -> JobId {
+    let id = store.create_job(&NewJob::new(spec)).await.unwrap().id();
+    store.transition(id, &[JobStatus::Queued], JobStatus::Running, None).await.unwrap();
+    store.transition(id, &[JobStatus::Running], status, None).await.unwrap();
+    id
+}
+
+/// A folder with a store for jobs that are there before the server is.
+fn prepared() -> (TempDir, Sqlite) {
+    let folder = TempDir::new().unwrap();
+    let store = stored(&folder);
+    (folder, store)
+}
+
+/// The store of a folder.
+fn stored(folder: &TempDir) -> Sqlite {
+    Sqlite::open(folder.path().join("mailscan.db"), SqliteOptions::default()).unwrap()
 }
 
 /// A web that takes its time.

@@ -50,8 +50,13 @@ function mount({ status: wanted = "" }, { signal, moved }) {
   const count = h("span", { class: "quiet" });
   const older = h("button", { type: "button", class: "button", hidden: true }, "Show older jobs");
   let known = new Map();
+  // The lowest id that was read, while there are jobs below it. These come with their page and not by events.
   let next = null;
+  let rows = PAGE;
   let loaded = false;
+  let turn = 0;
+  // What events have told since the list was asked for last; its answer may be older.
+  let told = new Map();
 
   const show = () => {
     const shown = [...known.values()].sort((a, b) => b.id - a.id).slice(0, MOST);
@@ -61,40 +66,46 @@ function mount({ status: wanted = "" }, { signal, moved }) {
     list.update(shown);
     if (list.node.parentNode !== place) fill(place, list.node);
   };
-  const page = (after) => get(`/jobs${query({ order: "desc", limit: PAGE, status, after })}`, signal);
-  const first = async () => {
-    const asked = status;
+  /** Puts in what an event told of a job, null where it is gone. */
+  const put = (id, job) => {
+    if (job && (!status || job.status === status) && id >= (next ?? 0)) known.set(id, job);
+    else known.delete(id);
+  };
+  /** Reads all that is shown, so that no page can have a gap to the next. */
+  const read = async () => {
+    const mine = (turn += 1);
+    told = new Map();
     try {
-      const { jobs, next_after } = await page();
-      if (asked !== status) return;
+      const limit = Math.min(Math.max(rows, known.size), MOST);
+      const { jobs, next_after } = await get(`/jobs${query({ order: "desc", limit, status })}`, signal);
+      // It was asked for again meanwhile.
+      if (mine !== turn) return;
       loaded = true;
-      // Older pages that were asked for stay; what is gone from the first page goes here, too.
-      const oldest = jobs.length === PAGE ? jobs.at(-1).id : 0;
-      known = new Map([...known].filter(([id]) => id < oldest));
-      if (known.size === 0) next = next_after;
-      for (const job of jobs) known.set(job.id, job);
+      next = next_after;
+      known = new Map(jobs.map((job) => [job.id, job]));
+      for (const [id, job] of told) put(id, job);
       show();
     } catch (error) {
-      if (!signal.aborted && !loaded) fill(place, failure(error, first));
+      if (!signal.aborted && mine === turn && !loaded) fill(place, failure(error, read));
       throw error;
     }
   };
-  older.addEventListener("click", async () => {
-    const { jobs, next_after } = await page(next);
-    next = next_after;
-    for (const job of jobs) known.set(job.id, job);
-    show();
+  older.addEventListener("click", () => {
+    rows = known.size + PAGE;
+    read().catch(() => {});
   });
-  const changed = (job) => {
-    if (status && job.status !== status) known.delete(job.id);
-    else known.set(job.id, job);
+  const heard = (id, job) => {
+    told.set(id, job);
+    if (!loaded) return;
+    put(id, job);
     show();
   };
-  const deleted = ({ id }) => {
-    if (known.delete(id)) show();
-  };
-  every(LOOK_AGAIN, signal, first);
-  follow("/events", { signal, poll: first, on: { job: changed, deleted, snapshot: () => first().catch(() => {}) } });
+  every(LOOK_AGAIN, signal, read);
+  follow("/events", {
+    signal,
+    poll: read,
+    on: { job: (job) => heard(job.id, job), deleted: ({ id }) => heard(id, null), snapshot: () => read().catch(() => {}) },
+  });
 
   return h("div", { class: "view" },
     h("div", { class: "row" }, h("h1", {}, "Jobs"), count),
@@ -102,9 +113,10 @@ function mount({ status: wanted = "" }, { signal, moved }) {
       status = value;
       moved(value ? `/jobs?status=${value}` : "/jobs");
       known = new Map();
+      rows = PAGE;
       loaded = false;
       fill(place, loading());
-      first().catch(() => {});
+      read().catch(() => {});
     }), place, older);
 }
 

@@ -15,6 +15,9 @@ pub(super) const ESCAPE: &str = "\u{E00C}";
 pub(super) const BACKSPACE: &str = "\u{E003}";
 pub(super) const RIGHT: &str = "\u{E014}";
 
+/// What stands between the page and its server while a test wants it to; in `net`, what is asked of whom and when.
+const MEDDLE: &str = include_str!("meddle.js");
+
 /// The page of one server.
 #[derive(Debug)]
 pub(super) struct Page {
@@ -33,6 +36,16 @@ impl Page {
         self.browser.client.goto("about:blank").await.unwrap();
         self.browser.client.goto(&format!("{}/{view}", self.origin)).await.unwrap();
         self.until("document.querySelector('main h1')").await;
+    }
+
+    /// Runs a script before those of every page that is loaded from now on.
+    pub(super) async fn prepare(&self, script: &str) {
+        self.browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
+    }
+
+    /// Lets `net` hold up, break and count the requests of every page that is loaded from now on.
+    pub(super) async fn meddle(&self) {
+        self.prepare(MEDDLE).await;
     }
 
     /// What an expression gives now.

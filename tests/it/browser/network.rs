@@ -1,0 +1,1 @@
+//! The page over a network that is slow or breaks answers off.
