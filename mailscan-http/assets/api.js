@@ -37,8 +37,11 @@ export function enterToken(wrong = hasToken()) {
   return asking;
 }
 
-/** A response that is not a problem, whatever its kind. When an `optional` one cannot be had, the server may still be there. */
-export async function open(path, { method = "GET", body, headers = {}, signal, optional = false } = {}) {
+/**
+ * A response that is not a problem, whatever its kind. When an `optional` one cannot be had, the server may still be there;
+ * and whether it was reached is not known before a `whole` one has been read.
+ */
+export async function open(path, { method = "GET", body, headers = {}, signal, optional = false, whole = false } = {}) {
   for (;;) {
     const token = sessionStorage.getItem(TOKEN);
     const all = { ...headers };
@@ -54,7 +57,7 @@ export async function open(path, { method = "GET", body, headers = {}, signal, o
       if (!optional) lost();
       throw new Unreachable("the server cannot be reached");
     }
-    reached();
+    if (!response.ok || !whole) reached();
     if (response.ok) return response;
     const problem = new Problem(response.status, await response.json().catch(() => ({})));
     if (problem.status !== 401 || declined) throw problem;
@@ -65,8 +68,17 @@ export async function open(path, { method = "GET", body, headers = {}, signal, o
 
 /** The JSON of an answer; null where there is none. */
 export async function request(path, options) {
-  const response = await open(path, options);
-  return response.status === 204 ? null : response.json();
+  const response = await open(path, { ...options, whole: true });
+  try {
+    const answer = response.status === 204 ? null : await response.json();
+    reached();
+    return answer;
+  } catch (error) {
+    if (options?.signal?.aborted) throw error;
+    // It broke off, or something between has answered in the server's place.
+    lost();
+    throw new Unreachable("the answer of the server broke off");
+  }
 }
 
 export const get = (path, signal) => request(path, { signal });

@@ -6,6 +6,7 @@ const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
 
 let down = false;
+let losses = 0;
 let waiters = [];
 let hurry = null;
 
@@ -50,28 +51,31 @@ export function reached() {
 export function lost() {
   if (down) return;
   down = true;
-  retry();
+  retry((losses += 1));
 }
 
-async function retry() {
+async function retry(loss) {
   let wait = FIRST_WAIT;
   showState("lost");
   showBanner("The server cannot be reached. What you see may be old.", false);
-  while (down) {
+  while (down && loss === losses) {
     // Many pages that lost one server should not all come back at the same instant.
     await countDown(wait * (0.8 + Math.random() * 0.4));
     wait = Math.min(wait * 2, LONGEST_WAIT);
     try {
-      await fetch("/healthz", { cache: "no-store", credentials: "omit" });
+      // What is whole and JSON comes from the server, and not from something between that answers in its place.
+      await (await fetch("/healthz", { cache: "no-store", credentials: "omit" })).json();
       reached();
     } catch {
       // Still down.
     }
   }
+  // It came back and was lost once more.
+  if (loss !== losses) return;
   showState(null);
   showBanner("Connected again.", true);
   await sleep(4_000);
-  if (!down) hideBanner();
+  if (!down && loss === losses) hideBanner();
 }
 
 async function countDown(ms) {

@@ -58,7 +58,8 @@ async function attempt(work, signal) {
     await work();
     return true;
   } catch (error) {
-    if (!signal.aborted && !(error instanceof Problem) && !(error instanceof Unreachable)) throw error;
+    // Whatever it is, it does not end what keeps the view fresh.
+    if (!signal.aborted && !(error instanceof Problem) && !(error instanceof Unreachable)) console.error(error);
     return false;
   }
 }
@@ -67,8 +68,8 @@ async function attempt(work, signal) {
 export async function every(ms, signal, work) {
   while (!signal.aborted) {
     await ready(signal);
-    await attempt(work, signal);
-    await sleep(ms, signal);
+    const done = await attempt(work, signal);
+    await sleep(done ? ms : Math.min(ms, POLL), signal);
   }
 }
 

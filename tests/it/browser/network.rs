@@ -1,1 +1,43 @@
 //! The page over a network that is slow or breaks answers off.
+
+use mailscan_core::job::JobStatus;
+use serde_json::json;
+
+use super::page::Page;
+use super::{Desk, prepared, put, quick};
+
+/// Whether the views that are kept fresh by asking again do so, shown by the number of their requests.
+async fn assert_goes_on(page: &Page, path: &str) {
+    let asked = format!("net.asked.filter((path) => path.endsWith('{path}')).length");
+    page.eval(&format!("window.before = {asked}")).await;
+    page.until(&format!("{asked} > window.before + 1")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_breaks_off_is_asked_for_again() {
+    let (folder, store) = prepared();
+    put(&store, JobStatus::Paused).await;
+    let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
+    let page = &desk.page;
+    page.meddle().await;
+    for (path, garbled) in [("workers", false), ("system", true)] {
+        page.visit(&format!("#/{path}")).await;
+        page.until("document.querySelector('#link-state').textContent === 'Live'").await;
+        page.eval(&format!("void Object.assign(net, {{broken: /./, garbled: {garbled}, broke: 0}})")).await;
+        page.until_text("The server cannot be reached.").await;
+        page.until("document.querySelector('#link-state').textContent === 'Offline'").await;
+        // Nor can whatever stands between for the server, however often it answers.
+        page.until("net.asked.filter((path) => path === '/healthz').length > 1").await;
+        assert_eq!(page.eval("document.querySelector('#link-state').textContent").await, json!("Offline"));
+        page.eval("net.broken = null").await;
+        page.until_text("Connected again.").await;
+        assert_goes_on(page, path).await;
+        page.until("document.querySelector('#link-state').textContent === 'Live'").await;
+    }
+    // A view that had nothing yet is there as soon as answers are whole.
+    page.eval("(net.broken = /./, location.hash = '#/jobs')").await;
+    page.until_text("No connection").await;
+    page.eval("net.broken = null").await;
+    page.until("document.querySelectorAll('tbody tr').length === 1").await;
+    desk.page.leave(&["events cannot be read"]).await;
+}
