@@ -5,11 +5,12 @@ import { announce, h } from "./dom.js";
 let ids = 0;
 
 /**
- * Asks in a modal dialog; answers what the form holds, or null when it was declined. The focus goes back to where
- * it was by itself.
+ * Asks in a modal dialog; answers what the form holds, or null when it was declined or the signal of the view that asks
+ * aborts. The focus goes back to where it was by itself.
  */
-function ask({ title, body, confirm, danger = false, fields = [] }) {
+function ask({ title, body, confirm, danger = false, fields = [], signal }) {
   return new Promise((resolve) => {
+    if (signal?.aborted) return resolve(null);
     const heading = `dialog-${(ids += 1)}`;
     const form = h("form", { method: "dialog", class: "dialog-form" },
       h("h2", { id: heading }, title),
@@ -19,7 +20,10 @@ function ask({ title, body, confirm, danger = false, fields = [] }) {
         h("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Not now"),
         h("button", { type: "submit", class: `button ${danger ? "danger" : "primary"}`, value: "yes" }, confirm)));
     const dialog = h("dialog", { "aria-labelledby": heading }, form);
+    const leave = () => dialog.close();
+    signal?.addEventListener("abort", leave, { once: true });
     dialog.addEventListener("close", () => {
+      signal?.removeEventListener("abort", leave);
       resolve(dialog.returnValue === "yes" ? new FormData(form) : null);
       dialog.remove();
     });
@@ -46,8 +50,9 @@ export async function askToken(wrong) {
 }
 
 /** A note with a resolution, and whether to retry; or null. */
-export async function askResolution({ title, body, retry, canRetry }) {
+export async function askResolution({ title, body, retry, canRetry, signal }) {
   const answer = await ask({
+    signal,
     title,
     body,
     confirm: retry ? "Retry" : "Resolve",

@@ -22,8 +22,10 @@ use std::time::Duration;
 
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
 use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob};
+use mailscan_core::lease::{FailureClass, NodeId};
 use mailscan_core::simulate::{SimulatedWeb, SimulationOptions};
-use mailscan_core::store::Store;
+use mailscan_core::store::{ErrorClass, NewWorkerError, Store};
+use mailscan_core::task::TaskId;
 use tempfile::TempDir;
 
 use chrome::Browser;
@@ -86,6 +88,21 @@ fn prepared() -> (TempDir, Sqlite) {
     let folder = TempDir::new().unwrap();
     let store = stored(&folder);
     (folder, store)
+}
+
+/// An error of one task of a job.
+fn error(job: JobId, task: u64, code: &str) -> NewWorkerError {
+    NewWorkerError {
+        job,
+        task: TaskId(task),
+        fence: 1,
+        node: NodeId("node".to_owned()),
+        class: ErrorClass::Failed(FailureClass::Permanent),
+        code: code.to_owned(),
+        host: "example.org".to_owned(),
+        label: format!("https://example.org/{task}"),
+        message: "not found".to_owned(),
+    }
 }
 
 /// The store of a folder.

@@ -20,16 +20,17 @@ const groupKey = ({ class: kind, code, host }) => `${kind} ${code} ${host}`;
 const groupName = ({ code, host }) => (host ? `${code} at ${host}` : code);
 
 /** Asks for a note and resolves what the selection names. */
-async function resolve(id, selection, { title, body, retry }, done) {
+async function resolve(id, signal, selection, { title, body, retry }, done) {
   try {
-    const job = await get(`/jobs/${id}`);
-    const answer = await askResolution({ title, body, retry, canRetry: !FINAL.includes(job.status) });
+    const job = await get(`/jobs/${id}`, signal);
+    const answer = await askResolution({ title: `${title} of job ${id}`, body, retry, canRetry: !FINAL.includes(job.status), signal });
     if (answer === null) return;
     const { resolved, retried } = await post(`/jobs/${id}/errors/resolve`, { ...selection, ...answer });
     toast(`${counted(resolved, "error")} resolved${answer.retry ? `, ${counted(retried, "task")} back on the queue` : ""}.`);
     await done();
   } catch (error) {
-    toast(`Nothing was resolved: ${error.message}`, true);
+    // Who has left the view has declined.
+    if (error.name !== "AbortError") toast(`Nothing was resolved: ${error.message}`, true);
   }
 }
 
@@ -82,9 +83,9 @@ export function errorsOf(id, signal) {
       { label: "Errors", kind: "figure", cell: (group) => number(group.count) },
       { label: "Open", kind: "figure", cell: (group) => number(group.open) },
       { label: "Newest message", kind: "grow", cell: (group) => foreign(group.sample) },
-      { label: "Actions", quiet: true, cell: (group) => actions(group.open, groupName(group), (retry) => resolve(id,
+      { label: "Actions", quiet: true, cell: (group) => actions(group.open, groupName(group), (retry) => resolve(id, signal,
         { class: group.class, code: group.code, host: group.host },
-        { title: retry ? "Retry this group" : "Resolve this group", body: `${counted(group.open, "open error")}: ${groupName(group)}.`, retry }, refresh)) },
+        { title: retry ? "Retry a group" : "Resolve a group", body: `${counted(group.open, "open error")}: ${groupName(group)}.`, retry }, refresh)) },
     ],
   });
   const show = () => {
@@ -144,8 +145,8 @@ function errorList(id, group, signal, changed, close) {
       { label: "Message", kind: "grow", cell: (error) => foreign(error.message) },
       { label: "At", kind: "figure", cell: (error) => time(error.at) },
       { label: "State", cell: outcome },
-      { label: "Actions", quiet: true, cell: (error) => actions(error.resolved ? 0 : 1, `error ${error.id}`, (retry) => resolve(id,
-        { ids: [error.id] }, { title: retry ? "Retry this task" : "Resolve this error", body: error.message, retry }, both)) },
+      { label: "Actions", quiet: true, cell: (error) => actions(error.resolved ? 0 : 1, `error ${error.id}`, (retry) => resolve(id, signal,
+        { ids: [error.id] }, { title: retry ? "Retry a task" : "Resolve an error", body: error.message, retry }, both)) },
     ],
   });
   const refresh = async () => {

@@ -22,11 +22,11 @@ const ACTIONS = {
   resume: { label: "Resume", when: ["paused", "failed"], done: "resumed", primary: true },
   cancel: {
     label: "Cancel", when: ["queued", "running", "paused", "failed"], done: "cancelled",
-    ask: { title: "Cancel this job?", body: "It ends for good and cannot be resumed. The addresses that it has found are kept.", confirm: "Cancel the job" },
+    ask: { title: (id) => `Cancel job ${id}?`, body: "It ends for good and cannot be resumed. The addresses that it has found are kept.", confirm: "Cancel the job" },
   },
   remove: {
     label: "Delete", when: ["paused", "completed", "failed", "cancelled"],
-    ask: { title: "Delete this job?", body: "Its addresses, tasks and errors are deleted with it. Nobody can bring them back.", confirm: "Delete the job" },
+    ask: { title: (id) => `Delete job ${id}?`, body: "Its addresses, tasks and errors are deleted with it. Nobody can bring them back.", confirm: "Delete the job" },
   },
 };
 
@@ -57,7 +57,7 @@ function mount({ id, tab = "workers" }, { signal, go, moved }) {
   };
   const act = async (name) => {
     const { ask, done } = ACTIONS[name];
-    if (ask && !(await confirmed(ask))) return;
+    if (ask && !(await confirmed({ ...ask, title: ask.title(id), signal }))) return;
     try {
       if (name === "remove") {
         await remove(`/jobs/${id}`);

@@ -34,7 +34,7 @@ async fn an_error_is_found_resolved_with_a_note_and_a_group_is_retried() {
 
     // One by one, with a note.
     page.click(Locator::Css("[data-group] tbody tr:first-child button")).await;
-    page.until_text("Resolve this error").await;
+    page.until_text("Resolve an error of job 1").await;
     page.fill("#note", "gone since <b>spring</b>").await;
     page.press("Resolve").await;
     page.until_text("1 error resolved.").await;
@@ -48,7 +48,7 @@ async fn an_error_is_found_resolved_with_a_note_and_a_group_is_retried() {
 
     // The rest of the group, back on the queue: they fail once more, and that is seen.
     page.press(&format!("Retry http-404 at {}", desk.web.local_addr())).await;
-    page.until_text("Retry this group").await;
+    page.until_text("Retry a group of job 1").await;
     assert_eq!(page.eval("document.querySelector('dialog input[name=retry]').checked").await, json!(true));
     page.press("Retry").await;
     page.until_text("2 errors resolved, 2 tasks back on the queue.").await;

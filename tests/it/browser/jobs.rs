@@ -5,12 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use fantoccini::Locator;
+use mailscan_core::job::{JobId, JobStatus};
 use mailscan_core::simulate::SimulationOptions;
+use mailscan_core::store::Store;
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::page::BACKSPACE;
-use super::{Desk, HANGS, quick, slow};
+use super::{Desk, HANGS, error, prepared, put, quick, slow};
 use crate::cli::run_in;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,7 +113,7 @@ async fn a_job_is_paused_resumed_cancelled_and_deleted() {
 
     // What cannot be undone is asked about, and declining changes nothing.
     page.press("Cancel").await;
-    page.until_text("Cancel this job?").await;
+    page.until_text("Cancel job 1?").await;
     page.press("Not now").await;
     page.until("!document.querySelector('dialog')").await;
     page.until_status("running").await;
@@ -155,5 +157,34 @@ async fn the_list_is_live_and_filtered() {
     assert_eq!(page.eval("location.hash").await, json!("#/jobs?status=completed"));
     page.press("Job 2").await;
     page.until_status("completed").await;
+    desk.page.leave(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_goes_with_the_view_that_asked_it() {
+    let (folder, store) = prepared();
+    for _ in 0..2 {
+        put(&store, JobStatus::Paused).await;
+    }
+    store.record_errors(&[error(JobId(2), 1, "http-404")]).await.unwrap();
+    let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
+    let page = &desk.page;
+    page.visit("#/jobs/1").await;
+    page.until_status("paused").await;
+    for (tab, button, question) in [
+        ("workers", "Delete", "Delete job 2?"),
+        ("workers", "Cancel", "Cancel job 2?"),
+        ("errors", "Resolve http-404 at example.org", "Resolve a group of job 2"),
+    ] {
+        page.eval(&format!("location.hash = '#/jobs/2/{tab}'")).await;
+        page.press(button).await;
+        page.until(&format!("document.querySelector('dialog[open] h2').textContent === '{question}'")).await;
+        page.eval("history.back()").await;
+        page.until("document.querySelector('h1').textContent === 'Job 1'").await;
+        page.until("!document.querySelector('dialog')").await;
+        page.until_status("paused").await;
+    }
+    let states = store.job_states(&[JobId(1), JobId(2)]).await.unwrap();
+    assert!(states.iter().flatten().all(|job| job.status == JobStatus::Paused), "{states:?}");
     desk.page.leave(&[]).await;
 }
