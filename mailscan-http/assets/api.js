@@ -23,18 +23,26 @@ export class Problem extends Error {
 /** Whether a token is in use, which links cannot send. */
 export const hasToken = () => sessionStorage.getItem(TOKEN) !== null;
 
+/** What a header can hold, and a token of the server consists of. */
+const SENDABLE = /^[\x21-\x7e]+$/;
+
 let asking = null;
 let declined = false;
 
 /** Asks for a token, once however many requests want one; whether there is one now. */
 export function enterToken(wrong = hasToken()) {
-  asking ??= askToken(wrong).then((token) => {
+  asking ??= newToken(wrong).then((token) => {
     asking = null;
     declined = token === null;
     if (token !== null) sessionStorage.setItem(TOKEN, token);
     return token !== null;
   });
   return asking;
+}
+
+async function newToken(wrong) {
+  const token = await askToken(wrong);
+  return token === null || SENDABLE.test(token) ? token : newToken(true);
 }
 
 /**

@@ -20,9 +20,14 @@ async fn the_page_asks_for_a_token_and_keeps_it_for_the_tab() {
     page.press("Not now").await;
     page.until_text("A token is needed").await;
     page.press("Enter a token").await;
-    page.fill("#token", "wrong").await;
-    page.press("Use this token").await;
-    page.until_text("The server does not know this token.").await;
+    // The second one cannot even be sent.
+    for wrong in ["wrong", "reading\u{2011}token\u{2011}0123456789"] {
+        page.fill("#token", wrong).await;
+        page.press("Use this token").await;
+        page.until_text("The server does not know this token.").await;
+        page.until("document.querySelector('#token').value === ''").await;
+    }
+    assert_eq!(page.eval("document.querySelector('#banner').hidden").await, json!(true), "the server is there");
     page.fill("#token", "reading-token-0123456789").await;
     page.press("Use this token").await;
     page.until_text("No job yet").await;
