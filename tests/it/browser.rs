@@ -20,11 +20,14 @@ mod token;
 
 use std::time::Duration;
 
+use mailscan_core::Address;
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
+use mailscan_core::class::Classes;
+use mailscan_core::extract::Form;
 use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob};
 use mailscan_core::lease::{FailureClass, NodeId};
 use mailscan_core::simulate::{SimulatedWeb, SimulationOptions};
-use mailscan_core::store::{ErrorClass, NewWorkerError, Store};
+use mailscan_core::store::{ErrorClass, NewWorkerError, Sighting, Store};
 use mailscan_core::task::TaskId;
 use tempfile::TempDir;
 
@@ -102,6 +105,18 @@ fn error(job: JobId, task: u64, code: &str) -> NewWorkerError {
         host: "example.org".to_owned(),
         label: format!("https://example.org/{task}"),
         message: "not found".to_owned(),
+    }
+}
+
+/// An address that a job has found.
+fn sighting(job: JobId, n: u64) -> Sighting {
+    Sighting {
+        job,
+        address: Address::parse(&format!("user{n}@host.org")).unwrap(),
+        source: "https://host.org/".into(),
+        offset: 0,
+        form: Form::Plain,
+        classes: Classes::NONE,
     }
 }
 

@@ -12,18 +12,22 @@ import { chooseJob } from "./choose-job.js";
 const EVERY = 3_000;
 const GROUPS = 500;
 const PAGE = 25;
-const FINAL = ["completed", "cancelled"];
 const CLASSES = [["", "Every class"], ["blocked", "Blocked"], ["permanent", "Permanent"], ["exhausted", "Exhausted"],
   ["quarantined", "Quarantined"], ["partial", "Partial"], ["retried", "Retried"]];
 
 const groupKey = ({ class: kind, code, host }) => `${kind} ${code} ${host}`;
 const groupName = ({ code, host }) => (host ? `${code} at ${host}` : code);
 
+/** Whether nothing of a job is tried again, by the rule of the server. */
+const isOver = ({ status, remaining_emails: remaining }) => status === "cancelled" || remaining === 0;
+
 /** Asks for a note and resolves what the selection names. */
 async function resolve(id, signal, selection, { title, body, retry }, done) {
   try {
-    const job = await get(`/jobs/${id}`, signal);
-    const answer = await askResolution({ title: `${title} of job ${id}`, body, retry, canRetry: !FINAL.includes(job.status), signal });
+    const over = isOver(await get(`/jobs/${id}/eta`, signal));
+    // It has ended since the button was made.
+    if (retry && over) return toast(`Job ${id} is over, so its tasks cannot be retried.`, true);
+    const answer = await askResolution({ title: `${title} of job ${id}`, body, retry, canRetry: !over, signal });
     if (answer === null) return;
     const { resolved, retried } = await post(`/jobs/${id}/errors/resolve`, { ...selection, ...answer });
     toast(`${counted(resolved, "error")} resolved${answer.retry ? `, ${counted(retried, "task")} back on the queue` : ""}.`);
@@ -34,10 +38,11 @@ async function resolve(id, signal, selection, { title, body, retry }, done) {
   }
 }
 
-function actions(open, name, act) {
+/** What can be done about open errors; the tasks of a job that is `over` cannot be tried again. */
+function actions(open, over, name, act) {
   if (open === 0) return "";
   const button = (label, retry) => h("button", { type: "button", class: "button small", "aria-label": `${label} ${name}`, onclick: () => act(retry) }, `${label}\u2026`);
-  return h("div", { class: "row end" }, button("Resolve", false), button("Retry", true));
+  return h("div", { class: "row end" }, button("Resolve", false), !over && button("Retry", true));
 }
 
 /** Groups, and the errors of the one that is open. */
@@ -48,6 +53,7 @@ export function errorsOf(id, signal) {
   const kind = select({ id: "error-class" }, CLASSES);
   const openOnly = h("input", { type: "checkbox", id: "error-open" });
   let groups = [];
+  let over = false;
   let loaded = false;
   let shown = null;
   let leave = null;
@@ -65,7 +71,7 @@ export function errorsOf(id, signal) {
       shown = groupKey(group);
       leave = new AbortController();
       signal.addEventListener("abort", close, { once: true });
-      fill(samples, errorList(id, group, leave.signal, refresh, () => { close(); show(); }));
+      fill(samples, errorList(id, group, leave.signal, () => over, refresh, () => { close(); show(); }));
     }
     show();
     if (!again) samples.querySelector("h3").focus();
@@ -83,7 +89,7 @@ export function errorsOf(id, signal) {
       { label: "Errors", kind: "figure", cell: (group) => number(group.count) },
       { label: "Open", kind: "figure", cell: (group) => number(group.open) },
       { label: "Newest message", kind: "grow", cell: (group) => foreign(group.sample) },
-      { label: "Actions", quiet: true, cell: (group) => actions(group.open, groupName(group), (retry) => resolve(id, signal,
+      { label: "Actions", quiet: true, cell: (group) => actions(group.open, group.over, groupName(group), (retry) => resolve(id, signal,
         { class: group.class, code: group.code, host: group.host },
         { title: retry ? "Retry a group" : "Resolve a group", body: `${counted(group.open, "open error")}: ${groupName(group)}.`, retry }, refresh)) },
     ],
@@ -92,7 +98,7 @@ export function errorsOf(id, signal) {
     const words = text.value.trim().toLowerCase();
     const fits = (group) => (!kind.value || group.class === kind.value) && (!openOnly.checked || group.open > 0)
       && (!words || `${group.code} ${group.host} ${group.sample}`.toLowerCase().includes(words));
-    const fitting = groups.filter(fits).map((group) => ({ ...group, shown: groupKey(group) === shown }));
+    const fitting = groups.filter(fits).map((group) => ({ ...group, over, shown: groupKey(group) === shown }));
     if (fitting.length === 0) {
       fill(place, groups.length === 0 ? notice("empty", "No errors", "What workers could not fetch is listed here.") : notice("empty", "No error matches this filter"));
       return;
@@ -102,7 +108,9 @@ export function errorsOf(id, signal) {
   };
   const refresh = async () => {
     try {
-      ({ groups } = await get(`/jobs/${id}/errors?limit=${GROUPS}`, signal));
+      const [listed, eta] = await Promise.all([get(`/jobs/${id}/errors?limit=${GROUPS}`, signal), get(`/jobs/${id}/eta`, signal)]);
+      ({ groups } = listed);
+      over = isOver(eta);
       loaded = true;
       show();
     } catch (error) {
@@ -130,7 +138,7 @@ function outcome({ resolved }) {
   return h("span", {}, "resolved ", time(resolved.at), retried, resolved.note && h("span", { class: "quiet" }, ": ", foreign(resolved.note)));
 }
 
-function errorList(id, group, signal, changed, close) {
+function errorList(id, group, signal, jobIsOver, changed, close) {
   const heading = h("h3", { tabindex: -1 }, foreign(groupName(group)));
   const place = h("div", {}, loading());
   const more = h("button", { type: "button", class: "button", hidden: true }, "Show more");
@@ -145,7 +153,7 @@ function errorList(id, group, signal, changed, close) {
       { label: "Message", kind: "grow", cell: (error) => foreign(error.message) },
       { label: "At", kind: "figure", cell: (error) => time(error.at) },
       { label: "State", cell: outcome },
-      { label: "Actions", quiet: true, cell: (error) => actions(error.resolved ? 0 : 1, `error ${error.id}`, (retry) => resolve(id, signal,
+      { label: "Actions", quiet: true, cell: (error) => actions(error.resolved ? 0 : 1, error.over, `error ${error.id}`, (retry) => resolve(id, signal,
         { ids: [error.id] }, { title: retry ? "Retry a task" : "Resolve an error", body: error.message, retry }, both)) },
     ],
   });
@@ -160,7 +168,7 @@ function errorList(id, group, signal, changed, close) {
     } while (after !== null && errors.length < wanted);
     more.hidden = after === null;
     setText(more, `Show more than ${number(errors.length)}`);
-    list.update(errors);
+    list.update(errors.map((error) => ({ ...error, over: jobIsOver() })));
     if (list.node.parentNode !== place) fill(place, list.node);
   };
   const both = () => Promise.all([changed(), refresh()]);

@@ -2,11 +2,11 @@
 
 use fantoccini::Locator;
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
-use mailscan_core::job::{JobId, JobSource, JobSpec, NewJob};
+use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob};
 use mailscan_core::store::{ErrorQuery, ErrorSelection, Store, WorkerError};
 use serde_json::json;
 
-use super::{Desk, slow};
+use super::{Desk, error, prepared, put, put_spec, quick, sighting, slow};
 
 /// All errors of the job, as they are stored.
 async fn stored(desk: &Desk) -> Vec<WorkerError> {
@@ -66,5 +66,30 @@ async fn an_error_is_found_resolved_with_a_note_and_a_group_is_retried() {
     page.visit("#/errors").await;
     page.until("document.querySelector('#job-choice')?.value === '1'").await;
     page.until_text("http-404").await;
+    desk.page.leave(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_is_offered_where_the_job_can_go_on() {
+    let (folder, store) = prepared();
+    let done = JobSpec::new(1, vec![JobSource::Url("https://example.org/".to_owned())]);
+    let jobs = [
+        (put(&store, JobStatus::Paused).await, "Resolve\u{2026},Retry\u{2026}"),
+        (put(&store, JobStatus::Completed).await, "Resolve\u{2026},Retry\u{2026}"),
+        (put(&store, JobStatus::Cancelled).await, "Resolve\u{2026}"),
+        (put_spec(&store, done, JobStatus::Completed).await, "Resolve\u{2026}"),
+    ];
+    let errors = jobs.map(|(id, _)| error(id, 1, "http-404"));
+    store.record_errors(&errors).await.unwrap();
+    store.insert(&[sighting(jobs[3].0, 1)]).await.unwrap();
+    let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
+    let page = &desk.page;
+    for (id, offered) in jobs {
+        page.visit(&format!("#/jobs/{id}/errors")).await;
+        let buttons = "[...document.querySelectorAll('[role=tabpanel] tbody button:not(.link)')].map((it) => it.textContent).join()";
+        page.until(&format!("{buttons} === '{offered}'")).await;
+        page.press("http-404").await;
+        page.until(&format!("{buttons} === '{offered},{offered}'")).await;
+    }
     desk.page.leave(&[]).await;
 }
