@@ -269,6 +269,34 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn of_very_many_jobs_those_that_run_and_the_newest_are_followed() {
+        let (events, pipeline, oldest) = events().await;
+        let create = async |n: u64| {
+            let spec = JobSpec::new(100 + n, vec![JobSource::Path("in".to_owned())]);
+            pipeline.store.create_job(&NewJob::new(spec)).await.unwrap().id()
+        };
+        pipeline.store.transition(oldest, &[JobStatus::Queued], JobStatus::Running, None).await.unwrap();
+        let mut all = vec![oldest];
+        for n in 0..1_100 {
+            all.push(create(n).await);
+        }
+        let of = |id: &JobId| format!(r#"{{"id":{},"#, id.0);
+        let mut listener = body(events.list(&HeaderMap::new()));
+        let told = next(&mut listener).await.unwrap();
+        assert_eq!(told.matches("event: job\n").count(), 1_024);
+        let missing: Vec<_> = all.iter().filter(|id| !told.contains(&of(id))).copied().collect();
+        assert_eq!(missing, all[1..78], "neither running nor among the newest");
+
+        // A new one takes the place of the oldest, which is not taken for one that has changed.
+        let new = create(1_100).await;
+        let told = next(&mut listener).await.unwrap();
+        assert!(told.contains(&of(&new)) && told.matches("event: ").count() == 1, "{told}");
+        let told = next(&mut body(events.list(&HeaderMap::new()))).await.unwrap();
+        assert_eq!(told.matches("event: job\n").count(), 1_024);
+        assert!(told.contains(&of(&oldest)) && told.contains(&of(&new)) && !told.contains(&of(&all[78])));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn there_are_only_so_many_listeners_and_watches() {
         let (events, _, id) = events().await;
         let watched: Vec<_> = (1..=MAX_WATCHED as u64).map(|n| body(events.job(JobId(id.0 + n)))).collect();

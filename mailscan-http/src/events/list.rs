@@ -2,7 +2,8 @@
 //! whoever was away for too long to be told what changed.
 //!
 //! Followed are the jobs that may still change by themselves, and those that are new. One that is settled is shown once more
-//! and is then no longer followed, so what is kept does not grow with the number of jobs.
+//! and is then no longer followed, so what is kept does not grow with the number of jobs. Where very many are open, those are
+//! followed that run, and the newest of the others.
 //!
 //! The ids of events rise, also from one process to the next. Whoever comes back with the last id that it had is told what
 //! changed since: each row is kept with the id of its last change, and of the jobs that ended or are gone the last
@@ -26,7 +27,7 @@ use crate::wire;
 
 /// The states in which a job may change by itself.
 const OPEN: [JobStatus; 3] = [JobStatus::Queued, JobStatus::Running, JobStatus::Paused];
-/// The most jobs that are followed, those with the lowest ids, and the most new ones of one look.
+/// The most jobs that are followed, and the most new ones of one look.
 const MAX_JOBS: usize = 1_024;
 /// The most jobs that ended or are gone of which whoever comes back is told.
 const MAX_ENDED: usize = 1_024;
@@ -157,6 +158,12 @@ impl Shown {
         Some(event)
     }
 
+    /// Follows a job no longer, though it is open.
+    fn leave(&mut self, id: JobId) {
+        self.rows.remove(&id);
+        self.snapshot = None;
+    }
+
     /// Takes note of a job that is gone.
     fn gone(&mut self, id: JobId) -> Event {
         self.rows.remove(&id);
@@ -247,40 +254,66 @@ async fn follow<P: Pipeline>(source: Source<P>, list: Arc<List>) {
             now.rows.keys().copied().collect()
         };
         match look(&source, &followed, &mut newest).await {
-            Ok((jobs, gone)) => show(&source, &list, &jobs, &gone),
+            Ok(seen) => show(&source, &list, &seen),
             Err(error) => tracing::warn!(%error, "the jobs that are watched could not be read"),
         }
     }
 }
 
-/// The jobs to show, and those of the followed ones that are gone.
+/// What one look at the jobs has seen.
+#[derive(Debug)]
+struct Seen {
+    /// The jobs to show.
+    jobs: Vec<Job>,
+    /// The followed ones that are gone.
+    gone: Vec<JobId>,
+    /// The followed ones that are still open, but have no place any more.
+    left: Vec<JobId>,
+}
+
+/// Looks at the jobs once.
 async fn look<P: Pipeline>(
     source: &Source<P>,
     followed: &[JobId],
     newest: &mut Option<u64>,
-) -> mailscan_core::Result<(Vec<Job>, Vec<JobId>)> {
+) -> mailscan_core::Result<Seen> {
     let store = source.pipeline.store();
-    let query = |after, statuses| JobQuery { after, limit: MAX_JOBS, statuses, descending: false };
-    let mut jobs = store.jobs(&query(0, OPEN.to_vec())).await?;
+    let mut jobs = open(store).await?;
     let above = match *newest {
         Some(newest) => newest,
         None => highest(store).await?,
     };
-    let new = store.jobs(&query(above, Vec::new())).await?;
+    let query = JobQuery { after: above, limit: MAX_JOBS, statuses: Vec::new(), descending: false };
+    let new = store.jobs(&query).await?;
     *newest = Some(new.last().map_or(above, |job| job.id.0));
     jobs.extend(new.into_iter().filter(|job| !OPEN.contains(&job.status)));
     let listed: HashSet<JobId> = jobs.iter().map(|job| job.id).collect();
     let others: Vec<JobId> = followed.iter().copied().filter(|id| !listed.contains(id)).collect();
-    let mut gone = Vec::new();
+    let (mut gone, mut left) = (Vec::new(), Vec::new());
     if !others.is_empty() {
         for (id, state) in others.iter().zip(store.job_states(&others).await?) {
             match state {
+                Some(job) if OPEN.contains(&job.status) => left.push(*id),
                 Some(job) => jobs.push(job),
                 None => gone.push(*id),
             }
         }
     }
-    Ok((source.outlines.with(store, jobs).await?, gone))
+    Ok(Seen { jobs: source.outlines.with(store, jobs).await?, gone, left })
+}
+
+/// The open jobs that are followed.
+async fn open<S: Store>(store: &S) -> mailscan_core::Result<Vec<JobState>> {
+    let newest = |statuses| JobQuery { after: 0, limit: MAX_JOBS, statuses, descending: true };
+    let mut jobs = store.jobs(&newest(OPEN.to_vec())).await?;
+    if jobs.len() == MAX_JOBS {
+        let running = store.jobs(&newest(vec![JobStatus::Running])).await?;
+        let run: HashSet<JobId> = running.iter().map(|job| job.id).collect();
+        jobs.retain(|job| !run.contains(&job.id));
+        jobs.truncate(MAX_JOBS - running.len());
+        jobs.extend(running);
+    }
+    Ok(jobs)
 }
 
 /// The highest id that a job has; 0 when there is no job.
@@ -290,11 +323,12 @@ async fn highest<S: Store>(store: &S) -> mailscan_core::Result<u64> {
 }
 
 /// Sends what is other than before.
-fn show<P: Pipeline>(source: &Source<P>, list: &List, jobs: &[Job], gone: &[JobId]) {
+fn show<P: Pipeline>(source: &Source<P>, list: &List, Seen { jobs, gone, left }: &Seen) {
     let row = |job: &Job| data(&wire::Job::new(&job.state, &job.outline, None, &source.limits));
     let rows: Vec<_> = jobs.iter().map(|job| (&job.state, row(job))).collect();
     let mut shown = lock(&list.0);
     let Some(shown) = shown.as_mut() else { return };
+    left.iter().for_each(|id| shown.leave(*id));
     let before = shown.last;
     let mut events: Vec<_> = rows.into_iter().filter_map(|(job, data)| shown.note(job, data)).collect();
     for id in gone {

@@ -64,7 +64,7 @@ const LIST_EVENTS: &[Event] = &[
         name: "job",
         data: &["Job"],
         about: "A job is new or has changed, its end included. Whoever comes for the first time is told those that may still \
-                change",
+                change. Of more than 1,024 such jobs those are followed that run, and the newest of the others",
     },
     Event {
         name: "deleted",
