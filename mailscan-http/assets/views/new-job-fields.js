@@ -56,17 +56,21 @@ const WHOLE = /^\d{1,15}$/;
 const ANY = /^\d{1,15}(\.\d{1,9})?$/;
 const FRACTIONS = ["rate_limit", "time_limit"];
 
-/** A number as people type it, with commas or spaces between the thousands. */
+/** A whole number as people type it, with commas or spaces between the thousands. */
 const typed = (text) => text.trim().replace(/(?<=\d)[, _\u00a0\u202f](?=\d{3})/g, "");
+
+/** One that may have a fraction: there a comma is none between thousands, as many mean the point by it. */
+const typedFraction = (text) => text.trim().replace(/(?<=\d)[ _\u00a0\u202f](?=\d{3})/g, "");
 
 /** What the fields hold as the body of a request, and the faults that need no server to be seen. */
 export function body(all) {
   const faults = [];
   const numberOf = (name) => {
-    const text = typed(all[name].control.value);
+    const fraction = FRACTIONS.includes(name);
+    const text = (fraction ? typedFraction : typed)(all[name].control.value);
     if (text === "") return null;
-    const fits = FRACTIONS.includes(name) ? ANY.test(text) : WHOLE.test(text);
-    if (!fits) faults.push({ field: name, detail: FRACTIONS.includes(name) ? "Give a number such as 0.5" : "Give a whole number" });
+    const fits = (fraction ? ANY : WHOLE).test(text);
+    if (!fits) faults.push({ field: name, detail: fraction ? "Give a number such as 1000 or 0.5" : "Give a whole number" });
     return fits ? Number(text) : null;
   };
   const value = { target: numberOf("target"), urls: listOf(all.urls.control), sitemaps: listOf(all.sitemaps.control), searches: listOf(all.searches.control) };

@@ -1,8 +1,11 @@
 //! Where jobs come from and how the page is served: files below a root, searches, TLS.
 
 use std::fs;
+use std::time::Duration;
 
 use fantoccini::Locator;
+use mailscan_core::job::JobId;
+use mailscan_core::store::Store;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::json;
 use tempfile::TempDir;
@@ -93,4 +96,28 @@ async fn a_search_is_followed_to_its_pages() {
     page.until_status("completed").await;
     page.until_figure("collected", "200 of 200 collected").await;
     desk.page.leave(&["422", "400 (Bad Request)"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comma_is_between_thousands_where_there_can_be_no_fraction() {
+    let Some(desk) = Desk::open(quick(10)).await else { return };
+    let page = &desk.page;
+    page.visit("#/new").await;
+    page.fill("#target", "1,000").await;
+    page.until_figure("workers", "50").await;
+    page.fill("#urls", &desk.web.site_url()).await;
+    page.click(Locator::Css("details.card > summary")).await;
+    for (field, typed) in [("rate_limit", "0,125"), ("time_limit", "1,000"), ("rate_limit", "0,5")] {
+        page.fill(&format!("#{field}"), typed).await;
+        page.press("Create job").await;
+        page.until(&format!("document.querySelector('#{field}-error').innerText.includes('such as')")).await;
+        page.fill(&format!("#{field}"), "0.125").await;
+    }
+    page.fill("#time_limit", "1 000.5").await;
+    page.press("Create job").await;
+    page.until("location.hash === '#/jobs/1'").await;
+    let options = super::stored(&desk.folder).job(JobId(1)).await.unwrap().unwrap().spec.options;
+    assert_eq!(options.rate_limit, Some(Duration::from_millis(125)));
+    assert_eq!(options.time_limit, Some(Duration::from_millis(1_000_500)));
+    desk.page.leave(&[]).await;
 }
