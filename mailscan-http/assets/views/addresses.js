@@ -30,7 +30,7 @@ export function addressesOf(id, signal) {
   const previous = h("button", { type: "button", class: "button", disabled: true }, "Previous");
   const next = h("button", { type: "button", class: "button", disabled: true }, "Next");
   const pager = h("nav", { class: "row", "aria-label": "Pages of addresses" }, previous, next, where);
-  // The `after` of every page up to the one that is shown.
+  // The `after` of every page up to the one that is asked for; which one comes next is not known before its answer is there.
   let pages = [0];
   let nextAfter = null;
   let asked = 0;
@@ -68,10 +68,13 @@ export function addressesOf(id, signal) {
   };
   const turn = async (to) => {
     pages = to;
-    await refresh().catch(() => {});
+    nextAfter = undefined;
+    setText(where, `Page ${number(pages.length)}\u2026`);
+    // It is asked for again as the last page is.
+    await refresh().catch(() => { if (pages === to) nextAfter = null; });
   };
-  previous.addEventListener("click", () => turn(pages.slice(0, -1)));
-  next.addEventListener("click", () => turn([...pages, nextAfter]));
+  previous.addEventListener("click", () => pages.length > 1 && turn(pages.slice(0, -1)));
+  next.addEventListener("click", () => nextAfter && turn([...pages, nextAfter]));
   search.addEventListener("input", settled(250, () => turn([0])));
   every(LOOK_AGAIN, signal, () => (nextAfter === null ? refresh() : null));
 

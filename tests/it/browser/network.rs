@@ -1,10 +1,11 @@
 //! The page over a network that is slow or breaks answers off.
 
-use mailscan_core::job::JobStatus;
+use mailscan_core::job::{JobSource, JobSpec, JobStatus};
+use mailscan_core::store::Store;
 use serde_json::json;
 
 use super::page::Page;
-use super::{Desk, prepared, put, quick};
+use super::{Desk, prepared, put, put_spec, quick, sighting};
 
 /// Whether the views that are kept fresh by asking again do so, shown by the number of their requests.
 async fn assert_goes_on(page: &Page, path: &str) {
@@ -40,4 +41,37 @@ async fn an_answer_that_breaks_off_is_asked_for_again() {
     page.eval("net.broken = null").await;
     page.until("document.querySelectorAll('tbody tr').length === 1").await;
     desk.page.leave(&["events cannot be read"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_are_turned_one_by_one_however_slowly_they_come() {
+    let (folder, store) = prepared();
+    let spec = JobSpec::new(1_000, vec![JobSource::Url("https://example.org/".to_owned())]);
+    let id = put_spec(&store, spec, JobStatus::Completed).await;
+    store.insert(&(1..=130).map(|n| sighting(id, n)).collect::<Vec<_>>()).await.unwrap();
+    let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
+    let page = &desk.page;
+    page.meddle().await;
+    page.visit("#/jobs/1/addresses").await;
+    let first = "document.querySelector('[role=tabpanel] tbody td').textContent";
+    page.until(&format!("{first} === 'user1@host.org'")).await;
+    let where_ = "document.querySelector('[aria-label=\"Pages of addresses\"] [role=status]').textContent";
+    for (button, number, shown) in [("Next", 2, 51), ("Previous", 1, 1), ("Next", 2, 51), ("Next", 3, 101)] {
+        page.eval("net.hold = /addresses/").await;
+        for _ in 0..3 {
+            page.press(button).await;
+        }
+        page.until(&format!("{where_} === 'Page {number}\u{2026}'")).await;
+        page.eval("net.hold = null").await;
+        page.until(&format!("{where_} === 'Page {number}'")).await;
+        assert_eq!(page.eval(first).await, json!(format!("user{shown}@host.org")));
+    }
+    // One that cannot be had at first comes when it can be.
+    page.eval("net.broken = /addresses/").await;
+    page.press("Previous").await;
+    page.until("net.broke > 0").await;
+    assert_eq!(page.eval(first).await, json!("user101@host.org"));
+    page.eval("net.broken = null").await;
+    page.until(&format!("{where_} === 'Page 2' && {first} === 'user51@host.org'")).await;
+    desk.page.leave(&[]).await;
 }

@@ -117,7 +117,7 @@ async fn a_comma_is_between_thousands_where_there_can_be_no_fraction() {
     page.press("Create job").await;
     page.until("location.hash === '#/jobs/1'").await;
     let options = super::stored(&desk.folder).job(JobId(1)).await.unwrap().unwrap().spec.options;
-    assert_eq!(options.rate_limit, Some(Duration::from_millis(125)));
+    assert_eq!(options.rate_limit, Duration::from_millis(125));
     assert_eq!(options.time_limit, Some(Duration::from_millis(1_000_500)));
     desk.page.leave(&[]).await;
 }
