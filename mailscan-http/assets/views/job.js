@@ -4,7 +4,7 @@ import { Problem, get, post, remove } from "../api.js";
 import { confirmed, toast } from "../dialogs.js";
 import { announce, fill, h, setText } from "../dom.js";
 import { number } from "../format.js";
-import { sleep } from "../connection.js";
+import { showState, sleep } from "../connection.js";
 import { every, follow } from "../live.js";
 import { failure, isSettled, loading } from "../parts.js";
 import { tabs } from "../tabs.js";
@@ -37,8 +37,21 @@ function mount({ id, tab = "workers" }, { signal, go, moved }) {
   const errorCount = h("span", { class: "count", hidden: true });
   const details = h("div", {});
   let job = null;
+  // All that is kept going ends with the job, too.
+  const deleted = new AbortController();
+  const alive = AbortSignal.any([signal, deleted.signal]);
 
+  const vanish = () => {
+    if (alive.aborted) return;
+    const had = place.contains(document.activeElement);
+    deleted.abort();
+    showState(null);
+    fill(place, h("h1", {}, `Job ${id}`), gone(id));
+    if (had) place.querySelector("a").focus();
+    if (job) announce(`Job ${id} is deleted`);
+  };
   const take = (news) => {
+    if (news.status === "deleted") return vanish();
     const before = job?.status;
     job = { ...job, ...news };
     live.update(job);
@@ -51,13 +64,18 @@ function mount({ id, tab = "workers" }, { signal, go, moved }) {
     setText(errorCount, job.errors_open ? `${number(job.errors_open)} open` : "");
   };
   const poll = async () => {
-    const [shown, eta, workers] = await Promise.all(["", "/eta", "/workers"].map((part) => get(`/jobs/${id}${part}`, signal)));
-    const { active } = workers;
-    take({ ...eta, ...shown, active_workers: active });
+    try {
+      const [shown, eta, workers] = await Promise.all(["", "/eta", "/workers"].map((part) => get(`/jobs/${id}${part}`, alive)));
+      const { active } = workers;
+      take({ ...eta, ...shown, active_workers: active });
+    } catch (error) {
+      if (error instanceof Problem && error.status === 404) vanish();
+      throw error;
+    }
   };
   const act = async (name) => {
     const { ask, done } = ACTIONS[name];
-    if (ask && !(await confirmed({ ...ask, title: ask.title(id), signal }))) return;
+    if (ask && !(await confirmed({ ...ask, title: ask.title(id), signal: alive }))) return;
     try {
       if (name === "remove") {
         await remove(`/jobs/${id}`);
@@ -86,41 +104,40 @@ function mount({ id, tab = "workers" }, { signal, go, moved }) {
       ["errors", h("span", {}, "Errors ", errorCount), (until) => errorsOf(id, until)],
       ["addresses", "Addresses", (until) => addressesOf(id, until)],
       ["details", "Details", () => fill(details, detailsOf(job))],
-    ], tab, signal, (name) => moved(`/jobs/${id}/${name}`));
+    ], tab, alive, (name) => moved(`/jobs/${id}/${name}`));
     fill(place, live.head(buttons), live.node, sections);
   };
   const begin = async () => {
     try {
       await poll();
     } catch (error) {
-      if (signal.aborted) return;
-      const missing = error instanceof Problem && error.status === 404;
-      fill(place, h("h1", {}, `Job ${id}`), missing ? gone(id) : failure(error, begin));
+      if (alive.aborted) return;
+      fill(place, h("h1", {}, `Job ${id}`), failure(error, begin));
       // Without a connection the banner says so, and this goes on by itself.
       if (!(error instanceof Problem)) {
-        await sleep(1_000, signal);
-        if (!signal.aborted) begin();
+        await sleep(1_000, alive);
+        if (!alive.aborted) begin();
       }
       return;
     }
     // Without it the line begins now.
-    await get(`/jobs/${id}/rates`, signal).then(({ history }) => remember(id, history)).catch(() => {});
-    if (signal.aborted) return;
+    await get(`/jobs/${id}/rates`, alive).then(({ history }) => remember(id, history)).catch(() => {});
+    if (alive.aborted) return;
     live.update(job);
     show();
     keep();
   };
   // What progress does not tell: the queue's reasons, when it ended.
   const keep = async () => {
-    every(SETTLED, signal, async () => {
+    every(SETTLED, alive, async () => {
       if (isSettled(job.status)) await poll();
     });
-    while (!signal.aborted) {
+    while (!alive.aborted) {
       if (!isSettled(job.status)) {
-        await follow(`/jobs/${id}/events`, { signal, poll, on: { progress: take, end: take } });
+        await follow(`/jobs/${id}/events`, { signal: alive, poll, on: { progress: take, end: take } });
         await poll().catch(() => {});
       }
-      await sleep(1_000, signal);
+      await sleep(1_000, alive);
     }
   };
   begin();

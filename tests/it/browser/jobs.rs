@@ -7,7 +7,7 @@ use std::time::Duration;
 use fantoccini::Locator;
 use mailscan_core::job::{JobId, JobStatus};
 use mailscan_core::simulate::SimulationOptions;
-use mailscan_core::store::Store;
+use mailscan_core::store::{Deletion, Store};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -187,4 +187,23 @@ async fn a_question_goes_with_the_view_that_asked_it() {
     let states = store.job_states(&[JobId(1), JobId(2)]).await.unwrap();
     assert!(states.iter().flatten().all(|job| job.status == JobStatus::Paused), "{states:?}");
     desk.page.leave(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_somebody_else_deletes_is_gone_with_all_that_could_be_done_with_it() {
+    let (folder, store) = prepared();
+    let jobs = [put(&store, JobStatus::Paused).await, put(&store, JobStatus::Completed).await];
+    let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
+    let page = &desk.page;
+    for id in jobs {
+        page.visit(&format!("#/jobs/{id}/errors")).await;
+        page.until("document.querySelector('[data-action=remove]')").await;
+        page.press("Delete").await;
+        page.until_text(&format!("Delete job {id}?")).await;
+        assert_eq!(store.delete_job(id).await.unwrap(), Deletion::Applied);
+        page.until_text(&format!("There is no job {id}")).await;
+        assert_eq!(page.eval("document.querySelectorAll('.badge, [data-action], dialog').length").await, json!(0));
+        assert_eq!(page.eval("document.querySelector('#link-state').hidden").await, json!(true));
+    }
+    desk.page.leave(&["404 (Not Found)"]).await;
 }
