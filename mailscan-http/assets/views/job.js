@@ -30,6 +30,10 @@ const ACTIONS = {
   },
 };
 
+/** Whether nothing is left of a failed job but what was given up: a resume is refused, and a retry of its errors is what helps. */
+const isGivenUp = ({ status, queue }) => status === "failed" && queue !== undefined
+  && queue.pending + queue.delayed + queue.processing === 0 && queue.blocked + queue.failed + queue.quarantined > 0;
+
 function mount({ id, tab = "workers" }, { signal, go, moved }) {
   const place = h("div", { class: "view" }, loading());
   const live = liveFigures(id);
@@ -53,10 +57,11 @@ function mount({ id, tab = "workers" }, { signal, go, moved }) {
   const take = (news) => {
     if (news.status === "deleted") return vanish();
     const before = job?.status;
+    const wasGivenUp = job !== null && isGivenUp(job);
     job = { ...job, ...news };
     live.update(job);
+    if (before !== job.status || wasGivenUp !== isGivenUp(job)) showActions();
     if (before !== job.status) {
-      showActions();
       if (details.isConnected) fill(details, detailsOf(job));
       if (before) announce(`Job ${id} is ${job.status}${job.reason ? `: ${job.reason}` : ""}`);
     }
@@ -92,7 +97,15 @@ function mount({ id, tab = "workers" }, { signal, go, moved }) {
   };
   const showActions = () => {
     const had = buttons.contains(document.activeElement);
-    fill(buttons, Object.entries(ACTIONS).filter(([, action]) => action.when.includes(job.status)).map(([name, { label, primary }]) =>
+    const givenUp = isGivenUp(job);
+    const able = Object.entries(ACTIONS).filter(([name, action]) => action.when.includes(job.status) && !(givenUp && name === "resume"));
+    const toErrors = () => {
+      const errors = place.querySelector("#tab-errors");
+      errors.click();
+      errors.focus();
+    };
+    const look = givenUp && h("button", { type: "button", class: "button primary", "data-action": "errors", onclick: toErrors }, "See its errors");
+    fill(buttons, look, able.map(([name, { label, primary }]) =>
       h("button", { type: "button", class: `button ${primary ? "primary" : ""}`, "data-action": name, onclick: () => act(name) }, label)));
     // The button that was pressed is gone; the keyboard stays where it was.
     if (had) buttons.querySelector("button")?.focus();

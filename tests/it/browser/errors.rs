@@ -93,3 +93,20 @@ async fn a_retry_is_offered_where_the_job_can_go_on() {
     }
     desk.page.leave(&[]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_gave_up_everything_leads_to_its_errors() {
+    let Some(desk) = Desk::open(quick(10)).await else { return };
+    let page = &desk.page;
+    page.visit("#/new").await;
+    page.fill("#urls", &format!("{}missing", desk.web.site_url())).await;
+    page.press("Create job").await;
+    page.until_status("failed").await;
+    let actions = "[...document.querySelectorAll('[data-action]')].map((it) => it.textContent).join()";
+    page.until(&format!("{actions} === 'See its errors,Cancel,Delete'")).await;
+    page.press("See its errors").await;
+    page.until("document.activeElement.id === 'tab-errors' && location.hash === '#/jobs/1/errors'").await;
+    page.press(&format!("Retry http-404 at {}", desk.web.local_addr())).await;
+    page.until_text("Retry a group of job 1").await;
+    desk.page.leave(&[]).await;
+}
