@@ -85,7 +85,8 @@ function mount({ id, tab = "workers" }, { signal, go, moved }) {
       if (name === "remove") {
         await remove(`/jobs/${id}`);
         toast(`Job ${id} is deleted.`);
-        go("/jobs");
+        // Whoever has gone elsewhere meanwhile stays there.
+        if (!signal.aborted) go("/jobs");
         return;
       }
       take(await post(`/jobs/${id}/${name}`));

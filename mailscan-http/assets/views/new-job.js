@@ -47,8 +47,10 @@ function mount(_, { signal, go }) {
     try {
       const job = await post("/jobs", value, { "Idempotency-Key": key });
       toast(`Job ${job.id} is created.`);
-      go(`/jobs/${job.id}`);
+      // Whoever has gone elsewhere meanwhile stays there.
+      if (!signal.aborted) go(`/jobs/${job.id}`);
     } catch (error) {
+      if (signal.aborted) return toast(`The job could not be created: ${error.message}`, true);
       const rest = error instanceof Problem && error.fields.length > 0 ? place(error.fields) : [error.message];
       trouble.hidden = rest.length === 0;
       trouble.textContent = rest.join(". ");

@@ -75,3 +75,34 @@ async fn pages_are_turned_one_by_one_however_slowly_they_come() {
     page.until(&format!("{where_} === 'Page 2' && {first} === 'user51@host.org'")).await;
     desk.page.leave(&[]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_answer_takes_nobody_away_from_another_view() {
+    let (folder, store) = prepared();
+    put(&store, JobStatus::Paused).await;
+    let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
+    let page = &desk.page;
+    page.meddle().await;
+    page.visit("#/new").await;
+    page.fill("#urls", &desk.web.site_url()).await;
+    page.eval("net.hold = /./").await;
+    page.press("Create job").await;
+    page.until("net.asked.includes('/api/v1/jobs')").await;
+    page.eval("location.hash = '#/workers'").await;
+    page.until("document.querySelector('h1').textContent === 'Workers'").await;
+    page.eval("net.hold = null").await;
+    page.until_text("Job 2 is created.").await;
+    assert_eq!(page.eval("location.hash").await, json!("#/workers"));
+
+    page.visit("#/jobs/1").await;
+    page.press("Delete").await;
+    page.eval("net.hold = (path) => path === '/api/v1/jobs/1'").await;
+    page.press("Delete the job").await;
+    page.until("!document.querySelector('dialog')").await;
+    page.eval("location.hash = '#/system'").await;
+    page.until("document.querySelector('h1').textContent === 'System'").await;
+    page.eval("net.hold = null").await;
+    page.until_text("Job 1 is deleted.").await;
+    assert_eq!(page.eval("location.hash").await, json!("#/system"));
+    desk.page.leave(&[]).await;
+}
