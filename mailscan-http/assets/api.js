@@ -5,6 +5,7 @@ import { lost, reached } from "./connection.js";
 
 const BASE = "/api/v1";
 const TOKEN = "mailscan-token";
+const COMMON = { cache: "no-store", redirect: "error", credentials: "omit" };
 
 /** The server cannot be reached. The banner says so; who meets it waits. */
 export class Unreachable extends Error {}
@@ -29,20 +30,34 @@ const SENDABLE = /^[\x21-\x7e]+$/;
 let asking = null;
 let declined = false;
 
-/** Asks for a token, once however many requests want one; whether there is one now. */
-export function enterToken(wrong = hasToken()) {
-  asking ??= newToken(wrong).then((token) => {
+/**
+ * Asks for a token, once however many requests want one; whether there is another one now. Why it is asked for: there is
+ * `none` yet, the one there is is `wrong`, or it is for `reading` only.
+ */
+export function enterToken(why = hasToken() ? "wrong" : "none") {
+  asking ??= newToken(why).then((token) => {
     asking = null;
-    declined = token === null;
+    // Who wants to do no more than read is still asked when that is not possible any more.
+    declined = token === null && why !== "reading";
     if (token !== null) sessionStorage.setItem(TOKEN, token);
     return token !== null;
   });
   return asking;
 }
 
-async function newToken(wrong) {
-  const token = await askToken(wrong);
-  return token === null || SENDABLE.test(token) ? token : newToken(true);
+/** One that the server knows, so that nothing else takes the place of one that works; or null. */
+async function newToken(why) {
+  const token = await askToken(why);
+  return token === null || (SENDABLE.test(token) && (await isKnown(token))) ? token : newToken("wrong");
+}
+
+async function isKnown(token) {
+  try {
+    return (await fetch(`${BASE}/jobs?limit=1`, { ...COMMON, headers: { Authorization: `Bearer ${token}` } })).status !== 401;
+  } catch {
+    // That is found out when the server is there.
+    return true;
+  }
 }
 
 /**
@@ -55,7 +70,7 @@ export async function open(path, { method = "GET", body, headers = {}, signal, o
     const all = { ...headers };
     if (token !== null) all.Authorization = `Bearer ${token}`;
     if (method !== "GET") all["Content-Type"] = "application/json";
-    const init = { method, headers: all, signal, cache: "no-store", redirect: "error", credentials: "omit" };
+    const init = { ...COMMON, method, headers: all, signal };
     if (method !== "GET") init.body = JSON.stringify(body ?? {});
     let response;
     try {
@@ -68,10 +83,17 @@ export async function open(path, { method = "GET", body, headers = {}, signal, o
     if (!response.ok || !whole) reached();
     if (response.ok) return response;
     const problem = new Problem(response.status, await response.json().catch(() => ({})));
-    if (problem.status !== 401 || declined) throw problem;
+    const why = reasonFor(response, token);
+    if (why === null || (declined && why !== "reading")) throw problem;
     // Somebody may have entered another one meanwhile.
-    if (sessionStorage.getItem(TOKEN) === token && !(await enterToken(token !== null))) throw problem;
+    if (sessionStorage.getItem(TOKEN) === token && !(await enterToken(why))) throw problem;
   }
+}
+
+/** Why another token is needed after an answer; null where none would help. */
+function reasonFor(response, token) {
+  if (response.status === 401) return token === null ? "none" : "wrong";
+  return response.headers.get("WWW-Authenticate")?.includes("insufficient_scope") ? "reading" : null;
 }
 
 /** The JSON of an answer; null where there is none. */

@@ -35,14 +35,18 @@ function ask({ title, body, confirm, danger = false, fields = [], signal }) {
 /** Whether the person means it. */
 export const confirmed = async (question) => (await ask({ danger: true, ...question })) !== null;
 
-/** A token, or null. */
-export async function askToken(wrong) {
+const WHY_TOKEN = {
+  none: "This server answers to those with a token only. Whoever runs it has them in its token file. It is kept until this tab closes.",
+  wrong: "The server does not know this token. Enter another one.",
+  reading: "The token in use is for reading only. With one for writing this is done; it is kept until this tab closes.",
+};
+
+/** A token, or null; `why` is one of the reasons above. */
+export async function askToken(why) {
   const input = h("input", { type: "password", name: "token", id: "token", required: true, autocomplete: "off", autofocus: true });
   const answer = await ask({
-    title: "Token needed",
-    body: wrong
-      ? "The server does not know this token. Enter another one."
-      : "This server answers to those with a token only. Whoever runs it has them in its token file. It is kept until this tab closes.",
+    title: why === "reading" ? "Another token needed" : "Token needed",
+    body: WHY_TOKEN[why],
     confirm: "Use this token",
     fields: h("div", { class: "field" }, h("label", { for: "token" }, "Token"), input),
   });

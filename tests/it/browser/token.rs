@@ -32,15 +32,27 @@ async fn the_page_asks_for_a_token_and_keeps_it_for_the_tab() {
     page.press("Use this token").await;
     page.until_text("No job yet").await;
 
-    // It may read and not write.
+    // It may read and not write, until another one takes its place.
     page.press("Create the first job").await;
     page.fill("#target", "50").await;
     page.fill("#urls", &desk.web.site_url()).await;
-    page.press("Create job").await;
-    page.until("document.querySelector('form [role=alert]').innerText.length > 0").await;
-    page.eval("sessionStorage.setItem('mailscan-token', 'writing-token-0123456789')").await;
     page.fill("#depth", "50").await;
     page.press("Create job").await;
+    page.until_text("The token in use is for reading only.").await;
+    page.fill("#token", "wrong").await;
+    page.press("Use this token").await;
+    page.until_text("The server does not know this token.").await;
+    page.press("Not now").await;
+    page.until("document.querySelector('form [role=alert]').innerText.includes('for reading only')").await;
+    assert_eq!(
+        page.eval("sessionStorage.getItem('mailscan-token')").await,
+        json!("reading-token-0123456789"),
+        "one that is not known takes no other's place"
+    );
+    page.press("Create job").await;
+    page.until_text("The token in use is for reading only.").await;
+    page.fill("#token", "writing-token-0123456789").await;
+    page.press("Use this token").await;
     page.until_status("completed").await;
     assert_eq!(page.eval("localStorage.length").await, json!(0));
     assert_eq!(page.eval("document.cookie").await, json!(""));
