@@ -9,7 +9,7 @@ const TABLE_ROWS = 12;
 
 /**
  * A chart of points `{at, value}`, `at` in milliseconds. `format` writes a value; where there are not enough points for a
- * line stands `empty`, or what `update` is given for it.
+ * line stands `empty`, or what `update` is given as `otherwise`. A line that is not `live` ends when it ended, and not now.
  */
 export function chart({ title, unit, format, empty }) {
   const area = svg("path", { class: "area" });
@@ -40,7 +40,7 @@ export function chart({ title, unit, format, empty }) {
       h("tr", {}, h("td", {}, time(new Date(at).toISOString(), true)), h("td", { class: "figure" }, format(value)))));
   };
 
-  const update = (given, otherwise) => {
+  const update = (given, { otherwise, live = true } = {}) => {
     points = given;
     const drawn = points.length > 1;
     node.classList.toggle("blank", !drawn);
@@ -60,9 +60,10 @@ export function chart({ title, unit, format, empty }) {
     set(grid, "d", [0, 0.5, 1].map((part) => `M0 ${HEIGHT * part}H${WIDTH}`).join(""));
     setText(top, format(ceiling));
     setText(middle, format(ceiling / 2));
-    setText(start, `${span(points.at(-1).at - points[0].at)} ago`);
-    setText(end, "now");
-    setText(summary, `Now ${format(values.at(-1))}, lowest ${format(low)}, highest ${format(high)} ${unit}.`);
+    const [began, ended] = [points[0], points.at(-1)];
+    setText(start, live ? `${span(ended.at - began.at)} ago` : moment(began));
+    setText(end, live ? "now" : moment(ended));
+    setText(summary, `${live ? "Now" : `At ${moment(ended)}:`} ${format(ended.value)}, lowest ${format(low)}, highest ${format(high)} ${unit}.`);
     table();
   };
 
@@ -73,7 +74,7 @@ export function chart({ title, unit, format, empty }) {
     const at = points[0].at + part * (points.at(-1).at - points[0].at);
     const nearest = points.reduce((best, point) => (Math.abs(point.at - at) < Math.abs(best.at - at) ? point : best));
     set(cursor, "d", `M${x(nearest.at).toFixed(1)} 0V${HEIGHT}`);
-    setText(read, `${time(new Date(nearest.at).toISOString(), true).textContent}  ${format(nearest.value)} ${unit}`);
+    setText(read, `${moment(nearest)}  ${format(nearest.value)} ${unit}`);
   });
   plot.addEventListener("pointerleave", () => {
     set(cursor, "d", "");
@@ -82,6 +83,8 @@ export function chart({ title, unit, format, empty }) {
   update([]);
   return { node, update };
 }
+
+const moment = ({ at }) => time(new Date(at).toISOString(), true).textContent;
 
 /** The next round number: 1, 2, 5, 10, 20, ... */
 export function nice(value) {

@@ -4,6 +4,7 @@
 //! `MAILSCAN_REQUIRE_SERVICES` set they fail instead. `MAILSCAN_SCREENSHOTS=DIR` keeps a picture of every view.
 
 mod access;
+mod chart;
 mod chrome;
 mod connection;
 mod errors;

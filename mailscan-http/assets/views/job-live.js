@@ -6,33 +6,42 @@ import { UNKNOWN, number, percent, rate, seconds } from "../format.js";
 import { badge, figures, kindOf, progress, setBadge } from "../parts.js";
 import { collected, sources } from "./jobs.js";
 
-/** The rates of jobs that were watched, so that leaving a view forgets nothing; they begin with what the server has seen. */
+/**
+ * The rates of jobs that were watched, so that leaving a view forgets nothing; what the server has seen takes the place of
+ * what the page has. All times are the server's: the browser's clock may be another one.
+ */
 const watched = new Map();
 const MOST_JOBS = 50;
 const MOST_POINTS = 600;
 /** The least time between two points. */
 const STEP = 1_000;
+/** Without a point for so long, the server has seen more than the page. */
+const GAP = 6_000;
 
-function note(id, job) {
-  const points = watched.get(id) ?? [];
+const pointsOf = (id) => watched.get(id) ?? [];
+
+function keep(id, points) {
   if (watched.size >= MOST_JOBS && !watched.has(id)) watched.delete(watched.keys().next().value);
-  watched.set(id, points);
-  const at = Date.now();
-  if (job.status !== "running" || job.emails_per_minute === undefined) return points;
-  if (points.length > 0 && at - points.at(-1).at < STEP) return points;
-  points.push({ at, value: job.emails_per_minute });
   // Old points are thinned out, not dropped: the line still begins where it began.
-  if (points.length > MOST_POINTS) points.splice(0, points.length, ...points.filter((_, n) => n % 2 === 1));
-  return points;
+  watched.set(id, points.length > MOST_POINTS ? points.filter((_, n) => n % 2 === 1) : points);
 }
 
-/** What the server has seen of the rate before the page did. */
+/** Notes a rate that was told live, with its time; answers whether there is a gap before it. */
+function note(id, { at: told, status, emails_per_minute: value }) {
+  if (told === undefined || status !== "running") return false;
+  const at = Date.parse(told);
+  const points = pointsOf(id);
+  const since = points.length > 0 ? at - points.at(-1).at : Infinity;
+  if (since >= STEP) keep(id, [...points, { at, value }]);
+  return since > GAP;
+}
+
+/** What the server has seen of the rate. */
 export function remember(id, history) {
-  const points = watched.get(id) ?? [];
+  if (history.length === 0) return;
   const seen = history.map(({ at, emails_per_minute: value }) => ({ at: Date.parse(at), value }));
-  const before = points.length > 0 ? points[0].at : Infinity;
-  points.unshift(...seen.filter(({ at }) => at < before));
-  watched.set(id, points);
+  const points = pointsOf(id);
+  keep(id, [...points.filter(({ at }) => at < seen[0].at), ...seen, ...points.filter(({ at }) => at > seen.at(-1).at)]);
 }
 
 const QUEUE = [["pending", "Pending"], ["processing", "Processing"], ["completed", "Completed"], ["failed", "Failed"]];
@@ -61,7 +70,8 @@ export function liveFigures(id) {
       h("section", { class: "card", "aria-label": "Queue" }, h("h2", {}, "Queue"), queue.node, rest, leftOut,
         h("h2", {}, "What bounds it"), bounds)));
 
-  const update = (job) => {
+  /** Shows the job as it is by the latest `news`; answers whether the line lacks what the server has seen. */
+  const update = (job, news = {}) => {
     setBadge(mark, job.status, kindOf(job));
     if (from.childNodes.length === 0 && job.sources) fill(from, sources(job));
     setText(part, percent(job.percentage));
@@ -78,8 +88,9 @@ export function liveFigures(id) {
     });
     if (job.queue) showQueue(job.queue);
     showBounds(job);
-    const points = note(id, job);
-    line.update([...points], job.status === "running" ? undefined : average(job));
+    const gap = note(id, news);
+    line.update(pointsOf(id), { live: job.status === "running", otherwise: job.status === "running" ? undefined : average(job) });
+    return gap;
   };
   const showQueue = (tasks) => {
     queue.update(Object.fromEntries(QUEUE.map(([key]) => [key, number(tasks[key])])));

@@ -59,7 +59,7 @@ function mount({ id, tab = "workers" }, { signal, go, moved }) {
     const before = job?.status;
     const wasGivenUp = job !== null && isGivenUp(job);
     job = { ...job, ...news };
-    live.update(job);
+    if (live.update(job, news)) catchUp();
     if (before !== job.status || wasGivenUp !== isGivenUp(job)) showActions();
     if (before !== job.status) {
       if (details.isConnected) fill(details, detailsOf(job));
@@ -68,11 +68,24 @@ function mount({ id, tab = "workers" }, { signal, go, moved }) {
     errorCount.hidden = !job.errors_open;
     setText(errorCount, job.errors_open ? `${number(job.errors_open)} open` : "");
   };
+  let catching = null;
+  /** Fills the line with what the server has seen; without it the line begins, or goes on, now. */
+  const catchUp = () => {
+    catching ??= get(`/jobs/${id}/rates`, alive)
+      .then(({ history }) => {
+        remember(id, history);
+        live.update(job);
+      })
+      .catch(() => {})
+      .finally(() => { catching = null; });
+    return catching;
+  };
   const poll = async () => {
     try {
       const [shown, eta, workers] = await Promise.all(["", "/eta", "/workers"].map((part) => get(`/jobs/${id}${part}`, alive)));
       const { active } = workers;
       take({ ...eta, ...shown, active_workers: active });
+      await catchUp();
     } catch (error) {
       if (error instanceof Problem && error.status === 404) vanish();
       throw error;
@@ -134,10 +147,7 @@ function mount({ id, tab = "workers" }, { signal, go, moved }) {
       }
       return;
     }
-    // Without it the line begins now.
-    await get(`/jobs/${id}/rates`, alive).then(({ history }) => remember(id, history)).catch(() => {});
     if (alive.aborted) return;
-    live.update(job);
     show();
     keep();
   };
