@@ -10,8 +10,11 @@ import { table } from "../table.js";
 import { chooseJob } from "./choose-job.js";
 
 const EVERY = 3_000;
-const GROUPS = 500;
-const PAGE = 25;
+/** The most that one request answers, and so many groups are read at first. */
+const MOST = 1_000;
+/** Errors of a group at first, and with each press of the button. */
+const FIRST = 25;
+const MORE = 500;
 const CLASSES = [["", "Every class"], ["blocked", "Blocked"], ["permanent", "Permanent"], ["exhausted", "Exhausted"],
   ["quarantined", "Quarantined"], ["partial", "Partial"], ["retried", "Retried"]];
 
@@ -20,6 +23,18 @@ const groupName = ({ code, host }) => (host ? `${code} at ${host}` : code);
 
 /** Whether nothing of a job is tried again, by the rule of the server. */
 const isOver = ({ status, remaining_emails: remaining }) => status === "cancelled" || remaining === 0;
+
+/** As many as are `wanted` of a list that comes in pages, and where it goes on; `ask` reads a page. */
+async function readPages(wanted, ask) {
+  const all = [];
+  let after = null;
+  do {
+    const [part, next] = await ask(after, Math.min(wanted - all.length, MOST));
+    all.push(...part);
+    after = next;
+  } while (after !== null && all.length < wanted);
+  return [all, after];
+}
 
 /** Asks for a note and resolves what the selection names. */
 async function resolve(id, signal, selection, { title, body, retry }, done) {
@@ -52,7 +67,10 @@ export function errorsOf(id, signal) {
   const text = h("input", { type: "search", id: "error-filter", placeholder: "code, host or message", maxlength: 200, autocomplete: "off" });
   const kind = select({ id: "error-class" }, CLASSES);
   const openOnly = h("input", { type: "checkbox", id: "error-open" });
+  const rest = h("p", { class: "quiet", role: "status", hidden: true });
+  const more = h("button", { type: "button", class: "button", hidden: true }, `Read ${number(MOST)} more groups`);
   let groups = [];
+  let wanted = MOST;
   let over = false;
   let loaded = false;
   let shown = null;
@@ -108,9 +126,15 @@ export function errorsOf(id, signal) {
   };
   const refresh = async () => {
     try {
-      const [listed, eta] = await Promise.all([get(`/jobs/${id}/errors?limit=${GROUPS}`, signal), get(`/jobs/${id}/eta`, signal)]);
-      ({ groups } = listed);
+      const page = async (after, limit) => {
+        const part = await get(`/jobs/${id}/errors${query({ after, limit })}`, signal);
+        return [part.groups, part.next_after];
+      };
+      const [[listed, next], eta] = await Promise.all([readPages(wanted, page), get(`/jobs/${id}/eta`, signal)]);
+      groups = listed;
       over = isOver(eta);
+      setText(rest, next === null ? "" : `The ${number(groups.length)} most frequent groups are listed and filtered. There are more.`);
+      rest.hidden = more.hidden = next === null;
       loaded = true;
       show();
     } catch (error) {
@@ -121,6 +145,7 @@ export function errorsOf(id, signal) {
   text.addEventListener("input", settled(150, show));
   kind.addEventListener("change", show);
   openOnly.addEventListener("change", show);
+  more.addEventListener("click", () => { wanted += MOST; refresh().catch(() => {}); });
   every(EVERY, signal, refresh);
 
   return h("div", { class: "stack" },
@@ -128,7 +153,7 @@ export function errorsOf(id, signal) {
       h("div", { class: "field inline" }, h("label", { for: "error-filter" }, "Filter"), text),
       h("div", { class: "field inline" }, h("label", { for: "error-class", class: "hidden" }, "Class"), kind),
       h("label", { class: "check" }, openOnly, "Open only")),
-    place, samples);
+    rest, place, more, samples);
 }
 
 /** How a resolved error stands. */
@@ -143,7 +168,7 @@ function errorList(id, group, signal, jobIsOver, changed, close) {
   const place = h("div", {}, loading());
   const more = h("button", { type: "button", class: "button", hidden: true }, "Show more");
   const ends = h("button", { type: "button", class: "button small", onclick: close }, "Close");
-  let wanted = PAGE;
+  let wanted = FIRST;
   const list = table({
     caption: "Errors of this group",
     captionHidden: true,
@@ -159,20 +184,17 @@ function errorList(id, group, signal, jobIsOver, changed, close) {
   });
   const refresh = async () => {
     const { class: kind, code, host } = group;
-    const errors = [];
-    let after = null;
-    do {
-      const part = await get(`/jobs/${id}/errors/list${query({ after, limit: PAGE, class: kind, code, host })}`, signal);
-      errors.push(...part.errors);
-      after = part.next_after;
-    } while (after !== null && errors.length < wanted);
+    const [errors, after] = await readPages(wanted, async (from, limit) => {
+      const part = await get(`/jobs/${id}/errors/list${query({ after: from, limit, class: kind, code, host })}`, signal);
+      return [part.errors, part.next_after];
+    });
     more.hidden = after === null;
     setText(more, `Show more than ${number(errors.length)}`);
     list.update(errors.map((error) => ({ ...error, over: jobIsOver() })));
     if (list.node.parentNode !== place) fill(place, list.node);
   };
   const both = () => Promise.all([changed(), refresh()]);
-  more.addEventListener("click", () => { wanted += PAGE; refresh().catch(() => {}); });
+  more.addEventListener("click", () => { wanted += MORE; refresh().catch(() => {}); });
   const guarded = () => refresh().catch((error) => {
     if (!signal.aborted && list.node.parentNode !== place) fill(place, failure(error, guarded));
     throw error;

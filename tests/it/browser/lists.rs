@@ -1,9 +1,10 @@
 //! Lists of many: jobs that come by pages and by events, groups of errors, errors of one group.
 
 use mailscan_core::job::JobStatus;
+use mailscan_core::store::Store;
 use serde_json::json;
 
-use super::{Desk, prepared, put, quick};
+use super::{Desk, error, prepared, put, quick};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn old_jobs_that_events_tell_of_first_leave_no_gap() {
@@ -29,5 +30,42 @@ async fn old_jobs_that_events_tell_of_first_leave_no_gap() {
         }
     }
     page.until("![...document.querySelectorAll('button')].some((button) => !button.hidden && button.textContent === 'Show older jobs')").await;
+    desk.page.leave(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_groups_of_errors_are_read_on_and_said_to_be_more() {
+    let (folder, store) = prepared();
+    let id = put(&store, JobStatus::Completed).await;
+    let many: Vec<_> = (0..1_500).map(|n| error(id, n, "http-404")).collect();
+    store.record_errors(&many).await.unwrap();
+    let groups: Vec<_> = (2_000..3_200).map(|n| error(id, n, &format!("code-{n}"))).collect();
+    store.record_errors(&groups).await.unwrap();
+    let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
+    let page = &desk.page;
+    page.meddle().await;
+    page.visit("#/errors").await;
+    let rows = |within: &str| format!("document.querySelectorAll('{within} tbody tr').length");
+    page.until_text("The 1,000 most frequent groups are listed and filtered. There are more.").await;
+    page.fill("#error-filter", "code-3199").await;
+    page.until_text("No error matches this filter").await;
+    page.press("Read 1,000 more groups").await;
+    page.until(&format!("{} === 1", rows("main"))).await;
+    assert!(!page.text().await.contains("There are more."));
+    page.fill("#error-filter", "http-404").await;
+    page.press("http-404").await;
+    let group = rows("[data-group]");
+    page.until(&format!("{group} === 25")).await;
+    for (button, shown) in [(25, 525), (525, 1_025), (1_025, 1_500)] {
+        let button = if button > 999 { "1,025".to_owned() } else { button.to_string() };
+        page.press(&format!("Show more than {button}")).await;
+        page.until(&format!("{group} === {shown}")).await;
+    }
+    // A look at all of them again takes as few requests as can be.
+    let asked = "net.asked.filter((path) => path.includes('/errors/list')).length";
+    page.eval("net.asked = []").await;
+    page.until("net.asked.some((path) => path.includes('/workers') || path.includes('/eta'))").await;
+    page.until(&format!("{asked} > 0")).await;
+    assert!(page.eval(asked).await.as_u64().unwrap() <= 2);
     desk.page.leave(&[]).await;
 }
