@@ -12,6 +12,8 @@ const PAGE = 50;
 const MOST = 1_000;
 /** What events do not say, such as a settled job that another server deleted, is seen after so long. */
 const LOOK_AGAIN = 30_000;
+/** What events tell within so long is shown at once. */
+const DRAW = 50;
 
 function columns() {
   return [
@@ -55,6 +57,7 @@ function mount({ status: wanted = "" }, { signal, moved }) {
   let rows = PAGE;
   let loaded = false;
   let turn = 0;
+  let drawing = 0;
   // What events have told since the list was asked for last; its answer may be older.
   let told = new Map();
 
@@ -98,7 +101,12 @@ function mount({ status: wanted = "" }, { signal, moved }) {
     told.set(id, job);
     if (!loaded) return;
     put(id, job);
-    show();
+    // Hundreds may come at a time, and are shown together.
+    drawing ||= setTimeout(draw, DRAW);
+  };
+  const draw = () => {
+    drawing = 0;
+    if (loaded && !signal.aborted) show();
   };
   every(LOOK_AGAIN, signal, read);
   follow("/events", {

@@ -1,6 +1,6 @@
 //! Lists of many: jobs that come by pages and by events, groups of errors, errors of one group.
 
-use mailscan_core::job::JobStatus;
+use mailscan_core::job::{JobId, JobStatus};
 use mailscan_core::store::Store;
 use serde_json::json;
 
@@ -67,5 +67,32 @@ async fn many_groups_of_errors_are_read_on_and_said_to_be_more() {
     page.until("net.asked.some((path) => path.includes('/workers') || path.includes('/eta'))").await;
     page.until(&format!("{asked} > 0")).await;
     assert!(page.eval(asked).await.as_u64().unwrap() <= 2);
+    desk.page.leave(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_open_jobs_are_taken_in_without_a_halt_and_older_ones_opened_by_number() {
+    let (folder, store) = prepared();
+    for _ in 0..1_100 {
+        put(&store, JobStatus::Paused).await;
+    }
+    let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
+    let page = &desk.page;
+    page.meddle().await;
+    page.prepare("net.hold = (path) => path.endsWith('/v1/events') && !window.listen").await;
+    page.visit("#/jobs").await;
+    page.until_text("50 jobs shown").await;
+    // All that is open is told at once, and nearly all of it is older than what is shown.
+    page.eval(
+        "(window.drawn = 0, new MutationObserver((all) => { drawn += all.length; }).observe(document.querySelector('h1 + span'), {childList: true}), window.listen = true)",
+    )
+    .await;
+    page.until("net.heard").await;
+    let row = "document.querySelector('tbody').rows[0].textContent";
+    let newest = JobId(1_100);
+    store.transition(newest, &[JobStatus::Paused], JobStatus::Cancelled, None).await.unwrap();
+    page.until(&format!("{row}.includes('Job 1100cancelled')")).await;
+    page.until_text("50 jobs shown").await;
+    assert!(page.eval("drawn").await.as_u64().unwrap() < 50, "each event was shown by itself");
     desk.page.leave(&[]).await;
 }
