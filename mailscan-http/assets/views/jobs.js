@@ -8,7 +8,7 @@ import { STATUSES, badge, failure, isShort, kindOf, loading, notice, progress } 
 import { table } from "../table.js";
 
 const PAGE = 50;
-/** The most rows that are kept; older jobs are found by their state. */
+/** The most rows that are kept; older jobs are found by their state or opened by their number. */
 const MOST = 1_000;
 /** What events do not say, such as a settled job that another server deleted, is seen after so long. */
 const LOOK_AGAIN = 30_000;
@@ -45,12 +45,13 @@ function bar(job) {
   return h("div", { class: "bar-cell" }, node, h("span", {}, percent(job.percentage)));
 }
 
-function mount({ status: wanted = "" }, { signal, moved }) {
+function mount({ status: wanted = "" }, { signal, go, moved }) {
   let status = STATUSES.includes(wanted) ? wanted : "";
   const list = table({ caption: "Jobs, the newest first", captionHidden: true, columns: columns(), key: (job) => job.id });
   const place = h("div", {}, loading());
   const count = h("span", { class: "quiet" });
   const older = h("button", { type: "button", class: "button", hidden: true }, "Show older jobs");
+  const further = byNumber(go);
   let known = new Map();
   // The lowest id that was read, while there are jobs below it. These come with their page and not by events.
   let next = null;
@@ -65,6 +66,7 @@ function mount({ status: wanted = "" }, { signal, moved }) {
     const shown = [...known.values()].sort((a, b) => b.id - a.id).slice(0, MOST);
     count.textContent = shown.length === 0 ? "" : `${counted(shown.length, "job")}${next ? " shown" : ""}`;
     older.hidden = !next || shown.length >= MOST;
+    further.hidden = !next || shown.length < MOST;
     if (shown.length === 0) return fill(place, nothing(status));
     list.update(shown);
     if (list.node.parentNode !== place) fill(place, list.node);
@@ -94,7 +96,7 @@ function mount({ status: wanted = "" }, { signal, moved }) {
     }
   };
   older.addEventListener("click", () => {
-    rows = known.size + PAGE;
+    rows = known.size * 2;
     read().catch(() => {});
   });
   const heard = (id, job) => {
@@ -125,7 +127,20 @@ function mount({ status: wanted = "" }, { signal, moved }) {
       loaded = false;
       fill(place, loading());
       read().catch(() => {});
-    }), place, older);
+    }), place, older, further);
+}
+
+/** The way to jobs that no list has room for. */
+function byNumber(go) {
+  const input = h("input", { id: "job-number", inputmode: "numeric", pattern: "[0-9]{1,19}", required: true, size: 8, autocomplete: "off" });
+  const open = (event) => {
+    event.preventDefault();
+    go(`/jobs/${input.value}`);
+  };
+  return h("form", { class: "row", hidden: true, onsubmit: open },
+    h("span", { class: "quiet" }, `No more than ${number(MOST)} jobs are listed.`),
+    h("div", { class: "field inline" }, h("label", { for: "job-number" }, "Older ones by number"), input),
+    h("button", { type: "submit", class: "button" }, "Open"));
 }
 
 function filter(status, choose) {

@@ -94,5 +94,16 @@ async fn many_open_jobs_are_taken_in_without_a_halt_and_older_ones_opened_by_num
     page.until(&format!("{row}.includes('Job 1100cancelled')")).await;
     page.until_text("50 jobs shown").await;
     assert!(page.eval("drawn").await.as_u64().unwrap() < 50, "each event was shown by itself");
+
+    // The list is not longer than a thousand.
+    for shown in [100, 200, 400, 800, 1_000] {
+        page.press("Show older jobs").await;
+        page.until(&format!("document.querySelectorAll('tbody tr').length === {shown}")).await;
+    }
+    page.until_text("No more than 1,000 jobs are listed.").await;
+    page.fill("#job-number", "7").await;
+    page.press("Open").await;
+    page.until("location.hash === '#/jobs/7'").await;
+    page.until_status("paused").await;
     desk.page.leave(&[]).await;
 }
