@@ -49,27 +49,27 @@ const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u206
 const MOST_CHARACTERS = 2_000;
 
 /** Foreign text as it may be shown: unseen characters spelt out, and not without end. */
-export function visible(text) {
+export function visible(text, most = MOST_CHARACTERS) {
   const whole = String(text);
-  const cut = whole.length > MOST_CHARACTERS ? `${whole.slice(0, MOST_CHARACTERS)} ...` : whole;
+  const cut = whole.length > most ? `${whole.slice(0, most)} ...` : whole;
   return cut.replace(UNSEEN, (c) => (c === "\n" || c === "\t" ? " " : `\\u{${c.codePointAt(0).toString(16)}}`));
 }
 
 /** Foreign text as an element that keeps its direction to itself. */
-export function foreign(text) {
-  return h("bdi", {}, visible(text));
+export function foreign(text, most) {
+  return h("bdi", {}, visible(text, most));
 }
 
-/** A foreign URL: a link where it is one to the web, and text anywhere else. */
-export function source(text) {
+/** A foreign URL: a link where it is one to the web, and text anywhere else. At most so much of it is shown. */
+export function source(text, most) {
   let url = null;
   try {
     url = new URL(text);
   } catch {
-    return foreign(text);
+    return foreign(text, most);
   }
-  if (url.protocol !== "https:" && url.protocol !== "http:") return foreign(text);
-  return h("a", { href: url.href, target: "_blank", rel: "noreferrer noopener" }, foreign(text));
+  if (url.protocol !== "https:" && url.protocol !== "http:") return foreign(text, most);
+  return h("a", { href: url.href, target: "_blank", rel: "noreferrer noopener" }, foreign(text, most));
 }
 
 let announcing = 0;

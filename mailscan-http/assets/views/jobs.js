@@ -27,10 +27,13 @@ function columns() {
   ];
 }
 
+/** As much of a source as a list has room for; the details of its job have more. */
+const LONGEST = 160;
+
 /** The first source, and how many more there are. */
 export function sources(job) {
   const more = job.sources_total - 1;
-  return h("span", {}, job.sources.slice(0, 1).map(source), more > 0 && h("span", { class: "quiet" }, ` and ${number(more)} more`));
+  return h("span", {}, job.sources.slice(0, 1).map((text) => source(text, LONGEST)), more > 0 && h("span", { class: "quiet" }, ` and ${number(more)} more`));
 }
 
 /** How much of the target there is, and why no more comes. */

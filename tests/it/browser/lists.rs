@@ -1,10 +1,10 @@
 //! Lists of many: jobs that come by pages and by events, groups of errors, errors of one group.
 
-use mailscan_core::job::{JobId, JobStatus};
+use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus};
 use mailscan_core::store::Store;
 use serde_json::json;
 
-use super::{Desk, error, prepared, put, quick};
+use super::{Desk, error, prepared, put, put_spec, quick};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn old_jobs_that_events_tell_of_first_leave_no_gap() {
@@ -12,6 +12,8 @@ async fn old_jobs_that_events_tell_of_first_leave_no_gap() {
     for n in 0..120 {
         put(&store, if n < 30 { JobStatus::Paused } else { JobStatus::Completed }).await;
     }
+    let long = JobSource::Url(format!("https://example.org/?{}", "long".repeat(2_000)));
+    put_spec(&store, JobSpec::new(100, vec![long]), JobStatus::Completed).await;
     let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
     let page = &desk.page;
     page.meddle().await;
@@ -20,15 +22,17 @@ async fn old_jobs_that_events_tell_of_first_leave_no_gap() {
     page.visit("#/jobs").await;
     page.until_text("50 jobs shown").await;
     let rows = "[...document.querySelectorAll('tbody tr')].map((row) => Number(row.cells[0].textContent.slice(4)))";
-    for (shown, counted) in [(50, "50 jobs shown"), (100, "100 jobs shown"), (120, "120 jobs")] {
+    for (shown, counted) in [(50, "50 jobs shown"), (100, "100 jobs shown"), (121, "121 jobs")] {
         page.until_text(counted).await;
         page.until(&format!("{rows}.length === {shown}")).await;
         let listed = page.eval(rows).await;
-        assert_eq!(listed, json!((121 - shown..=120).rev().collect::<Vec<_>>()));
-        if shown < 120 {
+        assert_eq!(listed, json!((122 - shown..=121).rev().collect::<Vec<_>>()));
+        if shown < 121 {
             page.press("Show older jobs").await;
         }
     }
+    let cell = page.eval("document.querySelector('tbody').rows[0].cells[2].textContent.length").await;
+    assert!(cell.as_u64().unwrap() < 200, "a long source takes {cell} signs in the list");
     page.until("![...document.querySelectorAll('button')].some((button) => !button.hidden && button.textContent === 'Show older jobs')").await;
     desk.page.leave(&[]).await;
 }
