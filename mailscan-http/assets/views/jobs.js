@@ -58,7 +58,12 @@ function mount({ status: wanted = "" }, { signal, go, moved }) {
   let known = new Map();
   // The lowest id that was read, while there are jobs below it. These come with their page and not by events.
   let next = null;
-  let rows = PAGE;
+  // Whoever comes back from a job finds the list as it was left.
+  let back = history.state;
+  let rows = back?.rows ?? PAGE;
+  list.node.addEventListener("click", (event) => {
+    if (event.target.closest("a")) history.replaceState({ rows: known.size, top: window.scrollY }, "");
+  });
   let loaded = false;
   let turn = 0;
   let drawing = 0;
@@ -93,6 +98,8 @@ function mount({ status: wanted = "" }, { signal, go, moved }) {
       known = new Map(jobs.map((job) => [job.id, job]));
       for (const [id, job] of told) put(id, job);
       show();
+      if (back) window.scrollTo(0, back.top);
+      back = null;
     } catch (error) {
       if (!signal.aborted && mine === turn && !loaded) fill(place, failure(error, read));
       throw error;
@@ -126,7 +133,7 @@ function mount({ status: wanted = "" }, { signal, go, moved }) {
       status = value;
       moved(value ? `/jobs?status=${value}` : "/jobs");
       known = new Map();
-      rows = PAGE;
+      [rows, back] = [PAGE, null];
       loaded = false;
       fill(place, loading());
       read().catch(() => {});

@@ -34,6 +34,20 @@ async fn old_jobs_that_events_tell_of_first_leave_no_gap() {
     let cell = page.eval("document.querySelector('tbody').rows[0].cells[2].textContent.length").await;
     assert!(cell.as_u64().unwrap() < 200, "a long source takes {cell} signs in the list");
     page.until("![...document.querySelectorAll('button')].some((button) => !button.hidden && button.textContent === 'Show older jobs')").await;
+
+    // The way back leads to the same place.
+    page.eval("document.querySelector('tbody').rows[110].scrollIntoView()").await;
+    let top = page.eval("scrollY").await;
+    assert!(top.as_f64().unwrap() > 1_000.0, "{top}");
+    page.press("Job 9").await;
+    page.until_status("paused").await;
+    page.eval("history.back()").await;
+    page.until(&format!("{rows}.length === 121 && scrollY > {top} - 200")).await;
+    // Whoever comes from elsewhere begins at the top.
+    page.press("Workers").await;
+    page.until("document.querySelector('h1').textContent === 'Workers'").await;
+    page.press("Jobs").await;
+    page.until(&format!("{rows}.length === 50 && scrollY === 0")).await;
     desk.page.leave(&[]).await;
 }
 
