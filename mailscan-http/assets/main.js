@@ -50,7 +50,8 @@ function show() {
   }
   markCurrent("");
   document.title = "Not found \u00b7 mailscan";
-  fill(main, notice("empty", "There is nothing here", "The address names no view of this page.", h("a", { href: "#/jobs" }, "All jobs")));
+  fill(main, h("div", { class: "view" }, h("h1", {}, "Not found"),
+    notice("empty", "There is nothing here", "The address names no view of this page.", h("a", { href: "#/jobs" }, "All jobs"))));
 }
 
 /** A new view begins at its top, for the eyes and for the keyboard. */

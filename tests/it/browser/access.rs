@@ -29,7 +29,10 @@ async fn every_view_holds_the_rules_in_light_and_dark() {
             let found = faults(page).await;
             assert!(found.is_empty(), "{name}, {scheme}, {width}: {found:#?}");
         }
-        // Dialogs, too.
+        // What is not there, too, and dialogs.
+        show(page, "#/nowhere", "main .notice").await;
+        let found = faults(page).await;
+        assert!(found.is_empty(), "nowhere, {scheme}: {found:#?}");
         show(page, "#/jobs/1", "[data-action=cancel]").await;
         page.press("Cancel").await;
         page.until("document.querySelector('dialog[open]')").await;
