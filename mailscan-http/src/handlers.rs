@@ -143,8 +143,8 @@ impl<P: Pipeline> Api<P> {
     }
 
     async fn jobs(&self, query: &JobQuery) -> Result<Reply, Problem> {
-        let jobs = self.pipeline.store().jobs(query).await?;
-        let next_after = jobs.last().filter(|_| jobs.len() == query.limit).map(|job| job.id.0);
+        let jobs = self.pipeline.store().jobs(&JobQuery { limit: query.limit + 1, ..query.clone() }).await?;
+        let (jobs, next_after) = page(jobs, query.limit, |job| job.id.0);
         let jobs = self.outlines.with(self.pipeline.store(), jobs).await?;
         let shown = |job: &Shown| wire::Job::new(&self.samples.by_now(&job.state), &job.outline, None, &self.limits);
         let jobs = jobs.iter().map(shown).collect();
@@ -204,12 +204,21 @@ impl<P: Pipeline> Api<P> {
         let found = match search {
             Some(text) => store.search_addresses(id, text, *after, *limit).await?,
             None => {
-                let rows = store.addresses(id, *after, *limit).await?;
-                let next_after = rows.last().filter(|_| rows.len() == *limit).map(|row| row.id);
+                let rows = store.addresses(id, *after, *limit + 1).await?;
+                let (rows, next_after) = page(rows, *limit, |row| row.id);
                 Matches { rows, next_after }
             }
         };
         let addresses = found.rows.iter().map(wire::Address::from).collect();
         Reply::json(&wire::Addresses { addresses, next_after: found.next_after })
     }
+}
+
+/// The rows of a page out of those that were read, which is one more than it holds where there is a next page; and after which
+/// row that goes on.
+fn page<T, K>(mut rows: Vec<T>, limit: usize, key: impl FnOnce(&T) -> K) -> (Vec<T>, Option<K>) {
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next_after = rows.last().filter(|_| more).map(key);
+    (rows, next_after)
 }

@@ -8,7 +8,7 @@ use mailscan_core::job::JobId;
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, GroupQuery, Store, WorkerError};
 
-use super::Api;
+use super::{Api, page};
 use crate::fields::Fields;
 use crate::new_job::MAX_TEXT;
 use crate::problem::Problem;
@@ -22,25 +22,30 @@ const MAX_IDS: usize = 10_000;
 impl<P: Pipeline> Api<P> {
     pub(super) async fn errors(&self, id: JobId, query: &GroupQuery) -> Result<Reply, Problem> {
         self.find(id).await?;
-        let groups = self.pipeline.store().error_groups(query).await?;
-        let next_after = groups.last().filter(|_| groups.len() == query.limit).map(|group| group_text(&group.key()));
+        let read = GroupQuery { limit: query.limit + 1, ..query.clone() };
+        let groups = self.pipeline.store().error_groups(&read).await?;
+        let (groups, next_after) = page(groups, query.limit, |group| group_text(&group.key()));
         let groups = groups.iter().map(wire::ErrorGroup::from).collect();
         Reply::json(&wire::Errors { job_id: id.0, groups, next_after })
     }
 
     pub(super) async fn error_list(&self, id: JobId, query: &ErrorQuery) -> Result<Reply, Problem> {
         self.find(id).await?;
-        let errors = self.pipeline.store().errors(query).await?;
+        let (errors, next_after) = self.error_page(query).await?;
         let outcomes = desk::outcomes(self.pipeline.queue(), id, &errors).await?;
-        let next_after = errors.last().filter(|_| errors.len() == query.limit).map(|error| error.id);
         let errors = errors.iter().zip(outcomes).map(|(error, outcome)| wire::ErrorRow::new(error, outcome)).collect();
         Reply::json(&wire::ErrorList { job_id: id.0, errors, next_after })
     }
 
+    /// Errors, and after which one the next page goes on.
+    async fn error_page(&self, query: &ErrorQuery) -> Result<(Vec<WorkerError>, Option<u64>), Problem> {
+        let read = ErrorQuery { limit: query.limit + 1, ..query.clone() };
+        Ok(page(self.pipeline.store().errors(&read).await?, query.limit, |error| error.id))
+    }
+
     /// Errors of all jobs. What came of trying tasks again is asked of each job that has such ones on the page.
     pub(super) async fn all_errors(&self, query: &ErrorQuery) -> Result<Reply, Problem> {
-        let errors = self.pipeline.store().errors(query).await?;
-        let next_after = errors.last().filter(|_| errors.len() == query.limit).map(|error| error.id);
+        let (errors, next_after) = self.error_page(query).await?;
         let mut retried: BTreeMap<JobId, Vec<WorkerError>> = BTreeMap::new();
         for row in errors.iter().filter(|row| row.resolved.as_ref().is_some_and(|resolution| resolution.retried)) {
             retried.entry(row.error.job).or_default().push(row.clone());

@@ -117,6 +117,7 @@ async fn addresses_come_in_pages_and_can_be_searched() {
     let (first, next) = page("limit=3").await;
     assert_eq!(first, ["Ann@a.org", "bob@b.org", "joann@c.org"]);
     assert_eq!(page(&format!("limit=3&after={}", next.unwrap())).await, (vec!["x@ann.org".to_owned()], None));
+    assert_eq!(page("limit=4").await.1, None);
     let (first, next) = page("search=ANN&limit=2").await;
     assert_eq!(first, ["Ann@a.org", "joann@c.org"]);
     assert_eq!(page(&format!("search=ANN&limit=2&after={}", next.unwrap())).await.0, ["x@ann.org"]);

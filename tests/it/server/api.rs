@@ -266,6 +266,11 @@ async fn jobs_are_listed_by_key_and_state() {
     };
     assert_eq!(ids("/api/v1/jobs").await, (vec![1, 2, 3], None));
     assert_eq!(ids("/api/v1/jobs?limit=2").await, (vec![1, 2], Some(2)));
+    assert_eq!(
+        ids("/api/v1/jobs?limit=3").await,
+        (vec![1, 2, 3], None),
+        "a full page is the last when nothing follows"
+    );
     assert_eq!(ids("/api/v1/jobs?limit=2&after=2").await, (vec![3], None));
     assert_eq!(ids("/api/v1/jobs?status=queued").await, (vec![1, 3], None));
     assert_eq!(ids("/api/v1/jobs?status=paused,completed").await, (vec![2], None));
@@ -322,7 +327,8 @@ async fn errors_come_in_groups() {
     let one = of("limit=1").await;
     assert_eq!(codes(&one), ["http-404"]);
     let next = one["next_after"].as_str().unwrap();
-    assert_eq!(codes(&of(&format!("limit=1&after={next}")).await), ["http-410"]);
+    let last = of(&format!("limit=1&after={next}")).await;
+    assert_eq!((codes(&last), &last["next_after"]), (vec!["http-410".to_owned()], &json!(null)));
     assert_eq!(codes(&of("host=example.org&code=http-410&class=permanent").await), ["http-410"]);
     assert!(codes(&of("host=b.org").await).is_empty() && codes(&of("class=blocked").await).is_empty());
     assert_eq!(get(server.address, "/api/v1/jobs/1/errors?after=x").await.json()["field"], "after");

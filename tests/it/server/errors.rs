@@ -74,6 +74,8 @@ async fn errors_are_listed_and_filtered() {
     let page = get(server.address, "/api/v1/jobs/1/errors/list?limit=2").await.json();
     let next = page["next_after"].as_u64().unwrap();
     assert_eq!(list(&server, &format!("after={next}")).await, all[2..]);
+    let page = get(server.address, "/api/v1/jobs/1/errors/list?limit=3").await.json();
+    assert_eq!(page["next_after"], json!(null));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,6 +192,7 @@ async fn errors_of_all_jobs_are_listed_with_the_same_filters() {
     assert_eq!(jobs(&all("").await), [one, one, two, two, two]);
     assert_eq!(jobs(&all("host=a.org").await), [one, two]);
     assert_eq!(jobs(&all("code=http-503&class=exhausted&open=true").await), [one, two, two]);
+    assert_eq!(all("limit=5").await["next_after"], json!(null));
     let page = all("limit=3").await;
     assert_eq!(jobs(&page), [one, one, two]);
     let rest = all(&format!("limit=3&after={}", page["next_after"])).await;
