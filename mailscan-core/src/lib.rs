@@ -56,7 +56,7 @@
 //!
 //! - [`plan`], [`eta`], [`forecast`], [`retry`] and [`extract`] are pure functions, useful alone.
 //! - [`queue`], [`store`], [`fetch`] and [`pipeline`] are the contracts; each method lists the behaviour it owes, and
-//!   `conformance` (feature `conformance`) holds a backend of your own to every line.
+//!   `conformance` (feature `conformance`) holds a backend of your own to it, case by case.
 //! - [`backend`] and [`source`] are what comes with mailscan; [`engine`] drives any pipeline.
 //!
 //! # What always holds
