@@ -55,7 +55,7 @@ use shared::Shared;
 pub use bound::Bound;
 pub use options::{EngineOptions, JobFilter, Watermarks};
 pub use progress::Progress;
-pub use vitals::{LATENCY_BOUNDS, Latencies, TaskCounts, Vitals};
+pub use vitals::{FrontCounts, LATENCY_BOUNDS, Latencies, TaskCounts, Vitals};
 
 /// How long a drain waits for a backend that cannot be written to. With the time of an abort it is less than the ten seconds
 /// that containers are given to stop.

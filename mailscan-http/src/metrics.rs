@@ -4,7 +4,7 @@
 //! those of jobs and their queues are the store's. Labels are names of this program, but for the running jobs that have a
 //! series each, of which there are at most [`MAX_JOBS`].
 
-use mailscan_core::engine::{LATENCY_BOUNDS, Latencies, Monitor, TaskCounts, Vitals};
+use mailscan_core::engine::{FrontCounts, LATENCY_BOUNDS, Latencies, Monitor, TaskCounts, Vitals};
 use mailscan_core::job::{JobCounts, JobState, JobStatus};
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::Queue;
@@ -184,6 +184,17 @@ fn work(to: &mut DescriptorEncoder<'_>, vitals: &Vitals) -> Written {
     counters(to, ("mailscan_deliveries", "Deliveries of tasks by their end", "outcome"), outcomes)?;
     counter(to, "mailscan_addresses", "Addresses stored that were new", vitals.addresses)?;
     counter(to, "mailscan_mentions", "Addresses extracted, repeats included", vitals.mentions)?;
+    let FrontCounts { stored_lately, surely_new, doubtful, known, unknown, rebuilt, bytes } = vitals.front;
+    let answers = [("stored_lately", stored_lately), ("surely_new", surely_new), ("doubtful", doubtful)];
+    counters(
+        to,
+        ("mailscan_front_mentions", "Mentions by what the Bloom front and its memory say", "answer"),
+        answers,
+    )?;
+    let looked_up = [("known", known), ("unknown", unknown)];
+    counters(to, ("mailscan_front_lookups", "Doubtful mentions that the store was asked for", "answer"), looked_up)?;
+    counter(to, "mailscan_front_rebuilds", "Bloom filters that were full and made anew", rebuilt)?;
+    gauge(to, "mailscan_front_bytes", "Memory of the Bloom filters of the jobs at work", bytes as f64)?;
     let errors = ErrorClass::ALL.into_iter().zip(vitals.errors).map(|(class, count)| (class.as_str(), count));
     counters(to, ("mailscan_errors", "Errors of workers", "class"), errors)?;
     histogram(to, "mailscan_claim_seconds", "How long the queue takes to answer a claim", &vitals.claims)?;

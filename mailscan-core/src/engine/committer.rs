@@ -18,6 +18,7 @@ use super::dispatcher::Assigned;
 use super::intake;
 use super::job_run::{JobRun, Stop};
 use super::shared::Shared;
+use super::vitals::tally;
 use super::{EngineOptions, Watermarks};
 use crate::job::{JobId, JobStatus};
 use crate::lease::{Lease, Settle, Verdict};
@@ -177,7 +178,8 @@ async fn settle_accounts<P: Pipeline>(shared: &Shared<P>, written: Option<(Batch
     for run in jobs.into_values().filter(|run| run.filter().is_full()) {
         // No address is missed: a batch that is being written meanwhile is accounted for afterwards. Given up only at the
         // end of the engine, when the filter is of no use any more.
-        let _ = shared.persist(|| intake::fill_filter(shared.pipeline.store(), run)).await;
+        let filled = shared.persist(|| intake::fill_filter(shared.pipeline.store(), run)).await;
+        tally(&shared.counters.front.rebuilt, usize::from(filled.is_some()));
     }
 }
 
@@ -185,10 +187,12 @@ async fn settle_accounts<P: Pipeline>(shared: &Shared<P>, written: Option<(Batch
 /// takes most for old, those that the store confirms now. A few doubtful ones go on: the union looks for them anyway. For a
 /// job of which the last batch brought mostly new ones the filter is not asked.
 async fn drop_known<P: Pipeline>(shared: &Shared<P>, batch: &mut [Finished]) -> Option<()> {
+    let counters = &shared.counters.front;
     let mut asked: BTreeMap<JobId, (Arc<JobRun>, usize, Vec<crate::Address>)> = BTreeMap::new();
     for Finished { run, outcome, .. } in batch.iter_mut() {
         let dropped = run.stored_lately().retain_others(&mut outcome.sightings);
         run.dropped.fetch_add(dropped, Ordering::Relaxed);
+        tally(&counters.stored_lately, dropped);
         if run.mostly_new.load(Ordering::Relaxed) {
             continue;
         }
@@ -200,11 +204,16 @@ async fn drop_known<P: Pipeline>(shared: &Shared<P>, batch: &mut [Finished]) -> 
     }
     let mut known = BTreeMap::new();
     for (job, (run, all, addresses)) in asked {
+        tally(&counters.doubtful, addresses.len());
+        tally(&counters.surely_new, all - addresses.len());
         if addresses.len() * 2 <= all {
             run.mostly_new.store(all > 0, Ordering::Relaxed);
             continue;
         }
         let answers = shared.persist(|| shared.pipeline.store().known(job, &addresses)).await?;
+        let old = answers.iter().filter(|known| **known).count();
+        tally(&counters.known, old);
+        tally(&counters.unknown, answers.len() - old);
         let stored = addresses.into_iter().zip(answers).filter(|(_, known)| *known).map(|(address, _)| address);
         known.insert(job, stored.collect::<std::collections::HashSet<_>>());
     }

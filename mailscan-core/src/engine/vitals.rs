@@ -40,6 +40,8 @@ pub struct Vitals {
     pub commits: Latencies,
     /// Deliveries that ended, by what became of the task.
     pub tasks: TaskCounts,
+    /// What the Bloom front and what is remembered beside it spared the store.
+    pub front: FrontCounts,
     /// Addresses that were new.
     pub addresses: u64,
     /// Mentions of addresses that were extracted, repeats included.
@@ -59,6 +61,25 @@ pub struct TaskCounts {
     pub released: u64,
     /// Given up.
     pub failed: u64,
+}
+
+/// What became of mentions on their way to the store ([`crate::dedup`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FrontCounts {
+    /// Dropped, as the store had confirmed their addresses lately.
+    pub stored_lately: u64,
+    /// The filter took them for surely new.
+    pub surely_new: u64,
+    /// The filter took them for old.
+    pub doubtful: u64,
+    /// Doubtful ones that the store was asked for at once and knew.
+    pub known: u64,
+    /// The same that it did not know: errors of the filter, and addresses that came twice since the last commit.
+    pub unknown: u64,
+    /// How often a filter was full and was made anew from the store.
+    pub rebuilt: u64,
+    /// The memory of the filters of all jobs at work, in bytes.
+    pub bytes: u64,
 }
 
 /// A histogram of times.
@@ -108,11 +129,42 @@ pub(super) struct Counters {
     pub(super) commits: Histogram,
     pub(super) addresses: AtomicU64,
     pub(super) mentions: AtomicU64,
+    pub(super) front: FrontCounters,
     done: AtomicU64,
     retried: AtomicU64,
     released: AtomicU64,
     failed: AtomicU64,
     errors: [AtomicU64; ErrorClass::ALL.len()],
+}
+
+/// The same as [`FrontCounts`].
+#[derive(Debug, Default)]
+pub(super) struct FrontCounters {
+    pub(super) stored_lately: AtomicU64,
+    pub(super) surely_new: AtomicU64,
+    pub(super) doubtful: AtomicU64,
+    pub(super) known: AtomicU64,
+    pub(super) unknown: AtomicU64,
+    pub(super) rebuilt: AtomicU64,
+}
+
+impl FrontCounters {
+    fn read(&self, bytes: u64) -> FrontCounts {
+        FrontCounts {
+            stored_lately: load(&self.stored_lately),
+            surely_new: load(&self.surely_new),
+            doubtful: load(&self.doubtful),
+            known: load(&self.known),
+            unknown: load(&self.unknown),
+            rebuilt: load(&self.rebuilt),
+            bytes,
+        }
+    }
+}
+
+/// Adds to a counter.
+pub(super) fn tally(counter: &AtomicU64, more: usize) {
+    counter.fetch_add(more as u64, Ordering::Relaxed);
 }
 
 impl Counters {
@@ -140,6 +192,8 @@ impl<P: Pipeline> Shared<P> {
     pub(super) fn vitals(&self) -> Vitals {
         let counters = &self.counters;
         let (workers, workers_active) = self.workers.busy();
+        let runs = self.runs();
+        let front = counters.front.read(runs.iter().map(|run| run.filter().bytes() as u64).sum());
         Vitals {
             workers,
             workers_active,
@@ -148,7 +202,7 @@ impl<P: Pipeline> Shared<P> {
             most_places: self.options.max_in_flight,
             hold: self.throttle.hold().as_ref().map(Hold::kind),
             trouble: self.trouble(),
-            jobs: self.runs().len(),
+            jobs: runs.len(),
             claims: counters.claims.read(),
             commits: counters.commits.read(),
             tasks: TaskCounts {
@@ -157,6 +211,7 @@ impl<P: Pipeline> Shared<P> {
                 released: load(&counters.released),
                 failed: load(&counters.failed),
             },
+            front,
             addresses: load(&counters.addresses),
             mentions: load(&counters.mentions),
             errors: std::array::from_fn(|class| load(&counters.errors[class])),

@@ -36,7 +36,14 @@ fn hosts_tell_how_many_pages_a_second_can_come_and_what_binds() {
     assert_eq!((plan["max_pages_per_second"].as_f64().unwrap() as u64, &plan["bound_by"]), (333, &"hosts".into()));
     let by_workers = json(&run(&["plan", "1000", "--hosts", "1000", "--connections", "1", "--json"]).out);
     assert_eq!((&by_workers["max_pages_per_second"], &by_workers["bound_by"]), (&25.0.into(), &"workers".into()));
-    assert!(json(&run(&["plan", "1000", "--json"]).out).get("bound_by").is_none());
+    for (emails, by, line) in [
+        ("1000", "workers_per_1000", "50, 50 for 1,000 e-mails"),
+        ("20000", "max_workers", "1,000, the most there may be"),
+    ] {
+        assert_eq!(json(&run(&["plan", emails, "--json"]).out)["bound_by"], by);
+        assert!(run(&["plan", emails]).out.contains(line), "{emails}");
+    }
+    assert!(json(&run(&["plan", "0", "--json"]).out)["bound_by"].is_null());
     assert_eq!(run(&["plan", "1000", "--hosts", "0"]).code, 2, "no page can come");
     assert_eq!(run(&["plan", "1000", "--per-host", "1"]).code, 2, "it means nothing without hosts");
 }

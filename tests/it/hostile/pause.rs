@@ -79,7 +79,7 @@ async fn pause_and_resume<D: Queue + Store + Clone>(database: D, http: HttpSourc
     let mut engine = Engine::start(Arc::new(pipeline), EngineOptions::default());
     // robots.txt, and the first page.
     server.asked(2).await;
-    held(&database, id, |leased| leased > 10).await;
+    held(&database, id, |leased| leased > 1).await;
     change(&database, id, JobStatus::Running, JobStatus::Paused).await;
     let depth = held(&database, id, |leased| leased == 1).await;
     assert_eq!((depth.pending, depth.delayed), (PAGES - 1, 0), "given back at once, and free for others");
@@ -130,7 +130,7 @@ async fn the_process_that_is_asked_hears_of_a_pause_at_once() {
     let rarely = EngineOptions { poll_every: Duration::from_secs(3_600), ..EngineOptions::default() };
     let mut engine = Engine::start(Arc::new(pipeline), rarely);
     server.asked(2).await;
-    held(&database, id, |leased| leased > 10).await;
+    held(&database, id, |leased| leased > 1).await;
     change(&database, id, JobStatus::Running, JobStatus::Paused).await;
     engine.monitor().look();
     held(&database, id, |leased| leased == 1).await;

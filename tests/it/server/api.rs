@@ -88,7 +88,7 @@ async fn health_plan_and_system_need_no_job() {
     let plan = get(server.address, "/api/v1/plan?emails=1000000").await.json();
     let expected = json!({
         "emails": 1_000_000, "workers": 1_000, "emails_per_worker": 1_000, "calls_per_worker": 100,
-        "projected_seconds": 210.0, "projected_formatted": "3m 30s",
+        "projected_seconds": 210.0, "projected_formatted": "3m 30s", "bound_by": "max_workers",
     });
     assert_eq!(plan, expected);
     let largest = get(server.address, &format!("/api/v1/plan?emails={}", u64::MAX)).await;

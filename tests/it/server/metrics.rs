@@ -106,6 +106,10 @@ async fn the_engine_tells_what_it_did() {
     };
     let series = timeout(HANGS, done).await.unwrap();
     assert!(series["mailscan_pages_total"] >= 30.0 && series["mailscan_mentions_total"] >= 31.0, "{series:?}");
+    // What every file holds is asked about or dropped; what is its own is new.
+    let front = ["stored_lately", "surely_new", "doubtful"]
+        .map(|answer| series[&format!("mailscan_front_mentions_total{{answer=\"{answer}\"}}")]);
+    assert!(front.iter().sum::<f64>() >= 1.0 && series["mailscan_front_bytes"] >= 0.0, "{front:?}");
     assert!(series["mailscan_workers{state=\"idle\"}"] >= 1.0 && series["mailscan_fetches_limit_max"] >= 1.0);
     for what in ["claim", "commit"] {
         let count = series[&format!("mailscan_{what}_seconds_count")];
