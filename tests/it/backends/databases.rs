@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use mailscan_core::backend::postgres::{Postgres, PostgresOptions};
-use mailscan_core::class::Classes;
+use mailscan_core::class::{Classes, LeftOut};
 use mailscan_core::extract::Form;
 use mailscan_core::job::{JobId, JobSource, JobSpec, NewJob, Origin};
-use mailscan_core::lease::NodeId;
+use mailscan_core::lease::{NodeId, Settle, Verdict};
 use mailscan_core::queue::{ClaimRequest, Pushed, Queue, Share};
 use mailscan_core::simulate;
-use mailscan_core::store::{Inserted, Sighting, Store};
+use mailscan_core::store::{Inserted, NodeBeat, Sighting, Store};
 use mailscan_core::task::{NewTask, Work};
 use mailscan_core::turns::{SharedTurns, TurnRequest};
 use mailscan_core::{Error, ErrorKind};
@@ -340,6 +340,77 @@ async fn places_that_are_given_back_are_free_at_once() {
     for (host, places) in [("a.org", 1), ("b.org", 1), ("c.org", 0)] {
         assert_eq!(other.turns(request(host)).await.unwrap().places, places, "{host}");
     }
+}
+
+/// As if the clock of the server went back by twenty minutes: everything that was is moved ahead instead.
+const CLOCK_BACK: &str = "UPDATE mailscan.task SET due = due + interval '20 min';
+    UPDATE mailscan.node SET beat_at = beat_at + interval '20 min';
+    UPDATE mailscan.host SET next = next + interval '20 min', blocked = blocked + interval '20 min';
+    UPDATE mailscan.host_place SET until = until + interval '20 min'";
+
+fn beat(node: &str) -> NodeBeat {
+    NodeBeat { node: NodeId(node.into()), host: "h".into(), pid: 1, workers: vec![], bounds: vec![] }
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_back_holds_nothing_up() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    let (dead, one, other) = (open(&name).await.unwrap(), open(&name).await.unwrap(), open(&name).await.unwrap());
+    dead.push(&[page(1), page(2)]).await.unwrap();
+    let (ten, minutes) = (Duration::from_secs(10), Duration::from_secs(600));
+    let request = |lease_for| ClaimRequest {
+        node: NodeId("dead".into()),
+        shares: vec![Share { job: JobId(1), limit: 1 }],
+        per_host: 1,
+        calls: 1,
+        busy_hosts: vec![],
+        suspects: 1,
+        lease_for,
+    };
+    let turn = |host: &str| TurnRequest {
+        host: host.to_owned(),
+        interval: Duration::from_secs(1),
+        starts: 1,
+        concurrency: 1,
+        under_way: 0,
+        patience: Duration::from_secs(20),
+    };
+    let first = dead.claim(&request(ten)).await.unwrap()[0].lease;
+    let retry = Settle { lease: first, verdict: Verdict::Retry { after: minutes }, left_out: LeftOut::NONE };
+    dead.settle(&[retry]).await.unwrap();
+    assert_eq!(dead.claim(&request(ten)).await.unwrap().len(), 1);
+    dead.turns(turn("a.org")).await.unwrap();
+    dead.leave_alone("b.org".to_owned(), minutes).await.unwrap();
+    dead.beat(&beat("dead")).await.unwrap();
+    for node in [&one, &other] {
+        node.claim(&request(ten)).await.unwrap();
+    }
+    shared().execute(&name, CLOCK_BACK).await;
+
+    // Both find it, and it is made up for once: twice would end the delay too early.
+    let beats = ["one", "other"].map(beat);
+    let (first, second) = tokio::join!(one.beat(&beats[0]), other.beat(&beats[1]));
+    first.and(second).unwrap();
+    let due =
+        |state: u8| format!("SELECT extract(epoch FROM due - now())::bigint FROM mailscan.task WHERE state = {state}");
+    let (leased, delayed) = (shared().number(&name, &due(3)).await, shared().number(&name, &due(2)).await);
+    assert!(leased <= 10, "the lease ends in {leased} s");
+    assert!((500..=601).contains(&delayed), "the delay ends in {delayed} s");
+    let blocked = one.left_alone("b.org".to_owned()).await.unwrap();
+    assert!(blocked > minutes - ten * 10 && blocked <= minutes + Duration::from_secs(1), "{blocked:?}");
+    let first = one.turns(turn("a.org")).await.unwrap().first;
+    assert!(first < Duration::from_secs(10), "{first:?}");
+    let kept = "SELECT extract(epoch FROM max(until) - now())::bigint FROM mailscan.host_place WHERE host = 'a.org'";
+    assert!(shared().number(&name, kept).await <= 15);
+    // What goes on as ever is left alone.
+    let next = "SELECT (extract(epoch FROM next) * 1000000)::bigint FROM mailscan.host WHERE host = 'b.org'";
+    let before = shared().number(&name, next).await;
+    other.beat(&beat("third")).await.unwrap();
+    assert_eq!(shared().number(&name, next).await, before);
+    assert_eq!(other.nodes().await.unwrap().len(), 4);
 }
 
 #[tokio::test]

@@ -132,6 +132,7 @@ impl Postgres {
         if shares.is_empty() || request.per_host.max(request.calls) == 0 {
             return Ok(Vec::new());
         }
+        self.shared.longest_lease.note(request.lease_for);
         let cursors = self.shared.cursors.of(shares.keys().copied());
         let claim = Claim { request: request.clone(), shares, cursors, limits: self.shared.limits, slot: slot() };
         let (claimed, served) = self.run("claim", claim).await?;

@@ -27,6 +27,7 @@ macro_rules! sql {
 
 mod addresses;
 mod claim;
+mod clock;
 mod connect;
 mod convert;
 mod deletion;
@@ -88,6 +89,7 @@ struct Shared {
     fronts: fronts::Fronts,
     cleared: turns::Cleared,
     start: start::Start,
+    longest_lease: clock::LongestLease,
 }
 
 impl Postgres {
@@ -125,6 +127,7 @@ impl Postgres {
             fronts: fronts::Fronts::default(),
             cleared: turns::Cleared::default(),
             start: start::Start::default(),
+            longest_lease: clock::LongestLease::default(),
         };
         let this = Self { shared: Arc::new(shared) };
         this.learn_start().await?;

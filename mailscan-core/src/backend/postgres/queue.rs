@@ -128,6 +128,7 @@ impl Queue for Postgres {
         if leases.is_empty() {
             return Ok(Vec::new());
         }
+        self.shared.longest_lease.note(lease_for);
         let renew = Statement::new(sql!("task_renew"))
             .ints(leases.iter().map(|lease| int(lease.task.0)).collect())
             .ints(leases.iter().map(|lease| int(lease.job.0)).collect())

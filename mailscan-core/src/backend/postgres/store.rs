@@ -362,9 +362,15 @@ impl Store for Postgres {
         let encoded =
             spec::encode_workers(&beat.workers).and_then(|workers| Ok((workers, spec::encode_bounds(&beat.bounds)?)));
         let (workers, bounds) = self.made("beat", encoded.map_err(Failure::from))?;
-        let replace = Statement::new(sql!("node_beat")).text(owned(&beat.node.0)).text(owned(&beat.host));
-        let replace = replace.int(i64::from(beat.pid)).text(workers).text(bounds);
-        self.query("beat", replace).await.map(|_| ())
+        let replace = || {
+            let replace = Statement::new(sql!("node_beat")).text(owned(&beat.node.0)).text(owned(&beat.host));
+            replace.int(i64::from(beat.pid)).text(workers.clone()).text(bounds.clone())
+        };
+        if self.query("beat", replace()).await?.is_empty() {
+            self.follow_clock().await?;
+            self.query("beat", replace()).await?;
+        }
+        Ok(())
     }
 
     async fn forget(&self, node: &NodeId) -> Result<()> {

@@ -1,4 +1,5 @@
--- Replaces what a process said of itself, and forgets those that were silent for an hour.
+-- Replaces what a process said of itself, and forgets those that were silent for an hour. Answers nothing, and replaces
+-- nothing, where somebody has reported later than it is now: then the clock went back, and these reports are all that says so.
 WITH gone AS (
     DELETE FROM mailscan.node WHERE node IN (
         SELECT node FROM mailscan.node
@@ -8,6 +9,8 @@ WITH gone AS (
     )
 )
 INSERT INTO mailscan.node (node, host, pid, workers, bounds, beat_at)
-VALUES ($1, $2, $3, $4, $5, statement_timestamp())
+SELECT $1, $2, $3, $4, $5, statement_timestamp()
+WHERE NOT EXISTS (SELECT FROM mailscan.node WHERE beat_at > clock_timestamp() + interval '2 seconds')
 ON CONFLICT (node) DO UPDATE SET host = excluded.host, pid = excluded.pid, workers = excluded.workers,
     bounds = excluded.bounds, beat_at = excluded.beat_at
+RETURNING 1
