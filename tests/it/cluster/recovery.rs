@@ -1,4 +1,10 @@
-//! A server that comes back without the last of what it had confirmed.
+//! A server that comes back without the last of what it had confirmed, and one that lets nobody in for a while.
+
+use std::time::Duration;
+
+use mailscan_core::ErrorKind;
+use mailscan_core::backend::postgres::{Postgres, PostgresOptions};
+use mailscan_core::store::Store;
 
 use super::Stage;
 use crate::postgres::{Cluster, is_there};
@@ -18,6 +24,45 @@ async fn what_a_server_lost_is_found_again() {
     stage.collected(7_000).await;
     cluster.stop("immediate");
     cluster.bring_back();
+    cluster.resume();
+    stage.finish_and_compare().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_refused_for_a_while_goes_on() {
+    if !is_there() {
+        return;
+    }
+    let cluster = Cluster::start();
+    let stage = Stage::set(&cluster, 6_000, 20).await;
+    let mut node = stage.node(4).await;
+    stage.collected(1_000).await;
+    cluster.own("pg_hba.conf", "host all all 127.0.0.1/32 reject\n");
+    cluster.stop("fast");
+    cluster.resume();
+    // Whoever worked before waits; whoever begins is told at once.
+    while !cluster.log().contains("rejects connection") {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let kind = loop {
+        // The connections of before are found to be broken first.
+        match stage.database.job(stage.job).await.unwrap_err() {
+            error if error.to_string().contains("28000") => break error.kind(),
+            _ => {}
+        }
+    };
+    assert_eq!(kind, ErrorKind::Unavailable);
+    let anew = Postgres::open(&stage.url(), PostgresOptions::default()).await.unwrap_err();
+    assert_eq!(anew.kind(), ErrorKind::Invalid);
+    // The node has tried as well by then.
+    let tries = || cluster.log().matches("rejects connection").count();
+    let before = tries();
+    while tries() < before + 5 {
+        assert!(node.0.try_wait().unwrap().is_none(), "the node has ended");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    cluster.own("pg_hba.conf", "host all all 127.0.0.1/32 trust\n");
+    cluster.stop("fast");
     cluster.resume();
     stage.finish_and_compare().await;
 }

@@ -63,6 +63,18 @@ impl Failure {
             Self::Own(kind, message) => Error::new(*kind, operation, message.clone()),
         }
     }
+
+    /// The same of a database that is open already. Whoever was let in before is let in again when a password is changed
+    /// everywhere, or those who change over to another server have come to their end: that is waited for.
+    pub(super) fn named_at_work(&self, operation: &'static str, place: &str) -> Error {
+        let error = self.named(operation, place);
+        match self {
+            Self::Sql(_) if error.kind() == ErrorKind::Invalid => {
+                Error::new(ErrorKind::Unavailable, operation, error.message().to_owned()).with_source(error)
+            }
+            _ => error,
+        }
+    }
 }
 
 /// What the server says when it cannot serve anybody, or ended what it was doing for us.

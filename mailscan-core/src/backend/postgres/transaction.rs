@@ -177,7 +177,7 @@ impl Postgres {
                 attempt += 1;
                 match tokio::time::timeout(DEADLINE, once(&shared.pool, &operation)).await {
                     Ok(Err(failure)) if failure.is_conflict() && attempt < ATTEMPTS => pause(attempt).await,
-                    Ok(result) => return result.map_err(|failure| failure.named(name, &shared.place)),
+                    Ok(result) => return result.map_err(|failure| failure.named_at_work(name, &shared.place)),
                     Err(_) => {
                         // What silenced one connection has silenced the others, and each would be waited for as long.
                         shared.pool.retain(|_, _| false);
