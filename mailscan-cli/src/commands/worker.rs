@@ -28,7 +28,12 @@ pub(crate) async fn run(typed: &args::Worker) -> Result<Exit> {
     // Before anything is claimed, so that a signal never finds the process without ears.
     let mut signals = Signals::listen()?;
     let mut reloads = Reloads::listen()?;
-    let pipeline = wire::pipeline(wire::create(db).await?, &fetching)?;
+    let database = tokio::select! {
+        database = wire::create(db) => database?,
+        // Nothing was begun. The server may not answer for long, or another process change the schema.
+        () = signals.next() => return Ok(Exit::Done),
+    };
+    let pipeline = wire::pipeline(database, &fetching)?;
     let node = options.node.clone();
     let mut engine = Engine::start(pipeline, options);
     say!("node {node} works on every job of {}: Ctrl-C stops", crate::render::escape(&wire::shown(db)));

@@ -7,12 +7,14 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use mailscan_core::ErrorKind;
+use mailscan_core::backend::postgres::{Postgres, PostgresOptions};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tempfile::TempDir;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
-use super::Stage;
-use crate::cli::{Ran, run_in};
+use super::{Node, Stage};
+use crate::cli::{Ran, binary, run_in};
 use crate::postgres::{Cluster, is_there, shared};
 use crate::services::skip;
 
@@ -156,4 +158,38 @@ async fn a_user_without_rights_in_the_database_works_in_a_schema_of_its_own() {
     shared().execute(&name, "CREATE SCHEMA mailscan AUTHORIZATION modest").await;
     let ran = run_in(folder.path(), &submit);
     assert_eq!(ran.code, 0, "{}", ran.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_says_nothing_is_given_up_and_signals_are_heard() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://postgres@127.0.0.1:{}/jobs", listener.local_addr().unwrap().port());
+    let impatient = format!("{url}?connect_timeout=1");
+    let open = Postgres::open(&impatient, PostgresOptions::default());
+    let error = tokio::time::timeout(Duration::from_secs(60), open).await.expect("it is given up").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("says nothing"), "{error}");
+    drop(listener.accept().await.unwrap());
+
+    for signal in ["TERM", "INT"] {
+        // Longer than this waits for its end.
+        let mut command = Command::new(binary());
+        command
+            .args(["worker", "--db", &format!("{url}?connect_timeout=300")])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null());
+        let mut node = Node(command.spawn().unwrap());
+        let _connection = listener.accept().await.unwrap();
+        node.signal(signal);
+        let ended = async {
+            loop {
+                if let Some(status) = node.0.try_wait().unwrap() {
+                    break status;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let status = tokio::time::timeout(Duration::from_secs(60), ended).await.expect("a signal ends it");
+        assert_eq!(status.code(), Some(0), "{signal}");
+    }
 }

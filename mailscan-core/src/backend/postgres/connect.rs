@@ -8,7 +8,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::failure::Failure;
 use super::tls;
-use super::url::Target;
+use super::url::{CONNECT_TIMEOUT, Target};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long an operation waits for a connection of the pool to be free.
@@ -39,7 +39,19 @@ impl Connector {
 
     /// A connection of its own.
     pub(super) async fn connect(&self) -> Result<(Client, Driver), Failure> {
-        Ok(self.config.connect(self.tls.clone()).await?)
+        let connected = tokio::time::timeout(self.patience(), self.config.connect(self.tls.clone())).await;
+        let silent = |_| {
+            let message = format!("the server at {} takes connections and says nothing: check the server", self.place);
+            Failure::Own(ErrorKind::Unavailable, message)
+        };
+        Ok(connected.map_err(silent)??)
+    }
+
+    /// How long a connection may take to be there. The time that the URL gives is one for the way to each server alone, so
+    /// each has as long again to say who it is.
+    fn patience(&self) -> Duration {
+        let each = self.config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT).saturating_mul(2);
+        each.saturating_mul(u32::try_from(self.config.get_hosts().len().max(1)).unwrap_or(u32::MAX))
     }
 
     /// A pool of connections, which are made when they are wanted and made anew when they broke.

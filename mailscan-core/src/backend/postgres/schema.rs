@@ -12,6 +12,7 @@ use tokio_postgres::types::Type;
 
 use super::connect::Connector;
 use super::failure::Failure;
+use super::transaction::DEADLINE;
 use crate::error::{ErrorKind, Result};
 
 /// The steps from an empty database to the schema of this version; the number of steps done is the schema's version.
@@ -43,6 +44,10 @@ pub(super) async fn open(connector: &Connector) -> Result<()> {
     let (client, driver) = connector.connect().await.map_err(named)?;
     let driving = tokio::spawn(driver);
     let result = prepare(&client, &connector.place).await.map_err(named);
+    if result.is_err() {
+        // There may be an answer that never comes.
+        driving.abort();
+    }
     // What was begun and not committed ends with the session.
     drop(client);
     // The driver ends with its client; how it ends is of no interest any more.
@@ -51,18 +56,10 @@ pub(super) async fn open(connector: &Connector) -> Result<()> {
 }
 
 async fn prepare(client: &Client, place: &str) -> Result<(), Failure> {
-    let found = client.query_typed_one(sql!("schema_found"), &[]).await?;
-    let (exists, server, encoding): (bool, i32, &str) = (found.try_get(0)?, found.try_get(1)?, found.try_get(2)?);
-    if server < SERVER {
-        let message = format!("{place} is PostgreSQL {}: mailscan needs 15 or newer", server / 10_000);
-        return Err(Failure::Own(ErrorKind::NotADatabase, message));
-    }
-    if encoding != "UTF8" {
-        let message = format!("{place} is encoded in {encoding}: create a database with ENCODING 'UTF8'");
-        return Err(Failure::Own(ErrorKind::NotADatabase, message));
-    }
-    // Who finds everything in place needs no right to change it.
-    if exists && is_current(version(client, place).await?) {
+    let silent =
+        |_| Failure::Own(ErrorKind::Unavailable, format!("the database at {place} does not answer: try again"));
+    // A step has no such end: it may wait for those of another process, or have much to do.
+    if tokio::time::timeout(DEADLINE, look(client, place)).await.map_err(silent)?? {
         return Ok(());
     }
     let mut attempt = 1;
@@ -78,6 +75,21 @@ async fn prepare(client: &Client, place: &str) -> Result<(), Failure> {
         }
         attempt += 1;
     }
+}
+
+/// Whether everything is in place: then no right is needed to change it.
+async fn look(client: &Client, place: &str) -> Result<bool, Failure> {
+    let found = client.query_typed_one(sql!("schema_found"), &[]).await?;
+    let (exists, server, encoding): (bool, i32, &str) = (found.try_get(0)?, found.try_get(1)?, found.try_get(2)?);
+    if server < SERVER {
+        let message = format!("{place} is PostgreSQL {}: mailscan needs 15 or newer", server / 10_000);
+        return Err(Failure::Own(ErrorKind::NotADatabase, message));
+    }
+    if encoding != "UTF8" {
+        let message = format!("{place} is encoded in {encoding}: create a database with ENCODING 'UTF8'");
+        return Err(Failure::Own(ErrorKind::NotADatabase, message));
+    }
+    Ok(exists && is_current(version(client, place).await?))
 }
 
 /// Takes all steps that are missing, in one transaction.

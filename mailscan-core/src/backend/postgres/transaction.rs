@@ -27,7 +27,7 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
     SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'";
 /// How long a whole attempt may take; the server should have given up before. Below the time after which leases are
 /// renewed, so that a connection that fell silent costs none.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 /// How often a transaction that stood in the way of others is tried.
 const ATTEMPTS: u32 = 8;
 

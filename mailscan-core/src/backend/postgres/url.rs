@@ -10,7 +10,7 @@ use tokio_postgres::config::{Host, SslMode};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long connecting may take, unless the URL says it.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long sent data may stay without an answer from the other machine.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 
