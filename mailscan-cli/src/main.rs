@@ -17,6 +17,7 @@ mod config;
 mod drive;
 mod exit;
 mod files;
+mod outages;
 mod render;
 mod signals;
 mod telemetry;

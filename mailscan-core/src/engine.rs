@@ -255,7 +255,7 @@ async fn lasting_trouble<P: Pipeline>(shared: &Shared<P>) -> String {
     let mut since = Instant::now();
     loop {
         tokio::time::sleep(DRAIN_PATIENCE / 10).await;
-        match shared.trouble() {
+        match shared.held_up() {
             None => since = Instant::now(),
             Some(trouble) if since.elapsed() >= DRAIN_PATIENCE => return trouble,
             Some(_) => {}

@@ -15,7 +15,7 @@ mod scaling;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 use mailscan_core::backend::postgres::{Postgres, PostgresOptions};
@@ -172,6 +172,20 @@ fn submission(web: &SimulatedWeb, folder: &Path, url: &str, workers: u32) -> Vec
 
 /// Starts a node of a program, and waits until it says that it works.
 fn node(program: &Path, folder: &Path, url: &str, lease: u32, pace: [&str; 2]) -> Node {
+    let (node, mut err) = node_and_words(program, folder, url, lease, pace);
+    // What it says later must not make it wait.
+    std::thread::spawn(move || std::io::copy(&mut err, &mut std::io::sink()));
+    node
+}
+
+/// Likewise, and answers what it says later.
+fn node_and_words(
+    program: &Path,
+    folder: &Path,
+    url: &str,
+    lease: u32,
+    pace: [&str; 2],
+) -> (Node, BufReader<ChildStderr>) {
     let lease = lease.to_string();
     let options = ["--rate-limit", pace[0], "--per-host", pace[1], "--allow-network", "127.0.0.0/8"];
     let mut child = Command::new(program)
@@ -187,7 +201,5 @@ fn node(program: &Path, folder: &Path, url: &str, lease: u32, pace: [&str; 2]) -
     let mut err = BufReader::new(child.stderr.take().unwrap());
     err.read_line(&mut said).unwrap();
     assert!(said.contains("works on every job of"), "{said}");
-    // What it says later must not make it wait.
-    std::thread::spawn(move || std::io::copy(&mut err, &mut std::io::sink()));
-    Node(child)
+    (Node(child), err)
 }

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use crate::config::SuppressionList;
 use crate::drive::STOPPING;
 use crate::exit::{Exit, Failure, Result};
+use crate::outages::Outages;
 use crate::render::escape;
 use crate::signals::{Reloads, Signals};
 use crate::{args, config, files, telemetry, wire};
@@ -77,12 +78,14 @@ async fn work<P: Pipeline>(
         let _ = stopped.await;
     };
     let mut server = tokio::spawn(mailscan_http::serve(listener, pipeline, server, until));
+    let mut outages = Outages::of(engine.monitor());
     let result = loop {
         tokio::select! {
             () = signals.next() => break Ok(()),
             error = engine.failed() => break Err(error.into()),
             ended = &mut server => return Err(Failure::Failed(format!("the server ended: {ended:?}"))),
             () = reloads.next() => files.read_again().await.iter().for_each(|line| say!("{line}")),
+            line = outages.next() => say!("{line}"),
         }
     };
     say!("{STOPPING}");

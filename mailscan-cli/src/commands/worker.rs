@@ -6,6 +6,7 @@ use mailscan_core::job::JobOptions;
 use crate::config::SuppressionList;
 use crate::drive::STOPPING;
 use crate::exit::{Exit, Failure, Result};
+use crate::outages::Outages;
 use crate::signals::{Reloads, Signals};
 use crate::{args, config, files, wire};
 
@@ -37,11 +38,13 @@ pub(crate) async fn run(typed: &args::Worker) -> Result<Exit> {
     let node = options.node.clone();
     let mut engine = Engine::start(pipeline, options);
     say!("node {node} works on every job of {}: Ctrl-C stops", crate::render::escape(&wire::shown(db)));
+    let mut outages = Outages::of(engine.monitor());
     let result = loop {
         tokio::select! {
             () = signals.next() => break Ok(()),
             error = engine.failed() => break Err(error),
             () = reloads.next() => reload(&list),
+            line = outages.next() => say!("{line}"),
         }
     };
     say!("{STOPPING}");

@@ -12,6 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::job_run::JobRun;
 use super::shared::Shared;
+use crate::error::Result;
 use crate::lease::Lease;
 use crate::pipeline::Pipeline;
 use crate::queue::{Queue, Renewed};
@@ -102,8 +103,22 @@ async fn report_workers<P: Pipeline>(shared: &Shared<P>) {
     let host = crate::resources::host_name();
     let every = shared.options.report_every;
     let apart = APART.min(every);
+    let mut failures = 0;
     loop {
-        shared.unless_given_up(report(shared, &host)).await;
+        match shared.unless_given_up(report(shared, &host)).await {
+            Some(Err(error)) => {
+                tracing::warn!(%error, "what the workers do did not reach the store");
+                failures += 1;
+                // Once is soon mended. Only who writes can tell: a database that is read-only answers all else.
+                if failures > 1 {
+                    shared.set_unheard(Some(error.to_string()));
+                }
+            }
+            Some(Ok(())) | None => {
+                failures = 0;
+                shared.set_unheard(None);
+            }
+        }
         tokio::select! {
             () = shared.committed.cancelled() => return,
             () = tokio::time::sleep(apart) => {}
@@ -118,7 +133,7 @@ async fn report_workers<P: Pipeline>(shared: &Shared<P>) {
     }
 }
 
-async fn report<P: Pipeline>(shared: &Shared<P>, host: &str) {
+async fn report<P: Pipeline>(shared: &Shared<P>, host: &str) -> Result<()> {
     let beat = NodeBeat {
         node: shared.options.node.clone(),
         host: host.to_owned(),
@@ -126,7 +141,5 @@ async fn report<P: Pipeline>(shared: &Shared<P>, host: &str) {
         workers: shared.workers.states(),
         bounds: shared.runs().iter().map(|run| bound_of(run)).collect(),
     };
-    if let Err(error) = shared.pipeline.store().beat(&beat).await {
-        tracing::warn!(%error, "what the workers do did not reach the store");
-    }
+    shared.pipeline.store().beat(&beat).await
 }

@@ -64,6 +64,8 @@ pub(super) struct Shared<P> {
     fatal_error: Mutex<Option<Arc<Error>>>,
     /// What holds all jobs up at the moment, such as a full disk.
     trouble: Mutex<Option<String>>,
+    /// Why what the workers do does not reach the store, although nothing else may be there to be written.
+    unheard: Mutex<Option<String>>,
     /// Jobs that wait to be among them.
     pub(super) intake: Intake,
     runs: Mutex<BTreeMap<JobId, Arc<JobRun>>>,
@@ -103,6 +105,7 @@ impl<P: Pipeline> Shared<P> {
             fatal: CancellationToken::new(),
             fatal_error: Mutex::default(),
             trouble: Mutex::default(),
+            unheard: Mutex::default(),
             intake: Intake::default(),
             runs: Mutex::default(),
             unreadable: Mutex::default(),
@@ -189,9 +192,19 @@ impl<P: Pipeline> Shared<P> {
         }
     }
 
-    /// What holds all jobs up at the moment.
+    /// What keeps the engine from writing at the moment, whether or not there is something to be written.
     pub(super) fn trouble(&self) -> Option<String> {
+        self.held_up().or_else(|| locked(&self.unheard).clone())
+    }
+
+    /// What keeps something from being written at the moment, and so holds all jobs up.
+    pub(super) fn held_up(&self) -> Option<String> {
         locked(&self.trouble).clone()
+    }
+
+    /// Notes why the store hears nothing of this process, if it does not.
+    pub(super) fn set_unheard(&self, why: Option<String>) {
+        *locked(&self.unheard) = why;
     }
 
     /// Waits for what is of use to others only, unless the backend is not waited for any more: then a moment longer.

@@ -30,7 +30,8 @@ pub struct Vitals {
     pub most_places: usize,
     /// What holds the process back: `memory`, `cpu` or `disk`.
     pub hold: Option<&'static str>,
-    /// What keeps the engine from writing to its backend, such as a full disk, for as long as it does.
+    /// What keeps the engine from writing to its backend, such as a full disk, for as long as it does; also where it would
+    /// write nothing but its reports.
     pub trouble: Option<String>,
     /// Jobs at work here.
     pub jobs: usize,

@@ -1,13 +1,16 @@
-//! A server that comes back without the last of what it had confirmed, and one that lets nobody in for a while.
+//! A server that comes back without the last of what it had confirmed, and one that lets nobody in, or takes nothing, for a
+//! while.
 
+use std::io::BufRead;
 use std::time::Duration;
 
 use mailscan_core::ErrorKind;
 use mailscan_core::backend::postgres::{Postgres, PostgresOptions};
 use mailscan_core::store::Store;
 
-use super::Stage;
-use crate::postgres::{Cluster, is_there};
+use super::{Stage, node_and_words};
+use crate::cli::binary;
+use crate::postgres::{Cluster, is_there, shared};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_server_lost_is_found_again() {
@@ -64,5 +67,38 @@ async fn a_node_that_is_refused_for_a_while_goes_on() {
     cluster.own("pg_hba.conf", "host all all 127.0.0.1/32 trust\n");
     cluster.stop("fast");
     cluster.resume();
+    stage.finish_and_compare().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_tells_of_a_database_that_takes_nothing_and_of_its_return() {
+    if !is_there() {
+        return;
+    }
+    let stage = Stage::set(shared(), 3_000, 20).await;
+    let (url, folder) = (stage.url(), stage.folder.path().to_owned());
+    let start = move || node_and_words(binary(), &folder, &url, 4, ["0", "64"]);
+    let (_node, mut words) = tokio::task::spawn_blocking(start).await.unwrap();
+    stage.collected(300).await;
+    // As where a standby takes the place of its primary: everything can be read.
+    let set = async |setting: &str| {
+        let name = &stage.name;
+        let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+        shared().execute("postgres", &format!("ALTER DATABASE {name} {setting}")).await;
+        shared().execute("postgres", &end).await;
+    };
+    set("SET default_transaction_read_only = on").await;
+    let mut line = async || {
+        tokio::task::block_in_place(|| {
+            let mut line = String::new();
+            words.read_line(&mut line).unwrap();
+            line
+        })
+    };
+    let told = line().await;
+    assert!(told.contains("takes nothing") && told.contains("read-only"), "{told}");
+    set("RESET default_transaction_read_only").await;
+    let told = line().await;
+    assert!(told.contains("takes what is written again"), "{told}");
     stage.finish_and_compare().await;
 }
