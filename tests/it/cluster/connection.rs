@@ -161,6 +161,38 @@ async fn a_user_without_rights_in_the_database_works_in_a_schema_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_user_without_rights_in_the_schema_is_told_which() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    drop(Postgres::open(&shared().url(&name), PostgresOptions::default()).await.unwrap());
+    shared().execute(&name, "CREATE ROLE reader LOGIN").await;
+    let url = format!("postgres://reader@127.0.0.1:{}/{name}", shared().port());
+    let folder = TempDir::new().unwrap();
+    let run = |arguments: &[&str]| run_in(folder.path(), &[arguments, &["--db", &url]].concat());
+    let submit = ["run", "--detach", "--url", "https://example.org/", "--target", "1"];
+    let mend = "grant USAGE on it, and all rights on its tables and sequences";
+    let ran = run(&["job", "list"]);
+    assert!(ran.code == 2 && ran.err.contains(mend), "{}", ran.err);
+    let read = "GRANT USAGE ON SCHEMA mailscan TO reader; GRANT SELECT ON ALL TABLES IN SCHEMA mailscan TO reader";
+    shared().execute(&name, read).await;
+    assert_eq!(run(&["job", "list"]).code, 0);
+    let ran = run(&submit);
+    assert!(ran.code == 1 && ran.err.contains(mend), "{}", ran.err);
+    // What older versions lack is for the owner to make.
+    shared().execute(&name, "UPDATE mailscan.schema SET version = version - 1").await;
+    let ran = run(&["job", "list"]);
+    assert!(ran.code == 2 && ran.err.contains("open the database with this mailscan once"), "{}", ran.err);
+    shared().execute(&name, "UPDATE mailscan.schema SET version = version + 1").await;
+    let all =
+        "GRANT ALL ON ALL TABLES IN SCHEMA mailscan TO reader; GRANT ALL ON ALL SEQUENCES IN SCHEMA mailscan TO reader";
+    shared().execute(&name, all).await;
+    let ran = run(&submit);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_says_nothing_is_given_up_and_signals_are_heard() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("postgres://postgres@127.0.0.1:{}/jobs", listener.local_addr().unwrap().port());

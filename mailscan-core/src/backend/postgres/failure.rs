@@ -56,6 +56,18 @@ impl Failure {
         matches!(self, Self::Sql(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
     }
 
+    /// The same of a right that is missing, where it is known how people give that one.
+    pub(super) fn with_mend(self, place: &str, mend: &str) -> Self {
+        match &self {
+            Self::Sql(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+                let reason = error.as_db_error().map_or("", |refusal| refusal.message());
+                let message = format!("{place}: {mend} ({reason}, {})", SqlState::INSUFFICIENT_PRIVILEGE.code());
+                Self::Own(ErrorKind::Invalid, message)
+            }
+            _ => self,
+        }
+    }
+
     /// The error of an operation on the database at `place`.
     pub(super) fn named(&self, operation: &'static str, place: &str) -> Error {
         match self {
@@ -109,8 +121,8 @@ fn sql_error(operation: &'static str, place: &str, error: &tokio_postgres::Error
         }
         code if *code == SqlState::INSUFFICIENT_PRIVILEGE => (
             ErrorKind::Invalid,
-            "the user may not do this: let the owner of the database grant CREATE on it, or create a schema \
-             `mailscan` that the user owns",
+            "the user may not do this: let the owner of the schema `mailscan` grant USAGE on it, and all rights on its \
+             tables and sequences",
         ),
         code if *code == SqlState::READ_ONLY_SQL_TRANSACTION => {
             (ErrorKind::Unavailable, "the database is read-only: name the primary server")

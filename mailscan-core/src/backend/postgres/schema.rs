@@ -36,6 +36,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LOCK: i64 = 0x6d61_696c_7363_616e;
 /// The oldest server, as the server counts its versions.
 const SERVER: i32 = 150_000;
+/// How people give the rights that are missing to make the schema, and to change what is in it.
+const NO_SCHEMA: &str = "the user may not make a schema: let the owner of the database grant CREATE on it, or create a \
+     schema `mailscan` that the user owns";
+const NO_CHANGE: &str = "the user may not make or change the tables of the schema `mailscan`: let a user who owns it and \
+     them open the database with this mailscan once";
 const OPERATION: &str = "open database";
 
 /// Looks at the schema, and brings it up to date.
@@ -102,8 +107,15 @@ async fn step(client: &Client, place: &str) -> Result<(), Failure> {
     let room = client.query_typed_one(sql!("schema_room"), &[]).await?;
     // Where somebody has made it, no right is needed to make it.
     if !room.try_get::<_, bool>(0)? {
-        client.batch_execute("CREATE SCHEMA mailscan").await?;
+        let made = client.batch_execute("CREATE SCHEMA mailscan").await;
+        made.map_err(|error| Failure::from(error).with_mend(place, NO_SCHEMA))?;
     }
+    change(client, place).await.map_err(|failure| failure.with_mend(place, NO_CHANGE))?;
+    Ok(client.batch_execute("COMMIT").await?)
+}
+
+/// Makes and changes what is in the schema, within the transaction.
+async fn change(client: &Client, place: &str) -> Result<(), Failure> {
     client.batch_execute(sql!("schema_create")).await?;
     // Another process may have been faster, so the version is read under the lock.
     let version = version(client, place).await?;
@@ -115,7 +127,7 @@ async fn step(client: &Client, place: &str) -> Result<(), Failure> {
             [(&known(), Type::INT4), (&OLDEST, Type::INT4)];
         client.query_typed(sql!("schema_set"), &values).await?;
     }
-    Ok(client.batch_execute("COMMIT").await?)
+    Ok(())
 }
 
 /// The version that this mailscan knows.
