@@ -5,6 +5,9 @@
 //! What the filter takes for met is looked up by the server as ever, and so is everything where too much was added by
 //! others: then the filter catches up before the next insertion. A server that was started anew, or another in its place,
 //! may have lost the last of what it had, and given the ids to others; so a filter belongs to one start of one server.
+//!
+//! Where there is no room for the filter of one more job, those that nobody has asked lately give way, and the job does
+//! without where there are none: filters in turn would be made anew for each insertion.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,8 +18,11 @@ use crate::dedup::BloomFront;
 use crate::error::Result;
 use crate::job::JobId;
 
-/// The most jobs whose filters are kept; beyond that they are made anew.
-const MOST_JOBS: usize = 64;
+/// The memory of all filters together from which on no job is given a new one, in bytes. Those in use still grow with
+/// their jobs.
+const MOST_BYTES: usize = 128 << 20;
+/// After so many questions to others, a filter gives way.
+const IDLE: u64 = 1_024;
 /// The addresses that a filter is made for at first, how many times as many the next one, and how often each may err.
 const CAPACITY: usize = 100_000;
 const GROWTH: usize = 4;
@@ -28,7 +34,22 @@ const PAGES: usize = 5;
 
 /// The filters of jobs.
 #[derive(Debug, Default)]
-pub(super) struct Fronts(Mutex<HashMap<JobId, Front>>);
+pub(super) struct Fronts(Mutex<Kept>);
+
+#[derive(Debug)]
+struct Kept {
+    fronts: HashMap<JobId, Front>,
+    /// The memory from which on there is no room, in bytes.
+    most: usize,
+    /// How many questions there were.
+    questions: u64,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self { fronts: HashMap::new(), most: MOST_BYTES, questions: 0 }
+    }
+}
 
 /// The filter of one job.
 #[derive(Debug)]
@@ -45,6 +66,8 @@ struct Front {
     number: u64,
     /// When the server was started that told what it knows, in microseconds since the epoch; 0 for none.
     server: i64,
+    /// The last question that it was asked.
+    asked: u64,
 }
 
 /// What a filter says of the addresses of one insertion.
@@ -77,7 +100,11 @@ pub(super) struct Learned {
 impl Front {
     fn new(collected: i64, server: i64) -> Self {
         let filters = vec![BloomFront::new(CAPACITY, FALSE_POSITIVES)];
-        Self { filters, known: 0, collected, number: rand::random(), server }
+        Self { filters, known: 0, collected, number: rand::random(), server, asked: 0 }
+    }
+
+    fn bytes(&self) -> usize {
+        self.filters.iter().map(BloomFront::bytes).sum()
     }
 
     fn surely_new(&self, fingerprint: i64) -> bool {
@@ -99,29 +126,62 @@ impl Front {
     }
 }
 
+impl Kept {
+    /// The filter of a job that asks it now, made where there is none; nothing where there is no room for it.
+    fn ask(&mut self, job: JobId) -> Option<&mut Front> {
+        self.questions += 1;
+        if !self.fronts.contains_key(&job) {
+            let front = Front::new(0, 0);
+            if !self.make_room(front.bytes()) {
+                return None;
+            }
+            self.fronts.insert(job, front);
+        }
+        let front = self.fronts.get_mut(&job)?;
+        front.asked = self.questions;
+        Some(front)
+    }
+
+    /// Makes room for so many bytes at the cost of filters that nobody asks; answers whether there is any.
+    fn make_room(&mut self, bytes: usize) -> bool {
+        let mut all: usize = self.fronts.values().map(Front::bytes).sum();
+        while all + bytes > self.most {
+            let idle = self.fronts.iter().filter(|(_, front)| self.questions - front.asked > IDLE);
+            let Some((job, bytes)) =
+                idle.min_by_key(|(_, front)| front.asked).map(|(job, front)| (*job, front.bytes()))
+            else {
+                return false;
+            };
+            self.fronts.remove(&job);
+            all -= bytes;
+        }
+        true
+    }
+}
+
 impl Fronts {
-    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Front>> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says of addresses of a job, by their fingerprints, whether they are among those that the filter knows.
     pub(super) fn judge(&self, job: JobId, fingerprints: &[i64]) -> Verdict {
-        let mut fronts = self.lock();
-        if fronts.len() >= MOST_JOBS && !fronts.contains_key(&job) {
-            fronts.clear();
-        }
-        let front = fronts.entry(job).or_insert_with(|| Front::new(0, 0));
+        let mut kept = self.lock();
+        let Some(front) = kept.ask(job) else {
+            return Verdict { absent: vec![false; fingerprints.len()], ..Verdict::default() };
+        };
         let absent = fingerprints.iter().map(|fingerprint| front.surely_new(*fingerprint));
         Verdict { number: front.number, known: front.known, server: front.server, absent: absent.collect() }
     }
 
     /// Notes what was told after a verdict.
     pub(super) fn learn(&self, job: JobId, learned: &Learned) {
-        let mut fronts = self.lock();
-        let Some(front) = fronts.get_mut(&job).filter(|front| front.number == learned.number) else { return };
+        let mut kept = self.lock();
+        let front = kept.fronts.get_mut(&job).filter(|front| front.number == learned.number);
+        let Some(front) = front else { return };
         let collected = learned.collected.saturating_add(limit(learned.added.len()));
         if front.server != learned.server {
-            *front = Front::new(collected, learned.server);
+            *front = Front { asked: front.asked, ..Front::new(collected, learned.server) };
             return;
         }
         match &learned.later {
@@ -135,14 +195,14 @@ impl Fronts {
 
     /// Where to read on, if the filter of a job is far behind; its number with it.
     fn behind(&self, job: JobId) -> Option<(u64, i64)> {
-        let fronts = self.lock();
-        let front = fronts.get(&job)?;
+        let kept = self.lock();
+        let front = kept.fronts.get(&job)?;
         (front.collected - front.known > NEAR / 2).then_some((front.number, front.known))
     }
 
     /// Notes a page of fingerprints that ends with an id.
     fn read(&self, job: JobId, number: u64, page: &[i64], last: i64) {
-        if let Some(front) = self.lock().get_mut(&job).filter(|front| front.number == number) {
+        if let Some(front) = self.lock().fronts.get_mut(&job).filter(|front| front.number == number) {
             front.note(page, last);
         }
     }
@@ -225,7 +285,31 @@ mod tests {
         let verdict = fronts.judge(JOB, &all);
         assert_eq!(verdict.known, limit(all.len()));
         assert!(verdict.absent.iter().all(|absent| !absent));
-        assert_eq!(fronts.lock()[&JOB].filters.len(), 2);
+        assert_eq!(fronts.lock().fronts[&JOB].filters.len(), 2);
+    }
+
+    #[test]
+    fn jobs_keep_their_filters_however_many_they_are() {
+        let fronts = fronts();
+        let round = |numbers: std::ops::Range<u64>| {
+            let ask = |job| fronts.judge(JobId(job), &[]).number;
+            numbers.map(ask).collect::<Vec<_>>()
+        };
+        let first = round(0..300);
+        assert_eq!(first, round(0..300));
+        // There is room for these and no more.
+        let one = Front::new(0, 0).bytes();
+        fronts.lock().most = 300 * one;
+        let late = fronts.judge(JobId(300), &apart([1, 2]));
+        assert_eq!((late.number, late.server, late.absent.as_slice()), (0, 0, &[false, false][..]));
+        assert_eq!(first, round(0..300), "all are in use");
+        for _ in 0..5 {
+            round(1..300);
+        }
+        assert_ne!(fronts.judge(JobId(300), &[]).number, 0, "the first is not");
+        assert_eq!(first[1..], round(1..300), "nobody else gave way");
+        assert_eq!(fronts.judge(JobId(0), &[]).number, 0);
+        assert_eq!(fronts.lock().fronts.values().map(Front::bytes).sum::<usize>(), 300 * one);
     }
 
     #[test]
