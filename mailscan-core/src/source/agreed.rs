@@ -47,6 +47,8 @@ struct State {
     waiting: u32,
     /// Until when there is no place, unless one of those here is given back.
     full: Option<Instant>,
+    /// No start that is not given yet comes before this: as far as it is known, the host is not asked earlier by anybody else.
+    turn: Option<Instant>,
     /// Until when the places are this process's although it uses none.
     kept: Option<Instant>,
     /// When places were asked for or used last, unless they were given back.
@@ -129,11 +131,13 @@ impl Agreed {
                 let until = full.min(latest);
                 // Until one of this process's own requests ends, or it is time to ask again.
                 if tokio::time::timeout_at(until, self.freed.notified()).await.is_err() && until == latest {
-                    return Err(AGAIN);
+                    return Err(self.away());
                 }
                 continue;
             }
-            let Ok(_asking) = tokio::time::timeout_at(latest, self.asking.lock()).await else { return Err(AGAIN) };
+            let Ok(_asking) = tokio::time::timeout_at(latest, self.asking.lock()).await else {
+                return Err(self.away());
+            };
             // Whoever asked meanwhile asked for this one as well.
             match self.take(terms.interval) {
                 Some(start) => return Ok((Held(self.clone()), start)),
@@ -146,6 +150,13 @@ impl Agreed {
     /// Until when it is known that there is no place.
     fn full(&self) -> Option<Instant> {
         self.state().full.filter(|full| *full > Instant::now())
+    }
+
+    /// How far away the next try should be of whoever waited in vain: there is nothing to be had before the turn. Those who
+    /// come back are spread over half as long again, which is to end when the turn comes: the host is not to wait for them.
+    fn away(&self) -> Duration {
+        let turn = self.state().turn.map(|turn| turn.saturating_duration_since(Instant::now()));
+        (turn.unwrap_or_default() * 2 / 3).max(AGAIN)
     }
 
     /// Whether requests of this process are under way.
@@ -222,9 +233,10 @@ impl Agreed {
                 tracing::warn!(%error, host, "nothing is asked before other processes agree");
                 return Err(AGAIN);
             }
-            Err(_) => return Err(AGAIN),
+            Err(_) => return Err(self.away()),
         };
         let mut state = self.state();
+        state.turn = Some(Instant::now() + grant.first + interval.saturating_mul(grant.starts));
         state.places = grant.places;
         state.kept = Some(kept);
         state.lapse = interval.is_zero().then(|| Instant::now() + AHEAD);

@@ -332,6 +332,46 @@ impl SharedTurns for Alone {
     }
 }
 
+/// Gives the only place there is, with the first start at once and the others far away.
+#[derive(Debug, Default)]
+struct Slow(AtomicU32);
+
+impl SharedTurns for Slow {
+    fn turns(&self, request: TurnRequest) -> BoxFuture<'_, Result<TurnGrant>> {
+        let asked = self.0.fetch_add(1, Ordering::Relaxed);
+        let first = if asked == 0 { Duration::ZERO } else { Duration::from_secs(30) };
+        let starts = u32::from(asked == 0 && request.under_way == 0);
+        async move { Ok(TurnGrant { first, starts, places: 1 }) }.boxed()
+    }
+
+    fn hold(&self, _: Vec<String>) -> BoxFuture<'_, Result<()>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn release(&self, _: Vec<String>) -> BoxFuture<'_, Result<()>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn leave_alone(&self, _: String, _: Duration) -> BoxFuture<'_, Result<()>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn left_alone(&self, _: String) -> BoxFuture<'_, Result<Duration>> {
+        async { Ok(Duration::ZERO) }.boxed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waited_in_vain_is_told_when_the_host_has_its_next_turn() {
+    let gate = Politeness::new(Pace::default()).shared(Arc::new(Slow::default()));
+    let held = gate.turn("a", None, None, far()).await.unwrap();
+    let deferred = gate.turn("a", None, None, Instant::now() + Duration::from_secs(2)).await.unwrap_err();
+    assert_eq!(deferred.class, FetchErrorClass::Deferred);
+    let away = deferred.retry_after.unwrap();
+    assert!(away > Duration::from_secs(18) && away <= Duration::from_secs(30), "{away:?}");
+    drop(held);
+}
+
 #[tokio::test(start_paused = true)]
 async fn places_that_nobody_uses_are_given_back() {
     let others = Arc::new(Alone::default());
