@@ -4,6 +4,7 @@
 //! its target is reached, its sources are exhausted, a person says so, or the engine drains.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::JobFilter;
@@ -124,10 +125,9 @@ async fn notice<P: Pipeline>(shared: &Shared<P>, run: &JobRun, job: JobState) ->
 
 /// Ends the jobs that have nothing left to do or have been asked to stop.
 pub(super) async fn end_finished<P: Pipeline>(shared: &Shared<P>) {
-    for run in shared.runs() {
-        if !run.is_stopping() && run.dry.load(Ordering::Relaxed) && shared.leases.held(run.id()) == 0 {
-            stop_when_exhausted(shared, &run).await;
-        }
+    let runs = shared.runs();
+    stop_exhausted(shared, &runs).await;
+    for run in runs {
         if let Some(stop) = run.stopping() {
             if stop.tell_store && tell_store(shared, &run, &stop).await.is_none() {
                 return;
@@ -139,19 +139,37 @@ pub(super) async fn end_finished<P: Pipeline>(shared: &Shared<P>) {
     }
 }
 
-/// No open task proves that the job is finished: what a task discovers is pushed before the task is settled.
-async fn stop_when_exhausted<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
-    let Some(depth) = shared.persist(|| shared.pipeline.queue().depth(run.id())).await else { return };
-    run.set_depth(depth);
-    if depth.open() == 0 {
-        // Asked after the depth, so that it counts what every task of it brought, whoever read it.
-        let ids = [run.id()];
-        let states = shared.persist(|| shared.pipeline.store().job_states(&ids)).await;
-        let Some(states) = states else { return };
-        if states.into_iter().flatten().any(|job| run.heard(job.collected) >= job.target) {
-            return reach_target(shared, run);
+/// Stops the jobs that are finished. No open task proves it: what a task discovers is pushed before the task is settled.
+///
+/// One question for all of them: jobs whose hosts are slow have nothing to claim most of the time, and are asked about again
+/// and again.
+async fn stop_exhausted<P: Pipeline>(shared: &Shared<P>, runs: &[Arc<JobRun>]) {
+    let is_dry = |run: &JobRun| run.dry.load(Ordering::Relaxed) && shared.leases.held(run.id()) == 0;
+    let dry: Vec<_> = runs.iter().filter(|run| !run.is_stopping() && is_dry(run)).collect();
+    if dry.is_empty() {
+        return;
+    }
+    let ids: Vec<_> = dry.iter().map(|run| run.id()).collect();
+    let Some(depths) = shared.persist(|| shared.pipeline.queue().depths(&ids)).await else { return };
+    let mut ended = Vec::new();
+    for (run, depth) in dry.into_iter().zip(depths) {
+        run.set_depth(depth);
+        if depth.open() == 0 {
+            ended.push((run, depth));
         }
-        run.stop(exhausted(&depth, run));
+    }
+    if ended.is_empty() {
+        return;
+    }
+    // Asked after the depth, so that it counts what every task of it brought, whoever read it.
+    let ids: Vec<_> = ended.iter().map(|(run, _)| run.id()).collect();
+    let Some(states) = shared.persist(|| shared.pipeline.store().job_states(&ids)).await else { return };
+    for ((run, depth), state) in ended.into_iter().zip(states) {
+        if state.is_some_and(|job| run.heard(job.collected) >= job.target) {
+            reach_target(shared, run);
+        } else {
+            run.stop(exhausted(&depth, run));
+        }
     }
 }
 

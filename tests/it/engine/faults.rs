@@ -47,6 +47,8 @@ struct Flaky {
     first_tasks_in: Duration,
     /// When each claim began and ended.
     claims: Mutex<Vec<Range<Instant>>>,
+    /// How often depths were asked for.
+    depths: AtomicU64,
 }
 
 impl Flaky {
@@ -62,6 +64,7 @@ impl Flaky {
             claims_in: Duration::ZERO,
             first_tasks_in: Duration::ZERO,
             claims: Mutex::default(),
+            depths: AtomicU64::new(0),
         }
     }
 
@@ -117,6 +120,7 @@ impl Queue for Flaky {
     }
 
     async fn depths(&self, jobs: &[JobId]) -> Result<Vec<Depth>> {
+        self.depths.fetch_add(1, Ordering::Relaxed);
         self.inner.depths(jobs).await
     }
 
@@ -266,6 +270,31 @@ async fn jobs_that_wait_to_be_taken_up_hold_up_no_other() {
         assert_eq!(engine.finished(JobId(n)).await.unwrap().status, JobStatus::Completed);
     }
     engine.drain().await.unwrap();
+}
+
+/// How often a queue is asked how much is left of so many jobs of which every task waits for its host.
+async fn asked_about_jobs_that_wait(jobs: u64) -> u64 {
+    let fetcher = Script::new(Duration::ZERO, |_| {
+        let later = FetchError::new(FetchErrorClass::Deferred, "turn", "its host has no turn for long");
+        Err(later.retry_after(Duration::from_hours(1)))
+    });
+    let pipeline = Arc::new(Backends { queue: Flaky::new(false), store: MemoryStore::new(), fetcher });
+    for n in 0..jobs {
+        create(&*pipeline, &format!("job {n}"), pages_job(3, 100)).await;
+    }
+    let mut engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let before = pipeline.queue.depths.load(Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let asked = pipeline.queue.depths.load(Ordering::Relaxed) - before;
+    engine.abort().await.unwrap();
+    asked
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_jobs_that_wait_are_asked_about_as_often_as_one() {
+    let (one, many) = (asked_about_jobs_that_wait(1).await, asked_about_jobs_that_wait(20).await);
+    assert!(one > 0 && many < one * 2, "{one} times for one job, {many} times for twenty");
 }
 
 #[tokio::test(start_paused = true)]
