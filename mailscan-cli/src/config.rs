@@ -105,14 +105,14 @@ pub(crate) fn run(typed: &args::Run) -> Result<RunConfig> {
 /// Whether something was typed that a job does not keep. A list that the environment names is that of whoever works here.
 fn is_for_workers(typed: &args::Run, limits: &Limits) -> bool {
     let args::Machine { memory_limit, min_free_disk } = typed.machine;
-    let suppresses = typed.suppressed.suppress.is_some() && std::env::var_os("MAILSCAN_SUPPRESS").is_none();
+    let named = std::env::var_os("MAILSCAN_SUPPRESS").map(std::path::PathBuf::from);
+    let suppresses = typed.suppressed.suppress.as_ref().is_some_and(|list| named.as_ref() != Some(list));
     suppresses || memory_limit.is_some() || min_free_disk.is_some() || *limits != Limits::default()
 }
 
 /// How hosts are treated: as typed now, or else as the job was started.
 pub(crate) fn fetching(typed: &args::Politeness, kept: &JobOptions) -> Fetching {
-    // As many as there are files for, which whoever connects knows.
-    let mut client = ClientOptions { max_connections: usize::MAX, ..ClientOptions::default() };
+    let mut client = ClientOptions::default();
     if let Some(contact) = typed.contact.as_ref().or(kept.contact.as_ref()) {
         client.contact.clone_from(contact);
     }
@@ -288,8 +288,7 @@ pub(crate) fn demo(typed: &args::Demo, base: &str, room: usize) -> Result<DemoCo
     };
     let spec = JobSpec { target: emails, sources: vec![JobSource::Search("contact".to_owned())], options };
     spec.validate()?;
-    let client = ClientOptions { max_connections: usize::MAX, ..ClientOptions::default() };
-    let fetching = Fetching { client, pace: Pace::unlimited(), for_one_job: true };
+    let fetching = Fetching { client: ClientOptions::default(), pace: Pace::unlimited(), for_one_job: true };
     Ok(DemoConfig { spec, fetching, workers, slots })
 }
 
@@ -359,7 +358,9 @@ mod tests {
         let expected = Limits { max_workers: 7, workers_per_1000: 100, bloom_capacity: 99, ..Limits::default() };
         let args::Command::Run(run) = command(&format!("run --resume {typed}")) else { unreachable!() };
         assert_eq!(super::run(&run).unwrap().limits, expected);
-        let args::Command::Worker(worker) = command(&format!("worker {typed}")) else { unreachable!() };
+        let args::Command::Worker(worker) = command(&format!("worker --db postgres://h/d {typed}")) else {
+            unreachable!()
+        };
         assert_eq!(limits(&worker.constants).unwrap(), expected);
         let args::Command::Serve(serve) = command(&format!("serve {typed} --stale-after 60")) else { unreachable!() };
         assert_eq!(server_limits(&serve).unwrap(), Limits { stale_after: Duration::from_secs(60), ..expected });

@@ -32,9 +32,14 @@ pub(crate) fn room(planned: usize) -> usize {
     room
 }
 
-/// How many connections to sources the files of this process are enough for, idle ones included: about as many as fetches.
-pub(crate) fn connections() -> usize {
-    in_flight(rlimit::increase_nofile_limit(WANTED).unwrap_or(USUAL))
+/// How many idle connections to sources the files of this process are enough for, beside those in use.
+pub(crate) fn idle_connections() -> usize {
+    idle(rlimit::increase_nofile_limit(WANTED).unwrap_or(USUAL))
+}
+
+/// An eighth of the files: half of what fetches leave.
+fn idle(files: u64) -> usize {
+    usize::try_from(files / 8).unwrap_or(MAX_IN_FLIGHT).clamp(1, MAX_IN_FLIGHT)
 }
 
 /// What the files of a process that also answers clients are enough for.
@@ -71,6 +76,7 @@ mod tests {
         assert_eq!((in_flight(1_024), in_flight(4_000)), (768, 3_000));
         assert_eq!(shared(65_536), Shared { fetches: MAX_IN_FLIGHT, connections: MAX_CONNECTIONS });
         assert_eq!(shared(1_024), Shared { fetches: 384, connections: 512 });
+        assert_eq!((idle(1_024), idle(u64::MAX), idle(0)), (128, MAX_IN_FLIGHT, 1));
         assert_eq!((in_flight(u64::MAX), in_flight(0)), (MAX_IN_FLIGHT, 1));
     }
 }

@@ -114,8 +114,8 @@ impl Pipeline for Wired {
 
 /// Puts a database and fetchers together.
 pub(crate) fn pipeline(database: Database, fetching: &Fetching) -> Result<Arc<Wired>> {
-    let max_connections = fetching.client.max_connections.min(files::connections());
-    let http = HttpSource::new(&ClientOptions { max_connections, ..fetching.client.clone() }, fetching.pace)?;
+    let client = ClientOptions { max_idle: files::idle_connections(), ..fetching.client.clone() };
+    let http = HttpSource::new(&client, fetching.pace)?;
     let http = if fetching.for_one_job { http.for_one_job() } else { http };
     let http = match &database {
         Database::Sqlite(_) => http,

@@ -178,7 +178,7 @@ pub fn format_seconds(seconds: u64) -> String {
 
 /// A projected time for people: as [`format_seconds`] says it, rounded up, but below a minute with its tenths.
 pub fn format_projection(time: Duration) -> String {
-    let tenths = time.as_millis().div_ceil(100);
+    let tenths = time.as_nanos().div_ceil(100_000_000);
     if tenths < 600 && !tenths.is_multiple_of(10) {
         return format!("{}.{}s", tenths / 10, tenths % 10);
     }
@@ -210,9 +210,15 @@ mod tests {
 
     #[test]
     fn projections_for_people() {
-        for (millis, text) in
-            [(0, "0s"), (6_300, "6.3s"), (59_000, "59s"), (59_901, "1m 0s"), (60_000, "1m 0s"), (209_001, "3m 30s")]
-        {
+        for (millis, text) in [
+            (0, "0s"),
+            (6_300, "6.3s"),
+            (59_000, "59s"),
+            (59_901, "1m 0s"),
+            (6_001, "6.1s"),
+            (60_000, "1m 0s"),
+            (209_001, "3m 30s"),
+        ] {
             assert_eq!(format_projection(Duration::from_millis(millis)), text);
         }
         assert!(format_projection(Duration::MAX).ends_with('s'));

@@ -48,7 +48,8 @@ pub struct Plan {
     #[serde(skip_serializing_if = "Option::is_none")]
     max_pages_per_second: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    /// What keeps the job from being done sooner: `workers_per_1000`, `max_workers`, or where hosts were told `workers` or `hosts`.
+    /// What keeps the job from being done sooner: `workers_per_1000`, `max_workers`, `workers` where their number was set by hand
+    /// or hosts were told, or `hosts`.
     bound_by: Option<&'static str>,
 }
 

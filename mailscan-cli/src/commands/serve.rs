@@ -26,8 +26,7 @@ pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
     let reloads = Reloads::listen()?;
     let files = files::for_server();
     let fetching = config::fetching(&typed.politeness, &JobOptions::default());
-    let mut fetching = config::for_others(fetching, &typed.networks);
-    fetching.client.max_connections = files.fetches;
+    let fetching = config::for_others(fetching, &typed.networks);
     let limits = config::server_limits(typed)?;
     let server = config::server(typed, files.connections)?;
     let server = ServeOptions { roots: roots(&typed.root)?, pace: fetching.pace, join_span: telemetry::JOIN, ..server };

@@ -26,8 +26,11 @@ const FULL: f64 = 0.95;
 /// be told. By this, places are never given out for memory that is not there, however quickly they would be taken.
 const FETCH: u64 = 128 << 10;
 const UNKNOWN_FETCH: u64 = 512 << 10;
-/// So many fetches have to be in flight before what one takes can be told.
+/// So many fetches have to be in flight, and half of those that may be, before what one takes can be told: what the process
+/// keeps beside them would be taken for theirs where they are few for a moment.
 const TELLING: usize = 16;
+/// What a fetch is held for at most.
+const LARGE_FETCH: u64 = 4 << 20;
 /// From this share on the processors are busy, and more fetches only wait for them; below the next, more may be begun.
 const BUSY: f64 = 0.97;
 const EASED: f64 = 0.90;
@@ -135,8 +138,8 @@ impl Gate {
     /// What was more once is forgotten slowly, since pages come in waves.
     fn weigh(&mut self, signals: &Signals) {
         let base = *self.base.get_or_insert(signals.own);
-        if signals.in_flight >= TELLING {
-            let each = signals.own.saturating_sub(base) / signals.in_flight as u64;
+        if signals.in_flight >= TELLING.max(self.places / 2) {
+            let each = (signals.own.saturating_sub(base) / signals.in_flight as u64).min(LARGE_FETCH);
             self.fetch = each.max(self.fetch - self.fetch / 16).max(FETCH);
         }
     }
@@ -358,12 +361,17 @@ mod tests {
     fn places_are_given_out_only_for_memory_that_is_there() {
         let mut gate = Gate::new(10_000, 10, 1);
         let tight = Some(Hold::Memory { percent: 30 });
-        assert_eq!(after(&mut gate, Signals { room: 900 * UNKNOWN_FETCH, in_flight: 0, ..FINE }), (900, tight));
-        // What is in flight takes a megabyte each, and later less again.
+        assert_eq!(after(&mut gate, Signals { room: 150 * UNKNOWN_FETCH, in_flight: 0, ..FINE }), (150, tight));
+        // Few that are in flight for a moment tell nothing.
         let large = Signals { own: 100 << 20, room: 50 << 20, ..FINE };
+        assert_eq!(after(&mut gate, Signals { in_flight: 20, ..large }), (120, tight));
+        // What is in flight takes a megabyte each, and later less again.
         assert_eq!(after(&mut gate, large), (150, tight));
         assert_eq!(after(&mut gate, Signals { own: 0, ..large }), (153, tight));
-        (0..100).for_each(|_| gate.sense(Signals { own: 0, ..large }));
+        (0..100).for_each(|_| {
+            let in_flight = gate.places;
+            gate.sense(Signals { own: 0, in_flight, ..large });
+        });
         assert_eq!(gate.fetch, FETCH);
         let resources = Resources { memory: 40, memory_used: 50, memory_limit: 100, ..Resources::default() };
         assert_eq!(memory_of(&resources, None), (0.5, 35));

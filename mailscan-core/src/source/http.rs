@@ -388,9 +388,9 @@ impl HttpSource {
         self.politeness.per_host_at_first()
     }
 
-    /// Closes the connections that are idle: each keeps the memory of the largest page that it brought.
+    /// Keeps no connections for a while: each has the memory of the largest page that it brought.
     pub(crate) fn relieve(&self) {
-        self.client.let_go_of_idle();
+        self.client.keep_none();
     }
 
     /// Gives back what other processes keep free for this one.

@@ -1,6 +1,7 @@
 //! What it means that the process has no file left: nothing for the page or file that was asked for.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::fetch::{FetchError, FetchErrorClass};
@@ -12,14 +13,20 @@ const AGAIN: Duration = Duration::from_secs(1);
 const ENFILE: i32 = 23;
 const EMFILE: i32 = 24;
 
+/// Whether it was told.
+static WAS_TOLD: AtomicBool = AtomicBool::new(false);
+
 /// Whether an error says that no file may be opened any more, a connection included.
 pub(super) fn is_out_of_files(error: &io::Error) -> bool {
     cfg!(unix) && matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }
 
-/// That no file could be opened, which uses up no attempt.
+/// That no file could be opened, which uses up no attempt. People are told once: it is not recorded with any task.
 pub(super) fn out_of_files() -> FetchError {
     let message = "this process may open no more files: see `ulimit -n`".to_owned();
+    if !WAS_TOLD.swap(true, Ordering::Relaxed) {
+        tracing::error!("{message}; what needs one waits");
+    }
     FetchError::new(FetchErrorClass::Deferred, "open-files", message).retry_after(AGAIN)
 }
 

@@ -77,11 +77,14 @@ impl Failure {
     }
 
     /// The same of a database that is open already. Whoever was let in before is let in again when a password is changed
-    /// everywhere, or those who change over to another server have come to their end: that is waited for.
+    /// everywhere, or those who change over to another server have come to their end: that is waited for. A right that is
+    /// missing is no such thing.
     pub(super) fn named_at_work(&self, operation: &'static str, place: &str) -> Error {
         let error = self.named(operation, place);
         match self {
-            Self::Sql(_) if error.kind() == ErrorKind::Invalid => {
+            Self::Sql(refusal)
+                if error.kind() == ErrorKind::Invalid && refusal.code() != Some(&SqlState::INSUFFICIENT_PRIVILEGE) =>
+            {
                 Error::new(ErrorKind::Unavailable, operation, error.message().to_owned()).with_source(error)
             }
             _ => error,

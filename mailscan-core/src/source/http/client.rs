@@ -4,7 +4,7 @@
 //! errors say at which step a request failed, so that the caller knows whether to try again.
 
 use std::error::Error as StdError;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +13,6 @@ use hyper::body::Incoming;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderName, HeaderValue, InvalidHeaderValue, USER_AGENT};
 use hyper::{Request, Response, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::ResponseFuture;
 use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::Instant;
@@ -45,19 +44,6 @@ const ENCODINGS: HeaderValue = HeaderValue::from_static("gzip, br, zstd, deflate
 type Connector = HttpsConnector<Counting<HttpConnector<CheckedResolver>>>;
 type Pool = hyper_util::client::legacy::Client<Connector, Empty<Bytes>>;
 
-/// What makes pools that are alike.
-#[derive(Debug)]
-struct Pools {
-    builder: hyper_util::client::legacy::Builder,
-    connector: Connector,
-}
-
-impl Pools {
-    fn pool(&self) -> Pool {
-        self.builder.build(self.connector.clone())
-    }
-}
-
 /// How the client connects and what it says of itself.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
@@ -70,9 +56,9 @@ pub struct ClientOptions {
     /// How many bytes of a large page are read at once over HTTP/1, from 16 KiB: pages that come in one piece cost less, and
     /// every connection keeps as much memory. The largest head over HTTP/1 as well.
     pub read_at_once: usize,
-    /// How many connections may be open, those that are idle included; those that are in use may be more. Each takes one of the
-    /// files that the process may have open.
-    pub max_connections: usize,
+    /// How many connections to all hosts together are kept idle, beside those that wait for an answer. Each takes one of the
+    /// files that the process may have open, and the memory of the largest page that it brought.
+    pub max_idle: usize,
     /// From which network addresses to fetch.
     pub network: NetworkPolicy,
     /// Certificates (DER) to trust beside the system's, such as those of a company's own authority.
@@ -86,7 +72,7 @@ impl Default for ClientOptions {
             connect_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(30),
             read_at_once: MAX_HEAD,
-            max_connections: 4_096,
+            max_idle: 1_024,
             network: NetworkPolicy::Any,
             extra_roots: Vec::new(),
         }
@@ -96,9 +82,7 @@ impl Default for ClientOptions {
 /// The client.
 #[derive(Debug)]
 pub(crate) struct Client {
-    pool: RwLock<Pool>,
-    /// The same without anything in it.
-    empty: Pools,
+    pool: Pool,
     /// With room for large heads.
     wide: Pool,
     sockets: Arc<Sockets>,
@@ -121,7 +105,7 @@ impl Client {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(options.connect_timeout));
-        let sockets = Arc::new(Sockets::new(options.max_connections));
+        let sockets = Arc::new(Sockets::new(options.max_idle));
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls::config(&options.extra_roots)?)
             .https_or_http()
@@ -140,12 +124,11 @@ impl Client {
                 .http1_allow_spaces_after_header_name_in_responses(true);
             builder
         };
-        let mut usual = builder();
-        usual
+        let pool = builder()
             .pool_max_idle_per_host(IDLE_PER_HOST)
             .http1_max_buf_size(options.read_at_once.max(MAX_HEAD))
-            .http2_max_header_list_size(MAX_HEAD as u32);
-        let empty = Pools { builder: usual, connector: connector.clone() };
+            .http2_max_header_list_size(MAX_HEAD as u32)
+            .build(connector.clone());
         let wide = builder()
             // None is kept, nor is its memory.
             .pool_max_idle_per_host(0)
@@ -154,21 +137,12 @@ impl Client {
             .http2_max_header_list_size(MAX_WIDE_HEAD as u32)
             .build(connector);
         let head_time = options.connect_timeout + options.header_timeout;
-        Ok(Self { pool: RwLock::new(empty.pool()), empty, wide, sockets, user_agent, network, head_time })
+        Ok(Self { pool, wide, sockets, user_agent, network, head_time })
     }
 
-    /// Sends a request by a connection of the pool.
-    fn send(&self, request: Request<Empty<Bytes>>) -> ResponseFuture {
-        if self.sockets.are_too_many() {
-            self.let_go_of_idle();
-        }
-        self.pool.read().unwrap_or_else(PoisonError::into_inner).request(request)
-    }
-
-    /// Closes the connections that are idle; those in use are closed after their answers.
-    pub(crate) fn let_go_of_idle(&self) {
-        let empty = self.empty.pool();
-        *self.pool.write().unwrap_or_else(PoisonError::into_inner) = empty;
+    /// Keeps no connection for a while once it has brought what it was asked for.
+    pub(crate) fn keep_none(&self) {
+        self.sockets.keep_none_until(Instant::now() + IDLE_FOR);
     }
 
     /// Asks for a URL and waits for the head of the answer, no longer than until `deadline`. The head may be large where it is
@@ -186,9 +160,18 @@ impl Client {
         loop {
             let mut request = self.request(url, headers)?;
             let connection = capture_connection(&mut request);
-            let answer = if again { self.wide.request(request) } else { self.send(request) };
-            match tokio::time::timeout_at(until, answer).await {
-                Ok(Ok(response)) => return Ok(response),
+            let pool = if again { &self.wide } else { &self.pool };
+            let waiting = self.sockets.wait();
+            match tokio::time::timeout_at(until, pool.request(request)).await {
+                Ok(Ok(response)) => {
+                    drop(waiting);
+                    if self.sockets.are_too_many()
+                        && let Some(connected) = connection.connection_metadata().as_ref()
+                    {
+                        connected.poison();
+                    }
+                    return Ok(response);
+                }
                 Ok(Err(error)) if more_tries > 0 && is_unbegun(&error) => more_tries -= 1,
                 Ok(Err(error)) => return Err(explain(&error, error.is_connect())),
                 Err(_) if connection.connection_metadata().is_none() => return Err(unconnected()),

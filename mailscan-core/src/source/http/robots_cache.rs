@@ -20,6 +20,8 @@ const KEEP_FAILURE: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs
 /// How often in a row a file could not be had when its site is given up for now: pages are told so as long as the failure is
 /// believed.
 const GIVEN_UP: u32 = 3;
+/// For how long after it is believed a failure still counts as one before the next.
+const IN_A_ROW: Duration = Duration::from_secs(300);
 /// The most memory that the sites which are remembered may take, and what each takes beside its name and its rules.
 const MAX_BYTES: usize = 64 << 20;
 const SITE: usize = 256;
@@ -138,7 +140,9 @@ impl RobotsCache {
         if let Some(site) = sites.by_origin.get(origin).filter(counts) {
             return (site.answer.clone(), site.failures);
         }
-        let failed = |site: &Site| site.answer.get().is_some_and(|answer| answer.rules.is_err());
+        let failed = |site: &Site| {
+            site.answer.get().is_some_and(|answer| answer.rules.is_err() && now < answer.until + IN_A_ROW)
+        };
         let before = sites.by_origin.get(origin).filter(|site| failed(site));
         let failures = before.map_or(0, |site| site.failures.saturating_add(1));
         let answer = Arc::new(OnceCell::new());
@@ -198,6 +202,10 @@ mod tests {
             assert_eq!((other.class, other.retry_after), (class, Some(Duration::from_secs(1))));
             tokio::time::advance(Duration::from_secs(1)).await;
         }
+        tokio::time::advance(IN_A_ROW).await;
+        assert!(cache.rules(&page, far, fail).await.is_err());
+        let other = cache.rules(&page, far, unasked).await.unwrap_err();
+        assert_eq!(other.class, FetchErrorClass::Deferred, "what was long ago says nothing");
     }
 
     const FILE: &[u8] = b"User-agent: *\nDisallow: /x";

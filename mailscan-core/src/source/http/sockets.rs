@@ -1,13 +1,13 @@
 //! How many connections are open: each is a file of the process, in use or idle, and a process may have only so many.
 //!
-//! The connector counts what it opens until it is closed. The client asks whenever it makes a request, and lets go of its idle
-//! connections when there are too many in all; how many are kept for one host says nothing of that.
+//! The connector counts what it opens until it is closed. The client counts what waits for an answer; what is left is idle or
+//! brings a body. Where that is too much in all, a connection that has answered is not kept, whatever its host may have.
 
 use std::error::Error as StdError;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use futures::FutureExt as _;
@@ -15,33 +15,70 @@ use futures::future::BoxFuture;
 use hyper::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
+use tokio::time::Instant;
 use tower_service::Service;
 
-/// The count of open connections, and when idle ones are to be closed.
+/// The counts of connections.
 #[derive(Debug)]
 pub(super) struct Sockets {
-    most: usize,
+    most_idle: usize,
     open: AtomicUsize,
-    /// How many were opened in all by when idle ones may be let go of again.
-    opened: AtomicUsize,
-    next: AtomicUsize,
+    waiting: AtomicUsize,
+    /// Until when none is kept.
+    none_until: Mutex<Option<Instant>>,
+    /// Whether there may be such a time.
+    keeps_none: AtomicBool,
 }
 
 impl Sockets {
-    /// At most about so many.
-    pub(super) const fn new(most: usize) -> Self {
-        Self { most, open: AtomicUsize::new(0), opened: AtomicUsize::new(0), next: AtomicUsize::new(0) }
+    /// About so many idle ones at most.
+    pub(super) fn new(most_idle: usize) -> Self {
+        Self {
+            most_idle,
+            open: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            none_until: Mutex::default(),
+            keeps_none: AtomicBool::new(false),
+        }
     }
 
-    /// Whether the idle ones are to be closed now. Not again before a quarter as many were opened as there may be: whoever has
-    /// that many in use gains nothing by it.
+    /// Notes a request that waits for its answer, for as long as the guard lives.
+    pub(super) fn wait(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(self)
+    }
+
+    /// Has no connection kept until then.
+    pub(super) fn keep_none_until(&self, until: Instant) {
+        *self.none_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+        self.keeps_none.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a connection that has answered is not to be kept.
     pub(super) fn are_too_many(&self) -> bool {
-        if self.open.load(Ordering::Relaxed) < self.most {
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        self.open.load(Ordering::Relaxed).saturating_sub(waiting) > self.most_idle || self.keeps_none()
+    }
+
+    fn keeps_none(&self) -> bool {
+        // Every answer asks, and mostly memory is not short.
+        if !self.keeps_none.load(Ordering::Relaxed) {
             return false;
         }
-        let (opened, next) = (self.opened.load(Ordering::Relaxed), self.next.load(Ordering::Relaxed));
-        let later = opened + self.most / 4;
-        opened >= next && self.next.compare_exchange(next, later, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        let until = self.none_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let keeps_none = until.is_some_and(|until| Instant::now() < until);
+        self.keeps_none.store(keeps_none, Ordering::Relaxed);
+        keeps_none
+    }
+}
+
+/// A request that waits for its answer.
+#[derive(Debug)]
+pub(super) struct Waiting<'a>(&'a Sockets);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -52,7 +89,6 @@ struct Counted(Arc<Sockets>);
 impl Counted {
     fn new(sockets: Arc<Sockets>) -> Self {
         sockets.open.fetch_add(1, Ordering::Relaxed);
-        sockets.opened.fetch_add(1, Ordering::Relaxed);
         Self(sockets)
     }
 }
@@ -142,21 +178,24 @@ impl<S: Write + Unpin> Write for Socket<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    #[test]
-    fn idle_ones_are_let_go_of_when_there_are_too_many_and_not_all_the_time() {
-        let sockets = Arc::new(Sockets::new(8));
-        let mut open: Vec<_> = (0..7).map(|_| Counted::new(sockets.clone())).collect();
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_kept_unless_there_are_too_many_or_memory_is_short() {
+        let sockets = Arc::new(Sockets::new(2));
+        let mut open: Vec<_> = (0..5).map(|_| Counted::new(sockets.clone())).collect();
+        let waiting: Vec<_> = (0..3).map(|_| sockets.wait()).collect();
+        assert!(!sockets.are_too_many(), "two are idle");
+        drop(waiting);
+        assert!(sockets.are_too_many(), "five are");
+        open.truncate(2);
         assert!(!sockets.are_too_many());
-        open.push(Counted::new(sockets.clone()));
-        assert!(sockets.are_too_many() && !sockets.are_too_many(), "all are in use");
-        open.truncate(7);
-        open.push(Counted::new(sockets.clone()));
-        assert!(!sockets.are_too_many(), "one more");
-        open.truncate(7);
-        open.push(Counted::new(sockets.clone()));
-        assert!(sockets.are_too_many(), "a quarter as many");
+        sockets.keep_none_until(Instant::now() + Duration::from_secs(5));
+        assert!(sockets.are_too_many());
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert!(!sockets.are_too_many());
         open.clear();
         assert_eq!(sockets.open.load(Ordering::Relaxed), 0);
     }

@@ -3,7 +3,7 @@
 WITH ahead AS MATERIALIZED (
     SELECT host, statement_timestamp() + interval '1 second' AS soon FROM mailscan.host
     WHERE greatest(next, blocked) > statement_timestamp() + interval '1 second'
-    LIMIT 100000 FOR NO KEY UPDATE SKIP LOCKED
+    ORDER BY host LIMIT 100000 FOR NO KEY UPDATE
 )
 UPDATE mailscan.host h
 SET next = CASE WHEN h.next > a.soon THEN greatest(h.next - make_interval(secs => $1), a.soon) ELSE h.next END,
