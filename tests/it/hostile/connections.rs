@@ -5,7 +5,7 @@ use mailscan_core::job::JobOptions;
 use mailscan_core::source::http::{ClientOptions, HttpSource};
 use mailscan_core::source::{Pace, Sources};
 
-use super::server::{Server, Step, body, fetch, fetch_for, page, plain, quick, text};
+use super::server::{Server, Step, body, fetch, fetch_for, page, plain, quick, sources, text};
 
 #[tokio::test]
 async fn one_connection_serves_page_after_page() {
@@ -15,6 +15,28 @@ async fn one_connection_serves_page_after_page() {
         assert!(fetch(&sources, &server.url(&format!("/{n}"))).await.is_ok());
     }
     assert_eq!(server.accepts(), 1);
+}
+
+#[tokio::test]
+async fn idle_connections_are_few_over_all_hosts_together() {
+    let client = ClientOptions { max_idle: 4, ..quick() };
+    let sources = sources(&client, Pace::unlimited());
+    let mut servers = Vec::new();
+    for _ in 0..8 {
+        let server = Server::start(|_| page("ann@a.org")).await;
+        for path in ["/1", "/2"] {
+            fetch(&sources, &server.url(path)).await.unwrap();
+        }
+        servers.push(server);
+    }
+    let (kept, not_kept) = servers.split_at(4);
+    for server in not_kept {
+        assert_eq!(server.accepts(), 3, "one for robots.txt and one for each page");
+    }
+    for server in kept {
+        fetch(&sources, &server.url("/3")).await.unwrap();
+        assert_eq!(server.accepts(), 1, "it was kept");
+    }
 }
 
 #[tokio::test]
