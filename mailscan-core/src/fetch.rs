@@ -9,9 +9,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio_util::sync::CancellationToken;
+
+/// What a fetcher takes and brings that is of other crates.
+pub use bytes::Bytes;
+pub use tokio_util::sync::CancellationToken;
+pub use url::Url;
 
 use crate::extract::Media;
 use crate::job::{JobId, JobOptions, Origin};
@@ -203,7 +206,7 @@ pub struct Document {
     /// Where it came from, as people know it: the final URL, or the path.
     pub source: Arc<str>,
     /// What relative links in it are relative to; `None` where links have no meaning.
-    pub base: Option<url::Url>,
+    pub base: Option<Url>,
     /// How to read it.
     pub media: Media,
     /// The text, decoded to UTF-8 where the charset was known. May hold invalid UTF-8.

@@ -142,6 +142,9 @@ pub(crate) enum ErrorsAction {
         /// Try again what was given up; a job that had come to its end goes on
         #[arg(long)]
         retry: bool,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         database: Database,
     },

@@ -35,10 +35,10 @@ struct ErrorJson<'a> {
 }
 
 pub(crate) async fn run(typed: &args::Errors) -> Result<Exit> {
-    if let Some(ErrorsAction::Resolve { job, class, code, host, id, note, retry, database }) = &typed.action {
+    if let Some(ErrorsAction::Resolve { job, class, code, host, id, note, retry, json, database }) = &typed.action {
         let (job, code, host) = (job.map(JobId), code.clone(), host.clone());
         let selection = ErrorSelection { ids: id.clone(), job, class: *class, code, host };
-        return resolve(&wire::open(&database.db).await?, &selection, note, *retry).await;
+        return resolve(&wire::open(&database.db).await?, &selection, note, (*retry, *json)).await;
     }
     let store = wire::open(&typed.database.db).await?;
     let job = typed.id.map(JobId);
@@ -52,7 +52,12 @@ pub(crate) async fn run(typed: &args::Errors) -> Result<Exit> {
     }
 }
 
-async fn resolve(database: &(impl Store + Queue), selection: &ErrorSelection, note: &str, retry: bool) -> Result<Exit> {
+async fn resolve(
+    database: &(impl Store + Queue),
+    selection: &ErrorSelection,
+    note: &str,
+    (retry, json): (bool, bool),
+) -> Result<Exit> {
     if *selection == ErrorSelection::default() {
         let message = "name the errors to resolve by --job, --class, --code, --host or --id";
         return Err(Failure::Usage(message.to_owned()));
@@ -60,17 +65,23 @@ async fn resolve(database: &(impl Store + Queue), selection: &ErrorSelection, no
     if let Some(job) = selection.job {
         super::job::find(database, job).await?;
     }
-    let (resolved, again) = if retry {
-        let resolved = desk::retry_errors(database, database, selection, note).await?;
-        let tasks = counted(resolved.tasks, "task", "tasks");
-        (resolved.errors, format!(", {tasks} tried again where workers run"))
+    let resolved = if retry {
+        desk::retry_errors(database, database, selection, note).await?
     } else {
-        (database.resolve_errors(selection, note, false).await?, String::new())
+        desk::Resolved { errors: database.resolve_errors(selection, note, false).await?, tasks: 0 }
     };
-    if resolved == 0 {
+    if resolved.errors == 0 {
         return Err(Failure::Failed("no such error is open: nothing was resolved".to_owned()));
     }
-    say!("{} resolved{again}", counted(resolved, "error", "errors"));
+    if json {
+        let mut out = std::io::stdout().lock();
+        serde_json::to_writer(&mut out, &api::Resolved::new(resolved, None))?;
+        writeln!(out)?;
+    } else {
+        let tasks = counted(resolved.tasks, "task", "tasks");
+        let again = if retry { format!(", {tasks} tried again where workers run") } else { String::new() };
+        say!("{} resolved{again}", counted(resolved.errors, "error", "errors"));
+    }
     Ok(Exit::Done)
 }
 

@@ -132,7 +132,7 @@ pub struct Resolved {
 
 impl Resolved {
     /// The wire form of what was done, with how many errors the ids named where there were any.
-    pub(crate) fn new(resolved: desk::Resolved, found: Option<u64>) -> Self {
+    pub const fn new(resolved: desk::Resolved, found: Option<u64>) -> Self {
         Self { resolved: resolved.errors, retried: resolved.tasks, found }
     }
 }

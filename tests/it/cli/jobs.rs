@@ -194,6 +194,11 @@ fn a_target_is_reached_exactly() {
 fn a_detached_job_is_changed_and_then_resumed() {
     let folder = sources();
     let run = |arguments: &[&str]| run_in(folder.path(), arguments);
+    fs::write(folder.path().join("suppress"), "ann@a.org").unwrap();
+    for (option, value) in [("--suppress", "suppress"), ("--memory-limit", "100M"), ("--min-free-disk", "1M")] {
+        let refused = run(&["run", "--path", "in", "--target", "100", "--detach", option, value]);
+        assert!(refused.code == 2 && refused.err.contains("for whoever works on a job"), "{option}: {}", refused.err);
+    }
     let detached = run(&["run", "--path", "in", "--target", "100", "--detach"]);
     assert_eq!(detached.code, 0, "{}", detached.err);
     assert!(detached.err.contains("`mailscan run --resume 1` or `mailscan serve`"), "{}", detached.err);
@@ -229,8 +234,8 @@ fn what_failed_is_shown_and_resolved() {
         let none = run(&["errors", "resolve", of[0], of[1], "--note", "x"]);
         assert!(none.code == 1 && none.err.contains(why), "{}", none.err);
     }
-    let resolved = run(&["errors", "resolve", "--job", "1", "--code", "file-not-found", "--note", "moved"]);
-    assert!(resolved.err.contains("1 error resolved"), "{}", resolved.err);
+    let resolved = run(&["errors", "resolve", "--job", "1", "--code", "file-not-found", "--note", "moved", "--json"]);
+    assert_eq!(json(&resolved.out), serde_json::json!({"resolved": 1, "retried": 0}), "{}", resolved.err);
     assert_eq!(run(&["errors", "1", "--list"]).out, "");
     let none = run(&["errors", "resolve", "--job", "1", "--note", "x"]);
     assert!(none.code == 1 && none.err.contains("no such error is open"), "{}", none.err);

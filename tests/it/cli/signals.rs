@@ -127,6 +127,8 @@ async fn a_job_whose_process_was_killed_is_shown_as_unattended() {
         running.child.kill().unwrap();
         running.child.wait().unwrap();
         assert!(run_in(&path, &["job", "list"]).out.contains(" unattended "));
+        assert_eq!(json(&run_in(&path, &["job", "list", "--json"]).out)[0]["unattended"], true);
+        assert_eq!(json(&run_in(&path, &["job", "show", "1", "--json"]).out)["unattended"], true);
         let shown = run_in(&path, &["job", "show", "1"]);
         assert!(shown.out.contains("status     unattended\n") && !shown.out.contains("bound by"), "{}", shown.out);
         assert!(shown.err.contains("`mailscan run --resume 1` or `mailscan serve` goes on"), "{}", shown.err);
