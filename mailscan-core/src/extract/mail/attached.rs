@@ -1,9 +1,10 @@
 //! What is attached to mail in base64 and is no text: found in the pieces of a document, and handed over decoded.
 //!
 //! Takes each piece before it is searched. Only a field that says base64 makes it look at a header, so that mail without any
-//! costs one search for two digits. The first bytes of a part are shown to a [`Keeper`], and all of those that it wants are handed
-//! to it, in constant memory, and blanked where they stand: whoever searches the piece meets nothing that is read elsewhere,
-//! and all else in its place. Which mail a part belongs to only matters for when the parts of one message are all there.
+//! costs one search for two digits; and whatever a stranger wrote, it looks at a line a bounded number of times. The first bytes
+//! of a part are shown to a [`Keeper`], and all of those that it wants are handed to it, in constant memory, and blanked where
+//! they stand: whoever searches the piece meets nothing that is read elsewhere, and all else in its place. Which mail a part
+//! belongs to only matters for when the parts of one message are all there.
 
 mod name;
 
@@ -11,8 +12,10 @@ use super::base64::{self, Stream};
 use super::boundary;
 use super::field::{self, Fields};
 
-/// How much of a header is looked at.
+/// How much of a header is looked at, on either side of the field that says base64.
 const HEADER: usize = 16 << 10;
+/// The longest line that may begin a message.
+const FROM_LINE: usize = 512;
 /// How much of a piece's end is searched for a place to cut.
 const TAIL: usize = 64 << 10;
 /// How many digits show what a part is.
@@ -63,12 +66,14 @@ impl Finder {
     /// Reads a piece, which goes on where the last one was cut; answers how much of it is to be searched.
     pub(crate) fn read(&mut self, piece: &mut [u8], is_last: bool, keeper: &mut impl Keeper) -> Given {
         let end = if is_last { piece.len() } else { cut(piece) };
-        let mut at = 0;
+        let (mut at, mut next_message) = (0, None);
         while at < end {
             at = match std::mem::take(&mut self.state) {
                 State::Outside => {
                     let stop = match keeper.holds_any() {
-                        true => self.end_of_message(&piece[..end], at),
+                        // Right behind a part in base64 no empty line is asked for.
+                        true if at > 0 && begins_message(&piece[..end], at) => at,
+                        true => *next_message.get_or_insert_with(|| self.end_of_message(&piece[..end], at)),
                         false => end,
                     };
                     let next = self.find_header(&piece[..stop], at);
@@ -90,24 +95,28 @@ impl Finder {
         Given { length: end, ends_message: is_last && keeper.holds_any() }
     }
 
-    /// Where the next message begins, in a file of many, or the end. Right behind a part in base64 no empty line is asked for.
+    /// Where the next message begins, in a file of many, or the end.
     fn end_of_message(&self, piece: &[u8], at: usize) -> usize {
-        let begins = |place: &usize| {
-            let is_apart = if *place == 0 { self.is_apart } else { *place == at || ends_apart(&piece[..*place]) };
-            let line = memchr::memchr(b'\n', &piece[*place..]).map_or(piece.len(), |length| place + length);
-            is_apart && begins_line(piece, *place) && boundary::is_from_line(piece[*place..line].trim_ascii_end())
-        };
+        let is_apart = |place| if place == 0 { self.is_apart } else { ends_apart(&piece[..place]) };
         let mut places = memchr::memmem::find_iter(&piece[at..], b"From ").map(|place| at + place);
-        places.find(begins).unwrap_or(piece.len())
+        places.find(|place| is_apart(*place) && begins_message(piece, *place)).unwrap_or(piece.len())
     }
 
     /// Goes on to the end of the next header that says base64, or of the piece.
     fn find_header(&mut self, piece: &[u8], at: usize) -> usize {
+        // What stands before it is in no such header.
+        let mut judged = at;
         for digits in memchr::memmem::find_iter(&piece[at..], b"64").map(|place| at + place) {
             let is_word = piece[at..digits].last_chunk::<4>().is_some_and(|word| word.eq_ignore_ascii_case(b"base"));
-            if is_word && let Some(header) = Header::around(piece, at, digits) {
-                self.state = State::Before(name::of(header.fields()));
-                return header.end;
+            if !is_word || digits < judged {
+                continue;
+            }
+            match Header::around(piece, at, digits) {
+                Ok(header) => {
+                    self.state = State::Before(name::of(header.fields()));
+                    return header.end;
+                }
+                Err(end) => judged = end,
             }
         }
         piece.len()
@@ -158,32 +167,41 @@ struct Header<'a> {
 
 impl<'a> Header<'a> {
     /// The header around a word, if that is its way to say how what follows is encoded and its end is there.
-    fn around(piece: &'a [u8], least: usize, word: usize) -> Option<Self> {
-        let field = line_at(piece, least, word);
-        let field = fields_before(piece, least, field).find(|line| !goes_on(&piece[*line..]))?;
+    ///
+    /// # Errors
+    /// Up to where it is known that there is none: no word before that needs to be looked at.
+    fn around(piece: &'a [u8], least: usize, word: usize) -> Result<Self, usize> {
         let is_coding = |name: &[u8]| name.eq_ignore_ascii_case(b"content-transfer-encoding");
-        if !field::name_of(&piece[field..word]).is_some_and(is_coding) {
-            return None;
-        }
+        let field = line_at(piece, least, word)
+            .and_then(|line| fields_before(piece, least, line).find(|line| !goes_on(&piece[*line..])))
+            .filter(|field| field::name_of(&piece[*field..word]).is_some_and(is_coding))
+            .ok_or_else(|| end_of_field(piece, word))?;
         let begin = fields_before(piece, least, field).last().unwrap_or(field);
+        let most = piece.len().min(word + HEADER);
         let (mut fields, mut at) = (Fields::default(), begin);
-        for line in piece[begin..].split_inclusive(|byte| *byte == b'\n') {
+        for line in piece[begin..most].split_inclusive(|byte| *byte == b'\n') {
             let content = line.trim_ascii_end();
-            if at > word + HEADER || !line.ends_with(b"\n") {
-                return None;
+            let end = if !line.ends_with(b"\n") {
+                break;
             } else if content.is_empty() {
-                return (fields.says_base64()).then_some(Self { piece, begin, end: at + line.len() });
+                Some(at + line.len())
             } else if goes_on(line) {
                 fields.go_on(content);
+                None
             } else if field::name_of(content).is_some() {
                 fields.begin(content);
+                None
             } else {
                 // The empty line behind it is missing.
-                return (fields.says_base64()).then_some(Self { piece, begin, end: at });
+                Some(at)
+            };
+            match end {
+                Some(end) if fields.says_base64() => return Ok(Self { piece, begin, end }),
+                Some(end) => return Err(end.max(word)),
+                None => at += line.len(),
             }
-            at += line.len();
         }
-        None
+        Err(most)
     }
 
     /// Its fields, each with the lines that go on with it.
@@ -203,7 +221,7 @@ impl<'a> Header<'a> {
 /// The places of lines of a header from this one on towards its beginning, which is not before `least`.
 fn fields_before(piece: &[u8], least: usize, line: usize) -> impl Iterator<Item = usize> {
     std::iter::successors(Some(line), move |line| {
-        let before = line_at(piece, least, line.checked_sub(1).filter(|end| *end >= least)?);
+        let before = line_at(piece, least, line.checked_sub(1).filter(|end| *end >= least)?)?;
         let content = piece[before..*line].trim_ascii_end();
         let is_field = goes_on(content) || field::name_of(content).is_some();
         (is_field && !content.starts_with(b"--")).then_some(before)
@@ -211,9 +229,29 @@ fn fields_before(piece: &[u8], least: usize, line: usize) -> impl Iterator<Item 
     .take_while(move |place| place + HEADER > line)
 }
 
-/// Where the line begins in which a byte stands.
-fn line_at(piece: &[u8], least: usize, byte: usize) -> usize {
-    memchr::memrchr(b'\n', &piece[least..byte]).map_or(least, |end| least + end + 1)
+/// Where the line begins in which a byte stands; `None` where that is too far away to be one of a header.
+fn line_at(piece: &[u8], least: usize, byte: usize) -> Option<usize> {
+    let from = least.max(byte.saturating_sub(HEADER));
+    match memchr::memrchr(b'\n', &piece[from..byte]) {
+        Some(end) => Some(from + end + 1),
+        None => (from == least).then_some(least),
+    }
+}
+
+/// Where the field ends in which a byte stands, with the lines that go on with it.
+fn end_of_field(piece: &[u8], byte: usize) -> usize {
+    let mut ends = memchr::memchr_iter(b'\n', &piece[byte..]).map(|end| byte + end + 1);
+    ends.find(|end| !goes_on(&piece[*end..])).unwrap_or(piece.len())
+}
+
+/// Whether a message begins here, in a file of many, where that may be.
+fn begins_message(piece: &[u8], at: usize) -> bool {
+    if !begins_line(piece, at) || !piece[at..].starts_with(b"From ") {
+        return false;
+    }
+    let line = &piece[at..piece.len().min(at + FROM_LINE)];
+    let line = memchr::memchr(b'\n', line).map_or(line, |length| &line[..length]);
+    boundary::is_from_line(line.trim_ascii_end())
 }
 
 fn goes_on(line: &[u8]) -> bool {

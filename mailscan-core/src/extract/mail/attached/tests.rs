@@ -138,6 +138,49 @@ fn a_line_may_be_long() {
     }
 }
 
+/// Without that most of these take minutes.
+#[test]
+fn a_line_is_looked_at_a_bounded_number_of_times() {
+    const LENGTH: usize = 1 << 20;
+    let part = "Content-Transfer-Encoding: base64\n\nWEFCQw==\n";
+    let coding = "Content-Transfer-Encoding: base64";
+    for (before, again) in [
+        (coding, "base64"),
+        ("", "base64"),
+        ("", "Content-Transfer-Encoding: base64\n"),
+        ("", "Content-Transfer-Encoding: base64\nContent-Transfer-Encoding: 7bit\n"),
+        ("X: y\n", " base64\n"),
+        ("Content-Transfer-Encoding: 7bit\n", " base64\n"),
+        (coding, "\n base64"),
+        (part, "From "),
+        (part, "From \n\n"),
+        (part, "\nFrom x 01:05 "),
+        (part, part),
+    ] {
+        let mail = format!("{before}{}", again.repeat((LENGTH - before.len()) / again.len()));
+        let kept = kept(mail.as_bytes(), mail.len());
+        let is_part = |before: &str| usize::from(before == part);
+        let expected = if again == part { 1 + (LENGTH - part.len()) / part.len() } else { is_part(before) };
+        assert_eq!(kept.files.len(), expected, "{before:?}, then {again:?}");
+    }
+}
+
+#[test]
+fn headers_behind_long_lines_are_found() {
+    let part = "Content-Type: a/b; name=x\nContent-Transfer-Encoding: base64\n\nWEFCQw==\n";
+    let long = "base64".repeat(HEADER);
+    for before in [
+        format!("{long}\n"),
+        format!("X: {long}\n"),
+        format!("Content-Transfer-Encoding: {long}\n\n"),
+        format!("X: y\n{}", " base64\n".repeat(HEADER)),
+        format!("Content-Transfer-Encoding: 7bit\n\n{}", "base64\n".repeat(HEADER)),
+        format!("Content-Transfer-Encoding: base64\n{}\n", "X: y\n".repeat(HEADER)),
+    ] {
+        assert_eq!(files(&format!("{before}{part}")), [("x".to_owned(), "XABC".to_owned())], "{:?}", &before[..40]);
+    }
+}
+
 proptest! {
     #[test]
     fn whatever_it_holds_it_ends_and_only_blanks(
