@@ -17,7 +17,7 @@ const HEADER: usize = 16 << 10;
 /// The longest line that may begin a message.
 const FROM_LINE: usize = 512;
 /// How much of a piece's end is searched for a place to cut.
-const TAIL: usize = 64 << 10;
+const TAIL: usize = if cfg!(test) { 1 << 10 } else { 64 << 10 };
 /// How many digits show what a part is.
 const START: usize = 1 << 10;
 
@@ -282,12 +282,19 @@ fn is_of_part(byte: u8) -> bool {
     base64::is_digit(byte) | matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-/// Where a piece is cut, so that no header is: behind the last empty line, or else behind a line.
+/// Where a piece is cut, so that no header is: behind the last empty line, or else before the fields that it ends with and the
+/// boundary before them, or at least behind a line.
 fn cut(piece: &[u8]) -> usize {
     let tail = piece.len().saturating_sub(TAIL);
     let ends = || memchr::memrchr_iter(b'\n', &piece[tail..]).map(|end| tail + end + 1);
-    let apart = ends().find(|end| ends_apart(&piece[..*end]));
-    apart.or_else(|| ends().next()).unwrap_or(piece.len())
+    if let Some(apart) = ends().find(|end| ends_apart(&piece[..*end])) {
+        return apart;
+    }
+    let is_of_header =
+        |line: &[u8]| goes_on(line) || boundary::after_hyphens(line).is_some() || field::name_of(line).is_some();
+    let begins = ends().skip(1).chain([tail]);
+    let before = ends().zip(begins).find(|(end, begin)| !is_of_header(&piece[*begin..*end]));
+    before.map(|(end, _)| end).or_else(|| ends().next()).unwrap_or(piece.len())
 }
 
 #[cfg(test)]

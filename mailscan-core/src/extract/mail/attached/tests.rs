@@ -138,6 +138,31 @@ fn a_line_may_be_long() {
     }
 }
 
+#[test]
+fn a_header_is_whole_wherever_a_piece_ends() {
+    use ::base64::{Engine as _, engine::general_purpose::STANDARD};
+    let text = "X".repeat(3 * TAIL);
+    let encoded = STANDARD.encode(&text);
+    let lines: Vec<_> = encoded.as_bytes().chunks(76).map(|line| str::from_utf8(line).unwrap()).collect();
+    for (body, end) in [(lines.join("\n"), "\n"), (lines.join("\r\n"), "\r\n"), (encoded.clone(), "\n")] {
+        // As Gmail writes it: no empty line stands before the boundary.
+        let head = |name: &str| {
+            format!(
+                "--b{end}Content-Type: a/b;{end} name=\"{name}\"{end}Content-Transfer-Encoding: base64{end}\
+                 X-Attachment-Id: 1{end}Content-Disposition: attachment; filename=\"{name}\"{end}{end}"
+            )
+        };
+        let mail = format!("{}{body}{end}{}{body}{end}--b--{end}", head("x"), head("y"));
+        let whole = kept(mail.as_bytes(), mail.len());
+        let names: Vec<_> = whole.files.iter().map(|(name, text)| (name.as_deref(), text.len())).collect();
+        assert_eq!(names, [(Some("x"), text.len()), (Some("y"), text.len())]);
+        let second = mail.rfind("--b\n").or_else(|| mail.rfind("--b\r")).unwrap();
+        for border in second - 100..=second + head("y").len() + 100 {
+            assert!(kept(mail.as_bytes(), border) == whole, "{:?}", &mail[second - 10..border.max(second)]);
+        }
+    }
+}
+
 /// Without that most of these take minutes.
 #[test]
 fn a_line_is_looked_at_a_bounded_number_of_times() {
