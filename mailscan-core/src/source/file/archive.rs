@@ -16,6 +16,7 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
 use super::decode::peek;
 use super::members::{Member, Members, lock};
+use super::places;
 use crate::extract::Media;
 use crate::source::content_type::ContentType;
 use crate::source::media;
@@ -97,11 +98,16 @@ pub(super) struct Damage {
     damaged: u64,
     /// What was wrong with the first.
     first: Option<String>,
+    /// What the system could not do: all may be read another time.
+    of_system: Option<Error>,
 }
 
 impl Damage {
     /// Notes why a page could not be read whole.
     pub(super) fn note(&mut self, page: Option<&Arc<str>>, error: &Error) {
+        if self.of_system.is_none() {
+            self.of_system = places::of_system(error);
+        }
         self.damaged += 1;
         self.first.get_or_insert_with(|| match page.map_or("", |page| page) {
             "" => error.to_string(),
@@ -109,12 +115,12 @@ impl Damage {
         });
     }
 
-    /// The error it comes to, once.
-    pub(super) fn take(&mut self) -> Option<Error> {
-        let Self { of_files, pages, damaged, first } = std::mem::take(self);
+    /// The error it comes to, once, with what `failed` behind all pages. That of the system is told before any other.
+    pub(super) fn take(&mut self, failed: Option<Error>) -> Option<Error> {
+        let Self { of_files, pages, damaged, first, of_system } = std::mem::take(self);
         let kind = if of_files { "files" } else { "pages" };
         let message = |first| format!("{damaged} of its {pages} {kind} cannot be read, the first of them {first}");
-        Some(in_part(message(first?)))
+        of_system.or(failed).or_else(|| Some(in_part(message(first?))))
     }
 }
 

@@ -107,6 +107,7 @@ impl Keeper for Keep<'_> {
         match self.hold.keeping.add(bytes, self.left) {
             Ok(true) => range.end = self.hold.keeping.length(),
             Ok(false) => *place = Err(more()),
+            // What is kept of other files is as it was.
             Err(error) => *place = Err(error),
         }
     }

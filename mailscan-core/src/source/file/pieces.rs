@@ -195,6 +195,12 @@ impl Pieces {
             || Format::of(start) == Some(Format::Ole)
     }
 
+    /// Whether an error is one of the system, not of what was read.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_of_system(error: &std::io::Error) -> bool {
+        super::places::of_system(error).is_some()
+    }
+
     /// Whether files are attached to this mail.
     #[cfg(feature = "http")]
     pub(crate) fn are_attached(mail: &[u8]) -> bool {
@@ -205,6 +211,12 @@ impl Pieces {
     #[cfg(feature = "http")]
     pub(crate) fn is_sequence(start: &[u8]) -> bool {
         start.starts_with(archive::MAGIC) || Tar::begins(start)
+    }
+
+    /// Reads mail as if this had been attached to what came before.
+    #[cfg(test)]
+    pub(super) fn set_attached(&mut self, attached: Attached) {
+        self.attached = attached;
     }
 
     /// Begins a zip file, or any other that only begins as one.
@@ -401,8 +413,7 @@ impl Pieces {
             if self.filled == 0 {
                 let failed = self.failed.take();
                 if self.archive.is_none() {
-                    let damage = self.damage.take();
-                    return failed.or(damage).map_or(Ok(None), Err);
+                    return self.damage.take(failed).map_or(Ok(None), Err);
                 }
                 failed.inspect(|error| self.damage.note(self.page.as_ref(), error));
                 self.turn_page()?;
@@ -428,8 +439,7 @@ impl Pieces {
 
     /// Tells what an archive could not give, or what it is instead of one.
     fn end_of_archive(&mut self, end: Result<()>) -> Result<()> {
-        let damage = self.damage.take();
-        let Err(error) = end else { return damage.map_or(Ok(()), Err) };
+        let Some(error) = self.damage.take(end.err()) else { return Ok(()) };
         match error.get_ref().and_then(|inner| inner.downcast_ref::<Unread>()) {
             Some(Unread(kind)) => {
                 self.unread = Some(kind);

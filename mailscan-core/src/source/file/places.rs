@@ -1,10 +1,12 @@
 //! Bytes that are read from any place in them, by several at a time: a file, or a body in memory.
 
 use std::fs::File;
-use std::io::{Error, ErrorKind, Read, Result, Write};
+use std::io::{Error, ErrorKind, Read, Result, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
+
+use crate::source::open_files::is_out_of_files;
 
 /// Bytes that can be read from any place.
 pub(super) trait Places: Send + Sync {
@@ -57,12 +59,34 @@ const LARGEST: u64 = 256 << 20;
 /// How much is read at a time.
 const CHUNK: usize = 32 << 10;
 
-/// Bytes that are kept as they come.
-#[derive(Default)]
+/// Why the system could not keep bytes, which says nothing of them.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("what it holds cannot be kept in a temporary file: {0}")]
+struct NotKept(String);
+
+/// The error of the system that this is, for who tells it later; `None` for one of what was read.
+pub(super) fn of_system(error: &Error) -> Option<Error> {
+    let not_kept = || error.get_ref()?.downcast_ref::<NotKept>().cloned().map(Error::other);
+    error.raw_os_error().map(Error::from_raw_os_error).or_else(not_kept)
+}
+
+/// The error of keeping in a file.
+fn not_kept(error: Error) -> Error {
+    if is_out_of_files(&error) { error } else { Error::other(NotKept(error.to_string())) }
+}
+
+/// Bytes that are kept as they come. What is kept stays so when no more can be.
 pub(super) struct Keeping {
     start: Vec<u8>,
     file: Option<File>,
     length: u64,
+    open: fn() -> Result<File>,
+}
+
+impl Default for Keeping {
+    fn default() -> Self {
+        Self { start: Vec::new(), file: None, length: 0, open: tempfile::tempfile }
+    }
 }
 
 impl Keeping {
@@ -81,17 +105,24 @@ impl Keeping {
         // What was in memory counts with what no more fits.
         let counted = if self.file.is_none() { length } else { bytes.len() as u64 };
         let Some(rest) = left.checked_sub(counted).filter(|_| length <= LARGEST) else { return Ok(false) };
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => {
-                let mut file = tempfile::tempfile()?;
-                file.write_all(&std::mem::take(&mut self.start))?;
-                none.insert(file)
-            }
-        };
-        file.write_all(bytes)?;
+        self.write(bytes).map_err(not_kept)?;
         (self.length, *left) = (length, rest);
         Ok(true)
+    }
+
+    /// Writes more behind what is kept.
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        if let Some(file) = &mut self.file {
+            // Of what failed a part may stand there.
+            file.seek(SeekFrom::Start(self.length))?;
+            return file.write_all(bytes);
+        }
+        let mut file = (self.open)()?;
+        file.write_all(&self.start)?;
+        file.write_all(bytes)?;
+        self.start = Vec::new();
+        self.file = Some(file);
+        Ok(())
     }
 
     /// How many bytes are kept.
@@ -175,5 +206,60 @@ impl Read for Part {
         }
         self.at += count as u64;
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes_of(keeping: Keeping) -> Vec<u8> {
+        let places = keeping.finish();
+        let mut bytes = Vec::new();
+        Part::behind(&places, 0).unwrap().read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn what_is_kept_stays_when_there_is_no_file() {
+        let none = || Err(Error::from_raw_os_error(24));
+        let mut keeping = Keeping { open: none, ..Keeping::default() };
+        let mut left = u64::MAX;
+        assert!(keeping.add(b"a", &mut left).unwrap());
+        let error = keeping.add(&[b' '; IN_MEMORY as usize], &mut left).unwrap_err();
+        assert_eq!(is_out_of_files(&error), cfg!(unix));
+        assert!(of_system(&error).is_some() && keeping.add(b"b", &mut left).unwrap());
+        assert_eq!((left, bytes_of(keeping)), (u64::MAX, b"ab".to_vec()));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_kept_stays_when_the_disk_is_full() {
+        let full = || File::options().read(true).write(true).open("/dev/full");
+        let mut keeping = Keeping { open: full, ..Keeping::default() };
+        let mut left = u64::MAX;
+        assert!(keeping.add(b"a", &mut left).unwrap());
+        let error = keeping.add(&[b' '; IN_MEMORY as usize], &mut left).unwrap_err();
+        assert!(of_system(&error).is_some_and(|error| error.to_string().contains("temporary file")));
+        assert_eq!(bytes_of(keeping), b"a");
+    }
+
+    #[test]
+    fn what_was_written_in_part_is_written_over() {
+        let (mut keeping, mut left) = (Keeping::default(), u64::MAX);
+        let start = vec![b' '; IN_MEMORY as usize];
+        assert!(keeping.add(&start, &mut left).unwrap());
+        keeping.file.as_mut().unwrap().write_all(b"part of what failed").unwrap();
+        assert!(keeping.add(b"ann@a.org", &mut left).unwrap());
+        assert_eq!(keeping.length(), start.len() as u64 + 9);
+        assert!(bytes_of(keeping)[start.len()..].starts_with(b"ann@a.org"));
+    }
+
+    #[test]
+    fn only_errors_of_the_system_are_told_as_such() {
+        assert!(of_system(&Error::from(ErrorKind::InvalidData)).is_none());
+        assert!(of_system(&Error::other("broken")).is_none());
+        let error = of_system(&not_kept(Error::from_raw_os_error(2))).unwrap();
+        assert!(of_system(&error).is_some() && error.kind() == ErrorKind::Other);
     }
 }

@@ -17,6 +17,7 @@ use crate::extract::Media;
 use crate::fetch::{Document, Documents, FetchError, FetchErrorClass, Fetched, IN_PART, NOT_READ};
 use crate::source::content_type::ContentType;
 use crate::source::file::{Piece, Pieces};
+use crate::source::open_files::{is_out_of_files, out_of_files};
 use crate::source::{kind, media};
 
 /// How many are read at a time: undoing xz takes up to 160 MiB.
@@ -78,6 +79,17 @@ struct InPart {
 }
 
 impl InPart {
+    /// What to note of an error, or what to try again for.
+    fn error(&self, error: &std::io::Error) -> FetchError {
+        if is_out_of_files(error) {
+            out_of_files()
+        } else if Pieces::is_of_system(error) {
+            transient("archive-io", error.to_string())
+        } else {
+            self.note(&error.to_string())
+        }
+    }
+
     fn note(&self, why: &str) -> FetchError {
         let cut = "it is larger than what is fetched of one page, so only its beginning was read: ";
         let cut = if self.is_cut { cut } else { "" };
@@ -109,7 +121,7 @@ impl Reading {
     fn send_pieces(&self, mut pieces: Pieces) -> Result<(), FetchError> {
         let mut left = MOST_TEXT;
         for piece in pieces.by_ref() {
-            let piece = piece.map_err(|error| self.in_part.note(&error.to_string()))?;
+            let piece = piece.map_err(|error| self.in_part.error(&error))?;
             left = left
                 .checked_sub(piece.bytes.len() as u64)
                 .ok_or_else(|| self.in_part.note("it holds more than 1 GiB of text"))?;

@@ -8,7 +8,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::*;
 use crate::extract::Extractor;
+use crate::fetch::FetchErrorClass;
 use crate::source::file::Pieces;
+use crate::source::file::io_error;
 
 /// A PDF of one page, on which this address is.
 fn pdf(address: &str) -> Vec<u8> {
@@ -237,6 +239,40 @@ fn what_is_kept_has_bounds() {
     assert_eq!(keeping.read(&mut piece, true, &mut left), piece.len());
     let mut files = keeping.take();
     assert!(files.next_page().unwrap().unwrap().body.is_err() && files.next_page().unwrap().is_none());
+}
+
+#[test]
+fn an_error_of_the_system_is_told_as_such_behind_all_that_is_read() {
+    let file = |name: &str, place| File { name: name.into(), place };
+    let (first, last) = (pdf("ben@b.org"), pdf("cy@c.org"));
+    let (middle, end) = (first.len() as u64, (first.len() + last.len()) as u64);
+    // Out of files, and of space.
+    for (number, class) in [(24, FetchErrorClass::Deferred), (28, FetchErrorClass::Transient)] {
+        let mut pieces = of(message("ann@a.org", "", &[]), "a.eml");
+        let mut keeping = Keeping::default();
+        keeping.add(&[first.as_slice(), &last].concat(), &mut 1_000_000).unwrap();
+        let files = [
+            file("damaged.pdf", Err(Error::from(ErrorKind::InvalidData))),
+            file("a.pdf", Ok(0..middle)),
+            file("b.pdf", Err(Error::from_raw_os_error(number))),
+            file("c.pdf", Ok(middle..end)),
+        ];
+        pieces.set_attached(Attached {
+            hold: Hold { keeping, files: files.into(), number: 4, is_full: false },
+            ..Attached::default()
+        });
+        let mut addresses = Vec::new();
+        let mut failed = None;
+        for piece in pieces {
+            match piece {
+                Ok(piece) => addresses.push(String::from_utf8(piece.bytes).unwrap()),
+                Err(error) => failed = Some(error),
+            }
+        }
+        let addresses = addresses.concat();
+        assert!(["ann@a.org", "ben@b.org", "cy@c.org"].iter().all(|address| addresses.contains(address)));
+        assert_eq!(io_error("a.eml", &failed.unwrap()).class, class);
+    }
 }
 
 #[test]
