@@ -49,6 +49,10 @@ pub(super) struct Group {
     is_ignorable: bool,
     /// Whether it stands on lines of its own behind the paragraph.
     is_apart: bool,
+    /// Whether each group in it does.
+    is_list: bool,
+    /// Whether it was a part of the text before what was deleted.
+    is_deleted: bool,
 }
 
 /// What is made of a file so far.
@@ -84,6 +88,8 @@ impl Parser {
             is_new: false,
             is_ignorable: false,
             is_apart: false,
+            is_list: false,
+            is_deleted: false,
         };
         Self {
             out: Vec::new(),
@@ -190,8 +196,13 @@ impl Parser {
             self.deeper += 1;
             return;
         }
+        let is_apart = self.group.is_list;
+        if is_apart {
+            self.flush();
+            self.end_line_aside();
+        }
         self.outer.push(self.group);
-        (self.group.is_new, self.group.is_ignorable, self.group.is_apart) = (true, false, false);
+        self.group = Group { is_new: true, is_ignorable: false, is_apart, is_list: false, ..self.group };
     }
 
     fn close(&mut self) {
@@ -221,13 +232,26 @@ impl Parser {
         let word = words::of(name);
         match word {
             Word::Part(of) => self.begin(of),
+            Word::List => {
+                self.begin(Of::Aside);
+                self.group.is_list = self.group.of == Of::Aside;
+            }
+            Word::Binary => {
+                if is_new && is_ignorable {
+                    self.begin(Of::Nothing);
+                }
+                self.state = words::length_of(number).map_or(State::Text, State::Binary);
+            }
             _ if is_new && is_ignorable => self.begin(Of::Nothing),
             Word::Character(character) => self.character(character),
             Word::End => self.part(),
-            Word::Deleted if self.group.of == Of::Text && number != Some(0) => self.begin(Of::Aside),
+            Word::Deleted if number == Some(0) => self.end_deleted(),
+            Word::Deleted if self.group.of == Of::Text => {
+                self.begin(Of::Aside);
+                self.group.is_deleted = true;
+            }
             Word::Unicode => number.into_iter().for_each(|number| self.unicode(number)),
             Word::Fallback => self.group.fallback = usize::try_from(number.unwrap_or(1)).unwrap_or_default().min(64),
-            Word::Binary => self.state = words::length_of(number).map_or(State::Text, State::Binary),
             Word::CodePage => self.set_default(number.and_then(words::code_page)),
             Word::Macintosh => self.set_default(Some(encoding_rs::MACINTOSH)),
             Word::Font if self.group.of == Of::Fonts => self.font = number.unwrap_or_default(),
@@ -258,9 +282,18 @@ impl Parser {
             (_, Of::Aside) => {
                 self.flush();
                 self.end_line_aside();
-                (self.group.of, self.group.is_apart) = (Of::Aside, true);
+                self.group = Group { of: Of::Aside, is_apart: true, is_deleted: false, ..self.group };
             }
             (_, of) => self.change(Group { of, ..self.group }),
+        }
+    }
+
+    /// Goes on with the text behind what was deleted.
+    fn end_deleted(&mut self) {
+        if self.group.is_deleted && self.group.of == Of::Aside {
+            self.flush();
+            self.end_line_aside();
+            self.group = Group { of: Of::Text, is_apart: false, is_deleted: false, ..self.group };
         }
     }
 

@@ -55,6 +55,28 @@ fn links_notes_and_what_a_document_says_of_itself_are_read() {
 }
 
 #[test]
+fn what_is_no_part_of_the_text_does_not_run_together_with_it() {
+    for (rtf, expected) in [
+        (r"{\rtf1{\*\docvar {Mail}{ann@a.org}}{\*\docvar{x}{ben{\b @b}.org}}}", &["ann@a.org", "ben@b.org"][..]),
+        (r"{\rtf1{\*\docvar Mail{ann@a.org}x{ben@b.org}}}", &["ann@a.org", "ben@b.org"]),
+        (r"{\rtf1 ann@a.org{\xe {\v ben@b.org}{\*\rxe cy@c.org}}.}", &["ann@a.org", "ben@b.org", "cy@c.org"]),
+        (r"{\rtf1 ann@a.org{\tc ben@b.org}{\tcn cy@c.org}}", &["ann@a.org", "ben@b.org", "cy@c.org"]),
+        (r"{\rtf1 a{\shptxt ben@b.org}nn@a.org}", &["ann@a.org", "ben@b.org"]),
+        (r"{\rtf1{\dptxbxtext ann@a.org}{\dptxbxtext ben@b.org}}", &["ann@a.org", "ben@b.org"]),
+        (r"{\rtf1\deleted cy@c.org\deleted0 ann@a.org}", &["ann@a.org", "cy@c.org"]),
+        (
+            r"{\rtf1\deleted cy@c.org{\deleted0 ann}\b{ ben@b.org}\deleted0 @a.org}",
+            &["ann@a.org", "cy@c.org", "ben@b.org"],
+        ),
+        (r"{\rtf1 ann{\deleted{\footnote cy\deleted0 @c.org}}@a.org}", &["ann@a.org", "cy@c.org"]),
+        (r"{\rtf1 ann\deleted0 @a.org{\*\bin4 }}}}x@x.org}}", &["ann@a.org"]),
+        (r"{\rtf1 ann{\*\bin4 }}}}}@a.org}", &["ann@a.org"]),
+    ] {
+        assert_eq!(found(rtf), expected, "{rtf}");
+    }
+}
+
+#[test]
 fn what_is_no_text_is_not_read() {
     for rtf in [
         r"{\rtf1{\fonttbl{\f0\fnil x@x.org;}}}",
@@ -169,7 +191,7 @@ proptest! {
     fn how_much_is_read_at_a_time_changes_nothing(
         parts in prop::collection::vec(prop::sample::select(vec![
             "{", "}", "\\", "\\par", "\\u64", "\\'40", "\\'", "\\bin3 ", "ann@a.org", " ", "\\*\\fldinst", "\\uc2", "\\f1", "\\b0",
-            "{\\footnote ", "{\\*\\x ", "\n", "\\~", "8", "-", "\u{e9}", "\\ansicpg932 ", "\\deleted", "\\htmlrtf", "{\\pict ",
+            "{\\footnote ", "{\\*\\x ", "\n", "\\~", "8", "-", "\u{e9}", "\\ansicpg932 ", "\\deleted", "\\deleted0", "{\\*\\docvar", "\\htmlrtf", "{\\pict ",
         ]), 0..60),
         step in 1..9_usize,
     ) {

@@ -24,6 +24,8 @@ pub(super) enum Of {
 pub(super) enum Word {
     /// It begins such a part, also where it may be ignored.
     Part(Of),
+    /// It begins one of what comes behind the paragraph, in which each group is a text of its own.
+    List,
     Character(char),
     /// It ends a paragraph, a line or a cell.
     End,
@@ -71,6 +73,7 @@ pub(super) fn of(name: &[u8]) -> Word {
         b"fcharset" => Word::Charset,
         b"htmlrtf" => Word::Double,
         b"htmltag" => Word::Part(Of::Text),
+        b"docvar" => Word::List,
         b"fonttbl" => Word::Part(Of::Fonts),
         _ if ASIDE.contains(&name) => Word::Part(Of::Aside),
         _ if NOTHING.contains(&name) => Word::Part(Of::Nothing),
@@ -79,8 +82,8 @@ pub(super) fn of(name: &[u8]) -> Word {
 }
 
 /// What is read and no part of the paragraph that it stands in: what a field does, notes and comments, heads and feet of pages, text
-/// boxes, fields of forms, and what the document says of itself.
-const ASIDE: [&[u8]; 41] = [
+/// boxes, fields of forms, what an index or a table of contents says, and what the document says of itself.
+const ASIDE: [&[u8]; 46] = [
     b"fldinst",
     b"footnote",
     b"annotation",
@@ -94,6 +97,12 @@ const ASIDE: [&[u8]; 41] = [
     b"footerr",
     b"footerf",
     b"shpinst",
+    b"shptxt",
+    b"dptxbxtext",
+    b"xe",
+    b"rxe",
+    b"tc",
+    b"tcn",
     b"sv",
     b"hl",
     b"hlsrc",
@@ -121,7 +130,6 @@ const ASIDE: [&[u8]; 41] = [
     b"userprops",
     b"staticval",
     b"linkval",
-    b"docvar",
 ];
 
 /// What is not read though no program may ignore it, and the second of what is there twice.
