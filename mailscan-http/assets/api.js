@@ -32,23 +32,46 @@ let declined = false;
 
 /**
  * Asks for a token, once however many requests want one; whether there is another one now. Why it is asked for: there is
- * `none` yet, the one there is is `wrong`, or it is for `reading` only.
+ * `none` yet, the one there is is `wrong`, or it is for `reading` only. The question is gone with the last view that asked.
  */
-export function enterToken(why = hasToken() ? "wrong" : "none") {
-  asking ??= newToken(why).then((token) => {
-    asking = null;
-    // Who wants to do no more than read is still asked when that is not possible any more.
-    declined = token === null && why !== "reading";
+export function enterToken(why = hasToken() ? "wrong" : "none", view = undefined) {
+  asking ??= question(why);
+  return asking.join(view);
+}
+
+function question(why) {
+  const left = new AbortController();
+  let waiting = 0;
+  const end = () => {
+    waiting -= 1;
+    if (waiting > 0) return;
+    if (asking === mine) asking = null;
+    left.abort();
+  };
+  const answer = newToken(why, left.signal).then((token) => {
+    if (asking === mine) asking = null;
+    // Who wants to do no more than read is still asked when that is not possible any more, and who went away was not heard.
+    if (token !== null || !left.signal.aborted) declined = token === null && why !== "reading";
     if (token !== null) sessionStorage.setItem(TOKEN, token);
     return token !== null;
   });
-  return asking;
+  const join = async (view) => {
+    waiting += 1;
+    view?.addEventListener("abort", end, { once: true });
+    try {
+      return await answer;
+    } finally {
+      view?.removeEventListener("abort", end);
+    }
+  };
+  const mine = { join };
+  return mine;
 }
 
 /** One that the server knows, so that nothing else takes the place of one that works; or null. */
-async function newToken(why) {
-  const token = await askToken(why);
-  return token === null || (SENDABLE.test(token) && (await isKnown(token))) ? token : newToken("wrong");
+async function newToken(why, signal) {
+  const token = await askToken(why, signal);
+  return token === null || (SENDABLE.test(token) && (await isKnown(token))) ? token : newToken("wrong", signal);
 }
 
 async function isKnown(token) {
@@ -62,9 +85,10 @@ async function isKnown(token) {
 
 /**
  * A response that is not a problem, whatever its kind. When an `optional` one cannot be had, the server may still be there;
- * and whether it was reached is not known before a `whole` one has been read.
+ * and whether it was reached is not known before a `whole` one has been read. A change goes on when its `view` is left, but
+ * nobody is asked for a token any more, nor is it done with one that came afterwards.
  */
-export async function open(path, { method = "GET", body, headers = {}, signal, optional = false, whole = false } = {}) {
+export async function open(path, { method = "GET", body, headers = {}, signal, view = signal, optional = false, whole = false } = {}) {
   for (;;) {
     const token = sessionStorage.getItem(TOKEN);
     const all = { ...headers };
@@ -84,9 +108,10 @@ export async function open(path, { method = "GET", body, headers = {}, signal, o
     if (response.ok) return response;
     const problem = new Problem(response.status, await response.json().catch(() => ({})));
     const why = reasonFor(response, token);
-    if (why === null || (declined && why !== "reading")) throw problem;
+    if (why === null || (declined && why !== "reading") || view?.aborted) throw problem;
     // Somebody may have entered another one meanwhile.
-    if (sessionStorage.getItem(TOKEN) === token && !(await enterToken(why))) throw problem;
+    if (sessionStorage.getItem(TOKEN) === token && !(await enterToken(why, view))) throw problem;
+    if (view?.aborted) throw problem;
   }
 }
 
@@ -112,8 +137,8 @@ export async function request(path, options) {
 }
 
 export const get = (path, signal) => request(path, { signal });
-export const post = (path, body, headers) => request(path, { method: "POST", body, headers });
-export const remove = (path) => request(path, { method: "DELETE" });
+export const post = (path, view, body, headers) => request(path, { method: "POST", body, headers, view });
+export const remove = (path, view) => request(path, { method: "DELETE", view });
 
 /** A query out of those parameters that have a value. */
 export function query(parameters) {
@@ -122,7 +147,7 @@ export function query(parameters) {
 }
 
 /** Saves what is at a path as a file. */
-export async function download(path, name) {
+export async function download(path, name, view) {
   const link = document.createElement("a");
   link.download = name;
   if (!hasToken()) {
@@ -131,7 +156,7 @@ export async function download(path, name) {
     link.click();
     return;
   }
-  const response = await open(path);
+  const response = await open(path, { view });
   link.href = URL.createObjectURL(await response.blob());
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);

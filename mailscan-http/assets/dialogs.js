@@ -42,9 +42,10 @@ const WHY_TOKEN = {
 };
 
 /** A token, or null; `why` is one of the reasons above. */
-export async function askToken(why) {
+export async function askToken(why, signal) {
   const input = h("input", { type: "password", name: "token", id: "token", required: true, autocomplete: "off", autofocus: true });
   const answer = await ask({
+    signal,
     title: why === "reading" ? "Another token needed" : "Token needed",
     body: WHY_TOKEN[why],
     confirm: "Use this token",

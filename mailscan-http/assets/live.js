@@ -83,7 +83,7 @@ async function read(path, last, signal, deliver) {
   const came = { events: 0, ended: false };
   try {
     const headers = { Accept: "text/event-stream", ...(last === null ? {} : { "Last-Event-ID": last }) };
-    const response = await open(path, { headers, signal: ours.signal, optional: true });
+    const response = await open(path, { headers, signal: ours.signal, view: signal, optional: true });
     if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) throw new Error("not a stream of events");
     showState("live");
     const parse = parser((event) => {

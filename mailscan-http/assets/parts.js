@@ -54,13 +54,13 @@ export function notice(kind, title, detail, action) {
 
 export const loading = () => h("p", { class: "notice loading" }, "Loading\u2026");
 
-/** An error for the person, with a way on. */
-export function failure(error, again) {
+/** An error of a view for the person, with a way on. */
+export function failure(error, again, view) {
   if (error instanceof Unreachable) {
     return notice("empty", "No connection", "This is shown as soon as the server can be reached.");
   }
   if (error instanceof Problem && error.status === 401) {
-    const ask = async () => (await enterToken()) && again();
+    const ask = async () => (await enterToken(undefined, view)) && !view.aborted && again();
     const button = h("button", { type: "button", class: "button primary", onclick: ask }, "Enter a token");
     return notice("error", "A token is needed", "This server answers to those with a token only.", button);
   }

@@ -46,7 +46,7 @@ export function addressesOf(id, signal) {
       // What is shown stays while the server is away.
       if (!signal.aborted && turn === asked && !(loaded && error instanceof Unreachable)) {
         pager.hidden = true;
-        fill(place, failure(error, refresh));
+        fill(place, failure(error, refresh, signal));
       }
       throw error;
     }
@@ -81,7 +81,7 @@ export function addressesOf(id, signal) {
   const save = (format, label) => h("button", {
     type: "button",
     class: "button",
-    onclick: () => download(`/jobs/${id}/export?format=${format}`, `mailscan-job-${id}.${format}`).catch((error) => toast(`The export failed: ${error.message}`, true)),
+    onclick: () => download(`/jobs/${id}/export?format=${format}`, `mailscan-job-${id}.${format}`, signal).catch((error) => toast(`The export failed: ${error.message}`, true)),
   }, label);
   return h("div", { class: "stack" },
     h("div", { class: "row tools" },

@@ -20,7 +20,7 @@ export function chooseJob(name, title, { job }, { signal, go }, show, prefer = (
     try {
       [{ jobs }, preferred] = await Promise.all([get(`/jobs?order=desc&limit=${MOST}`, signal), named ? undefined : prefer(signal)]);
     } catch (error) {
-      if (!signal.aborted) fill(place, failure(error, load));
+      if (!signal.aborted) fill(place, failure(error, load, signal));
       return;
     }
     const wanted = named ? job : String(preferred ?? jobs[0]?.id ?? "");

@@ -44,7 +44,7 @@ async function resolve(id, signal, selection, { title, body, retry }, done) {
     if (retry && over) return toast(`Job ${id} is over, so its tasks cannot be retried.`, true);
     const answer = await askResolution({ title: `${title} of job ${id}`, body, retry, canRetry: !over, signal });
     if (answer === null) return;
-    const { resolved, retried } = await post(`/jobs/${id}/errors/resolve`, { ...selection, ...answer });
+    const { resolved, retried } = await post(`/jobs/${id}/errors/resolve`, signal, { ...selection, ...answer });
     toast(`${counted(resolved, "error")} resolved${answer.retry ? `, ${counted(retried, "task")} back on the queue` : ""}.`);
     await done();
   } catch (error) {
@@ -138,7 +138,7 @@ export function errorsOf(id, signal) {
       loaded = true;
       show();
     } catch (error) {
-      if (!signal.aborted && !loaded) fill(place, failure(error, refresh));
+      if (!signal.aborted && !loaded) fill(place, failure(error, refresh, signal));
       throw error;
     }
   };
@@ -196,7 +196,7 @@ function errorList(id, group, signal, jobIsOver, changed, close) {
   const both = () => Promise.all([changed(), refresh()]);
   more.addEventListener("click", () => { wanted += MORE; refresh().catch(() => {}); });
   const guarded = () => refresh().catch((error) => {
-    if (!signal.aborted && list.node.parentNode !== place) fill(place, failure(error, guarded));
+    if (!signal.aborted && list.node.parentNode !== place) fill(place, failure(error, guarded, signal));
     throw error;
   });
   every(EVERY, signal, guarded);

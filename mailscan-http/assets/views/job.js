@@ -96,13 +96,13 @@ function mount({ id, tab = "workers" }, { signal, go, moved }) {
     if (ask && !(await confirmed({ ...ask, title: ask.title(id), signal: alive }))) return;
     try {
       if (name === "remove") {
-        await remove(`/jobs/${id}`);
+        await remove(`/jobs/${id}`, alive);
         toast(`Job ${id} is deleted.`);
         // Whoever has gone elsewhere meanwhile stays there.
         if (!signal.aborted) go("/jobs");
         return;
       }
-      take(await post(`/jobs/${id}/${name}`));
+      take(await post(`/jobs/${id}/${name}`, alive));
       toast(`Job ${id} is ${done}.`);
     } catch (error) {
       toast(`Job ${id} could not be ${done ?? "deleted"}: ${error.message}`, true);
@@ -139,7 +139,7 @@ function mount({ id, tab = "workers" }, { signal, go, moved }) {
       await poll();
     } catch (error) {
       if (alive.aborted) return;
-      fill(place, h("h1", {}, `Job ${id}`), failure(error, begin));
+      fill(place, h("h1", {}, `Job ${id}`), failure(error, begin, alive));
       // Without a connection the banner says so, and this goes on by itself.
       if (!(error instanceof Problem)) {
         await sleep(1_000, alive);

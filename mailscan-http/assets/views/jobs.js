@@ -101,7 +101,7 @@ function mount({ status: wanted = "" }, { signal, go, moved }) {
       if (back) window.scrollTo(0, back.top);
       back = null;
     } catch (error) {
-      if (!signal.aborted && mine === turn && !loaded) fill(place, failure(error, read));
+      if (!signal.aborted && mine === turn && !loaded) fill(place, failure(error, read, signal));
       throw error;
     }
   };

@@ -45,7 +45,7 @@ function mount(_, { signal, go }) {
     sending = true;
     submit.setAttribute("aria-disabled", "true");
     try {
-      const job = await post("/jobs", value, { "Idempotency-Key": key });
+      const job = await post("/jobs", signal, value, { "Idempotency-Key": key });
       toast(`Job ${job.id} is created.`);
       // Whoever has gone elsewhere meanwhile stays there.
       if (!signal.aborted) go(`/jobs/${job.id}`);

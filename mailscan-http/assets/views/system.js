@@ -29,7 +29,7 @@ function mount(_, { signal }) {
     try {
       system = await get("/system", signal);
     } catch (error) {
-      if (!signal.aborted && !content.isConnected) fill(place, failure(error, refresh));
+      if (!signal.aborted && !content.isConnected) fill(place, failure(error, refresh, signal));
       throw error;
     }
     memory.update({

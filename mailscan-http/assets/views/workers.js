@@ -56,7 +56,7 @@ export function workersOf(id, signal) {
     try {
       answer = await get(`/jobs/${id}/workers`, signal);
     } catch (error) {
-      if (!signal.aborted && !loaded) fill(place, failure(error, refresh));
+      if (!signal.aborted && !loaded) fill(place, failure(error, refresh, signal));
       throw error;
     }
     loaded = true;
@@ -87,7 +87,7 @@ function mount(_, { signal }) {
     try {
       answer = await get("/workers", signal);
     } catch (error) {
-      if (!signal.aborted && !loaded) fill(place, failure(error, refresh));
+      if (!signal.aborted && !loaded) fill(place, failure(error, refresh, signal));
       throw error;
     }
     loaded = true;
