@@ -12,9 +12,11 @@ export class Unreachable extends Error {}
 
 /** The server answered that something is wrong (RFC 9457). */
 export class Problem extends Error {
-  constructor(status, body) {
+  constructor(status, body, after = 0) {
     super(body.detail || body.title || `the server answered ${status}`);
     this.status = status;
+    /** How many seconds the server wants to be left alone. */
+    this.after = after;
     const one = body.field ?? body.parameter;
     /** What is wrong with which field. */
     this.fields = Array.isArray(body.errors) ? body.errors : one ? [{ field: one, detail: this.message }] : [];
@@ -106,7 +108,7 @@ export async function open(path, { method = "GET", body, headers = {}, signal, v
     }
     if (!response.ok || !whole) reached();
     if (response.ok) return response;
-    const problem = new Problem(response.status, await response.json().catch(() => ({})));
+    const problem = new Problem(response.status, await response.json().catch(() => ({})), Number(response.headers.get("Retry-After")) || 0);
     const why = reasonFor(response, token);
     if (why === null || (declined && why !== "reading") || view?.aborted) throw problem;
     // Somebody may have entered another one meanwhile.

@@ -7,6 +7,9 @@ import { ready, showState, sleep } from "./connection.js";
 /** Without even a comment for so long, a stream is dead: the server sends one every 15 s. */
 const SILENCE = 40_000;
 const POLL = 2_000;
+/** The longest time between requests that the server refuses, unless it wants a longer one; and the longest one heeded. */
+const LONGEST_WAIT = 15_000;
+const LONGEST_AFTER = 300_000;
 /** Polls until a stream is tried again. */
 const POLLS = 15;
 /** The most text of one event; nothing honest comes near. */
@@ -19,6 +22,7 @@ const LONGEST_EVENT = 4_000_000;
 export async function follow(path, { signal, on, poll }) {
   let last = null;
   let wait = 500;
+  let refused = 0;
   while (!signal.aborted) {
     await ready(signal);
     if (signal.aborted) break;
@@ -28,48 +32,66 @@ export async function follow(path, { signal, on, poll }) {
         on[event.name]?.(JSON.parse(event.data));
       });
       if (came.ended) return;
-      wait = came.events > 0 ? 500 : Math.min(wait * 2, 15_000);
+      refused = 0;
+      wait = came.events > 0 ? 500 : Math.min(wait * 2, LONGEST_WAIT);
       // It ended without a word: the server stops, or something between cut it.
       await attempt(poll, signal);
       await sleep(wait, signal);
     } catch (error) {
       // No such stream, or something between lets none through: ordinary requests may still work.
-      if (!signal.aborted) await pollForAWhile(poll, signal, error);
+      if (signal.aborted) break;
+      const trouble = await pollForAWhile(poll, signal, error);
+      refused = trouble instanceof Unreachable || trouble === null ? 0 : refused + 1;
+      if (trouble !== null) await sleep(pause(POLL, trouble, refused), signal);
     } finally {
       if (!signal.aborted) showState(null);
     }
   }
 }
 
+/** Answers what ended it early. */
 async function pollForAWhile(poll, signal, error) {
   if (!(error instanceof Problem || error instanceof Unreachable)) console.warn("events cannot be read", error);
   for (let n = 0; n < POLLS && !signal.aborted; n += 1) {
     await ready(signal);
-    if (signal.aborted) return;
-    if (!(await attempt(poll, signal))) return sleep(POLL, signal);
+    if (signal.aborted) break;
+    const trouble = await attempt(poll, signal);
+    if (trouble !== null) return trouble;
     showState("polling");
     await sleep(POLL, signal);
   }
+  return null;
 }
 
+/** Does the work; answers what it failed with, if it did. */
 async function attempt(work, signal) {
-  if (signal.aborted) return false;
+  if (signal.aborted) return null;
   try {
     await work();
-    return true;
+    return null;
   } catch (error) {
     // Whatever it is, it does not end what keeps the view fresh.
     if (!signal.aborted && !(error instanceof Problem) && !(error instanceof Unreachable)) console.error(error);
-    return false;
+    return error;
   }
+}
+
+/** How long to wait after a failure, `refused` times in a row, of what is done every `ms`. */
+function pause(ms, error, refused) {
+  // It waits until the server is there, and then goes on at once.
+  if (error instanceof Unreachable) return Math.min(ms, POLL);
+  const longer = Math.min(POLL * 2 ** refused, Math.max(ms, LONGEST_WAIT));
+  return Math.max(longer, Math.min((error.after ?? 0) * 1_000, LONGEST_AFTER));
 }
 
 /** Does the work now and again and again, while the page is looked at and the server is there. */
 export async function every(ms, signal, work) {
+  let refused = 0;
   while (!signal.aborted) {
     await ready(signal);
-    const done = await attempt(work, signal);
-    await sleep(done ? ms : Math.min(ms, POLL), signal);
+    const trouble = await attempt(work, signal);
+    refused = trouble === null || trouble instanceof Unreachable ? 0 : refused + 1;
+    await sleep(trouble === null ? ms : pause(ms, trouble, refused), signal);
   }
 }
 

@@ -6,6 +6,12 @@ window.net = {
   /** The bodies of answers whose paths fit this break off, or are no JSON where `garbled` says so. */
   broken: null,
   garbled: false,
+  /** What fits this is answered with a status in place of the server, and with how many seconds to wait. */
+  refused: null,
+  status: 503,
+  after: null,
+  /** When it was. */
+  refusals: [],
   /** The paths that were asked for, and how many bodies were broken. */
   asked: [],
   broke: 0,
@@ -24,6 +30,10 @@ const cut = () => new ReadableStream({
 window.fetch = async (path, init) => {
   net.asked.push(path);
   while (typeof net.hold === "function" ? net.hold(path) : net.hold?.test(path)) await new Promise((resolve) => setTimeout(resolve, 20));
+  if (net.refused?.test(path)) {
+    net.refusals.push(performance.now());
+    return new Response("{}", { status: net.status, headers: net.after === null ? {} : { "Retry-After": net.after } });
+  }
   const answer = await real(path, init);
   if (path.endsWith("/v1/events") && answer.ok) {
     answer.clone().body.getReader().read().then(() => { net.heard = true; }, () => {});

@@ -106,3 +106,31 @@ async fn a_slow_answer_takes_nobody_away_from_another_view() {
     assert_eq!(page.eval("location.hash").await, json!("#/system"));
     desk.page.leave(&[]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_refuses_is_asked_for_less_and_less_often() {
+    let (folder, store) = prepared();
+    put(&store, JobStatus::Paused).await;
+    let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
+    let page = &desk.page;
+    page.meddle().await;
+    let pauses = "net.refusals.slice(1).map((at, n) => at - net.refusals[n])";
+    for (view, after) in [("workers", "null"), ("system", "'7'")] {
+        page.visit(&format!("#/{view}")).await;
+        page.until("document.querySelector('#link-state').textContent === 'Live'").await;
+        page.eval(&format!("void Object.assign(net, {{refused: /./, after: {after}}})")).await;
+        page.until("net.refusals.length > 2").await;
+        let waited: Vec<f64> = serde_json::from_value(page.eval(pauses).await).unwrap();
+        let least = if after == "null" { [3_900.0, 7_900.0] } else { [6_900.0, 7_900.0] };
+        assert!(waited.iter().zip(least).all(|(waited, least)| *waited >= least), "{view}: {waited:?}");
+        page.eval("net.refused = null").await;
+    }
+    assert_goes_on(page, "system").await;
+    // The list asks by two ways, as its stream may be all that is refused.
+    page.prepare("net.refused = /./").await;
+    page.visit("#/jobs").await;
+    page.until("performance.now() > 15_000").await;
+    let asked = page.eval("net.refusals.length").await;
+    assert!(asked.as_u64().unwrap() <= 10, "{asked} requests in 15 s");
+    desk.page.leave(&[]).await;
+}
