@@ -297,6 +297,36 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_job_that_changes_as_it_loses_its_place_is_told_once_more() {
+        let (events, pipeline, oldest) = events().await;
+        pipeline.store.transition(oldest, &[JobStatus::Queued], JobStatus::Running, None).await.unwrap();
+        for n in 0..1_100 {
+            let spec = JobSpec::new(100 + n, vec![JobSource::Path("in".to_owned())]);
+            pipeline.store.create_job(&NewJob::new(spec)).await.unwrap();
+        }
+        let last = |told: &str| {
+            let id = told.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().unwrap();
+            HeaderMap::from_iter([(HeaderName::from_static("last-event-id"), id.parse().unwrap())])
+        };
+        let mut listener = body(events.list(&HeaderMap::new()));
+        let before = last(&next(&mut listener).await.unwrap());
+        let row = format!(r#"{{"id":{},"#, oldest.0);
+        let paused = |told: &str| {
+            let mut lines = told.lines().filter(|line| line.contains(&row));
+            lines.next().is_some_and(|line| line.contains(r#""status":"paused""#)) && lines.next().is_none()
+        };
+        pipeline.store.transition(oldest, &[JobStatus::Running], JobStatus::Paused, None).await.unwrap();
+        let told = next(&mut listener).await.unwrap();
+        assert!(paused(&told), "{told}");
+        // Also one that comes back after some more has happened.
+        let spec = JobSpec::new(99, vec![JobSource::Path("in".to_owned())]);
+        pipeline.store.create_job(&NewJob::new(spec)).await.unwrap();
+        next(&mut listener).await.unwrap();
+        let told = next(&mut body(events.list(&before))).await.unwrap();
+        assert!(paused(&told) && !told.contains("event: snapshot"), "{told}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn there_are_only_so_many_listeners_and_watches() {
         let (events, _, id) = events().await;
         let watched: Vec<_> = (1..=MAX_WATCHED as u64).map(|n| body(events.job(JobId(id.0 + n)))).collect();

@@ -3,7 +3,7 @@
 //!
 //! Followed are the jobs that may still change by themselves, and those that are new. One that is settled is shown once more
 //! and is then no longer followed, so what is kept does not grow with the number of jobs. Where very many are open, those are
-//! followed that run, and the newest of the others.
+//! followed that run, and the newest of the others; one that loses its place is told once more.
 //!
 //! The ids of events rise, also from one process to the next. Whoever comes back with the last id that it had is told what
 //! changed since: each row is kept with the id of its last change, and of the jobs that ended or are gone the last
@@ -138,7 +138,8 @@ impl Shown {
         if self.ended.len() > MAX_ENDED
             && let Some(oldest) = self.ended.pop_front()
         {
-            self.forgotten = oldest.id;
+            // One that left may be older than those before it.
+            self.forgotten = self.forgotten.max(oldest.id);
         }
     }
 
@@ -160,8 +161,10 @@ impl Shown {
 
     /// Follows a job no longer, though it is open.
     fn leave(&mut self, id: JobId) {
-        self.rows.remove(&id);
-        self.snapshot = None;
+        if let Some(event) = self.rows.remove(&id) {
+            self.end(event);
+            self.snapshot = None;
+        }
     }
 
     /// Takes note of a job that is gone.
@@ -267,7 +270,7 @@ struct Seen {
     jobs: Vec<Job>,
     /// The followed ones that are gone.
     gone: Vec<JobId>,
-    /// The followed ones that are still open, but have no place any more.
+    /// The followed ones that are still open, but have no place any more: they are told once more.
     left: Vec<JobId>,
 }
 
@@ -293,8 +296,12 @@ async fn look<P: Pipeline>(
     if !others.is_empty() {
         for (id, state) in others.iter().zip(store.job_states(&others).await?) {
             match state {
-                Some(job) if OPEN.contains(&job.status) => left.push(*id),
-                Some(job) => jobs.push(job),
+                Some(job) => {
+                    if OPEN.contains(&job.status) {
+                        left.push(*id);
+                    }
+                    jobs.push(job);
+                }
                 None => gone.push(*id),
             }
         }
@@ -328,9 +335,12 @@ fn show<P: Pipeline>(source: &Source<P>, list: &List, Seen { jobs, gone, left }:
     let rows: Vec<_> = jobs.iter().map(|job| (&job.state, row(job))).collect();
     let mut shown = lock(&list.0);
     let Some(shown) = shown.as_mut() else { return };
-    left.iter().for_each(|id| shown.leave(*id));
     let before = shown.last;
-    let mut events: Vec<_> = rows.into_iter().filter_map(|(job, data)| shown.note(job, data)).collect();
+    // Whoever deleted one that left has told so, and nobody would take back what is told of it now.
+    let there = |shown: &Shown, job: &JobState| shown.rows.contains_key(&job.id) || !left.contains(&job.id);
+    let mut events: Vec<_> =
+        rows.into_iter().filter_map(|(job, data)| there(shown, job).then(|| shown.note(job, data))?).collect();
+    left.iter().for_each(|id| shown.leave(*id));
     for id in gone {
         // Unless whoever deleted it has told so.
         if shown.rows.contains_key(id) {
