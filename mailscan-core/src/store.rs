@@ -164,7 +164,8 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Stored addresses of a job whose text contains `text`, letter case aside, with an id above `after`; at most `limit`.
     ///
-    /// It looks at a bounded number of addresses: [`Matches::next_after`] says where to go on, however few there are.
+    /// It looks at a bounded number of addresses: [`Matches::next_after`] says where to go on, however few there are. When all
+    /// were looked at and no more match, it says so, also where there are as many as the limit.
     fn search_addresses(
         &self,
         job: JobId,
@@ -179,13 +180,14 @@ pub trait Store: Debug + Send + Sync + 'static {
                 let page = self.addresses(job, after, SEARCHED).await?;
                 let last = page.len() < SEARCHED;
                 for stored in page {
-                    if rows.len() == limit {
-                        return Ok(Matches { rows, next_after: Some(after) });
-                    }
-                    after = stored.id;
+                    let id = stored.id;
                     if stored.address.as_str().to_lowercase().contains(&wanted) {
+                        if rows.len() == limit {
+                            return Ok(Matches { rows, next_after: Some(after) });
+                        }
                         rows.push(stored);
                     }
+                    after = id;
                 }
                 if last {
                     return Ok(Matches { rows, next_after: None });

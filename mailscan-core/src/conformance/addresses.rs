@@ -109,6 +109,8 @@ pub async fn addresses_are_searched_page_by_page<H: Harness>(harness: &H) {
     let (first, next) = search("ann", 0, 2).await;
     assert_eq!(first, ["Ann", "joann"]);
     assert_eq!(search("ann", next.unwrap(), 2).await, (vec!["anne".to_owned()], None));
+    // What matches no more makes no further page.
+    assert_eq!(search("bob", 0, 1).await, (vec!["bob".to_owned()], None));
     assert_eq!(search("straß", 0, 9).await.0, ["STRAẞE"]);
     assert_eq!(search("@A.ORG", 0, 99).await.0.len(), 6);
     assert_eq!(search("%", 0, 9).await, (vec![], None));
