@@ -36,6 +36,36 @@ async function readPages(wanted, ask) {
   return [all, after];
 }
 
+/**
+ * A list that is read again and again, of which more and more is wanted. A `look` reads the first page, and all of them one
+ * time in as many as there are pages, so that the server has no more to do for a long list; `read` reads all that is wanted.
+ */
+function longList(first, ask, key) {
+  let wanted = first;
+  let looks = 0;
+  let turn = 0;
+  const list = { items: [], next: null, grow: (more) => { wanted += more; } };
+  list.read = async () => {
+    const mine = (turn += 1);
+    looks = 0;
+    const [items, next] = await readPages(wanted, ask);
+    // It was read again meanwhile, and maybe more of it.
+    if (mine === turn) Object.assign(list, { items, next });
+  };
+  list.look = async () => {
+    looks += 1;
+    if (list.items.length <= MOST || looks >= Math.ceil(list.items.length / MOST)) return list.read();
+    const mine = turn;
+    const [items, next] = await ask(null, MOST);
+    if (mine !== turn) return undefined;
+    const listed = new Set(items.map(key));
+    list.items = next === null ? items : [...items, ...list.items.filter((item) => !listed.has(key(item)))];
+    if (next === null) list.next = null;
+    return undefined;
+  };
+  return list;
+}
+
 /** Asks for a note and resolves what the selection names. */
 async function resolve(id, signal, selection, { title, body, retry }, done) {
   try {
@@ -69,8 +99,6 @@ export function errorsOf(id, signal) {
   const openOnly = h("input", { type: "checkbox", id: "error-open" });
   const rest = h("p", { class: "quiet", role: "status", hidden: true });
   const more = h("button", { type: "button", class: "button", hidden: true }, `Read ${number(MOST)} more groups`);
-  let groups = [];
-  let wanted = MOST;
   let over = false;
   let loaded = false;
   let shown = null;
@@ -116,24 +144,24 @@ export function errorsOf(id, signal) {
     const words = text.value.trim().toLowerCase();
     const fits = (group) => (!kind.value || group.class === kind.value) && (!openOnly.checked || group.open > 0)
       && (!words || `${group.code} ${group.host} ${group.sample}`.toLowerCase().includes(words));
-    const fitting = groups.filter(fits).map((group) => ({ ...group, over, shown: groupKey(group) === shown }));
+    const fitting = groups.items.filter(fits).map((group) => ({ ...group, over, shown: groupKey(group) === shown }));
     if (fitting.length === 0) {
-      fill(place, groups.length === 0 ? notice("empty", "No errors", "What workers could not fetch is listed here.") : notice("empty", "No error matches this filter"));
+      fill(place, groups.items.length === 0 ? notice("empty", "No errors", "What workers could not fetch is listed here.") : notice("empty", "No error matches this filter"));
       return;
     }
     list.update(fitting);
     if (list.node.parentNode !== place) fill(place, list.node);
   };
-  const refresh = async () => {
+  const groups = longList(MOST, async (after, limit) => {
+    const part = await get(`/jobs/${id}/errors${query({ after, limit })}`, signal);
+    return [part.groups, part.next_after];
+  }, groupKey);
+  const load = async (read) => {
     try {
-      const page = async (after, limit) => {
-        const part = await get(`/jobs/${id}/errors${query({ after, limit })}`, signal);
-        return [part.groups, part.next_after];
-      };
-      const [[listed, next], eta] = await Promise.all([readPages(wanted, page), get(`/jobs/${id}/eta`, signal)]);
-      groups = listed;
+      const [, eta] = await Promise.all([read(), get(`/jobs/${id}/eta`, signal)]);
       over = isOver(eta);
-      setText(rest, next === null ? "" : `The ${number(groups.length)} most frequent groups are listed and filtered. There are more.`);
+      const { items, next } = groups;
+      setText(rest, next === null ? "" : `The ${number(items.length)} most frequent groups are listed and filtered. There are more.`);
       rest.hidden = more.hidden = next === null;
       loaded = true;
       show();
@@ -142,11 +170,12 @@ export function errorsOf(id, signal) {
       throw error;
     }
   };
+  const refresh = () => load(groups.read);
   text.addEventListener("input", settled(150, show));
   kind.addEventListener("change", show);
   openOnly.addEventListener("change", show);
-  more.addEventListener("click", () => { wanted += MOST; refresh().catch(() => {}); });
-  every(EVERY, signal, refresh);
+  more.addEventListener("click", () => { groups.grow(MOST); refresh().catch(() => {}); });
+  every(EVERY, signal, () => load(groups.look));
 
   return h("div", { class: "stack" },
     h("div", { class: "row tools" },
@@ -168,7 +197,6 @@ function errorList(id, group, signal, jobIsOver, changed, close) {
   const place = h("div", {}, loading());
   const more = h("button", { type: "button", class: "button", hidden: true }, "Show more");
   const ends = h("button", { type: "button", class: "button small", onclick: close }, "Close");
-  let wanted = FIRST;
   const list = table({
     caption: "Errors of this group",
     captionHidden: true,
@@ -182,20 +210,22 @@ function errorList(id, group, signal, jobIsOver, changed, close) {
         { ids: [error.id] }, { title: retry ? "Retry a task" : "Resolve an error", body: error.message, retry }, both)) },
     ],
   });
-  const refresh = async () => {
-    const { class: kind, code, host } = group;
-    const [errors, after] = await readPages(wanted, async (from, limit) => {
-      const part = await get(`/jobs/${id}/errors/list${query({ after: from, limit, class: kind, code, host })}`, signal);
-      return [part.errors, part.next_after];
-    });
-    more.hidden = after === null;
-    setText(more, `Show more than ${number(errors.length)}`);
-    list.update(errors.map((error) => ({ ...error, over: jobIsOver() })));
+  const { class: kind, code, host } = group;
+  const errors = longList(FIRST, async (after, limit) => {
+    const part = await get(`/jobs/${id}/errors/list${query({ after, limit, class: kind, code, host })}`, signal);
+    return [part.errors, part.next_after];
+  }, (error) => error.id);
+  const load = async (read) => {
+    await read();
+    more.hidden = errors.next === null;
+    setText(more, `Show more than ${number(errors.items.length)}`);
+    list.update(errors.items.map((error) => ({ ...error, over: jobIsOver() })));
     if (list.node.parentNode !== place) fill(place, list.node);
   };
+  const refresh = () => load(errors.read);
   const both = () => Promise.all([changed(), refresh()]);
-  more.addEventListener("click", () => { wanted += MORE; refresh().catch(() => {}); });
-  const guarded = () => refresh().catch((error) => {
+  more.addEventListener("click", () => { errors.grow(MORE); refresh().catch(() => {}); });
+  const guarded = () => load(errors.look).catch((error) => {
     if (!signal.aborted && list.node.parentNode !== place) fill(place, failure(error, guarded, signal));
     throw error;
   });
