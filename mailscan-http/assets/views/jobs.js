@@ -62,7 +62,9 @@ function mount({ status: wanted = "" }, { signal, go, moved }) {
   let back = history.state;
   let rows = back?.rows ?? PAGE;
   list.node.addEventListener("click", (event) => {
-    if (event.target.closest("a")) history.replaceState({ rows: known.size, top: window.scrollY }, "");
+    const link = event.target.closest("a");
+    const elsewhere = event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || link?.target;
+    if (link && !elsewhere) history.replaceState({ rows: known.size, top: window.scrollY }, "");
   });
   let loaded = false;
   let turn = 0;

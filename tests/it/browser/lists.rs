@@ -39,6 +39,12 @@ async fn old_jobs_that_events_tell_of_first_leave_no_gap() {
     page.eval("document.querySelector('tbody').rows[110].scrollIntoView()").await;
     let top = page.eval("scrollY").await;
     assert!(top.as_f64().unwrap() > 1_000.0, "{top}");
+    // Whoever opens a job beside the list has not left it.
+    page.eval(
+        "(addEventListener('click', (event) => event.preventDefault(), {once: true}), document.querySelector('tbody').rows[111].querySelector('a').dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true, ctrlKey: true})))",
+    )
+    .await;
+    assert_eq!(page.eval("history.state").await, json!(null));
     page.press("Job 9").await;
     page.until_status("paused").await;
     page.eval("history.back()").await;
