@@ -179,7 +179,7 @@ async fn a_user_without_rights_in_the_schema_is_told_which() {
     shared().execute(&name, read).await;
     assert_eq!(run(&["job", "list"]).code, 0);
     let ran = run(&submit);
-    assert!(ran.code == 1 && ran.err.contains(mend), "{}", ran.err);
+    assert!(ran.code == 2 && ran.err.contains(mend), "{}", ran.err);
     // What older versions lack is for the owner to make.
     shared().execute(&name, "UPDATE mailscan.schema SET version = version - 1").await;
     let ran = run(&["job", "list"]);
