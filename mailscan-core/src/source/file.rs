@@ -29,6 +29,8 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use self::archive::InPart;
+#[cfg(test)]
+pub(crate) use self::archive::zipped;
 pub use self::list::check_list;
 pub use self::pieces::{Piece, PieceView, Pieces};
 use self::reach::Reach;

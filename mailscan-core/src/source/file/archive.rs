@@ -336,6 +336,17 @@ pub(super) fn texts(pieces: super::Pieces) -> (Vec<(String, String)>, Option<Str
     (found, failed)
 }
 
+/// A zip file of these files.
+#[cfg(test)]
+pub(crate) fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = ::zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        writer.start_file(*name, ::zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut writer, bytes).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

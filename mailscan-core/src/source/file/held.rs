@@ -168,11 +168,8 @@ impl Archive for Held {
 mod tests {
     use std::io::{Seek, Write};
 
-    use ::zip::ZipWriter;
-    use ::zip::write::SimpleFileOptions;
-
     use super::*;
-    use crate::source::file::Pieces;
+    use crate::source::file::{Pieces, zipped};
 
     /// A file of two pages and an author.
     const FILE: &str = "%PDF-1.7\n1 0 obj <</Pages 2 0 R>> endobj 2 0 obj <</Kids[3 0 R 4 0 R]>> endobj\n\
@@ -220,13 +217,9 @@ mod tests {
 
     #[test]
     fn a_file_in_an_archive_is_its_pages_too() {
-        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-        for (name, text) in [("a.pdf", FILE), ("b.pdf", "%PDF-1.7"), ("c.txt", "dan@d.org")] {
-            writer.start_file(name, SimpleFileOptions::default()).unwrap();
-            writer.write_all(text.as_bytes()).unwrap();
-        }
+        let files = [("a.pdf", FILE.as_bytes()), ("b.pdf", b"%PDF-1.7"), ("c.txt", b"dan@d.org")];
         let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&writer.finish().unwrap().into_inner()).unwrap();
+        file.write_all(&zipped(&files)).unwrap();
         file.rewind().unwrap();
         let (found, told) = read(Pieces::of_file(file, "a.zip", Vec::new()).unwrap());
         let rest = ("c.txt".to_owned(), "dan@d.org".to_owned());
@@ -240,16 +233,6 @@ mod tests {
             let warc = format!("{head}Content-Length: {}\r\n\r\n{answer}\r\n\r\n", answer.len());
             assert_eq!(read(of(warc.as_bytes())), (pages("http://a.org/a.pdf"), None), "{media}");
         }
-    }
-
-    /// A zip file of these files, and of what is in it.
-    fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-        for (name, bytes) in files {
-            writer.start_file(*name, SimpleFileOptions::default()).unwrap();
-            writer.write_all(bytes).unwrap();
-        }
-        writer.finish().unwrap().into_inner()
     }
 
     fn of_file(bytes: &[u8]) -> Pieces {

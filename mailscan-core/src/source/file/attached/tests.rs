@@ -2,15 +2,12 @@
 
 use std::io::{Cursor, Read, Seek, Write};
 
-use ::zip::ZipWriter;
-use ::zip::write::SimpleFileOptions;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::*;
 use crate::extract::Extractor;
 use crate::fetch::FetchErrorClass;
-use crate::source::file::Pieces;
-use crate::source::file::io_error;
+use crate::source::file::{Pieces, io_error, zipped};
 
 /// A PDF of one page, on which this address is.
 fn pdf(address: &str) -> Vec<u8> {
@@ -19,15 +16,6 @@ fn pdf(address: &str) -> Vec<u8> {
         5 0 obj <<>>stream\nBT /F 9 Tf ({address}) Tj ET\nendstream\ntrailer <</Root 1 0 R>>"
     )
     .into_bytes()
-}
-
-fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, bytes) in files {
-        writer.start_file(*name, SimpleFileOptions::default()).unwrap();
-        writer.write_all(bytes).unwrap();
-    }
-    writer.finish().unwrap().into_inner()
 }
 
 /// A part that is attached, in lines of base64.

@@ -5,6 +5,7 @@ use std::io::Write;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::*;
+use crate::source::file::zipped;
 
 fn xz(text: &[u8]) -> Vec<u8> {
     let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 1);
@@ -48,18 +49,10 @@ async fn documents(fetched: Fetched) -> (Vec<(String, String)>, Option<String>) 
 
 #[tokio::test]
 async fn files_that_hold_others_are_these() {
-    let pack = |files: &[(&str, &[u8])]| {
-        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-        for (name, text) in files {
-            writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
-            writer.write_all(text).unwrap();
-        }
-        writer.finish().unwrap().into_inner()
-    };
     let long: String = (0..5_000_u32).map(|n| format!("{:x} ", n.wrapping_mul(2_654_435_761))).collect();
-    let docx = pack(&[("word/document.xml", b"<w:t>ann@a.org</w:t>"), ("a b.pdf", PDF), ("c", b"ben@b.org")]);
-    let broken = pack(&[("a.pdf", b"%PDF-1.7"), ("c", b"ben@b.org")]);
-    let cut = pack(&[("c", b"ben@b.org"), ("long", long.as_bytes())]);
+    let docx = zipped(&[("word/document.xml", b"<w:t>ann@a.org</w:t>"), ("a b.pdf", PDF), ("c", b"ben@b.org")]);
+    let broken = zipped(&[("a.pdf", b"%PDF-1.7"), ("c", b"ben@b.org")]);
+    let cut = zipped(&[("c", b"ben@b.org"), ("long", long.as_bytes())]);
     let tar = tar_of(&[("a/x.txt", b"ann@a.org"), ("long", long.as_bytes())]);
     let office = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
     let cell = b"\x04\x02\x12\0\0\0\0\0\0\0\x09\0\0ann@a.org";
