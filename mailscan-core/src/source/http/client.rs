@@ -142,7 +142,7 @@ impl Client {
 
     /// Keeps no connection for a while once it has brought what it was asked for.
     pub(crate) fn keep_none(&self) {
-        self.sockets.keep_none_until(Instant::now() + IDLE_FOR);
+        self.sockets.keep_none_for(IDLE_FOR);
     }
 
     /// Asks for a URL and waits for the head of the answer, no longer than until `deadline`. The head may be large where it is

@@ -6,9 +6,10 @@
 use std::error::Error as StdError;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -24,10 +25,9 @@ pub(super) struct Sockets {
     most_idle: usize,
     open: AtomicUsize,
     waiting: AtomicUsize,
-    /// Until when none is kept.
-    none_until: Mutex<Option<Instant>>,
-    /// Whether there may be such a time.
-    keeps_none: AtomicBool,
+    began: Instant,
+    /// Until when none is kept, in milliseconds since it began: every answer asks.
+    none_until: AtomicU64,
 }
 
 impl Sockets {
@@ -37,8 +37,8 @@ impl Sockets {
             most_idle,
             open: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
-            none_until: Mutex::default(),
-            keeps_none: AtomicBool::new(false),
+            began: Instant::now(),
+            none_until: AtomicU64::new(0),
         }
     }
 
@@ -48,10 +48,9 @@ impl Sockets {
         Waiting(self)
     }
 
-    /// Has no connection kept until then.
-    pub(super) fn keep_none_until(&self, until: Instant) {
-        *self.none_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
-        self.keeps_none.store(true, Ordering::Relaxed);
+    /// Has no connection kept for so long from now on.
+    pub(super) fn keep_none_for(&self, time: Duration) {
+        self.none_until.store((self.began.elapsed() + time).as_millis() as u64, Ordering::Relaxed);
     }
 
     /// Whether a connection that has answered is not to be kept.
@@ -61,14 +60,9 @@ impl Sockets {
     }
 
     fn keeps_none(&self) -> bool {
-        // Every answer asks, and mostly memory is not short.
-        if !self.keeps_none.load(Ordering::Relaxed) {
-            return false;
-        }
-        let until = self.none_until.lock().unwrap_or_else(PoisonError::into_inner);
-        let keeps_none = until.is_some_and(|until| Instant::now() < until);
-        self.keeps_none.store(keeps_none, Ordering::Relaxed);
-        keeps_none
+        let until = self.none_until.load(Ordering::Relaxed);
+        // Mostly memory was never short.
+        until > 0 && self.began.elapsed().as_millis() < u128::from(until)
     }
 }
 
@@ -178,8 +172,6 @@ impl<S: Write + Unpin> Write for Socket<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -192,7 +184,7 @@ mod tests {
         assert!(sockets.are_too_many(), "five are");
         open.truncate(2);
         assert!(!sockets.are_too_many());
-        sockets.keep_none_until(Instant::now() + Duration::from_secs(5));
+        sockets.keep_none_for(Duration::from_secs(5));
         assert!(sockets.are_too_many());
         tokio::time::advance(Duration::from_secs(5)).await;
         assert!(!sockets.are_too_many());
