@@ -1,9 +1,9 @@
 //! Files over HTTP that hold others, or are compressed: a body becomes the files in it, each a document of its own.
 //!
-//! Takes a body that was read within the cap: a zip file, as documents of offices are, a tar file, a web archive, mail to which
-//! files are attached, or any text in a compression that is no content encoding. It is read as such files on the disk are (`source/file/pieces.rs`), on one of tokio's
-//! blocking threads, a few at a time in the whole process, and piece by piece as the pieces are searched. What cannot be read
-//! costs nothing else, and is noted.
+//! Takes a body that was read within the cap: a zip file, as documents of offices are, a tar file, a web archive, mail to
+//! which files are attached, or any text in a compression that is no content encoding. It is read as such files on the disk
+//! are (`source/file/pieces.rs`), on one of tokio's blocking threads, a few at a time in the whole process, and piece by
+//! piece as the pieces are searched. What cannot be read costs nothing else, and is noted.
 
 use std::sync::Arc;
 
