@@ -384,8 +384,8 @@ pub(crate) struct Simulated {
     /// The median size of a page
     #[arg(long, default_value_t = 20_000, value_name = "BYTES")]
     pub(crate) page_bytes: usize,
-    /// Pages that one search call lists
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    /// Pages that one search call lists; with 0 its answer holds the addresses itself
+    #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) pages_per_call: u32,
     /// The share of mentions that repeat an earlier address, at most 0.95
     #[arg(long, default_value = "0.1", value_parser = share, value_name = "SHARE")]

@@ -68,19 +68,34 @@ impl Layout {
         call * per_call..(call + 1) * per_call
     }
 
+    /// The addresses that a call leads to.
+    fn addresses_of_call(&self, call: u64) -> Range<u64> {
+        let per_call = u64::from(self.options.emails_per_call);
+        let start = call.saturating_mul(per_call).min(self.options.emails);
+        start..start.saturating_add(per_call).min(self.options.emails)
+    }
+
     /// The addresses that a page is the first to mention.
     pub(super) fn first_mentions(&self, page: u64) -> Range<u64> {
-        let per_call = u64::from(self.options.emails_per_call);
         let pages = u64::from(self.options.pages_per_call);
         let (call, part) = (page / pages, page % pages);
-        let start = call * per_call;
-        let count = per_call.min(self.options.emails.saturating_sub(start));
+        let Range { start, end } = self.addresses_of_call(call);
+        let count = end - start;
         start + count * part / pages..start + count * (part + 1) / pages
     }
 
     /// Everything that a page mentions, in order.
     pub(super) fn mentions(&self, page: u64) -> Vec<Mention> {
-        let own = self.first_mentions(page);
+        self.with_repeats(self.first_mentions(page))
+    }
+
+    /// Everything that the answer to a call mentions, in order: nothing where it lists pages instead.
+    pub(super) fn mentions_of_call(&self, call: u64) -> Vec<Mention> {
+        if self.options.pages_per_call > 0 { Vec::new() } else { self.with_repeats(self.addresses_of_call(call)) }
+    }
+
+    /// These addresses, mentioned for the first time, and as many repeats of earlier ones as belong to them.
+    fn with_repeats(&self, own: Range<u64>) -> Vec<Mention> {
         let seed = self.options.seed ^ 0x3E17;
         let mut mentions = Vec::with_capacity(own.clone().count() * 2);
         let ratio = self.options.duplicate_share / (1.0 - self.options.duplicate_share);

@@ -41,7 +41,7 @@ pub struct SimulationOptions {
     pub emails: u64,
     /// How many addresses one search call leads to. From 1.
     pub emails_per_call: u32,
-    /// How many pages one search call lists; its addresses are spread over them. From 1.
+    /// How many pages one search call lists; its addresses are spread over them. With 0 its answer holds them itself.
     pub pages_per_call: u32,
     /// How long a search call takes to be answered.
     pub call_delay: Duration,
@@ -93,7 +93,7 @@ pub struct SimulationStats {
     pub pages: u64,
     /// Requests made to fail.
     pub failures: u64,
-    /// Mentions of addresses in answered pages, repeats included.
+    /// Mentions of addresses in what was answered, repeats included.
     pub mentions: u64,
     /// Connections accepted.
     pub connections: u64,
@@ -195,10 +195,8 @@ pub fn addresses(seed: u64, emails: u64) -> impl Iterator<Item = Address> {
 
 fn check(options: &SimulationOptions) -> io::Result<()> {
     let invalid = |message: String| Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-    for (name, value) in [("e-mails per call", options.emails_per_call), ("pages per call", options.pages_per_call)] {
-        if value == 0 {
-            return invalid(format!("{name} is 0: give at least 1"));
-        }
+    if options.emails_per_call == 0 {
+        return invalid("e-mails per call is 0: give at least 1".to_owned());
     }
     for (name, value, most) in [
         ("share of duplicates", options.duplicate_share, 0.95),

@@ -121,11 +121,17 @@ fn links(html: &mut String, layout: &Layout, n: u64) {
     html.push_str("</ul>\n");
 }
 
-fn write_mention(html: &mut String, options: &SimulationOptions, mention: &Mention) {
+/// The address of a mention; some repeats are in lower case.
+pub(super) fn spelling(options: &SimulationOptions, mention: &Mention) -> String {
     let mut text = address::text(options.seed, mention.address);
     if mention.repeat && mention.bits & 1 == 1 {
         text.make_ascii_lowercase();
     }
+    text
+}
+
+fn write_mention(html: &mut String, options: &SimulationOptions, mention: &Mention) {
+    let mut text = spelling(options, mention);
     if mention.encoded {
         text = encoded(&text, mention.bits >> 1);
     }

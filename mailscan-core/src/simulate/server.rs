@@ -147,6 +147,13 @@ impl Server {
                 self.local
             );
         }
+        let mentions = self.layout.mentions_of_call(call);
+        for (k, mention) in mentions.iter().enumerate() {
+            let comma = if k == 0 { "" } else { "," };
+            let address = page::spelling(self.layout.options(), mention);
+            let _ = write!(json, "{comma}{{\"title\":\"Result {k}\",\"content\":\"Write to {address}. We answer.\"}}");
+        }
+        count(&self.counters.mentions, mentions.len() as u64);
         json.push_str("]}");
         Ok(self.reply(StatusCode::OK, "application/json", json))
     }

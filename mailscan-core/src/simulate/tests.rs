@@ -75,6 +75,19 @@ async fn calls_lead_to_pages_and_the_last_is_empty() {
 }
 
 #[tokio::test]
+async fn answers_hold_the_addresses_where_no_pages_are_listed() {
+    let web = SimulatedWeb::start(SimulationOptions { pages_per_call: 0, ..options(25) }).await.unwrap();
+    let second = get(&web, "/search?q=x&page=2").await.unwrap();
+    assert!((10..20).all(|i| second.contains(web.address(i).as_str())), "{second}");
+    assert!(!second.contains(web.address(9).as_str()) && !second.contains("/p/"), "{second}");
+    let third = get(&web, "/search?q=x&page=3").await.unwrap();
+    assert!((20..25).all(|i| third.contains(web.address(i).as_str())), "{third}");
+    assert!(get(&web, "/search?q=x&page=4").await.unwrap().ends_with("\"results\":[]}"));
+    assert!(web.stats().mentions >= 15, "{:?}", web.stats());
+    assert!(get(&web, "/p/0").await.unwrap().starts_with("HTTP/1.1 404"));
+}
+
+#[tokio::test]
 async fn pages_are_the_same_each_time_and_the_tree_holds_the_same_mentions() {
     let web =
         SimulatedWeb::start(SimulationOptions { encoded_share: 0.0, decoy_share: 1.0, ..options(400) }).await.unwrap();

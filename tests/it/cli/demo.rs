@@ -29,6 +29,18 @@ fn a_demo_verifies_itself_also_when_requests_fail() {
 }
 
 #[test]
+fn the_answers_of_a_demo_can_hold_the_addresses() {
+    let quick = ["demo", "--emails", "500", "--call-delay", "0", "--pages-per-call", "0", "--workers", "10", "--json"];
+    let ran = run(&quick);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let demo = json(&ran.out);
+    assert_eq!((&demo["verified"], &demo["emails"]), (&true.into(), &500.into()));
+    // A call for ten addresses, and one for each worker that meets the end.
+    let requests = demo["requests"].as_u64().unwrap();
+    assert!((50..=60).contains(&requests), "{demo}");
+}
+
+#[test]
 fn the_report_of_a_demo_tells_what_its_answer_tells() {
     let folder = TempDir::new().unwrap();
     let quick = ["demo", "--emails", "200", "--call-delay", "0", "--page-delay", "0", "--json"];

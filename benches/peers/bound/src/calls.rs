@@ -1,4 +1,4 @@
-//! A search: calls of an API, each followed by the page that it lists.
+//! A search: calls of an API, each followed by the page that it lists, or with what it looks for in the answer itself.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -17,7 +17,11 @@ pub async fn calls(api: &str, calls: u64, most: u64) -> Addresses {
         workers.spawn_local(async move {
             for call in (worker..calls).step_by(most as usize) {
                 let answer = fetch(&client, &format!("{api}?q=everything&page={}", call + 1)).await;
-                for at in memmem::find_iter(&answer, br#""url":""#) {
+                let mut links = memmem::find_iter(&answer, br#""url":""#).peekable();
+                if links.peek().is_none() {
+                    read(&answer, &mut addresses.borrow_mut());
+                }
+                for at in links {
                     let url = &answer[at + 7..];
                     let url = &url[..memchr::memchr(b'"', url).expect("a whole string")];
                     let page = fetch(&client, std::str::from_utf8(url).expect("a URL")).await;
