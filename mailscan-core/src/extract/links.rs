@@ -59,11 +59,13 @@ pub(super) fn scan_whole(document: &[u8], base: &Url, found: impl FnMut(Link<'_>
 }
 
 fn scan_by(document: &[u8], part: Part, base: &Url, found: impl FnMut(Link<'_>)) {
+    let mut base = base.clone();
+    leave_user_out(&mut base);
     let mut reader = LinkReader {
         part,
-        base: base.clone(),
         own_base: false,
         origin: base[..Position::BeforePath].to_owned(),
+        base,
         path: String::new(),
         tag: Tag::default(),
         attribute: Attribute::Other,
@@ -344,6 +346,7 @@ impl<F: FnMut(Link<'_>)> LinkReader<F> {
         let text = std::str::from_utf8(link).ok().filter(|text| text.len() <= MAX_LINK_LENGTH)?;
         let mut url = self.base.join(text.trim()).ok()?;
         url.set_fragment(None);
+        leave_user_out(&mut url);
         let fit = matches!(url.scheme(), "http" | "https") && url.as_str().len() <= MAX_LINK_LENGTH;
         (fit && url.has_host()).then_some(url)
     }
@@ -353,6 +356,14 @@ impl<F: FnMut(Link<'_>)> LinkReader<F> {
             self.count += 1;
             give(&mut self.found);
         }
+    }
+}
+
+/// What is written as a user is most often an address without its `mailto:`, and never sent.
+fn leave_user_out(url: &mut Url) {
+    if !url.username().is_empty() || url.password().is_some() {
+        // They fail where there can be none.
+        let _ = (url.set_username(""), url.set_password(None));
     }
 }
 
@@ -410,6 +421,13 @@ mod tests {
     fn the_first_base_counts() {
         let html = "<base target=x><base href='https://c.org/d/'><base href='https://e.org/'><a href=f>";
         assert_eq!(links(html), ["https://c.org/d/f"]);
+    }
+
+    #[test]
+    fn users_and_passwords_of_links_are_left_out() {
+        let html =
+            "<a href='http://info@b.org'><a href='https://ann:x@a.org:8080/y'><base href='//bob@c.org/'><a href=z>";
+        assert_eq!(links(html), ["http://b.org/", "https://a.org:8080/y", "https://c.org/z"]);
     }
 
     #[test]
@@ -546,6 +564,7 @@ mod tests {
             let expected = base.join(link.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https") && !link.is_empty());
             let expected = expected.map(|mut url| {
                 url.set_fragment(None);
+                leave_user_out(&mut url);
                 String::from(url)
             });
             proptest::prop_assert_eq!(found, Vec::from_iter(expected));
