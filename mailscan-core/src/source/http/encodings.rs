@@ -20,8 +20,12 @@ use crate::fetch::FetchError;
 const MAX_ENCODINGS: usize = 2;
 /// The largest window of a zstd body, as a power of two: the 8 MiB of RFC 9659.
 const ZSTD_WINDOW: u32 = 23;
-/// How a gzip member begins, and the most members of a body (RFC 1952, section 2.2). Empty ones cost time and yield nothing.
+/// How a gzip member begins (RFC 1952, section 2.2).
 pub(super) const GZIP: &[u8] = b"\x1f\x8b";
+/// How a zstd frame begins, and after its first byte one that is to be skipped (RFC 8878, section 3.1).
+const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
+const ZSTD_SKIPPED: &[u8] = b"\x2a\x4d\x18";
+/// The most members or frames of a body. Empty ones cost time and yield nothing.
 const MAX_MEMBERS: usize = 1_000;
 
 /// The names that IANA has registered for what nobody undoes here.
@@ -81,13 +85,10 @@ impl Encoding {
     pub(super) async fn undo(self, mut reader: Reader, cap: usize) -> io::Result<Reader> {
         Ok(match self {
             // Some servers say so of a text that is as it is.
-            Self::Gzip if !GZIP.starts_with(beginning(reader.fill_buf().await?)) => reader,
-            Self::Gzip => bounded(Members { decoder: GzipDecoder::new(reader), begun: 1, ended: false }, cap),
+            Self::Gzip if !GzipDecoder::begins(reader.fill_buf().await?) => reader,
+            Self::Gzip => bounded(Members::<GzipDecoder<Reader>>::new(reader), cap),
             Self::Brotli => bounded(BrotliDecoder::new(reader), cap),
-            Self::Zstd => {
-                let window = DParameter::window_log_max(ZSTD_WINDOW);
-                bounded(ZstdDecoder::with_params(reader, &[window]), cap)
-            }
+            Self::Zstd => bounded(Members::<ZstdDecoder<Reader>>::new(reader), cap),
             Self::Deflate => {
                 // RFC 9110 means zlib by "deflate"; some servers send the bare stream. A zlib head has method 8 and a check.
                 let mut head = Vec::with_capacity(2);
@@ -105,9 +106,9 @@ pub(super) fn unknown(name: &str) -> FetchError {
     permanent("content-encoding", format!("the content encoding `{name}` is not known"))
 }
 
-/// As much as tells gzip from anything else, less where no more has come.
-fn beginning(bytes: &[u8]) -> &[u8] {
-    &bytes[..bytes.len().min(GZIP.len())]
+/// Whether bytes begin so, as far as they have come.
+fn begin_with(bytes: &[u8], magic: &[u8]) -> bool {
+    magic.starts_with(&bytes[..bytes.len().min(magic.len())])
 }
 
 /// Bytes that are to become, or are, a text of at most `cap` bytes.
@@ -127,15 +128,60 @@ impl<R: AsyncRead> AsyncRead for Paced<R> {
     }
 }
 
-/// The members of a gzip file, one after the other. What follows them and is none is padding, which nobody reads.
-struct Members {
-    decoder: GzipDecoder<Reader>,
+/// A decoder of one of several members, or frames, that are a body one after the other.
+trait Member: AsyncRead + Unpin {
+    /// Whether these bytes, of which more may come, are the beginning of a member.
+    fn begins(bytes: &[u8]) -> bool;
+    /// A decoder of the member that begins here.
+    fn new(reader: Reader) -> Self;
+    /// What it reads from.
+    fn reader(&mut self) -> &mut Reader;
+}
+
+impl Member for GzipDecoder<Reader> {
+    fn begins(bytes: &[u8]) -> bool {
+        begin_with(bytes, GZIP)
+    }
+
+    fn new(reader: Reader) -> Self {
+        GzipDecoder::new(reader)
+    }
+
+    fn reader(&mut self) -> &mut Reader {
+        self.get_mut()
+    }
+}
+
+impl Member for ZstdDecoder<Reader> {
+    fn begins(bytes: &[u8]) -> bool {
+        let is_skipped = bytes.first().is_none_or(|byte| byte & 0xf0 == 0x50);
+        begin_with(bytes, ZSTD) || (is_skipped && begin_with(bytes.get(1..).unwrap_or_default(), ZSTD_SKIPPED))
+    }
+
+    fn new(reader: Reader) -> Self {
+        ZstdDecoder::with_params(reader, &[DParameter::window_log_max(ZSTD_WINDOW)])
+    }
+
+    fn reader(&mut self) -> &mut Reader {
+        self.get_mut()
+    }
+}
+
+/// The members of a body, one after the other. What follows them and is none is padding, which nobody reads.
+struct Members<D> {
+    decoder: D,
     begun: usize,
     /// The member was read to its end.
     ended: bool,
 }
 
-impl AsyncRead for Members {
+impl<D: Member> Members<D> {
+    fn new(reader: Reader) -> Self {
+        Self { decoder: D::new(reader), begun: 1, ended: false }
+    }
+}
+
+impl<D: Member> AsyncRead for Members<D> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let room = into.remaining();
         loop {
@@ -146,16 +192,16 @@ impl AsyncRead for Members {
                 }
                 self.ended = true;
             }
-            let rest = ready!(self.decoder.get_mut().as_mut().poll_fill_buf(context))?;
-            if rest.is_empty() || !GZIP.starts_with(beginning(rest)) {
+            let rest = ready!(self.decoder.reader().as_mut().poll_fill_buf(context))?;
+            if rest.is_empty() || !D::begins(rest) {
                 return Poll::Ready(Ok(()));
             }
             if self.begun == MAX_MEMBERS {
                 return Poll::Ready(Err(io::Error::other("it has too many members")));
             }
             let nothing: Reader = Box::pin(tokio::io::empty());
-            let reader = std::mem::replace(self.decoder.get_mut(), nothing);
-            (self.decoder, self.begun, self.ended) = (GzipDecoder::new(reader), self.begun + 1, false);
+            let reader = std::mem::replace(self.decoder.reader(), nothing);
+            (self.decoder, self.begun, self.ended) = (D::new(reader), self.begun + 1, false);
         }
     }
 }
