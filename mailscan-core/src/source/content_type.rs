@@ -14,15 +14,20 @@ pub(crate) struct ContentType {
 }
 
 impl ContentType {
+    /// Reads a field that may hold several values, as where a proxy joined two. The last that is one counts, and is in the charset
+    /// of one of its kind before it where it names none, as browsers have it (WHATWG Fetch, "extract a MIME type").
     pub(crate) fn parse(value: &str) -> Self {
-        let mut parts = value.split(';');
-        let essence = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
-        let charset = parts.find_map(|part| {
-            let (name, value) = part.split_once('=')?;
-            let value = value.trim().trim_matches(['"', '\'']);
-            name.trim().eq_ignore_ascii_case("charset").then(|| value.to_owned())
-        });
-        Self { essence, charset }
+        let mut read = Self::default();
+        for value in values(value) {
+            let (essence, parameters) = value.split_at(essence_length(value));
+            if !essence.contains('/') || essence == "*/*" {
+                continue;
+            }
+            let (essence, charset) = (essence.to_ascii_lowercase(), charset_among(parameters));
+            let kept = if essence == read.essence { read.charset } else { None };
+            read = Self { essence, charset: charset.or(kept) };
+        }
+        read
     }
 
     /// Type and subtype, in lower case; empty when there is none.
@@ -206,6 +211,30 @@ fn looks_binary(body: &[u8]) -> bool {
     Encoding::for_bom(body).is_none() && memchr::memchr(0, &body[..body.len().min(declared::WINDOW)]).is_some()
 }
 
+/// The values of a field, which commas part that are in no quotes.
+fn values(field: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    let parts = move |sign| {
+        quoted ^= sign == '"';
+        sign == ',' && !quoted
+    };
+    field.split(parts).map(str::trim)
+}
+
+/// How long type and subtype are, also where no semicolon stands between them and what follows.
+fn essence_length(value: &str) -> usize {
+    value.find(|sign: char| sign == ';' || sign.is_ascii_whitespace()).unwrap_or(value.len())
+}
+
+/// The charset that is named among parameters.
+fn charset_among(parameters: &str) -> Option<String> {
+    parameters.split(';').find_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        let value = value.trim().trim_matches(['"', '\'']);
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.to_owned())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,6 +251,23 @@ mod tests {
         assert_eq!(media(""), Some(Media::Text));
         for other in ["image/png", "video/mp4", "application/pdf", "application/zip", "font/woff2"] {
             assert_eq!(media(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn fields_that_are_not_written_as_they_should_be_are_read_as_browsers_do() {
+        for (field, essence, charset) in [
+            ("text/html charset=windows-1251", "text/html", Some("windows-1251")),
+            ("text/html, text/html", "text/html", None),
+            ("text/html; charset=koi8-r, text/html", "text/html", Some("KOI8-R")),
+            ("text/html; charset=koi8-r, text/plain", "text/plain", None),
+            ("text/plain, Text/HTML;charset=\"utf-8\"", "text/html", Some("UTF-8")),
+            ("text/html, */*", "text/html", None),
+            ("text/html,", "text/html", None),
+            ("multipart/mixed; boundary=\"a, b/c\"; charset=utf-8", "multipart/mixed", Some("UTF-8")),
+        ] {
+            let read = ContentType::parse(field);
+            assert_eq!((read.essence.as_str(), read.charset().map(Encoding::name)), (essence, charset), "{field}");
         }
     }
 
