@@ -50,7 +50,7 @@ impl Outage {
             // Nobody said anything, which may be the host's own fault.
             return None;
         }
-        if error.code != "dns" && !error.message.contains("unreachable") {
+        if error.code != "dns" && !is_no_way(&error.message) {
             // Somebody refused the connection, or broke it.
             self.heard();
             return None;
@@ -67,6 +67,12 @@ impl Outage {
     fn unreached(&self) -> MutexGuard<'_, Option<Unreached>> {
         self.unreached.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a connection failed for want of a way to the host, in the words of the system: the network is away, or the gateway
+/// to it does not answer.
+fn is_no_way(message: &str) -> bool {
+    message.contains("unreachable") || message.contains("No route to host")
 }
 
 #[cfg(test)]
@@ -88,6 +94,8 @@ mod tests {
         assert_eq!(ask(5, "connect"), None, "refused by somebody");
         assert_eq!(ask(6, "dns"), None, "and so there is a network");
         assert!((0..5).any(|n| ask(n, "dns").is_some()));
+        let gateway = "the connection failed: No route to host (os error 113)".to_owned();
+        assert!(outage.unanswered(&Url::parse("http://h.org/").unwrap(), &transient("connect", gateway)).is_some());
         outage.heard();
         assert_eq!(ask(7, "dns"), None);
         assert!((0..5).any(|n| ask(n, "dns").is_some()));
