@@ -22,9 +22,9 @@ use crate::fetch::FetchError;
 
 /// How large a body may grow before it needs one of the places for large ones, in bytes.
 const SMALL: usize = 256 * 1024;
-/// How many places there are for larger bodies, and how large one in a place may be: 256 MiB in all. A larger one takes several,
-/// at once, so that nobody who holds some waits for more.
-const LARGE_PLACES: usize = 32;
+/// How many places there are for larger bodies, as many for those that take several, and how large one in a place may be: 256 MiB
+/// in all. One that takes several takes them at once, so that nobody who holds some waits for more.
+const LARGE_PLACES: usize = 16;
 const PLACE: usize = 8 << 20;
 
 /// A decoded body.
@@ -84,15 +84,23 @@ impl AsRef<[u8]> for Held {
 #[derive(Debug)]
 pub(crate) struct Bodies {
     places: Arc<Semaphore>,
+    /// Those for bodies that take several, so that a few files that come slowly keep no page waiting.
+    places_of_files: Arc<Semaphore>,
 }
 
 impl Default for Bodies {
     fn default() -> Self {
-        Self { places: Arc::new(Semaphore::new(LARGE_PLACES)) }
+        let places = || Arc::new(Semaphore::new(LARGE_PLACES));
+        Self { places: places(), places_of_files: places() }
     }
 }
 
 impl Bodies {
+    /// The places for bodies of at most `cap` bytes.
+    pub(super) fn places(&self, cap: usize) -> &Arc<Semaphore> {
+        if cap > PLACE { &self.places_of_files } else { &self.places }
+    }
+
     /// Reads the body of an answer up to `cap` decoded bytes, no longer than until `deadline`.
     pub(crate) async fn read(
         &self,
@@ -105,9 +113,9 @@ impl Bodies {
         let mut came = Came::default();
         let reading = async {
             if encodings.known.is_empty() {
-                read_plain(response.into_body(), cap, &self.places, &mut came).await
+                read_plain(response.into_body(), cap, self.places(cap), &mut came).await
             } else {
-                Box::pin(decode(response, &encodings.known, cap, &self.places, &mut came)).await
+                Box::pin(decode(response, &encodings.known, cap, self.places(cap), &mut came)).await
             }
         };
         let read = timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(late()));
@@ -133,7 +141,7 @@ impl Bodies {
         let Body { bytes, truncated: is_cut, broken, place } = body;
         let reader: Reader = Box::pin(Cursor::new(bytes));
         let mut came = Came { place, ..Came::default() };
-        let unpacking = Box::pin(read_decoded(reader, &[Encoding::Gzip], cap, is_cut, &self.places, &mut came));
+        let unpacking = Box::pin(read_decoded(reader, &[Encoding::Gzip], cap, is_cut, self.places(cap), &mut came));
         let read = timeout_at(deadline, unpacking).await.unwrap_or_else(|_| Err(late()));
         let unpacked = came.body(read, wanted)?;
         Ok(Body { broken: broken.or(unpacked.broken), ..unpacked })
