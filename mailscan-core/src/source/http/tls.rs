@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
-use rustls::{CertificateError, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -25,6 +25,32 @@ pub(super) fn config(extra_roots: &[Vec<u8>]) -> Result<rustls::ClientConfig> {
     let builder = builder
         .map_err(|error| Error::new(ErrorKind::Internal, "http client", "TLS is not available").with_source(error))?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Whether the next handshake with the same server is to fail as well. A server that is busy, or a line that is not sound, is no
+/// reason to give a page up.
+pub(super) fn is_lasting(error: &rustls::Error) -> bool {
+    use AlertDescription as Alert;
+    match error {
+        rustls::Error::InvalidCertificate(_)
+        | rustls::Error::NoCertificatesPresented
+        | rustls::Error::UnsupportedNameType
+        | rustls::Error::PeerIncompatible(_)
+        | rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => true,
+        rustls::Error::AlertReceived(alert) => matches!(
+            alert,
+            Alert::HandshakeFailure
+                | Alert::ProtocolVersion
+                | Alert::InsufficientSecurity
+                | Alert::InappropriateFallback
+                | Alert::UnrecognisedName
+                | Alert::AccessDenied
+                | Alert::NoCertificate
+                | Alert::CertificateRequired
+                | Alert::BadCertificate
+        ),
+        _ => false,
+    }
 }
 
 /// What a failed handshake means, and how it is mended.
@@ -72,6 +98,16 @@ mod tests {
             assert!(said.contains(says), "{said}");
         }
         let plain = rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType);
-        assert!(explain(&plain).contains("http://"));
+        assert!(explain(&plain).contains("http://") && is_lasting(&plain));
+    }
+
+    #[test]
+    fn what_may_pass_is_told_from_what_stays() {
+        let alert = rustls::Error::AlertReceived;
+        assert!(is_lasting(&rustls::Error::InvalidCertificate(CertificateError::Expired)));
+        assert!(is_lasting(&alert(AlertDescription::HandshakeFailure)));
+        assert!(is_lasting(&alert(AlertDescription::UnrecognisedName)));
+        assert!(!is_lasting(&alert(AlertDescription::InternalError)));
+        assert!(!is_lasting(&rustls::Error::DecryptError));
     }
 }
