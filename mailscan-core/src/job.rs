@@ -130,7 +130,8 @@ pub enum JobSource {
 /// How far a job follows links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crawl {
-    /// How many links away from a source a page may be. A link is followed only within the host of its page.
+    /// How many links away from a source a page may be, along the way by which it was met first: one that a shorter way leads to
+    /// later is not read again. A link is followed only within the host of its page.
     pub max_depth: u32,
 }
 
@@ -336,7 +337,8 @@ pub fn parse_source_url(text: &str) -> Result<url::Url> {
     parse_page_url(text)
 }
 
-/// Who asked for a job, and so what it may reach.
+/// Who asked for a job, and so which files it may read and whether it may use keys of this machine. Which network addresses it may
+/// reach is for the source that fetches to say (`ClientOptions::network`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// Whoever runs mailscan: the job reads what it names and whatever that leads to.

@@ -26,7 +26,7 @@ use crate::job::{Job, JobSpec};
 use crate::lease::{Lease, Settle, Verdict};
 use crate::pipeline::{Pipeline, TaskOutcome};
 use crate::store::{ErrorClass, WorkerState};
-use crate::task::{Task, Work};
+use crate::task::{SEARCH_HOST, Task, Work};
 
 mod outcome;
 
@@ -286,7 +286,10 @@ impl<P: Pipeline> Worker<P> {
             && let Some(after) = error.retry_after.filter(|after| !after.is_zero())
         {
             let host = assigned.claimed.task.work.host();
-            self.shared.leases.rest(host, Instant::now() + after.min(options.lease_for));
+            // Calls of all endpoints go by one name, and the other endpoints have nothing to do with it.
+            if host != SEARCH_HOST {
+                self.shared.leases.rest(host, Instant::now() + after.min(options.lease_for));
+            }
         }
         brought.error = failure.class.map(|class| outcome::record(&assigned.claimed, error, class, &options.node));
         self.settle(assigned, brought, left_out, failure.verdict).await;

@@ -20,6 +20,7 @@ mod sitemaps;
 mod sockets;
 mod tls;
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -45,7 +46,7 @@ use crate::job::{JobId, JobOptions};
 use crate::task::{Task, Work, host_of};
 use crate::turns::SharedTurns;
 use body::{Bodies, Body, Wanted};
-use client::{Client, permanent};
+use client::{Client, LARGE_HEAD, permanent};
 use encodings::GZIP;
 use head::{content_type, moved, redirect, refreshed, retry_after};
 use outage::Outage;
@@ -83,7 +84,7 @@ pub struct HttpSource {
 }
 
 /// What the job that a page is for wants beyond what the process does.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Wishes {
     limit: Option<JobLimit>,
     /// Headers that stand in for those of the process.
@@ -97,6 +98,8 @@ struct Answer {
     url: Url,
     response: Response<Incoming>,
     turn: Turn,
+    /// How many redirects led there from what was asked for.
+    hops: usize,
 }
 
 /// Where redirects led.
@@ -171,16 +174,24 @@ impl HttpSource {
         let (wishes, wanted) = (self.wishes(task, options), wanted(task, options));
         let start = Url::parse(url).map_err(|error| permanent("url", format!("`{url}` is no URL: {error}")))?;
         let deadline = Instant::now() + budget.time;
-        let hops = self.hops_to(task.job, &start);
-        let Answer { url, response, turn } = match self.follow((start, hops), &wishes, deadline, recall).await? {
-            Followed::To(answer) => *answer,
-            Followed::Later(url, hops) => {
-                self.note_hops(task.job, &url, hops);
-                let work = Work::Page { url: url.into() };
-                return Ok(Fetched { discovered: vec![Discovered { work, step: 0 }], ..Fetched::default() });
-            }
+        let before = self.hops_to(task.job, &start);
+        let later = |url: Url, hops| {
+            self.note_hops(task.job, &url, hops);
+            let work = Work::Page { url: url.into() };
+            Fetched { discovered: vec![Discovered { work, step: 0 }], ..Fetched::default() }
         };
-        self.judge(&response, &turn, Some(&url))?;
+        let Answer { url, response, turn, hops } = match self.follow((start, before), &wishes, deadline, recall).await?
+        {
+            Followed::To(answer) => *answer,
+            Followed::Later(url, hops) => return Ok(later(url, hops)),
+        };
+        match self.judge(&response, &turn, Some(&url)) {
+            // It is this host that is to be left alone, and not the one that led here.
+            Err(error) if error.class == FetchErrorClass::Deferred && hops > 0 => {
+                return Ok(later(url, before + hops));
+            }
+            judged => judged?,
+        }
         // A link that leads as far as one in the page would.
         let goes_on = options.crawl.filter(|crawl| task.depth < crawl.max_depth);
         let next = goes_on.and_then(|_| refreshed(&url, response.headers()));
@@ -279,10 +290,18 @@ impl HttpSource {
                 }
                 admitted => admitted?,
             };
-            let response = self.ask(&url, wishes, &turn, deadline).await?;
-            let Some(next) = redirect(&url, &response)? else {
-                return Ok(Followed::To(Box::new(Answer { url, response, turn })));
+            let response = match self.ask(&url, wishes, &turn, deadline).await {
+                Err(error) if error.class == FetchErrorClass::Deferred && visited.len() > 1 => {
+                    return Ok(Followed::Later(url, before + visited.len() - 1));
+                }
+                answered => answered?,
             };
+            let Some(next) = redirect(&url, &response).inspect_err(|_| turn.welcome())? else {
+                let hops = visited.len() - 1;
+                return Ok(Followed::To(Box::new(Answer { url, response, turn, hops })));
+            };
+            // Which is how some hosts answer everything.
+            turn.welcome();
             sets_cookies |= response.headers().contains_key(SET_COOKIE);
             if visited.contains(&next) {
                 let why = if sets_cookies { ": it seems to want a cookie back, and none is kept" } else { "" };
@@ -318,12 +337,23 @@ impl HttpSource {
     async fn fetch_robots(&self, page: &Url, wishes: &Wishes, deadline: Instant) -> Result<Rules, FetchError> {
         let mut url = robots_cache::location(page);
         // Five hops, as section 2.3.1.2 asks for; robots.txt files of the hosts passed through do not apply to it.
+        let mut wishes = Cow::Borrowed(wishes);
         for _ in 0..=5 {
             // Other jobs wait for the file as well, so one job's limit is none for it.
             let turn = self.politeness.turn(&host_of(&url), None, None, deadline).await?;
-            let response = self.ask(&url, wishes, &turn, deadline).await.map_err(unreachable_robots)?;
+            // A small file tells nothing of how pages are answered.
+            turn.passes_over();
+            let response = match self.ask(&url, &wishes, &turn, deadline).await {
+                // Mostly another task would ask the next time, with no more room than this one.
+                Err(error) if error.code == LARGE_HEAD && !wishes.again => {
+                    wishes.to_mut().again = true;
+                    continue;
+                }
+                answered => answered.map_err(unreachable_robots)?,
+            };
             match redirect(&url, &response) {
                 Ok(Some(next)) => {
+                    turn.welcome();
                     url = next;
                     continue;
                 }
@@ -331,8 +361,6 @@ impl HttpSource {
                 // A file that is nowhere is no file, as with too many redirects.
                 Err(_) => return Ok(Rules::default()),
             }
-            // A small file tells nothing of how pages are answered.
-            turn.passes_over();
             return match self.judge(&response, &turn, None) {
                 Ok(()) => {
                     let body = self.bodies.read(response, super::robots::MAX_BYTES, Wanted::Whole, deadline).await;
@@ -358,6 +386,10 @@ impl HttpSource {
     ) -> Result<Response<Incoming>, FetchError> {
         let asked = self.client.get(url, &wishes.headers, wishes.again, deadline).await;
         match asked {
+            Err(error) if error.code == LARGE_HEAD => {
+                self.outage.heard();
+                Err(error)
+            }
             Err(error) if error.class == FetchErrorClass::Transient => Err(self.unanswered(url, turn, error)),
             // What was refused before anything was sent says nothing.
             Err(error) if !matches!(&*error.code, "tls" | "no-such-host") => Err(error),

@@ -22,7 +22,7 @@ use crate::extract::Media;
 use crate::fetch::{
     Discovered, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, SEARCH_ENGINES,
 };
-use crate::job::{JobId, parse_page_url};
+use crate::job::{JobId, Origin, parse_page_url};
 use crate::task::Work;
 
 /// How the names of variables that hold keys begin.
@@ -250,6 +250,10 @@ impl SearchSource {
         let endpoint = self.endpoint(context.options.search_endpoint.as_deref())?;
         if page > endpoint.max_pages {
             return Ok(Fetched::default());
+        }
+        if endpoint.has_key() && *context.origin != Origin::Operator {
+            let message = "a key of this machine goes only where a job of its operator says: leave `key_env` out";
+            return Err(FetchError::new(FetchErrorClass::Permanent, "search-key", message));
         }
         let key = endpoint.key()?;
         let url = Url::parse(&endpoint.fill(query, page, &key)).map_err(|_| wrong_answer("its URL cannot be built"))?;

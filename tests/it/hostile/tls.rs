@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -199,4 +200,46 @@ async fn failed_handshakes_say_what_to_do() {
         assert_eq!((error.class, &*error.code), (FetchErrorClass::Permanent, "tls"), "{error}");
         assert!(error.message.contains(says), "{error}");
     }
+}
+
+/// A server over HTTP/2 whose first connection falls silent after one answer, as where a network has forgotten it; others answer all.
+async fn silent_at_first() -> (String, Vec<u8>) {
+    let (listener, acceptor, certificate) = listen("localhost", &[b"h2"]).await;
+    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        for connection in 0.. {
+            let Ok((stream, _)) = listener.accept().await else { return };
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let mut stream = acceptor.accept(stream).await.ok()?;
+                stream.read_exact(&mut [0; 24]).await.ok()?;
+                stream.write_all(&[frame(4, 0, 0, &[]), frame(4, 1, 0, &[])].concat()).await.ok()?;
+                for answered in 0.. {
+                    let next = asked(&mut stream).await?;
+                    if connection > 0 || answered == 0 {
+                        let page = [frame(1, 4, next, &[0x88]), frame(0, 1, next, b"ann@a.org")].concat();
+                        stream.write_all(&page).await.ok()?;
+                    }
+                }
+                Some(())
+            });
+        }
+    });
+    (url, certificate)
+}
+
+#[tokio::test]
+async fn nothing_more_is_asked_over_a_connection_that_fell_silent() {
+    let (url, certificate) = silent_at_first().await;
+    let second = Duration::from_secs(1);
+    let options = ClientOptions {
+        extra_roots: vec![certificate],
+        connect_timeout: second,
+        header_timeout: second,
+        ..ClientOptions::default()
+    };
+    let sources = sources(&options, Pace::unlimited());
+    let error = fetch(&sources, &format!("{url}/a")).await.unwrap_err();
+    assert_eq!(&*error.code, "header-timeout", "{error}");
+    assert_eq!(body(fetch(&sources, &format!("{url}/b")).await), "ann@a.org");
 }

@@ -36,6 +36,10 @@ const MAX_HEAD: usize = 16 * 1024;
 /// their own, and than the room that every connection keeps.
 const MAX_WIDE_HEAD: usize = 64 * 1024;
 const MAX_WIDE_FIELDS: usize = 1_024;
+/// How often a connection of HTTP/2 over which something is under way is asked whether it still is one, and how long that may take.
+const PING_EVERY: Duration = Duration::from_secs(15);
+/// The code of an answer whose head needs more room than is kept for each.
+pub(super) const LARGE_HEAD: &str = "head-size";
 /// How often a request is made once more at once, because the server had not begun it.
 const MORE_TRIES: u32 = 3;
 /// What this client can undo.
@@ -59,7 +63,8 @@ pub struct ClientOptions {
     /// How many connections to all hosts together are kept idle, beside those that wait for an answer. Each takes one of the
     /// files that the process may have open, and the memory of the largest page that it brought.
     pub max_idle: usize,
-    /// From which network addresses to fetch.
+    /// From which network addresses to fetch, for whichever job: give [`NetworkPolicy::PublicOnly`] where others hand jobs in, or
+    /// they reach this machine and the networks that it is in.
     pub network: NetworkPolicy,
     /// Certificates (DER) to trust beside the system's, such as those of a company's own authority.
     pub extra_roots: Vec<Vec<u8>>,
@@ -115,8 +120,12 @@ impl Client {
         let builder = || {
             let mut builder = hyper_util::client::legacy::Client::builder(TokioExecutor::new());
             builder
+                .timer(TokioTimer::new())
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(IDLE_FOR)
+                // One that the network has forgotten would keep all that are asked of its host for a quarter of an hour.
+                .http2_keep_alive_interval(PING_EVERY)
+                .http2_keep_alive_timeout(PING_EVERY)
                 // One field that is odd is no reason to lose a page: there is one answer on its way at a time, and what its
                 // length is made of is held to the rules all the same.
                 .http1_ignore_invalid_headers_in_responses(true)
@@ -175,7 +184,13 @@ impl Client {
                 Ok(Err(error)) if more_tries > 0 && is_unbegun(&error) => more_tries -= 1,
                 Ok(Err(error)) => return Err(explain(&error, error.is_connect())),
                 Err(_) if connection.connection_metadata().is_none() => return Err(unconnected()),
-                Err(_) => return Err(transient("header-timeout", "no answer came in time".to_owned())),
+                Err(_) => {
+                    // Over HTTP/2 it may be all of the connection that stands still, and others would be asked over it.
+                    if let Some(connected) = connection.connection_metadata().as_ref() {
+                        connected.poison();
+                    }
+                    return Err(transient("header-timeout", "no answer came in time".to_owned()));
+                }
             }
         }
     }
@@ -233,7 +248,11 @@ pub(crate) fn explain(error: &(dyn StdError + 'static), connecting: bool) -> Fet
             return refused_address(private);
         }
         if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
-            return permanent("tls", tls::explain(tls));
+            let failed = if tls::is_lasting(tls) { permanent } else { transient };
+            return failed("tls", tls::explain(tls));
+        }
+        if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse_too_large) {
+            return transient(LARGE_HEAD, "the head of the answer is larger than those of others".to_owned());
         }
         match cause.downcast_ref::<std::io::Error>() {
             Some(io) if is_out_of_files(io) => return out_of_files(),

@@ -52,10 +52,15 @@ impl HttpSource {
             };
             return Ok(Fetched { documents, discovered, ..Fetched::default() });
         }
-        let Answer { url, response, turn } = match self.follow((start, 0), &wishes, deadline, context.recall).await? {
+        let hops = self.hops_to(task.job, &start);
+        let followed = self.follow((start, hops), &wishes, deadline, context.recall).await?;
+        let Answer { url, response, turn, .. } = match followed {
             Followed::To(answer) => *answer,
             Followed::Later(url, _) if is_whole_site(&url) => return Err(no_sitemap()),
-            Followed::Later(url, _) => return Ok(Fetched { discovered: vec![of_site(url, 0)], ..Fetched::default() }),
+            Followed::Later(url, hops) => {
+                self.note_hops(task.job, &url, hops);
+                return Ok(Fetched { discovered: vec![of_site(url, 0)], ..Fetched::default() });
+            }
         };
         // Such a file does not tell how pages are answered.
         turn.passes_over();

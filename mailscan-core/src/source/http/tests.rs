@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use async_compression::tokio::bufread::{DeflateEncoder, GzipEncoder, ZlibEncoder};
+use async_compression::tokio::bufread::{DeflateEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
@@ -15,6 +15,7 @@ use crate::task::TaskId;
 
 #[cfg(feature = "files")]
 mod archives;
+mod redirects;
 
 /// A server that answers each path with bytes, one request a connection, and remembers what it was asked for.
 #[derive(Debug)]
@@ -195,10 +196,23 @@ async fn a_body_of_no_type_is_in_the_charset_that_it_names() {
 }
 
 #[tokio::test]
+async fn all_frames_of_a_zstd_body_are_read() {
+    let (ann, ben) = (&b"ann@a.org "[..], &b"ben@b.org"[..]);
+    let skipped = [&b"\x5a\x2a\x4d\x18\x03\0\0\0"[..], b"abc"].concat();
+    let (ann, ben) = (packed(ZstdEncoder::new(ann)).await, packed(ZstdEncoder::new(ben)).await);
+    let frames = [&skipped[..], &ann, &skipped, &ben, b"padding"].concat();
+    for answer in [ok, in_bytes] {
+        let page = fetch(answer("Content-Encoding: zstd\r\n", &frames)).await.unwrap();
+        assert_eq!(text(page), ("ann@a.org ben@b.org".to_owned(), false));
+    }
+}
+
+#[tokio::test]
 async fn empty_members_are_not_undone_without_an_end() {
     let none = packed(GzipEncoder::new(&b""[..])).await.repeat(2_000);
     let twice = packed(GzipEncoder::new(&none[..])).await;
-    for (encoding, body) in [("gzip", none), ("gzip, gzip", twice)] {
+    let frames = packed(ZstdEncoder::new(&b""[..])).await.repeat(2_000);
+    for (encoding, body) in [("gzip", none), ("gzip, gzip", twice), ("zstd", frames)] {
         let answer = ok(&format!("Content-Encoding: {encoding}\r\n"), &body);
         let roomy = Budget { body: 1 << 20, ..budget() };
         let server = Server::start(move |path| if path == "/page" { answer.clone() } else { MISSING.to_vec() }).await;
@@ -368,10 +382,35 @@ async fn a_large_head_is_read_on_another_attempt_and_has_a_bound() {
         let server = Server::start(move |path| if path == "/page" { answer.clone() } else { MISSING.to_vec() }).await;
         let (source, url) = (source(), server.url("/page"));
         let error = read(&source, url.as_str(), budget()).await.unwrap_err();
-        assert_eq!((error.class, &*error.code), (FetchErrorClass::Transient, "connection"), "{error}");
+        assert_eq!((error.class, &*error.code), (FetchErrorClass::Transient, "head-size"), "{error}");
         let again = read_again(&source, url.as_str(), 2).await;
         assert_eq!(again.map(|page| text(page).0).ok(), is_read.then(|| "ann@a.org".to_owned()));
     }
+}
+
+#[tokio::test]
+async fn a_robots_file_with_a_large_head_is_read_at_once() {
+    let robots = ok(&"X-A: b\r\n".repeat(150), b"User-agent: *\nDisallow: /x");
+    let server = Server::start(move |path| match path {
+        "/robots.txt" => robots.clone(),
+        _ => ok("", b"page"),
+    })
+    .await;
+    let source = source();
+    assert_eq!(text(read(&source, server.url("/page").as_str(), budget()).await.unwrap()).0, "page");
+    assert_eq!(&*read(&source, server.url("/x").as_str(), budget()).await.unwrap_err().code, "robots");
+    assert_eq!(server.times_asked("/robots.txt"), 2);
+}
+
+#[tokio::test]
+async fn large_files_leave_large_pages_their_places() {
+    let source = source();
+    let page = vec![b'a'; 300 << 10];
+    let server = Server::start(move |path| if path == "/page" { ok("", &page) } else { MISSING.to_vec() }).await;
+    let held = source.bodies.places(usize::MAX).clone().acquire_many_owned(16).await.unwrap();
+    let roomy = Budget { body: 8 << 20, ..budget() };
+    assert_eq!(text(read(&source, server.url("/page").as_str(), roomy).await.unwrap()).0.len(), 300 << 10);
+    drop(held);
 }
 
 #[tokio::test]
@@ -456,6 +495,25 @@ async fn an_api_is_not_asked_for_its_robots_file() {
         FetchContext { options: &options, budget: budget(), recall: Recall::NEVER, origin: &Origin::Operator };
     assert_eq!(source().call(&server.url("/search"), &[], &context).await.unwrap(), "{}");
     assert_eq!((server.times_asked("/search"), server.times_asked("/robots.txt")), (1, 0));
+}
+
+#[tokio::test]
+async fn a_key_of_this_machine_is_for_jobs_of_its_operator() {
+    let server = Server::start(|_| ok_as("application/json", "", br#"{"results": []}"#)).await;
+    let endpoint = format!(
+        r#"{{"url": "{}?q={{query}}&k={{key}}", "results": "results", "result_url": "url", "key_env": "MAILSCAN_KEY_OF_NOBODY"}}"#,
+        server.url("/search")
+    );
+    let options = JobOptions { search_endpoint: Some(endpoint), ..JobOptions::default() };
+    let (source, search) = (source(), SearchSource::default());
+    for (origin, says) in
+        [(Origin::Operator, "MAILSCAN_KEY_OF_NOBODY"), (Origin::Api { roots: Vec::new() }, "of its operator")]
+    {
+        let context = FetchContext { options: &options, budget: budget(), recall: Recall::NEVER, origin: &origin };
+        let error = search.search(&source, ("q", 1, 1), JobId(1), &context).await.unwrap_err();
+        assert!(&*error.code == "search-key" && error.message.contains(says), "{error}");
+    }
+    assert_eq!(server.asked.lock().unwrap().len(), 0);
 }
 
 #[tokio::test]
