@@ -29,10 +29,10 @@ pub(crate) enum Scope {
     Write,
 }
 
-/// The tokens that a server knows, and the file that they are from. Clones are of the same tokens.
+/// The tokens that a server knows, and the file that they are from, if any. Clones are of the same tokens.
 #[derive(Clone)]
 pub struct Tokens {
-    file: Arc<Path>,
+    file: Option<Arc<Path>>,
     known: Arc<RwLock<Known>>,
 }
 
@@ -53,25 +53,57 @@ pub struct TokenFileError {
     reason: String,
 }
 
+/// Why a text of tokens cannot be used: one line for a person, without a word of its content.
+#[derive(Debug, thiserror::Error)]
+#[error("the tokens cannot be used: {reason}")]
+pub struct TokenError {
+    reason: String,
+}
+
 impl Tokens {
+    /// Reads a text as a file would hold it, such as one from a store of secrets: a line is `read TOKEN` or `write TOKEN`; empty
+    /// lines and those that begin with `#` are comments. A token is of 16 to 512 visible ASCII characters, and there are at most
+    /// 256 of them.
+    ///
+    /// # Errors
+    /// When it holds no token, too many, or a line of another form.
+    pub fn parse(text: &str) -> Result<Self, TokenError> {
+        let known = parse(text).map_err(|reason| TokenError { reason })?;
+        Ok(Self { file: None, known: Arc::new(RwLock::new(known)) })
+    }
+
+    /// Has this text instead of what was known until now, for requests from the next on, whatever it was read from.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse); then the tokens stay what they were.
+    pub fn replace(&self, text: &str) -> Result<(), TokenError> {
+        self.know(parse(text).map_err(|reason| TokenError { reason })?);
+        Ok(())
+    }
+
     /// Reads a file: a line is `read TOKEN` or `write TOKEN`; empty lines and those that begin with `#` are comments.
     ///
     /// # Errors
     /// When the file cannot be read, holds no token or a line of another form, or, on Unix, may be read by others than its
     /// owner, the group included.
     pub fn load(path: &Path) -> Result<Self, TokenFileError> {
-        Ok(Self { file: path.into(), known: Arc::new(RwLock::new(read(path)?)) })
+        Ok(Self { file: Some(path.into()), known: Arc::new(RwLock::new(read(path)?)) })
     }
 
     /// Reads the file again: from the next request on, only what it holds now is known. Live events and exports that are
-    /// under way go on.
+    /// under way go on. Those that are from no file stay.
     ///
     /// # Errors
     /// As [`load`](Self::load); then the tokens stay what they were.
     pub fn reload(&self) -> Result<(), TokenFileError> {
-        let known = read(&self.file)?;
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+        if let Some(file) = &self.file {
+            self.know(read(file)?);
+        }
         Ok(())
+    }
+
+    fn know(&self, known: Known) {
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
     fn known(&self) -> Known {
@@ -211,8 +243,7 @@ mod tests {
     const WRITE: &str = "write-0123456789abcdef";
 
     fn tokens() -> Tokens {
-        let known = parse(&format!("# for the page\nread {READ}\n\n  write\t{WRITE}  \n")).unwrap();
-        Tokens { file: Path::new("tokens").into(), known: Arc::new(RwLock::new(known)) }
+        Tokens::parse(&format!("# for the page\nread {READ}\n\n  write\t{WRITE}  \n")).unwrap()
     }
 
     fn status(method: &str, uri: &str, authorization: &[&str]) -> Option<u16> {
@@ -242,6 +273,17 @@ mod tests {
             assert_eq!(status(method, uri, &[]), None, "{uri}");
         }
         assert_eq!(status("OPTIONS", "/api/v1/jobs", &[]), None);
+    }
+
+    #[test]
+    fn tokens_are_replaced_by_a_text_that_can_be_used() {
+        let tokens = tokens();
+        let error = tokens.replace("read short").unwrap_err().to_string();
+        assert!(error.starts_with("the tokens cannot be used") && !error.contains("short"), "{error}");
+        assert_eq!(tokens.scope(READ.as_bytes()), Some(Scope::Read));
+        tokens.replace(&format!("write {READ}")).unwrap();
+        tokens.reload().unwrap();
+        assert_eq!((tokens.scope(READ.as_bytes()), tokens.scope(WRITE.as_bytes())), (Some(Scope::Write), None));
     }
 
     #[test]

@@ -81,7 +81,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use auth::{TokenFileError, Tokens};
+pub use auth::{TokenError, TokenFileError, Tokens};
 pub use tls::{Tls, TlsError};
 
 /// How a server treats its clients. [`Default`] is right for a server on loopback.
@@ -143,6 +143,10 @@ impl Default for ServeOptions {
     }
 }
 
+/// Jobs that come in here are carried out by whichever engine works on the same store. What it fetches with has to be a source that
+/// reaches no more than those who may ask here are trusted with: `ClientOptions::network` of the core's own is
+/// `NetworkPolicy::Any` unless that is said.
+///
 /// Answers HTTP/1.1 and HTTP/2 (with prior knowledge) on `listener` until `shutdown` is ready, then lets requests in
 /// flight end.
 ///
