@@ -78,6 +78,8 @@ pub mod desk;
 pub mod engine;
 pub mod error;
 pub mod eta;
+#[cfg(feature = "export")]
+pub mod export;
 pub mod extract;
 pub mod fetch;
 pub mod forecast;

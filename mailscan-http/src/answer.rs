@@ -10,13 +10,13 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use mailscan_core::engine::Monitor;
+use mailscan_core::export::Format;
 use mailscan_core::pipeline::Pipeline;
 use tracing::Instrument;
 
 use crate::JoinSpan;
 use crate::auth::Tokens;
 use crate::body::{Bodies, MAX_BODY, MAX_JOB};
-use crate::export::Format;
 use crate::guard::{Hosts, check_encoding, check_media, check_origin};
 use crate::handlers::Api;
 use crate::problem::Problem;

@@ -43,7 +43,6 @@ mod body;
 mod bounds;
 mod connection;
 mod events;
-pub mod export;
 mod fields;
 mod guard;
 mod gzip;

@@ -1,6 +1,7 @@
 //! The description of the API (OpenAPI 3.1), made of the table of routes and the types that are sent.
 
 use hyper::StatusCode;
+use mailscan_core::export::Format;
 use serde_json::json;
 use utoipa::OpenApi;
 use utoipa::openapi::extensions::ExtensionsBuilder;
@@ -19,7 +20,6 @@ use utoipa::openapi::{
 
 use crate::auth::is_open;
 use crate::events;
-use crate::export::Format;
 use crate::problem::{self, Fault};
 use crate::routes::{Answer, Event, ID, Kind, Operation, Parameter, RESOURCES, Resource, Verb};
 use crate::wire;

@@ -8,11 +8,11 @@ use std::time::Duration;
 use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Method, StatusCode};
 use mailscan_core::desk::Change;
+use mailscan_core::export::Format;
 use mailscan_core::job::JobId;
 use mailscan_core::store::{ErrorQuery, GroupQuery, JobQuery};
 
 use crate::assets::Asset;
-use crate::export::Format;
 use crate::problem::Problem;
 use crate::query::Query;
 

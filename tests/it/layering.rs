@@ -8,7 +8,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
     ("vocabulary", &["address", "class", "clock", "error", "job", "lease", "limits", "recent", "suppression", "task"]),
     ("pure", &["eta", "extract", "forecast", "limiter", "plan", "retry"]),
     ("contracts", &["fetch", "pipeline", "queue", "store", "turns"]),
-    ("support", &["dedup", "desk", "resources"]),
+    ("support", &["dedup", "desk", "export", "resources"]),
     ("parts", &["backend", "conformance", "engine", "simulate", "source"]),
 ];
 

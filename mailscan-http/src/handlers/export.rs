@@ -7,13 +7,13 @@ use http_body_util::StreamBody;
 use hyper::StatusCode;
 use hyper::body::Frame;
 use hyper::header::{CONTENT_DISPOSITION, HeaderValue, RETRY_AFTER};
+use mailscan_core::export::{Export, Format};
 use mailscan_core::job::JobId;
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::suppression::Suppression;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Api;
-use crate::export::{Export, Format};
 use crate::problem::Problem;
 use crate::reply::{BodyError, Reply};
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use mailscan_core::export::Format;
 use mailscan_core::job::{JobId, JobStatus, seconds};
 use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, GroupKey, GroupQuery, JobQuery};
 
 use super::{AddressQuery, Asked, PlanQuery, Route};
 use crate::assets;
-use crate::export::Format;
 use crate::new_job::MANY;
 use crate::problem::Problem;
 use crate::query::{Query, number};

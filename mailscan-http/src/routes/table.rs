@@ -2,12 +2,12 @@
 
 use hyper::StatusCode;
 use mailscan_core::desk::Change;
+use mailscan_core::export::Format;
 use mailscan_core::job::JobStatus;
 use mailscan_core::store::ErrorClass;
 
 use super::parse::{self, MAX_LIMIT};
 use super::{Answer, Asked, Body, Event, Kind, Operation, Parameter, Parse, Resource, Route, Verb};
-use crate::export::Format;
 use crate::metrics::MEDIA as METRICS;
 use crate::new_job::MANY;
 use crate::problem::Problem;

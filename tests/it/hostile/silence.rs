@@ -143,14 +143,14 @@ async fn an_endless_head_is_an_error() {
     let server =
         Server::start(|_| send("HTTP/1.1 200 OK\r\n", &[Step::Forever(b"X-Filler: more of it\r\n".to_vec())])).await;
     let error = fetch(&plain(), &server.url("/")).await.unwrap_err();
-    assert_eq!((error.class, &*error.code), (FetchErrorClass::Transient, "connection"));
+    assert_eq!((error.class, &*error.code), (FetchErrorClass::Transient, "head-size"));
     server.client_left().await;
 }
 
 #[tokio::test]
 async fn a_head_with_one_huge_line_is_an_error() {
     let head = format!("{HEAD}X-Filler: {}\r\nContent-Length: 0\r\n\r\n", "x".repeat(200_000));
-    assert_eq!(failure(send(&head, &[Step::Stall])).await, (FetchErrorClass::Transient, "connection".to_owned()));
+    assert_eq!(failure(send(&head, &[Step::Stall])).await, (FetchErrorClass::Transient, "head-size".to_owned()));
 }
 
 #[tokio::test]

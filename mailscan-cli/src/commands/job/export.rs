@@ -5,10 +5,10 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use mailscan_core::export::{Export, ExportError, Format};
 use mailscan_core::job::JobId;
 use mailscan_core::store::Store;
 use mailscan_core::suppression::Suppression;
-use mailscan_http::export::{Export, ExportError, Format};
 
 use crate::args::ExportFormat;
 use crate::exit::{Exit, Failure, Result};

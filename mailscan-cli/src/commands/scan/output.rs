@@ -5,13 +5,13 @@ use std::io::{self, BufWriter, StdoutLock, Write};
 
 use mailscan_core::address::Address;
 use mailscan_core::class::Class;
+use mailscan_core::export::safe_cell;
 use mailscan_core::source::file::page_of_archive;
 use serde::Serialize;
 
 use super::Found;
 use crate::args::ScanFormat;
 use crate::exit::Result;
-use mailscan_http::export::safe_cell;
 
 /// One address as JSON and CSV write it.
 #[derive(Serialize)]

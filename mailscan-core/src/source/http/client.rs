@@ -51,7 +51,8 @@ type Pool = hyper_util::client::legacy::Client<Connector, Empty<Bytes>>;
 /// How the client connects and what it says of itself.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
-    /// Where a site's owner learns who fetches and how to reach them; part of the User-Agent.
+    /// Where a site's owner learns who fetches and how to reach them; part of the User-Agent. Give your own: unless it is said it is
+    /// the project's page, where nobody knows of you.
     pub contact: String,
     /// The most time for a connection to be made.
     pub connect_timeout: Duration,
@@ -252,7 +253,7 @@ pub(crate) fn explain(error: &(dyn StdError + 'static), connecting: bool) -> Fet
             return failed("tls", tls::explain(tls));
         }
         if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse_too_large) {
-            return transient(LARGE_HEAD, "the head of the answer is larger than those of others".to_owned());
+            return transient(LARGE_HEAD, "the head of the answer is larger than is read of one".to_owned());
         }
         match cause.downcast_ref::<std::io::Error>() {
             Some(io) if is_out_of_files(io) => return out_of_files(),

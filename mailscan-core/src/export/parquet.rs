@@ -7,9 +7,9 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::class::Class;
+use crate::store::Stored;
 use bytes::Bytes;
-use mailscan_core::class::Class;
-use mailscan_core::store::Stored;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int64Type};
 use parquet::errors::{ParquetError, Result};
@@ -201,9 +201,9 @@ fn column<T: DataType>(group: &mut RowGroup<'_>, values: &[T::T], levels: Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mailscan_core::address::Address;
-    use mailscan_core::clock::Timestamp;
-    use mailscan_core::extract::Form;
+    use crate::address::Address;
+    use crate::clock::Timestamp;
+    use crate::extract::Form;
     use parquet::file::metadata::RowGroupMetaData;
     use parquet::file::reader::{FileReader, SerializedFileReader};
     use parquet::record::{ListAccessor, Row, RowAccessor};

@@ -6,10 +6,10 @@ mod parquet;
 use std::borrow::Cow;
 use std::io;
 
-use mailscan_core::class::Class;
-use mailscan_core::job::JobId;
-use mailscan_core::store::{Store, Stored};
-use mailscan_core::suppression::Suppression;
+use crate::class::Class;
+use crate::job::JobId;
+use crate::store::{Store, Stored};
+use crate::suppression::Suppression;
 use serde::Serialize;
 
 /// How addresses are written.
@@ -87,7 +87,7 @@ impl Format {
 pub enum ExportError {
     /// The store failed.
     #[error("{0}")]
-    Store(#[from] mailscan_core::Error),
+    Store(#[from] crate::Error),
     /// What was written until then is not all that the job had.
     #[error("job {0} was deleted while it was exported")]
     Deleted(JobId),
