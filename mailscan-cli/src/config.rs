@@ -11,14 +11,13 @@ use std::time::Duration;
 use mailscan_core::engine::{EngineOptions, JobFilter};
 use mailscan_core::job::{Crawl, JobOptions, JobSource, JobSpec, Origin};
 use mailscan_core::limits::Limits;
-use mailscan_core::plan::worker_count;
+use mailscan_core::plan::{WorkerPlan, worker_count};
 use mailscan_core::simulate::SimulationOptions;
 use mailscan_core::source::Pace;
 use mailscan_core::source::file::check_list;
 use mailscan_core::source::http::{ClientOptions, IpNet, NetworkPolicy};
 use mailscan_core::source::search::SearchEndpoint;
 use mailscan_core::suppression::Suppression;
-use mailscan_http::wire;
 
 use crate::args;
 use crate::exit::{Failure, Result};
@@ -294,7 +293,7 @@ pub(crate) fn demo(typed: &args::Demo, base: &str, room: usize) -> Result<DemoCo
 
 /// How many fetches the workers of a job are to keep in flight.
 pub(crate) fn planned(spec: &JobSpec, limits: &Limits) -> usize {
-    let plan = wire::plan(spec.target, spec.options.workers, limits);
+    let plan = WorkerPlan::asked(spec.target, spec.options.workers, limits);
     slots(plan.workers, spec.options.connections_per_worker)
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{JobId, JobStatus};
+use crate::job::{JobId, JobState, JobStatus};
 use crate::queue::{Queue, Retried, TaskState};
 use crate::store::{ErrorQuery, ErrorSelection, Store, WorkerError};
 use crate::task::TaskId;
@@ -50,6 +50,15 @@ impl Change {
             Self::Cancel => &[Queued, Running, Paused, Failed],
         }
     }
+}
+
+/// Whether a job has failed and would only fail again if it were resumed: all that is left of it was given up. Its tasks come back by
+/// [resolving its errors](retry_errors) with another try.
+///
+/// # Errors
+/// When the queue cannot be asked.
+pub async fn would_fail_again(queue: &impl Queue, job: &JobState) -> Result<bool> {
+    Ok(job.status == JobStatus::Failed && queue.depth(job.id).await?.is_given_up())
 }
 
 /// What a resolution has done.

@@ -37,6 +37,15 @@ impl WorkerPlan {
         Self { emails, workers, emails_per_worker }
     }
 
+    /// The plan for `emails` with the workers that somebody asked for, where they did; never more than there may be.
+    pub fn asked(emails: u64, workers: Option<u32>, limits: &Limits) -> Self {
+        match workers {
+            // Nobody is needed where nothing is wanted.
+            Some(workers) if emails > 0 => Self::with_workers(emails, workers.min(limits.max_workers)),
+            _ => Self::new(emails, limits),
+        }
+    }
+
     /// Whether it has as many workers as a job may have.
     pub const fn is_capped(&self, limits: &Limits) -> bool {
         self.workers >= limits.max_workers
@@ -110,6 +119,18 @@ impl PageRate {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn workers_that_were_asked_for_are_planned_as_far_as_there_may_be_so_many() {
+        let limits = Limits { max_workers: 100, ..Limits::default() };
+        let workers = |emails, asked| WorkerPlan::asked(emails, asked, &limits).workers;
+        assert_eq!((workers(1_000, None), workers(1_000, Some(7)), workers(1_000, Some(101))), (50, 7, 100));
+        assert_eq!(
+            (workers(0, Some(7)), workers(1_000, Some(0))),
+            (0, 0),
+            "nobody where nothing, or nobody, is wanted"
+        );
+    }
 
     #[test]
     fn a_plan_takes_at_least_the_time_of_its_pages() {

@@ -17,7 +17,7 @@ use mailscan_core::engine::Monitor;
 use mailscan_core::job::{JobId, JobSource, JobState};
 use mailscan_core::limits::Limits;
 use mailscan_core::pipeline::Pipeline;
-use mailscan_core::plan::{Hosts, PageRate};
+use mailscan_core::plan::{Hosts, PageRate, WorkerPlan};
 use mailscan_core::queue::Queue;
 use mailscan_core::source::Pace;
 use mailscan_core::store::{JobQuery, Matches, Store};
@@ -127,7 +127,7 @@ impl<P: Pipeline> Api<P> {
     }
 
     fn plan(&self, query: &PlanQuery) -> Result<Reply, Problem> {
-        let plan = wire::plan(query.emails, query.workers, &self.limits);
+        let plan = WorkerPlan::asked(query.emails, query.workers, &self.limits);
         let connections = query.connections.unwrap_or(self.limits.connections_per_worker);
         let rate = query.hosts.map(|hosts| {
             let at_a_time = u32::try_from(self.pace.concurrency).unwrap_or(u32::MAX);

@@ -221,18 +221,9 @@ fn percentage(job: &JobState) -> f64 {
     if job.target == 0 { 0.0 } else { (job.collected as f64 * 100.0 / job.target as f64).min(100.0) }
 }
 
-/// The plan for a target, with the workers that somebody asked for where they did; never more than there may be.
-pub fn plan(target: u64, workers: Option<u32>, limits: &Limits) -> WorkerPlan {
-    match workers {
-        // Nobody is needed where nothing is wanted.
-        Some(workers) if target > 0 => WorkerPlan::with_workers(target, workers.min(limits.max_workers)),
-        _ => WorkerPlan::new(target, limits),
-    }
-}
-
 /// The workers that a job is to have.
 pub fn planned(job: &JobState, outline: &Outline, limits: &Limits) -> u32 {
-    plan(job.target, outline.workers, limits).workers
+    WorkerPlan::asked(job.target, outline.workers, limits).workers
 }
 
 /// A source as people read it.

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use mailscan_core::desk;
 use mailscan_core::engine::{EngineOptions, JobFilter};
 use mailscan_core::job::{Job, JobId, JobSpec, JobStatus, NewJob, Origin};
 use mailscan_core::limits::Limits;
@@ -102,7 +103,7 @@ async fn detach(store: &impl Store, config: &RunConfig, spec: &JobSpec) -> Resul
 
 /// Refuses a failed job that would only fail again: all that is left of it was given up.
 pub(crate) async fn can_go_on(queue: &impl Queue, job: &Job, db: &str) -> Result<()> {
-    if job.status == JobStatus::Failed && queue.depth(job.id).await?.is_given_up() {
+    if desk::would_fail_again(queue, &job.state()).await? {
         let again = summary::again(job.id, db);
         return Err(Failure::Failed(format!(
             "job {} has given up all its tasks: try them again with `{again}`",

@@ -117,10 +117,7 @@ impl JobRun {
     /// A job, as the store of this epoch has it, to work on until it stops or the engine drains.
     pub(super) fn new(job: Job, epoch: u64, options: &EngineOptions, drain: &CancellationToken) -> Self {
         let limits = &options.limits;
-        let plan = match job.spec.options.workers {
-            Some(workers) => WorkerPlan::with_workers(job.spec.target, workers.min(limits.max_workers)),
-            None => WorkerPlan::new(job.spec.target, limits),
-        };
+        let plan = WorkerPlan::asked(job.spec.target, job.spec.options.workers, limits);
         let limit = plan.workers as usize * job.spec.options.connections_per_worker as usize;
         let stored = AtomicU64::new(job.collected);
         let mut window = RateWindow::new(RATE_WINDOW);

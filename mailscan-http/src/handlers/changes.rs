@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, LOCATION};
 use hyper::http::request::Parts;
-use mailscan_core::desk::Change;
-use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob, Origin};
+use mailscan_core::desk::{self, Change};
+use mailscan_core::job::{JobId, JobSource, JobSpec, NewJob, Origin};
 use mailscan_core::pipeline::Pipeline;
-use mailscan_core::queue::Queue;
+use mailscan_core::plan::WorkerPlan;
 use mailscan_core::store::{Created, Deletion, Store, Transition};
 
 use super::Api;
@@ -39,7 +39,7 @@ impl<P: Pipeline> Api<P> {
             let detail = format!("this `{KEY}` has begun job {}, which is another one: use a key of its own", job.id);
             return Err(Problem::with_status(StatusCode::UNPROCESSABLE_ENTITY, KEY, detail));
         }
-        let plan = wire::plan(job.target, outline.workers, &self.limits);
+        let plan = WorkerPlan::asked(job.target, outline.workers, &self.limits);
         let plan = wire::Plan::new(&plan, &self.limits);
         let answer = wire::CreatedJob { job: wire::Job::new(&job, &outline, None, &self.limits), plan };
         let reply = Reply::json(&answer)?.with_status(StatusCode::ACCEPTED);
@@ -74,10 +74,7 @@ impl<P: Pipeline> Api<P> {
         fields.finish()?;
         let before = self.find(id).await?;
         let to = change.to();
-        if change == Change::Resume
-            && before.state.status == JobStatus::Failed
-            && self.pipeline.queue().depth(id).await?.is_given_up()
-        {
+        if change == Change::Resume && desk::would_fail_again(self.pipeline.queue(), &before.state).await? {
             let detail = format!(
                 "job {id} has given up all its tasks, and would fail again: try them again by resolving its errors with `retry`"
             );
