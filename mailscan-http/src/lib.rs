@@ -142,12 +142,12 @@ impl Default for ServeOptions {
     }
 }
 
-/// Jobs that come in here are carried out by whichever engine works on the same store. What it fetches with has to be a source that
-/// reaches no more than those who may ask here are trusted with: `ClientOptions::network` of the core's own is
-/// `NetworkPolicy::Any` unless that is said.
-///
 /// Answers HTTP/1.1 and HTTP/2 (with prior knowledge) on `listener` until `shutdown` is ready, then lets requests in
 /// flight end.
+///
+/// Jobs that come in here are carried out by whichever engine works on the same store. What it fetches with has to be a source that
+/// reaches no more than those who may ask here are trusted with: `ClientOptions::network` of the core's own is
+/// `NetworkPolicy::Any` by default.
 ///
 /// Dropping the future stops the server at once.
 ///

@@ -91,9 +91,7 @@ impl ContentType {
     pub(crate) fn is_unknown(&self) -> bool {
         matches!(
             self.essence.as_str(),
-            "" | "*/*"
-                | "html"
-                | "application/octet-stream"
+            "" | "application/octet-stream"
                 | "application/x-unknown"
                 | "application/unknown"
                 | "application/download"

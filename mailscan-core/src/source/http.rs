@@ -105,7 +105,8 @@ struct Answer {
 /// Where redirects led.
 enum Followed {
     To(Box<Answer>),
-    /// A hop's turn is too far away; it is to be a task of its own, to which so many redirects led.
+    /// A hop's turn is too far away, or the host of it is to be left alone; it is to be a task of its own, to which so many redirects
+    /// led.
     Later(Url, usize),
 }
 
@@ -186,10 +187,7 @@ impl HttpSource {
             Followed::Later(url, hops) => return Ok(later(url, hops)),
         };
         match self.judge(&response, &turn, Some(&url)) {
-            // It is this host that is to be left alone, and not the one that led here.
-            Err(error) if error.class == FetchErrorClass::Deferred && hops > 0 => {
-                return Ok(later(url, before + hops));
-            }
+            Err(error) if is_of_another(&error, &url, &task.work.host()) => return Ok(later(url, before + hops)),
             judged => judged?,
         }
         // A link that leads as far as one in the page would.
@@ -291,7 +289,7 @@ impl HttpSource {
                 admitted => admitted?,
             };
             let response = match self.ask(&url, wishes, &turn, deadline).await {
-                Err(error) if error.class == FetchErrorClass::Deferred && visited.len() > 1 => {
+                Err(error) if is_of_another(&error, &url, &host_of(&visited[0])) => {
                     return Ok(Followed::Later(url, before + visited.len() - 1));
                 }
                 answered => answered?,
@@ -300,8 +298,10 @@ impl HttpSource {
                 let hops = visited.len() - 1;
                 return Ok(Followed::To(Box::new(Answer { url, response, turn, hops })));
             };
-            // Which is how some hosts answer everything.
-            turn.welcome();
+            // Which is how some hosts answer everything. Within the host, the last answer is what tells how it is.
+            if host_of(&next) != host_of(&url) {
+                turn.led_elsewhere();
+            }
             sets_cookies |= response.headers().contains_key(SET_COOKIE);
             if visited.contains(&next) {
                 let why = if sets_cookies { ": it seems to want a cookie back, and none is kept" } else { "" };
@@ -336,9 +336,9 @@ impl HttpSource {
     /// section 2.3.1).
     async fn fetch_robots(&self, page: &Url, wishes: &Wishes, deadline: Instant) -> Result<Rules, FetchError> {
         let mut url = robots_cache::location(page);
-        // Five hops, as section 2.3.1.2 asks for; robots.txt files of the hosts passed through do not apply to it.
+        // Five hops, as section 2.3.1.2 asks for, and one more try; robots.txt files of the hosts passed through do not apply to it.
         let mut wishes = Cow::Borrowed(wishes);
-        for _ in 0..=5 {
+        for _ in 0..=6 {
             // Other jobs wait for the file as well, so one job's limit is none for it.
             let turn = self.politeness.turn(&host_of(&url), None, None, deadline).await?;
             // A small file tells nothing of how pages are answered.
@@ -353,7 +353,9 @@ impl HttpSource {
             };
             match redirect(&url, &response) {
                 Ok(Some(next)) => {
-                    turn.welcome();
+                    if host_of(&next) != host_of(&url) {
+                        turn.led_elsewhere();
+                    }
                     url = next;
                     continue;
                 }
@@ -461,8 +463,14 @@ impl HttpSource {
         let deadline = Instant::now() + budget.time;
         let turn = context.recall.unless(self.politeness.unblocked(&host_of(url), deadline)).await?;
         let headers = [&self.named(context.options)[..], headers].concat();
-        let wishes = Wishes { headers, ..Wishes::default() };
-        let response = self.ask(url, &wishes, &turn, deadline).await?;
+        let mut wishes = Wishes { headers, ..Wishes::default() };
+        let response = match self.ask(url, &wishes, &turn, deadline).await {
+            Err(error) if error.code == LARGE_HEAD => {
+                wishes.again = true;
+                self.ask(url, &wishes, &turn, deadline).await?
+            }
+            answered => answered?,
+        };
         // A redirect is an error too: following would hand the key to whoever the endpoint points at.
         self.judge(&response, &turn, Some(url)).map_err(|error| moved(error, url, &response))?;
         let body = self.bodies.read(response, budget.body, Wanted::Whole, deadline).await?;
@@ -518,6 +526,12 @@ fn status_error(class: FetchErrorClass, status: StatusCode) -> FetchError {
     .status(status.as_u16())
 }
 
+/// Whether an error says to come back later to another host than the one that a task is for: it is that one which is to be left
+/// alone, and not the host that led there.
+fn is_of_another(error: &FetchError, url: &Url, host: &str) -> bool {
+    error.class == FetchErrorClass::Deferred && host_of(url) != host
+}
+
 /// What a task wants of a body that does not end as it should: on its last attempt whatever there is.
 fn wanted(task: &Task, options: &JobOptions) -> Wanted {
     if task.attempt < options.max_attempts { Wanted::Whole } else { Wanted::WhatComes }
@@ -526,11 +540,14 @@ fn wanted(task: &Task, options: &JobOptions) -> Wanted {
 /// How many bytes are read of a body: more where it is a file of which far more is drawings than text, such as a PDF, and says
 /// how large it is.
 fn most_bytes(declared: &ContentType, headers: &HeaderMap, cap: usize) -> usize {
-    if headers.contains_key(CONTENT_ENCODING) || !(may_hold_others(declared) || declared.is_gzip()) {
-        return cap;
-    }
-    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    length.map_or(cap, |length: usize| length.clamp(cap, cap.max(LARGEST_FILE)))
+    let length = announced(headers).filter(|_| may_hold_others(declared) || declared.is_gzip());
+    length.map_or(cap, |length| length.clamp(cap, cap.max(LARGEST_FILE)))
+}
+
+/// How many bytes of a body a server announces, where these are what the body says.
+fn announced(headers: &HeaderMap) -> Option<usize> {
+    let length = headers.get(CONTENT_LENGTH).filter(|_| !headers.contains_key(CONTENT_ENCODING))?;
+    length.to_str().ok()?.trim().parse().ok()
 }
 
 /// Whether a body of this type may be a file that is read and holds others, such as a PDF.

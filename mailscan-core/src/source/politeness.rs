@@ -486,6 +486,14 @@ impl Turn {
         self.host.schedule().served(!self.place.is_passed_over());
     }
 
+    /// The host led to another one, which is an answer. How fast it does that tells nothing of how it answers pages, where it has any.
+    pub(crate) fn led_elsewhere(&self) {
+        if !self.host.schedule().led_elsewhere() {
+            self.place.pass_over();
+        }
+        self.place.note(Answer::Served);
+    }
+
     /// How the host answers this request is not to count for how many it gets at a time.
     pub(crate) fn passes_over(&self) {
         self.place.pass_over();

@@ -22,10 +22,12 @@ use crate::fetch::FetchError;
 
 /// How large a body may grow before it needs one of the places for large ones, in bytes.
 const SMALL: usize = 256 * 1024;
-/// How many places there are for larger bodies, as many for those that take several, and how large one in a place may be: 256 MiB
-/// in all. One that takes several takes them at once, so that nobody who holds some waits for more.
-const LARGE_PLACES: usize = 16;
+/// How many places there are for larger bodies, and how large one in a place may be: 192 MiB in all.
+const LARGE_PLACES: usize = 24;
 const PLACE: usize = 8 << 20;
+/// How many there are for those that take several, 128 MiB in all. One takes them at once, so that nobody who holds some waits for
+/// more.
+const FILE_PLACES: usize = 16;
 
 /// A decoded body.
 #[derive(Debug)]
@@ -90,8 +92,8 @@ pub(crate) struct Bodies {
 
 impl Default for Bodies {
     fn default() -> Self {
-        let places = || Arc::new(Semaphore::new(LARGE_PLACES));
-        Self { places: places(), places_of_files: places() }
+        let places = |count| Arc::new(Semaphore::new(count));
+        Self { places: places(LARGE_PLACES), places_of_files: places(FILE_PLACES) }
     }
 }
 
@@ -160,7 +162,7 @@ fn is_text(bytes: &[u8]) -> bool {
 
 /// Waits for the place of a large body that may grow to `cap` bytes.
 async fn place(places: &Arc<Semaphore>, cap: usize) -> Option<OwnedSemaphorePermit> {
-    let count = u32::try_from(cap.div_ceil(PLACE).clamp(1, LARGE_PLACES)).unwrap_or(1);
+    let count = u32::try_from(cap.div_ceil(PLACE).clamp(1, FILE_PLACES)).unwrap_or(1);
     // The semaphore is never closed.
     places.clone().acquire_many_owned(count).await.ok()
 }

@@ -240,6 +240,11 @@ fn is_unbegun(error: &(dyn StdError + 'static)) -> bool {
     })
 }
 
+/// Whether it is this side that ended an answer over HTTP/2, for what it was: mostly for its head, which was too large.
+fn is_refused_here(error: &h2::Error) -> bool {
+    error.is_library() && error.is_reset() && error.reason() == Some(h2::Reason::PROTOCOL_ERROR)
+}
+
 /// What a failed request or body means.
 pub(crate) fn explain(error: &(dyn StdError + 'static), connecting: bool) -> FetchError {
     let mut last = error;
@@ -254,6 +259,10 @@ pub(crate) fn explain(error: &(dyn StdError + 'static), connecting: bool) -> Fet
         }
         if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse_too_large) {
             return transient(LARGE_HEAD, "the head of the answer is larger than is read of one".to_owned());
+        }
+        if cause.downcast_ref::<h2::Error>().is_some_and(is_refused_here) {
+            let message = "the answer is not as HTTP/2 wants it, or its head is larger than is read of one";
+            return transient(LARGE_HEAD, message.to_owned());
         }
         match cause.downcast_ref::<std::io::Error>() {
             Some(io) if is_out_of_files(io) => return out_of_files(),

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::client::permanent;
-use super::{Answer, Followed, HttpSource, wanted};
+use super::{Answer, Followed, HttpSource, announced, is_of_another, wanted};
 use crate::fetch::{Discovered, Documents, FetchContext, FetchError, FetchErrorClass, Fetched};
 use crate::source::robots::MAX_SITEMAPS;
 use crate::source::sitemap::{MAX_BYTES, Sitemap, named_url};
@@ -52,20 +52,27 @@ impl HttpSource {
             };
             return Ok(Fetched { documents, discovered, ..Fetched::default() });
         }
-        let hops = self.hops_to(task.job, &start);
-        let followed = self.follow((start, hops), &wishes, deadline, context.recall).await?;
-        let Answer { url, response, turn, .. } = match followed {
-            Followed::To(answer) => *answer,
-            Followed::Later(url, _) if is_whole_site(&url) => return Err(no_sitemap()),
-            Followed::Later(url, hops) => {
-                self.note_hops(task.job, &url, hops);
-                return Ok(Fetched { discovered: vec![of_site(url, 0)], ..Fetched::default() });
+        let (before, host) = (self.hops_to(task.job, &start), host_of(&start));
+        let later = |url: Url, hops| {
+            if is_whole_site(&url) {
+                return Err(no_sitemap());
             }
+            self.note_hops(task.job, &url, hops);
+            Ok(Fetched { discovered: vec![of_site(url, 0)], ..Fetched::default() })
+        };
+        let followed = self.follow((start, before), &wishes, deadline, context.recall).await?;
+        let Answer { url, response, turn, hops } = match followed {
+            Followed::To(answer) => *answer,
+            Followed::Later(url, hops) => return later(url, hops),
         };
         // Such a file does not tell how pages are answered.
         turn.passes_over();
-        self.judge(&response, &turn, Some(&url))?;
-        let body = self.bodies.read(response, MAX_BYTES, wanted(task, context.options), deadline).await?;
+        match self.judge(&response, &turn, Some(&url)) {
+            Err(error) if is_of_another(&error, &url, &host) => return later(url, before + hops),
+            judged => judged?,
+        }
+        let most = announced(response.headers()).map_or(MAX_BYTES, |length| length.min(MAX_BYTES));
+        let body = self.bodies.read(response, most, wanted(task, context.options), deadline).await?;
         drop(turn);
         let Ok(Ok(place)) = timeout_at(deadline, self.sitemaps.clone().acquire_owned()).await else {
             let message = "other sitemaps were being read for so long";

@@ -64,8 +64,9 @@ pub(super) struct Schedule {
     interval: Duration,
     /// The interval that refusals have taught; zero when none have.
     learnt: Duration,
-    /// Whether the host has ever answered a page as it should.
+    /// Whether the host has ever answered a page as it should, be it by leading elsewhere, and whether it has with one of its own.
     serves: bool,
+    has_pages: bool,
     /// How often pages were refused, by their hashes.
     pages: AHashMap<u64, u8>,
     /// How often pages were not answered in this silence, by their hashes.
@@ -99,6 +100,7 @@ impl Schedule {
             interval: Duration::ZERO,
             learnt: Duration::ZERO,
             serves: false,
+            has_pages: false,
             pages: AHashMap::new(),
             unanswered: AHashMap::new(),
             given_back: Vec::new(),
@@ -252,7 +254,18 @@ impl Schedule {
     /// The host answered as it should: a page, or something beside the pages. An answer to what was asked before a refusal
     /// says nothing about it.
     pub(super) fn served(&mut self, is_page: bool) {
-        self.serves |= is_page;
+        self.has_pages |= is_page;
+        self.answered(is_page);
+    }
+
+    /// The host led to another one. Answers whether that is all that it is known to do.
+    pub(super) fn led_elsewhere(&mut self) -> bool {
+        self.answered(true);
+        !self.has_pages
+    }
+
+    fn answered(&mut self, serves: bool) {
+        self.serves |= serves;
         self.hear();
         if self.blocked > Instant::now() {
             return;

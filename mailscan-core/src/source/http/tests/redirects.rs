@@ -32,6 +32,39 @@ async fn a_host_that_redirects_is_not_silent() {
 }
 
 #[tokio::test]
+async fn redirects_within_a_host_do_not_hide_that_it_is_silent() {
+    let server = Server::start(|path| match path {
+        "/go" => found(b"/broken"),
+        "/broken" => Vec::new(),
+        _ => MISSING.to_vec(),
+    })
+    .await;
+    let (source, go) = (source(), server.url("/go"));
+    let mut said = Vec::new();
+    for _ in 0..12 {
+        said.push(read(&source, go.as_str(), budget()).await.unwrap_err().code);
+        pass(Duration::from_secs(90)).await;
+    }
+    assert!(said[0] == "connection" && said[11] == "host-down", "{said:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_after_a_redirect_within_the_host_is_one_of_what_was_asked_for() {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let server = Server::start(move |path| match path {
+        "/page" => found(b"/busy"),
+        "/busy" if asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 => ok("", b"page"),
+        "/busy" => SLOW_DOWN.to_vec(),
+        _ => MISSING.to_vec(),
+    })
+    .await;
+    let source = source();
+    assert_eq!(text(read(&source, server.url("/page").as_str(), budget()).await.unwrap()).0, "page");
+    let error = read(&source, server.url("/page").as_str(), budget()).await.unwrap_err();
+    assert_eq!((error.class, error.status), (FetchErrorClass::Deferred, Some(429)), "{error}");
+}
+
+#[tokio::test]
 async fn a_refusal_after_a_redirect_is_a_task_of_its_own() {
     let asked = std::sync::atomic::AtomicUsize::new(0);
     let target = Server::start(move |path| match path {
@@ -74,6 +107,28 @@ async fn bytes_of_an_old_charset_are_asked_for_as_they_came() {
 }
 
 #[tokio::test]
+async fn a_sitemap_elsewhere_that_is_refused_is_a_task_of_its_own() {
+    let target = Server::start(|path| match path {
+        "/page" => ok("", b"page"),
+        "/map.xml" => SLOW_DOWN.to_vec(),
+        _ => MISSING.to_vec(),
+    })
+    .await;
+    let location = target.url("/map.xml").to_string();
+    let to = location.clone();
+    let server =
+        Server::start(move |path| if path == "/map.xml" { found(to.as_bytes()) } else { MISSING.to_vec() }).await;
+    let (source, options) = (source(), JobOptions::default());
+    // A host that has served is refused for its pace.
+    read(&source, target.url("/page").as_str(), budget()).await.unwrap();
+    let context =
+        FetchContext { options: &options, budget: budget(), recall: Recall::NEVER, origin: &Origin::Operator };
+    let (site, url) = (host_of(&server.base), server.url("/map.xml").to_string());
+    let fetched = source.sitemap((&site, &url), &task_of(&url, 1), &context).await.unwrap();
+    assert_eq!(fetched.discovered, [Discovered { work: Work::Sitemap { site, url: location }, step: 0 }]);
+}
+
+#[tokio::test]
 async fn a_sitemap_that_redirects_again_and_again_has_an_end() {
     let server = Server::start(|path| match path.strip_prefix("/map.xml?") {
         Some(n) => found(format!("/map.xml?{}", n.parse::<u32>().unwrap() + 1).as_bytes()),
@@ -88,7 +143,10 @@ async fn a_sitemap_that_redirects_again_and_again_has_an_end() {
         FetchContext { options: &options, budget: budget(), recall: Recall::NEVER, origin: &Origin::Operator };
     let site = host_of(&server.base);
     let mut url = server.url("/map.xml?0").to_string();
+    let mut left = 100;
     let error = loop {
+        left -= 1;
+        assert!(left > 0, "it goes on and on");
         match source.sitemap((&site, &url), &task_of(&url, 1), &context).await {
             Ok(fetched) => {
                 let Work::Sitemap { url: next, .. } = &fetched.discovered[0].work else { panic!("no sitemap") };
