@@ -204,6 +204,34 @@ async fn a_job_that_asks_for_less_of_a_host_holds_up_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_search_endpoint_that_asks_for_a_pause_holds_up_no_other() {
+    let later = || FetchError::new(FetchErrorClass::Deferred, "http-429", "later").retry_after(Duration::from_secs(60));
+    let script = Script::new(LATENCY, move |task| match &task.work {
+        Work::Search { .. } if task.job == JobId(1) => Err(later()),
+        Work::Search { query, page, stride } if *page < 20 => {
+            let work = Work::Search { query: query.clone(), page: page + stride, stride: *stride };
+            Ok(Fetched { discovered: vec![Discovered { work, step: 0 }], ..Fetched::default() })
+        }
+        _ => Ok(Fetched::default()),
+    });
+    let search = || {
+        let mut spec = JobSpec { sources: vec![JobSource::Search("x".into())], ..job_of("any", 10) };
+        spec.options.search_endpoint = Some("scripted".into());
+        spec.options.rate_limit = Duration::ZERO;
+        spec
+    };
+    let pipeline = in_memory(script);
+    assert_eq!(create(&*pipeline, "refused", search()).await, JobId(1));
+    let mut engine = Engine::start(pipeline.clone(), engine_of(100));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let other = create(&*pipeline, "other", search()).await;
+    let begin = Instant::now();
+    engine.finished(other).await.unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    engine.abort().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_small_job_behind_a_huge_one_takes_the_time_of_its_share() {
     let (script, counts) = counting(|job| if job == 1 { 20_000 } else { 1_000 });
     let pipeline = in_memory(script);
