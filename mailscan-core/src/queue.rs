@@ -100,8 +100,9 @@ pub trait Queue: Debug + Send + Sync + 'static {
 
     /// Waits for a hint that a claim may find something.
     ///
-    /// A hint may come without cause and may be missed by a crash or another process, so callers poll as well.
-    /// Cancel-safe: dropping the future loses no later hint.
+    /// A hint may come without cause and may be missed by a crash or another process, so callers poll as well. One that
+    /// nobody waits for is kept for the next wait. Cancel-safe: dropping the future loses no hint, not even one that had
+    /// come to it already.
     fn ready(&self) -> impl Future<Output = ()> + Send;
 }
 

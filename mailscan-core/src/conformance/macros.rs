@@ -24,9 +24,10 @@ macro_rules! conformance_tests {
                 depth_without_tasks_is_zero
                 depths_come_as_asked_for
                 depth_counts_every_state
-                depth_counts_suspects_as_pending
-                a_push_wakes_who_waits
+                depth_counts_suspects_as_pending;
+            hint: a_push_wakes_who_waits
                 a_hint_outlives_a_dropped_wait
+                a_hint_that_came_to_a_dropped_wait_comes_again
                 returned_tasks_give_the_hint;
             claim: a_claimed_task_is_not_claimed_again
                 the_lease_names_its_task
@@ -51,7 +52,8 @@ macro_rules! conformance_tests {
                 a_swept_lease_is_lost
                 a_settled_lease_cannot_be_renewed
                 foreign_leases_are_lost_in_order;
-            settle: what_was_left_out_counts_once done_is_done
+            settle: what_was_left_out_counts_once
+                done_is_done
                 the_same_settlement_again_is_repeated
                 a_settlement_twice_in_a_batch_is_applied_once
                 a_swept_lease_settles_nothing

@@ -23,6 +23,7 @@ use crate::task::{ListPosition, NewTask, SEARCH_HOST, TaskId, Work};
 pub mod addresses;
 pub mod claim;
 pub mod deletion;
+pub mod hint;
 pub mod jobs;
 mod macros;
 pub mod model;

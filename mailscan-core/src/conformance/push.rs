@@ -1,6 +1,4 @@
-//! The lines of [`Queue::push`], [`Queue::depth`] and [`Queue::ready`].
-
-use futures::FutureExt;
+//! The lines of [`Queue::push`] and [`Queue::depth`].
 
 use super::*;
 use crate::class::{Class, LeftOut};
@@ -180,33 +178,4 @@ pub async fn depth_counts_suspects_as_pending<H: Harness>(harness: &H) {
     take_one(&queue).await;
     crash(harness, &queue).await;
     assert_eq!(queue.depth(JOB).await.unwrap(), Depth { pending: 2, ..Depth::default() });
-}
-
-/// A push gives the hint to whoever waits.
-pub async fn a_push_wakes_who_waits<H: Harness>(harness: &H) {
-    let queue = queue(harness).await;
-    let ready = queue.ready();
-    let push = async { push_new(&queue, &[page("a.org", 1)]).await };
-    futures::join!(ready, push);
-    assert_eq!(take(&queue, 1).await.len(), 1);
-}
-
-/// A hint that nobody waited for is not lost, nor is one whose waiting future was dropped.
-pub async fn a_hint_outlives_a_dropped_wait<H: Harness>(harness: &H) {
-    let queue = queue(harness).await;
-    assert!(queue.ready().now_or_never().is_none(), "nothing has happened yet");
-    push_new(&queue, &[page("a.org", 1)]).await;
-    queue.ready().await;
-}
-
-/// A task given back gives the hint, and so does one taken back.
-pub async fn returned_tasks_give_the_hint<H: Harness>(harness: &H) {
-    let queue = queue(harness).await;
-    push_new(&queue, &[page("a.org", 1)]).await;
-    queue.ready().await;
-    settle_one(&queue, take_one(&queue).await.lease, release(Duration::ZERO)).await;
-    queue.ready().await;
-    take_one(&queue).await;
-    crash(harness, &queue).await;
-    queue.ready().await;
 }

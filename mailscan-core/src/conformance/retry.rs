@@ -1,5 +1,6 @@
 //! The lines of [`Queue::retry`] and [`Queue::states`].
 
+use super::hint::is_hinted;
 use super::*;
 use crate::queue::{Depth, Retried, TaskState};
 
@@ -87,9 +88,10 @@ pub async fn nothing_else_is_retried<H: Harness>(harness: &H) {
 pub async fn a_retry_wakes_who_waits<H: Harness>(harness: &H) {
     let queue = queue(harness).await;
     let given_up = given_up(&queue).await;
-    queue.ready().await;
-    let (ready, retried) = futures::join!(queue.ready(), queue.retry(JOB, &given_up));
-    assert_eq!((ready, retried.unwrap().len()), ((), 4));
+    // That of the push.
+    assert!(is_hinted(&queue).await);
+    let (hinted, retried) = futures::join!(is_hinted(&queue), queue.retry(JOB, &given_up));
+    assert_eq!((hinted, retried.unwrap().len()), (true, 4));
 }
 
 /// The state of a task is told for its job only, in the order of the input.
