@@ -121,7 +121,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Notes that the job's first tasks are all on the queue.
     fn mark_seeded(&self, id: JobId) -> impl Future<Output = Result<()>> + Send;
 
-    /// Raises the time that the job has been at work to `active`; a smaller value changes nothing.
+    /// Raises the time that the job has been at work to `active`, which is kept to the millisecond; a smaller value changes
+    /// nothing.
     fn record_active(&self, id: JobId, active: Duration) -> impl Future<Output = Result<()>> + Send;
 
     /// Adds addresses: an atomic set union by (job, [`Address::identity`]).

@@ -36,6 +36,9 @@ async fn stored(store: &impl Store, job: JobId) -> Vec<String> {
     rows.into_iter().map(|row| row.address.local().to_owned()).collect()
 }
 
+/// Local parts of two addresses at one domain that have one fingerprint.
+const ALIKE: [&str; 2] = ["bcfeioobkffdlndn", "ifacmcackcgmfkmk"];
+
 /// A new address is new once, also within one batch; results match the input's order and length.
 pub async fn an_address_is_new_once<H: Harness>(harness: &H) {
     let store = store(harness).await;
@@ -54,6 +57,27 @@ pub async fn letter_case_makes_no_new_address<H: Harness>(harness: &H) {
     assert_eq!(inserted, [Inserted::New, Inserted::Known, Inserted::New, Inserted::Known]);
     assert_eq!(insert(&store, job, &["ANN"]).await, [Inserted::Known]);
     assert_eq!(stored(&store, job).await, ["Ann", "STRAẞE"]);
+}
+
+/// Two addresses with one fingerprint are two, in one batch and in two.
+pub async fn two_addresses_of_one_fingerprint_are_two<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let alike = [address(ALIKE[0]), address(ALIKE[1])];
+    assert_eq!(alike[0].fingerprint(), alike[1].fingerprint());
+    let (new, known) = (Inserted::New, Inserted::Known);
+    for (key, batches) in [("one", &[&ALIKE[..]][..]), ("two", &[&ALIKE[..1], &ALIKE[1..]])] {
+        let job = create(&store, key, 99).await;
+        for batch in batches {
+            assert_eq!(store.known(job, &alike[2 - batch.len()..]).await.unwrap(), vec![false; batch.len()]);
+            assert_eq!(insert(&store, job, batch).await, vec![new; batch.len()]);
+        }
+        assert_eq!(insert(&store, job, &ALIKE).await, [known; 2]);
+        assert_eq!(
+            (stored(&store, job).await, get(&store, job).await.collected),
+            (ALIKE.map(str::to_owned).to_vec(), 2)
+        );
+        assert_eq!(store.known(job, &alike).await.unwrap(), [true; 2]);
+    }
 }
 
 /// The first sighting is kept, with source, place, form and classes.

@@ -37,20 +37,19 @@ pub async fn the_fence_rises_with_every_claim<H: Harness>(harness: &H) {
 /// A call yields no more than the share of each job, and serves several jobs at once.
 pub async fn shares_limit_each_job<H: Harness>(harness: &H) {
     let queue = queue(harness).await;
-    let other = |task: NewTask| NewTask { job: JobId(2), ..task };
     push_new(&queue, &pages("a.org", 5)).await;
-    push_new(&queue, &pages("a.org", 5).into_iter().map(other).collect::<Vec<_>>()).await;
-    let shares = vec![Share { job: JOB, limit: 2 }, Share { job: JobId(2), limit: 3 }];
+    push_new(&queue, &pages("a.org", 5).into_iter().map(of_other).collect::<Vec<_>>()).await;
+    let shares = vec![Share { job: JOB, limit: 2 }, Share { job: OTHER, limit: 3 }];
     let claimed = queue.claim(&ClaimRequest { shares, ..request(0) }).await.unwrap();
     let of = |job| claimed.iter().filter(|claimed| claimed.task.job == job).count();
-    assert_eq!((of(JOB), of(JobId(2))), (2, 3));
+    assert_eq!((of(JOB), of(OTHER)), (2, 3));
 }
 
 /// Only the jobs of the request are served, and a limit of 0 yields nothing.
 pub async fn other_jobs_are_left_alone<H: Harness>(harness: &H) {
     let queue = queue(harness).await;
     push_new(&queue, &[page("a.org", 1)]).await;
-    let shares = vec![Share { job: JobId(2), limit: 9 }, Share { job: JOB, limit: 0 }];
+    let shares = vec![Share { job: OTHER, limit: 9 }, Share { job: JOB, limit: 0 }];
     assert!(queue.claim(&ClaimRequest { shares, ..request(0) }).await.unwrap().is_empty());
 }
 
@@ -75,6 +74,60 @@ pub async fn searches_have_a_limit_of_their_own<H: Harness>(harness: &H) {
     assert_same(hosts(&claimed), expected.to_vec());
     let claimed = queue.claim(&ClaimRequest { per_host: 2, calls: 0, ..request(9) }).await.unwrap();
     assert_eq!(hosts(&claimed), ["a.org", "a.org"]);
+}
+
+/// A request for both jobs that only the number of tasks of each limits.
+fn for_both(limit: usize) -> ClaimRequest {
+    let shares = [JOB, OTHER].map(|job| Share { job, limit });
+    ClaimRequest { shares: shares.to_vec(), ..request(0) }
+}
+
+/// How many of the tasks are of each job.
+fn by_job(claimed: &[Claimed]) -> [usize; 2] {
+    [JOB, OTHER].map(|job| claimed.iter().filter(|claimed| claimed.task.job == job).count())
+}
+
+/// Pushes tasks to both jobs.
+async fn push_to_both(queue: &impl Queue, tasks: Vec<NewTask>) {
+    push_new(queue, &tasks).await;
+    push_new(queue, &tasks.into_iter().map(of_other).collect::<Vec<_>>()).await;
+}
+
+/// What one host and what searches yield is limited for each job by itself.
+pub async fn limits_of_hosts_are_those_of_each_job<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    let call = |n| NewTask { work: Work::Search { query: "q".to_owned(), page: n, stride: 1 }, ..page("a.org", 0) };
+    push_to_both(&queue, pages("a.org", 5).into_iter().chain((1..=5).map(call)).collect()).await;
+    let claimed = queue.claim(&ClaimRequest { per_host: 2, calls: 3, ..for_both(99) }).await.unwrap();
+    assert_eq!(by_job(&claimed), [5, 5]);
+    let calls = claimed.into_iter().filter(|claimed| claimed.task.work.host() == SEARCH_HOST).collect::<Vec<_>>();
+    assert_eq!(by_job(&calls), [3, 3]);
+}
+
+/// A busy host yields nothing of any job.
+pub async fn busy_hosts_are_busy_for_every_job<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    push_to_both(&queue, vec![page("a.org", 1), page("b.org", 1)]).await;
+    let busy_hosts = vec!["a.org".to_owned()];
+    let claimed = queue.claim(&ClaimRequest { busy_hosts, ..for_both(9) }).await.unwrap();
+    assert_eq!((hosts(&claimed), by_job(&claimed)), (vec!["b.org".to_owned(); 2], [1, 1]));
+}
+
+/// So many suspects as a call asks for are those of all its jobs, the ones with the fewest crashes of all.
+pub async fn suspects_are_limited_over_all_jobs<H: Harness>(harness: &H) {
+    let (queue, _) = harness.open(QueueLimits { suspect_after: 1, quarantine_after: 9 }).await;
+    push_new(&queue, &pages("twice.org", 3)).await;
+    assert_eq!(queue.claim(&for_both(9)).await.unwrap().len(), 3);
+    crash(harness, &queue).await;
+    push_new(&queue, &[of_other(page("once.org", 0)), of_other(page("once.net", 0))]).await;
+    assert_eq!(by_job(&queue.claim(&for_both(9)).await.unwrap()), [3, 2]);
+    crash(harness, &queue).await;
+    push_to_both(&queue, vec![page("innocent.org", 0)]).await;
+    let claimed = queue.claim(&ClaimRequest { suspects: 2, ..for_both(9) }).await.unwrap();
+    let suspects: Vec<_> = claimed.into_iter().filter(|claimed| claimed.task.crashes > 0).collect();
+    assert_eq!((suspects.len(), by_job(&suspects)), (2, [0, 2]), "{suspects:?}");
+    let claimed = queue.claim(&ClaimRequest { suspects: 2, ..for_both(9) }).await.unwrap();
+    assert_eq!(claimed.iter().filter(|claimed| claimed.task.crashes > 0).count(), 2);
 }
 
 /// A busy host yields nothing.

@@ -5,6 +5,7 @@ use super::jobs::{create, get, store};
 use super::records::error;
 use super::*;
 use crate::ErrorKind;
+use crate::class::{Class, LeftOut};
 use crate::job::JobStatus;
 use crate::queue::{Depth, Renewed};
 use crate::store::{Deletion, ErrorQuery, ErrorSelection, Inserted, JobQuery, NewWorkerError};
@@ -137,12 +138,15 @@ pub async fn a_purge_removes_one_job_bit_by_bit<H: Harness>(harness: &H) {
 /// The tasks of a deleted job go in bounded steps, whatever state they are in; those of another job stay.
 pub async fn purged_tasks_are_gone<H: Harness>(harness: &H) {
     let queue = queue(harness).await;
-    let other = |task: NewTask| NewTask { job: JobId(2), ..task };
     push_new(&queue, &pages("a.org", 30)).await;
-    push_new(&queue, &pages("a.org", 5).into_iter().map(other).collect::<Vec<_>>()).await;
+    push_new(&queue, &pages("a.org", 5).into_iter().map(of_other).collect::<Vec<_>>()).await;
     let claimed = take(&queue, 4).await;
     let verdicts = [Verdict::Done, retry(LEASE), failed(FailureClass::Blocked)];
-    settle_all(&queue, &claimed.iter().map(|claimed| claimed.lease).zip(verdicts).collect::<Vec<_>>()).await;
+    let mut left_out = LeftOut::NONE;
+    left_out.add(Class::Placeholder, 7);
+    let settle = |(claimed, verdict): (&Claimed, Verdict)| Settle { left_out, ..Settle::new(claimed.lease, verdict) };
+    queue.settle(&claimed.iter().zip(verdicts).map(settle).collect::<Vec<_>>()).await.unwrap();
+    assert_eq!(queue.depth(JOB).await.unwrap().left_out.total(), 14);
     let mut calls = 1;
     while queue.purge_tasks(JOB, FEW).await.unwrap() {
         calls += 1;
@@ -156,7 +160,27 @@ pub async fn purged_tasks_are_gone<H: Harness>(harness: &H) {
     assert!(take(&queue, 99).await.is_empty());
     harness.advance(LEASE * 2).await;
     assert_eq!(queue.sweep(MANY).await.unwrap(), Swept::default());
-    assert_eq!(queue.depth(JobId(2)).await.unwrap(), Depth { pending: 5, ..Depth::default() });
+    assert_eq!(queue.depth(OTHER).await.unwrap(), Depth { pending: 5, ..Depth::default() });
+}
+
+/// Whoever still works on a job while its tasks are purged leaves nothing behind.
+pub async fn tasks_are_purged_while_they_are_worked_on<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    push_new(&queue, &pages("a.org", 30)).await;
+    let mut left_out = LeftOut::NONE;
+    left_out.add(Class::Placeholder, 1);
+    let settle = |claimed: &Claimed| Settle { left_out, ..Settle::new(claimed.lease, Verdict::Done) };
+    let mut more = true;
+    while more {
+        let claimed = take(&queue, 9).await;
+        more = queue.purge_tasks(JOB, FEW).await.unwrap();
+        queue.settle(&claimed.iter().map(settle).collect::<Vec<_>>()).await.unwrap();
+        // What has been settled of it is of no account, but it can be asked for.
+        queue.depth(JOB).await.unwrap();
+    }
+    assert!(!queue.purge_tasks(JOB, FEW).await.unwrap());
+    assert_eq!(queue.depth(JOB).await.unwrap(), Depth::default());
+    assert!(take(&queue, 99).await.is_empty());
 }
 
 /// A job whose tasks were purged takes no more; others do.
@@ -166,5 +190,5 @@ pub async fn a_purged_job_takes_no_tasks<H: Harness>(harness: &H) {
     while queue.purge_tasks(JOB, FEW).await.unwrap() {}
     assert_eq!(queue.push(&pages("a.org", 2)).await.unwrap(), [Pushed::OverLimit; 2]);
     assert_eq!(queue.depth(JOB).await.unwrap(), Depth::default());
-    push_new(&queue, &[NewTask { job: JobId(2), ..page("a.org", 0) }]).await;
+    push_new(&queue, &[of_other(page("a.org", 0))]).await;
 }

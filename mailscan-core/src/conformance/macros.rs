@@ -24,7 +24,8 @@ macro_rules! conformance_tests {
                 depth_without_tasks_is_zero
                 depths_come_as_asked_for
                 depth_counts_every_state
-                depth_counts_suspects_as_pending;
+                depth_counts_suspects_as_pending
+                two_works_of_one_fingerprint_are_two_tasks;
             hint: a_push_wakes_who_waits
                 a_hint_outlives_a_dropped_wait
                 a_hint_that_came_to_a_dropped_wait_comes_again
@@ -36,6 +37,9 @@ macro_rules! conformance_tests {
                 other_jobs_are_left_alone
                 one_host_yields_at_most_per_host
                 searches_have_a_limit_of_their_own
+                limits_of_hosts_are_those_of_each_job
+                busy_hosts_are_busy_for_every_job
+                suspects_are_limited_over_all_jobs
                 busy_hosts_yield_nothing
                 hosts_take_turns_between_calls
                 tasks_of_a_host_come_in_order
@@ -53,6 +57,7 @@ macro_rules! conformance_tests {
                 a_settled_lease_cannot_be_renewed
                 foreign_leases_are_lost_in_order;
             settle: what_was_left_out_counts_once
+                what_a_lost_lease_left_out_does_not_count
                 done_is_done
                 the_same_settlement_again_is_repeated
                 a_settlement_twice_in_a_batch_is_applied_once
@@ -75,13 +80,16 @@ macro_rules! conformance_tests {
                 the_fence_survives_a_retry
                 who_waits_is_ready_at_once
                 nothing_else_is_retried
+                a_task_twice_in_a_batch_is_retried_once
                 a_retry_wakes_who_waits
-                states_are_told_in_order;
+                states_are_told_in_order
+                every_state_is_told;
             deletion: only_a_job_at_rest_is_deleted
                 a_deleted_job_is_gone
                 nothing_is_stored_for_a_deleted_job
                 a_purge_removes_one_job_bit_by_bit
                 purged_tasks_are_gone
+                tasks_are_purged_while_they_are_worked_on
                 a_purged_job_takes_no_tasks;
             jobs: a_new_job_is_queued_and_unseeded
                 the_origin_of_a_job_is_kept
@@ -93,7 +101,6 @@ macro_rules! conformance_tests {
                 jobs_are_counted_by_state
                 states_and_outlines_come_as_asked_for
                 an_outline_has_the_first_sources
-                a_completed_job_can_go_on
                 a_transition_compares_and_sets
                 the_table_of_states_holds
                 a_repeated_transition_keeps_the_reason
@@ -103,6 +110,7 @@ macro_rules! conformance_tests {
                 a_resume_notes_the_time_at_work;
             addresses: an_address_is_new_once
                 letter_case_makes_no_new_address
+                two_addresses_of_one_fingerprint_are_two
                 the_first_sighting_is_kept
                 jobs_do_not_share_addresses
                 addresses_are_searched_page_by_page

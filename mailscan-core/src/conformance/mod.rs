@@ -9,6 +9,7 @@
 // A failed unwrap is a failed case.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::HashSet;
 use std::fmt::Debug;
 use std::future::Future;
 use std::num::NonZeroUsize;
@@ -85,13 +86,30 @@ fn request(limit: usize) -> ClaimRequest {
     }
 }
 
-/// Pushes tasks that must all be new.
+/// The other job of cases that need two.
+const OTHER: JobId = JobId(2);
+
+/// The same task in the other job.
+fn of_other(task: NewTask) -> NewTask {
+    NewTask { job: OTHER, ..task }
+}
+
+/// Pushes tasks; there is an answer for each.
+async fn push(queue: &impl Queue, tasks: &[NewTask]) -> Vec<Pushed> {
+    let pushed = queue.push(tasks).await.unwrap();
+    assert_eq!(pushed.len(), tasks.len(), "each task is answered");
+    pushed
+}
+
+/// Pushes tasks that must all be new, each under an id of its own.
 async fn push_new(queue: &impl Queue, tasks: &[NewTask]) -> Vec<TaskId> {
     let new = |pushed| match pushed {
         Pushed::New(id) => id,
         other => panic!("a new task was answered {other:?}"),
     };
-    queue.push(tasks).await.unwrap().into_iter().map(new).collect()
+    let ids: Vec<_> = push(queue, tasks).await.into_iter().map(new).collect();
+    assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len(), "ids are not used twice");
+    ids
 }
 
 /// Claims up to `limit` tasks of [`JOB`].

@@ -4,6 +4,9 @@ use super::*;
 use crate::class::{Class, LeftOut};
 use crate::queue::Depth;
 
+/// Two pages that have one fingerprint.
+const ALIKE: [&str; 2] = ["https://a.org/fgjlonannkijjgcg", "https://a.org/inomhbefnocoghbi"];
+
 /// Pushed tasks can be claimed at once.
 pub async fn pushed_tasks_can_be_claimed_at_once<H: Harness>(harness: &H) {
     let queue = queue(harness).await;
@@ -17,6 +20,7 @@ pub async fn work_of_every_kind_comes_back_as_pushed<H: Harness>(harness: &H) {
     let works = [
         Work::Page { url: "https://a.org/?q=ü%20'\"".to_owned() },
         Work::Page { url: "no url at all".to_owned() },
+        Work::Sitemap { site: "a.org:81".to_owned(), url: "http://a.org:81/all maps?ü".to_owned() },
         Work::Search { query: "a b\nc".to_owned(), page: 3, stride: 7 },
         Work::Path { path: "/tmp/ä b".to_owned() },
         Work::List { path: "list.txt".to_owned(), offset: 1 << 40 },
@@ -49,7 +53,7 @@ pub async fn open_lists_are_told_by_path_and_offset<H: Harness>(harness: &H) {
     let done: Vec<_> = claimed.iter().map(|claimed| (claimed.lease, Verdict::Done)).collect();
     settle_all(&queue, &done).await;
     assert_eq!(queue.lists(JOB).await.unwrap(), [at("b", 70)]);
-    assert!(queue.lists(JobId(2)).await.unwrap().is_empty());
+    assert!(queue.lists(OTHER).await.unwrap().is_empty());
 }
 
 /// A job holds each work once, also within one batch; results match the input's order and length.
@@ -79,16 +83,16 @@ pub async fn duplicates_name_the_first_task_in_any_state<H: Harness>(harness: &H
 /// The same work in two jobs is two tasks.
 pub async fn jobs_do_not_share_tasks<H: Harness>(harness: &H) {
     let queue = queue(harness).await;
-    let other = NewTask { job: JobId(2), ..page("a.org", 1) };
-    let pushed = push_new(&queue, &[page("a.org", 1), other]).await;
-    assert_ne!(pushed[0], pushed[1]);
+    push_new(&queue, &[page("a.org", 1), of_other(page("a.org", 1))]).await;
+    let depths = queue.depths(&[JOB, OTHER]).await.unwrap();
+    assert_eq!(depths, [Depth { pending: 1, ..Depth::default() }; 2]);
 }
 
 /// A task beyond the limit is answered so and not kept; the limit counts each job by itself.
 pub async fn tasks_beyond_the_limit_are_not_kept<H: Harness>(harness: &H) {
     let queue = queue(harness).await;
     let limited = |n| NewTask { limit: Some(2), ..page("a.org", n) };
-    let other = NewTask { job: JobId(2), ..limited(9) };
+    let other = NewTask { job: OTHER, ..limited(9) };
     let pushed = queue.push(&[limited(0), limited(1), limited(2), other]).await.unwrap();
     assert!(matches!(pushed.as_slice(), [Pushed::New(_), Pushed::New(_), Pushed::OverLimit, Pushed::New(_)]));
     assert_eq!(queue.push(&[limited(3)]).await.unwrap(), [Pushed::OverLimit]);
@@ -178,4 +182,18 @@ pub async fn depth_counts_suspects_as_pending<H: Harness>(harness: &H) {
     take_one(&queue).await;
     crash(harness, &queue).await;
     assert_eq!(queue.depth(JOB).await.unwrap(), Depth { pending: 2, ..Depth::default() });
+}
+
+/// Two works with one fingerprint are two tasks, in one batch and in two.
+pub async fn two_works_of_one_fingerprint_are_two_tasks<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    let task = |url: &str| NewTask { work: Work::Page { url: url.to_owned() }, ..page("a.org", 0) };
+    let alike = ALIKE.map(task);
+    assert_eq!(alike[0].work.fingerprint(), alike[1].work.fingerprint());
+    let together = push_new(&queue, &alike).await;
+    assert_eq!(push(&queue, &alike).await, [Pushed::Duplicate(together[0]), Pushed::Duplicate(together[1])]);
+    let [one, other] = alike.map(of_other);
+    let first = push_new(&queue, std::slice::from_ref(&one)).await[0];
+    let second = push_new(&queue, std::slice::from_ref(&other)).await[0];
+    assert_eq!(push(&queue, &[other, one]).await, [Pushed::Duplicate(second), Pushed::Duplicate(first)]);
 }

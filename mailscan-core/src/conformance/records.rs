@@ -7,7 +7,7 @@ use crate::store::{
     WorkerState,
 };
 
-fn beat(name: &str, in_flight: u32) -> NodeBeat {
+pub(super) fn beat(name: &str, in_flight: u32) -> NodeBeat {
     let worker =
         |worker, job, task: Option<&str>| WorkerState { worker, in_flight, job, task: task.map(str::to_owned) };
     let workers = vec![worker(0, Some(JOB), Some("https://a.org/\"ü\"")), worker(1, None, None)];
@@ -33,7 +33,7 @@ fn of_job() -> ErrorSelection {
     ErrorSelection { job: Some(JOB), ..ErrorSelection::default() }
 }
 
-fn all() -> ErrorQuery {
+pub(super) fn all() -> ErrorQuery {
     ErrorQuery { limit: usize::MAX, ..ErrorQuery::default() }
 }
 
@@ -98,8 +98,8 @@ pub async fn a_forgotten_process_is_gone<H: Harness>(harness: &H) {
 /// An error comes back as it was recorded, open.
 pub async fn an_error_comes_back_as_recorded<H: Harness>(harness: &H) {
     let store = store(harness).await;
-    let classes = FailureClass::ALL.map(ErrorClass::Failed).into_iter().chain([ErrorClass::Retried]);
-    let errors: Vec<_> = (1..).zip(classes).map(|(n, class)| NewWorkerError { class, ..error(n, "c", "h") }).collect();
+    let errors: Vec<_> =
+        (1..).zip(ErrorClass::ALL).map(|(n, class)| NewWorkerError { class, ..error(n, "c", "h") }).collect();
     store.record_errors(&errors).await.unwrap();
     let rows = store.errors(&all()).await.unwrap();
     assert!(rows.iter().all(|row| row.resolved.is_none()));

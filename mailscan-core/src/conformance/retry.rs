@@ -69,7 +69,7 @@ pub async fn who_waits_is_ready_at_once<H: Harness>(harness: &H) {
 /// What is open or done stays as it is, and so do tasks of other jobs; answers match the input's order.
 pub async fn nothing_else_is_retried<H: Harness>(harness: &H) {
     let queue = queue(harness).await;
-    let foreign = push_new(&queue, &[NewTask { job: JobId(2), ..page("a.org", 9) }]).await[0];
+    let foreign = push_new(&queue, &[NewTask { job: OTHER, ..page("a.org", 9) }]).await[0];
     let given_up = given_up(&queue).await;
     let tasks = push_new(&queue, &pages("b.org", 3)).await;
     let claimed = take(&queue, 2).await;
@@ -79,9 +79,23 @@ pub async fn nothing_else_is_retried<H: Harness>(harness: &H) {
     let asked = [done, TaskId(u64::MAX), leased, foreign, tasks[2]];
     let expected = [Retried::Unchanged, Retried::Unchanged, Retried::Open, Retried::Unchanged, Retried::Open];
     assert_eq!(queue.retry(JOB, &asked).await.unwrap(), expected);
-    assert_eq!(queue.retry(JobId(2), &given_up).await.unwrap(), [Retried::Unchanged; 4]);
+    assert_eq!(queue.retry(OTHER, &given_up).await.unwrap(), [Retried::Unchanged; 4]);
     assert_eq!(queue.depth(JOB).await.unwrap(), depth);
     assert!(queue.retry(JOB, &[]).await.unwrap().is_empty());
+}
+
+/// A task that is named twice is put back once: the second time it is open already.
+pub async fn a_task_twice_in_a_batch_is_retried_once<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    let given_up = given_up(&queue).await[0];
+    let waits = push_new(&queue, &[page("b.org", 1)]).await[0];
+    settle_one(&queue, take_one(&queue).await.lease, retry(LEASE)).await;
+    let asked = [given_up, waits, given_up, waits];
+    let expected = [Retried::Ready, Retried::Open, Retried::Open, Retried::Open];
+    assert_eq!(queue.retry(JOB, &asked).await.unwrap(), expected);
+    assert_same(ids(&take(&queue, 9).await), vec![given_up, waits]);
+    let depth = queue.depth(JOB).await.unwrap();
+    assert_eq!((depth.leased, depth.open(), depth.lost()), (2, 2, 3));
 }
 
 /// A retry gives the hint.
@@ -105,5 +119,26 @@ pub async fn states_are_told_in_order<H: Harness>(harness: &H) {
     let asked = [given_up[0], claimed.task.id, TaskId(0), open, given_up[3]];
     let (gone, done) = (Some(TaskState::GivenUp), Some(TaskState::Done));
     assert_eq!(queue.states(JOB, &asked).await.unwrap(), [gone, done, None, Some(TaskState::Open), gone]);
-    assert_eq!(queue.states(JobId(2), &asked).await.unwrap(), [None; 5]);
+    assert_eq!(queue.states(OTHER, &asked).await.unwrap(), [None; 5]);
+    assert!(queue.states(JOB, &[]).await.unwrap().is_empty());
+}
+
+/// What is ready, waits, is held or was taken back is open; what crashed too often was given up.
+pub async fn every_state_is_told<H: Harness>(harness: &H) {
+    let (queue, _) = harness.open(QueueLimits { suspect_after: 1, quarantine_after: 2 }).await;
+    let poison = push_new(&queue, &[page("crash.org", 0)]).await[0];
+    let tell = async |task| queue.states(JOB, &[task]).await.unwrap()[0].unwrap();
+    for after in [TaskState::Open, TaskState::GivenUp] {
+        take_one(&queue).await;
+        assert_eq!(tell(poison).await, TaskState::Open, "while it is held");
+        crash(harness, &queue).await;
+        assert_eq!(tell(poison).await, after);
+    }
+    push_new(&queue, &pages("a.org", 4)).await;
+    let claimed = take(&queue, 3).await;
+    let batch: Vec<_> = claimed.iter().map(|claimed| claimed.lease).zip([retry(LEASE), release(LEASE)]).collect();
+    settle_all(&queue, &batch).await;
+    assert_eq!(queue.states(JOB, &ids(&claimed)).await.unwrap(), [Some(TaskState::Open); 3]);
+    harness.advance(LEASE * 2).await;
+    assert_eq!(queue.states(JOB, &ids(&claimed)).await.unwrap(), [Some(TaskState::Open); 3], "with its time over");
 }

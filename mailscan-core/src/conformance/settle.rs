@@ -32,6 +32,28 @@ pub async fn what_was_left_out_counts_once<H: Harness>(harness: &H) {
     assert_eq!(queue.depth(JobId(77)).await.unwrap().left_out, LeftOut::NONE);
 }
 
+/// What is settled under a lease that is lost counts nothing, and a lease that is settled twice in a batch counts once.
+pub async fn what_a_lost_lease_left_out_does_not_count<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    push_new(&queue, &[page("a.org", 1)]).await;
+    let mut left_out = LeftOut::NONE;
+    left_out.add(Class::Placeholder, 3);
+    let settle = |lease| Settle { left_out, ..Settle::new(lease, Verdict::Done) };
+    let old = take_one(&queue).await.lease;
+    crash(harness, &queue).await;
+    let new = take_one(&queue).await.lease;
+    let foreign = Lease { job: OTHER, ..new };
+    assert_eq!(queue.settle(&[settle(old), settle(foreign)]).await.unwrap(), [Settled::Lost; 2]);
+    let counted = async || {
+        let depths = queue.depths(&[JOB, OTHER]).await.unwrap();
+        depths.iter().map(|depth| depth.left_out.total()).collect::<Vec<_>>()
+    };
+    assert_eq!(counted().await, [0, 0]);
+    let expected = [Settled::Lost, Settled::Applied, Settled::Repeated];
+    assert_eq!(queue.settle(&[settle(old), settle(new), settle(new)]).await.unwrap(), expected);
+    assert_eq!(counted().await, [3, 0]);
+}
+
 /// The same settlement again answers `Repeated` and changes nothing, whatever the verdict.
 pub async fn the_same_settlement_again_is_repeated<H: Harness>(harness: &H) {
     let queue = queue(harness).await;

@@ -74,9 +74,9 @@ pub async fn a_delayed_suspect_stays_a_suspect<H: Harness>(harness: &H) {
 /// A sweep takes back the leases of every job.
 pub async fn a_sweep_serves_all_jobs<H: Harness>(harness: &H) {
     let queue = queue(harness).await;
-    push_new(&queue, &[page("a.org", 1), NewTask { job: JobId(2), ..page("a.org", 1) }]).await;
-    let shares = vec![Share { job: JOB, limit: 1 }, Share { job: JobId(2), limit: 1 }];
+    push_new(&queue, &[page("a.org", 1), NewTask { job: OTHER, ..page("a.org", 1) }]).await;
+    let shares = vec![Share { job: JOB, limit: 1 }, Share { job: OTHER, limit: 1 }];
     assert_eq!(queue.claim(&ClaimRequest { shares, ..request(0) }).await.unwrap().len(), 2);
     assert_eq!(crash(harness, &queue).await.returned, 2);
-    assert_eq!(queue.depth(JobId(2)).await.unwrap().pending, 1);
+    assert_eq!(queue.depth(OTHER).await.unwrap().pending, 1);
 }
