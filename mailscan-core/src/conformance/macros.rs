@@ -55,7 +55,8 @@ macro_rules! conformance_tests {
                 an_expired_lease_is_renewed_before_the_sweep
                 a_swept_lease_is_lost
                 a_settled_lease_cannot_be_renewed
-                foreign_leases_are_lost_in_order;
+                foreign_leases_are_lost_in_order
+                a_lease_twice_in_a_batch_is_held_twice;
             settle: what_was_left_out_counts_once
                 what_a_lost_lease_left_out_does_not_count
                 done_is_done

@@ -59,3 +59,11 @@ pub async fn foreign_leases_are_lost_in_order<H: Harness>(harness: &H) {
     let expected = [Renewed::Lost, Renewed::Held, Renewed::Lost];
     assert_eq!(queue.renew(&wrong, LEASE).await.unwrap(), expected);
 }
+
+/// A lease that is named twice is answered twice.
+pub async fn a_lease_twice_in_a_batch_is_held_twice<H: Harness>(harness: &H) {
+    let queue = queue(harness).await;
+    push_new(&queue, &pages("a.org", 2)).await;
+    let [one, other] = [take_one(&queue).await.lease, take_one(&queue).await.lease];
+    assert_eq!(queue.renew(&[one, other, one, one], LEASE).await.unwrap(), [Renewed::Held; 4]);
+}

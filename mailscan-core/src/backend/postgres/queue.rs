@@ -2,7 +2,7 @@
 //!
 //! The counts of a job move in the same statement or transaction as its tasks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -135,14 +135,13 @@ impl Queue for Postgres {
             .ints(leases.iter().map(|lease| int(lease.fence)).collect())
             .float(seconds(lease_for));
         let rows = self.query("renew", renew).await?;
-        let mut renewed = vec![Renewed::Lost; leases.len()];
+        // A lease that is named twice is extended once, and told of in one of its places.
+        let mut held: HashSet<&Lease> = HashSet::new();
         for row in &rows {
-            let place = self.made("renew", place(row, 0))?;
-            if let Some(renewed) = renewed.get_mut(place) {
-                *renewed = Renewed::Held;
-            }
+            held.extend(leases.get(self.made("renew", place(row, 0))?));
         }
-        Ok(renewed)
+        let one = |lease| if held.contains(lease) { Renewed::Held } else { Renewed::Lost };
+        Ok(leases.iter().map(one).collect())
     }
 
     async fn settle(&self, batch: &[Settle]) -> Result<Vec<Settled>> {
