@@ -1,14 +1,15 @@
 //! A pipeline: a queue, a store and a fetcher put together, and the order in which they are written.
 //!
 //! The engine drives any [`Pipeline`]; [`Backends`] makes one of any three parts. Who keeps queue and store in one
-//! database may implement the trait to commit in one transaction, as the SQLite backend does.
+//! database may implement the trait to commit in one transaction, as the SQLite backend does. The behaviour that every
+//! pipeline owes is held by `mailscan_core::conformance` (feature `conformance`).
 
 use std::fmt::Debug;
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::fetch::Fetcher;
 use crate::lease::{Lease, NodeId, Settle};
 use crate::queue::{Pushed, Queue, Settled, Swept};
@@ -70,8 +71,13 @@ pub trait Pipeline: Debug + Send + Sync + 'static {
     ///
     /// A crash between two steps leaves the tasks unsettled, so they are delivered again and the work before is
     /// repeated; every step is idempotent, so repeating it changes nothing. In any other order a crash could lose an
-    /// address or a task. `Err` means "outcome unknown": the whole batch may be committed again. Outcomes of another
-    /// [epoch](Store::epoch) than that of the store are refused with an error that is transient.
+    /// address or a task. `Err` means "outcome unknown": the whole batch may be committed again.
+    ///
+    /// - A batch that holds an outcome of another [epoch](Store::epoch) than the store's is refused whole, with an error that
+    ///   is transient ([`check_epoch`]), and nothing of it is written.
+    /// - A step that fails ends the commit: no later one is taken, so a batch with a sighting for a job that does not exist
+    ///   settles nothing.
+    /// - A batch that was committed before changes nothing, and is answered as each call answers what it has met before.
     fn commit(&self, outcomes: Arc<[TaskOutcome]>) -> impl Future<Output = Result<Committed>> + Send {
         async move { commit_in_order(self.queue(), self.store(), &outcomes).await }
     }
@@ -83,11 +89,24 @@ pub trait Pipeline: Debug + Send + Sync + 'static {
     }
 }
 
+/// Refuses outcomes of another [epoch](Store::epoch) than this one: what was left out of them as stored may be stored no more.
+///
+/// # Errors
+/// [`ErrorKind::Unavailable`], which is transient: made of this epoch, the outcomes can be committed.
+pub fn check_epoch(outcomes: &[TaskOutcome], epoch: u64) -> Result<()> {
+    if outcomes.iter().all(|outcome| outcome.epoch == epoch) {
+        return Ok(());
+    }
+    let message = "the store may have lost what these outcomes take for stored: make them for its epoch";
+    Err(Error::new(ErrorKind::Unavailable, "commit", message))
+}
+
 /// The order of [`Pipeline::commit`], one call after the other; empty steps are left out.
 ///
 /// # Errors
-/// Those of the store and the queue.
+/// That of [`check_epoch`], and those of the store and the queue.
 pub async fn commit_in_order<Q: Queue, S: Store>(queue: &Q, store: &S, outcomes: &[TaskOutcome]) -> Result<Committed> {
+    check_epoch(outcomes, store.epoch())?;
     let mut committed = Committed::default();
     let sightings = concat(outcomes, |outcome| outcome.sightings.iter());
     if !sightings.is_empty() {

@@ -38,8 +38,8 @@ const FINGERPRINTS: usize = 10_000;
 /// A durable store. See the module's documentation for what is common to all methods.
 pub trait Store: Debug + Send + Sync + 'static {
     /// Another number whenever the store may have lost the last of what it had confirmed, such as a server that came back from
-    /// a copy of its data. Whoever remembers anything of what it said before forgets that, and what was made of it is made
-    /// anew. One that never loses anything has always the same.
+    /// a copy of its data, and only then: no write changes it. Whoever remembers anything of what it said before
+    /// forgets that, and what was made of it is made anew. One that never loses anything has always the same.
     fn epoch(&self) -> u64;
 
     /// The id of the last address of a job that was found before a moment, or one between it and the next of the job; 0 before the

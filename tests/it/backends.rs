@@ -6,8 +6,9 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
-use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
-use mailscan_core::conformance::Harness;
+use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions, SqlitePipeline};
+use mailscan_core::conformance::{Harness, NoFetcher};
+use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::QueueLimits;
 
 mod databases;
@@ -48,6 +49,10 @@ impl Harness for InSqlite {
         let name = format!("{}.db", self.opened.fetch_add(1, Ordering::Relaxed));
         let database = Sqlite::open(self.folder.path().join(name), SqliteOptions { queue_limits }).unwrap();
         (database.clone(), database)
+    }
+
+    fn pipeline(&self, database: Sqlite, _: Sqlite) -> impl Pipeline<Queue = Sqlite, Store = Sqlite> {
+        SqlitePipeline { database, fetcher: NoFetcher }
     }
 }
 

@@ -135,6 +135,13 @@ macro_rules! conformance_tests {
                 groups_come_page_by_page
                 a_later_success_resolves_errors
                 errors_are_resolved_by_selection;
+            pipeline: a_commit_is_answered_in_order
+                a_commit_again_changes_nothing
+                outcomes_of_another_epoch_are_refused
+                a_write_makes_no_other_epoch
+                a_commit_that_fails_settles_nothing
+                a_large_commit_is_answered_whole
+                what_a_sweep_quarantines_has_one_error;
         }
 
         #[test]

@@ -1,4 +1,5 @@
-//! The contracts as a test suite: one case per line of behaviour of [`crate::queue`] and [`crate::store`].
+//! The contracts as a test suite: one case per line of behaviour of [`crate::queue`], [`crate::store`] and
+//! [`crate::pipeline`].
 //!
 //! A backend says how it is opened in a [`Harness`] and calls [`conformance_tests!`](crate::conformance_tests) in its
 //! tests, which makes one test of every case, and tests that run random operations against a naive model. Nothing
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use crate::job::JobId;
 use crate::lease::{Claimed, FailureClass, Lease, NodeId, Settle, Verdict};
+use crate::pipeline::{Backends, Pipeline};
 use crate::queue::{ClaimRequest, Pushed, Queue, QueueLimits, Settled, Share, Swept};
 use crate::store::Store;
 use crate::task::{ListPosition, NewTask, SEARCH_HOST, TaskId, Work};
@@ -28,12 +30,15 @@ pub mod hint;
 pub mod jobs;
 mod macros;
 pub mod model;
+pub mod pipeline;
 pub mod push;
 pub mod records;
 pub mod renew;
 pub mod retry;
 pub mod settle;
 pub mod sweep;
+
+pub use pipeline::NoFetcher;
 
 /// How a backend is opened for a case.
 pub trait Harness {
@@ -44,6 +49,16 @@ pub trait Harness {
 
     /// A queue and a store that hold nothing.
     fn open(&self, limits: QueueLimits) -> impl Future<Output = (Self::Queue, Self::Store)>;
+
+    /// The queue and the store as a pipeline. The default is one that writes to one after the other ([`Backends`]); a
+    /// backend that has a [`Pipeline`] of its own answers with that, and with [`NoFetcher`] for what fetches.
+    fn pipeline(
+        &self,
+        queue: Self::Queue,
+        store: Self::Store,
+    ) -> impl Pipeline<Queue = Self::Queue, Store = Self::Store> {
+        Backends { queue, store, fetcher: NoFetcher }
+    }
 
     /// Moves the backend's clock on. The default moves tokio's, for backends that follow it.
     fn advance(&self, by: Duration) -> impl Future<Output = ()> {

@@ -3,8 +3,9 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use mailscan_core::backend::postgres::{Postgres, PostgresOptions};
-use mailscan_core::conformance::Harness;
+use mailscan_core::backend::postgres::{Postgres, PostgresOptions, PostgresPipeline};
+use mailscan_core::conformance::{Harness, NoFetcher};
+use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::QueueLimits;
 
 use crate::postgres::{RUNTIME, shared};
@@ -42,6 +43,10 @@ impl Harness for InPostgres {
         let open = RUNTIME.spawn(async move { Postgres::open(&shared().url(&name), options).await });
         let database = open.await.unwrap().unwrap();
         (database.clone(), database)
+    }
+
+    fn pipeline(&self, database: Postgres, _: Postgres) -> impl Pipeline<Queue = Postgres, Store = Postgres> {
+        PostgresPipeline { database, fetcher: NoFetcher }
     }
 
     /// Nobody moves the clock of a server, so everything that was is moved back instead.

@@ -121,6 +121,7 @@ impl<F: Fetcher> PostgresPipeline<F> {
     async fn write(&self, outcomes: Arc<[TaskOutcome]>) -> Result<Committed> {
         // One for both, or two commits could wait for each other.
         let slot = slot();
+        let epoch = self.database.shared.start.epoch();
         let commit = Commit {
             insert: self.database.batch(outcomes.iter().flat_map(|outcome| &outcome.sightings)).await?,
             push: Push::new(outcomes.iter().flat_map(|outcome| &outcome.discovered), slot),
@@ -130,7 +131,8 @@ impl<F: Fetcher> PostgresPipeline<F> {
                 slot,
             ),
             database: self.database.clone(),
-            epoch: outcomes.first().map_or_else(|| self.database.shared.start.epoch(), |outcome| outcome.epoch),
+            // One of another epoch has the whole batch refused.
+            epoch: outcomes.iter().map(|outcome| outcome.epoch).find(|of| *of != epoch).unwrap_or(epoch),
             outcomes,
         };
         let gives_back = commit.settlement.gives_back();

@@ -8,9 +8,9 @@ use super::{Sqlite, addresses, push, queue, store};
 use crate::error::Result;
 use crate::fetch::Fetcher;
 use crate::lease::NodeId;
-use crate::pipeline::{Committed, Pipeline, TaskOutcome};
+use crate::pipeline::{Committed, Pipeline, TaskOutcome, check_epoch};
 use crate::queue::Swept;
-use crate::store::NewWorkerError;
+use crate::store::{NewWorkerError, Store};
 
 /// One SQLite file as queue and store, and a fetcher. Commits outcomes whole or not at all.
 #[derive(Debug)]
@@ -39,6 +39,7 @@ impl<F: Fetcher> Pipeline for SqlitePipeline<F> {
     }
 
     async fn commit(&self, outcomes: Arc<[TaskOutcome]>) -> Result<Committed> {
+        check_epoch(&outcomes, self.database.epoch())?;
         let shared = &self.database.shared;
         let (mask, limits, now) = (shared.fingerprint_mask, shared.limits, shared.clock.now());
         let commit = self.database.write("commit", move |session| {
