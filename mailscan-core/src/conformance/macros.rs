@@ -142,6 +142,11 @@ macro_rules! conformance_tests {
                 a_commit_that_fails_settles_nothing
                 a_large_commit_is_answered_whole
                 what_a_sweep_quarantines_has_one_error;
+            batches: a_large_push_is_answered_whole
+                many_leases_are_renewed_and_settled_at_once
+                many_tasks_are_taken_back_at_once
+                a_large_insert_is_answered_whole
+                a_large_insert_is_kept_whole_or_not_at_all;
         }
 
         #[test]

@@ -5,7 +5,8 @@
 //! tests, which makes one test of every case, and tests that run random operations against a naive model. Nothing
 //! here names a backend.
 //!
-//! The tests need `tokio` with the features `macros`, `rt` and `test-util`; they run on a paused clock.
+//! The tests need `tokio` with the features `macros`, `rt` and `test-util`; they run on a paused clock. Some call with
+//! batches as large as the engine's, so a backend that takes long for one row takes long for the suite.
 
 // A failed unwrap is a failed case.
 #![allow(clippy::unwrap_used)]
@@ -24,6 +25,7 @@ use crate::store::Store;
 use crate::task::{ListPosition, NewTask, SEARCH_HOST, TaskId, Work};
 
 pub mod addresses;
+pub mod batches;
 pub mod claim;
 pub mod deletion;
 pub mod hint;
