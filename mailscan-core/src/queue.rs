@@ -7,7 +7,7 @@
 //! Common to all methods:
 //! - Results match the input's order and length.
 //! - `Err`, or a dropped future, means "outcome unknown": every call is safe to repeat.
-//! - Durations go in, never timestamps: the queue owns the clock.
+//! - Durations go in, never timestamps: the queue owns the clock. They hold to the millisecond.
 //! - Nothing waits for work to appear; [`Queue::ready`] is the only method that does.
 
 use std::fmt::Debug;

@@ -125,7 +125,6 @@ macro_rules! conformance_tests {
                 moments_part_the_addresses_of_a_job;
             records: a_beat_replaces_the_one_before
                 the_dead_are_forgotten_in_the_end
-                silence_is_measured_from_the_last_beat
                 a_forgotten_process_is_gone
                 an_error_comes_back_as_recorded
                 an_error_of_one_delivery_is_recorded_once
@@ -147,6 +146,14 @@ macro_rules! conformance_tests {
                 many_tasks_are_taken_back_at_once
                 a_large_insert_is_answered_whole
                 a_large_insert_is_kept_whole_or_not_at_all;
+            times: a_lease_holds_as_long_as_asked_for
+                a_renewal_holds_as_long_as_asked_for
+                a_delay_ends_to_the_millisecond
+                silence_is_measured_from_the_last_beat
+                moments_are_times_of_the_day
+                what_is_noted_has_its_time
+                start_and_end_are_told_to_the_millisecond
+                a_known_address_keeps_its_time;
         }
 
         #[test]
@@ -159,7 +166,7 @@ macro_rules! conformance_tests {
         #[test]
         fn the_store_agrees_with_the_model() {
             if $there {
-                $crate::conformance::model::store_agrees(|| $harness);
+                $crate::conformance::union::store_agrees(|| $harness);
             }
         }
     };

@@ -39,6 +39,8 @@ pub mod renew;
 pub mod retry;
 pub mod settle;
 pub mod sweep;
+pub mod times;
+pub mod union;
 
 pub use pipeline::NoFetcher;
 
@@ -65,6 +67,13 @@ pub trait Harness {
     /// Moves the backend's clock on. The default moves tokio's, for backends that follow it.
     fn advance(&self, by: Duration) -> impl Future<Output = ()> {
         tokio::time::advance(by)
+    }
+
+    /// How far the backend's clock may go on by itself while a case makes a few calls: zero, the default, for one that
+    /// [`advance`](Self::advance) alone moves, and less than half a second for any other. A case that looks at parts of a
+    /// second leaves so much room, and looks again when its calls took longer.
+    fn drift(&self) -> Duration {
+        Duration::ZERO
     }
 }
 

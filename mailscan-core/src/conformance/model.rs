@@ -1,45 +1,64 @@
-//! Random operations against a naive model: a list of tasks, and a set of identities.
+//! Random operations on a queue against a naive model: a list of tasks.
 //!
 //! The model does not foretell which tasks a claim yields, since the contract leaves that open; it checks that each
-//! claimed task could be claimed, keeps to every limit and order, and that nothing is lost at the end.
+//! claimed task could be claimed, keeps to every limit and order, and that nothing is lost at the end. Two jobs share the
+//! queue, and times are drawn to the millisecond, often at the end of a lease or a delay or just before it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::time::Instant;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::addresses::sighting;
-use super::jobs::{create, get};
 use super::*;
 use crate::class::LeftOut;
 use crate::queue::{Depth, Renewed};
-use crate::store::Inserted;
 
 /// How many random sequences a test runs.
 const SEQUENCES: u32 = 48;
 const LIMITS: QueueLimits = QueueLimits { suspect_after: 1, quarantine_after: 3 };
+const JOBS: [JobId; 2] = [JOB, OTHER];
 
-/// One operation on a queue. Numbers choose among what there is.
+/// One operation on a queue. Numbers choose among what there is; times are milliseconds.
 #[derive(Clone, Debug)]
 enum Operation {
-    Push(Vec<(u8, u8)>, Option<u64>),
-    Claim { limit: usize, per_host: usize, suspects: usize, busy: Option<u8> },
-    Renew(usize),
+    Push(Vec<(bool, u8, u8)>, Option<u64>),
+    Claim {
+        limits: [usize; 2],
+        per_host: usize,
+        suspects: usize,
+        busy: Option<u8>,
+        lease_for: u64,
+    },
+    Renew(usize, u64),
     Settle(usize, u8, u64),
     Sweep(usize),
     Advance(u64),
+    /// On to the next end of a lease or a delay, or so long before it.
+    Reach(u64),
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
+    let busy = || prop::option::of(0..3u8);
+    let time = || prop_oneof![1..3_000u64, 1..200_000u64];
     prop_oneof![
-        (prop::collection::vec((0..3u8, 0..12u8), 1..6), prop::option::of(0..30u64))
+        (prop::collection::vec((any::<bool>(), 0..3u8, 0..12u8), 1..6), prop::option::of(0..30u64))
             .prop_map(|(tasks, limit)| Operation::Push(tasks, limit)),
-        (1..5usize, 1..4usize, 0..3usize, prop::option::of(0..3u8))
-            .prop_map(|(limit, per_host, suspects, busy)| Operation::Claim { limit, per_host, suspects, busy }),
-        any::<usize>().prop_map(Operation::Renew),
-        (any::<usize>(), 0..5u8, 0..3u64).prop_map(|(lease, verdict, after)| Operation::Settle(lease, verdict, after)),
+        (prop::array::uniform2(0..5usize), 1..4usize, 0..3usize, busy(), time()).prop_map(
+            |(limits, per_host, suspects, busy, lease_for)| Operation::Claim {
+                limits,
+                per_host,
+                suspects,
+                busy,
+                lease_for
+            }
+        ),
+        (any::<usize>(), time()).prop_map(|(lease, lease_for)| Operation::Renew(lease, lease_for)),
+        (any::<usize>(), 0..5u8, prop_oneof![Just(0), 1..3_000u64])
+            .prop_map(|(lease, verdict, after)| Operation::Settle(lease, verdict, after)),
         (1..4usize).prop_map(Operation::Sweep),
-        (1..100u64).prop_map(Operation::Advance),
+        time().prop_map(Operation::Advance),
+        (0..2u64).prop_map(Operation::Reach),
     ]
 }
 
@@ -58,28 +77,56 @@ enum State {
 #[derive(Clone, Debug)]
 struct Row {
     id: TaskId,
+    job: JobId,
     host: String,
     state: State,
-    /// When it became or becomes ready, or when its lease ends, in seconds; then a sequence.
+    /// When it became or becomes ready, or when its lease ends, in milliseconds; then a number that rises with what happens
+    /// within one, 0 for what only time brings.
     due: (u64, u64),
     fence: u64,
     attempt: u32,
     crashes: u32,
 }
 
+impl Row {
+    fn is_suspect(&self) -> bool {
+        self.crashes >= LIMITS.suspect_after
+    }
+
+    fn waits(&self) -> bool {
+        matches!(self.state, State::Delayed | State::Leased)
+    }
+}
+
 /// The queue as the contract has it, kept plainly.
-#[derive(Default)]
 struct Model {
     now: u64,
     sequence: u64,
-    rows: HashMap<Work, Row>,
+    rows: HashMap<(JobId, Work), Row>,
     leases: Vec<Lease>,
+    began: Instant,
+    drift: Duration,
 }
 
 impl Model {
+    fn new(drift: Duration) -> Self {
+        Self { now: 0, sequence: 0, rows: HashMap::new(), leases: Vec::new(), began: Instant::now(), drift }
+    }
+
+    /// How many milliseconds the backend's clock may be ahead of what the model makes of it.
+    fn ahead(&self) -> u64 {
+        let ahead = if self.drift.is_zero() { Duration::ZERO } else { self.drift + self.began.elapsed() };
+        u64::try_from(ahead.as_millis()).unwrap()
+    }
+
     fn soon(&mut self) -> (u64, u64) {
         self.sequence += 1;
         (self.now, self.sequence)
+    }
+
+    /// Whether one task surely became ready after another.
+    fn is_later(&self, one: (u64, u64), other: (u64, u64)) -> bool {
+        one.0 > other.0 + self.ahead() || (one.0 == other.0 && other.1 > 0 && one.1 > other.1)
     }
 
     fn row(&mut self, id: TaskId) -> &mut Row {
@@ -93,19 +140,39 @@ impl Model {
         }
     }
 
-    async fn push(&mut self, queue: &impl Queue, tasks: &[(u8, u8)], limit: Option<u64>) {
-        let tasks: Vec<_> =
-            tasks.iter().map(|(host, n)| NewTask { limit, ..page(&format!("h{host}.org"), usize::from(*n)) }).collect();
-        for (new, pushed) in tasks.iter().zip(queue.push(&tasks).await.unwrap()) {
-            let full = limit.is_some_and(|limit| self.rows.len() as u64 >= limit);
-            match (self.rows.get(&new.work).map(|row| row.id), pushed) {
+    async fn advance<H: Harness>(&mut self, harness: &H, by: u64) {
+        self.now += by;
+        harness.advance(Duration::from_millis(by)).await;
+    }
+
+    /// What a clock that is ahead may have come to already, the model comes to as well.
+    async fn catch_up<H: Harness>(&mut self, harness: &H) {
+        loop {
+            let near = self.now + 1..=self.now + self.ahead();
+            let dues = self.rows.values().filter(|row| row.waits()).map(|row| row.due.0);
+            let Some(due) = dues.filter(|due| near.contains(due)).max() else { return };
+            self.advance(harness, due - self.now).await;
+        }
+    }
+
+    async fn push(&mut self, queue: &impl Queue, tasks: &[(bool, u8, u8)], limit: Option<u64>) {
+        let task = |(other, host, n): &(bool, u8, u8)| {
+            let job = JOBS[usize::from(*other)];
+            NewTask { job, limit, ..page(&format!("h{host}.org"), usize::from(*n)) }
+        };
+        let tasks: Vec<_> = tasks.iter().map(task).collect();
+        for (new, pushed) in tasks.iter().zip(push(queue, &tasks).await) {
+            let total = self.rows.values().filter(|row| row.job == new.job).count() as u64;
+            let full = limit.is_some_and(|limit| total >= limit);
+            let key = (new.job, new.work.clone());
+            match (self.rows.get(&key).map(|row| row.id), pushed) {
                 (Some(id), pushed) => assert_eq!(pushed, Pushed::Duplicate(id)),
                 (None, Pushed::OverLimit) => assert!(full),
                 (None, Pushed::New(id)) => {
                     assert!(!full && self.rows.values().all(|row| row.id != id));
-                    let (host, due) = (new.work.host(), self.soon());
-                    let row = Row { id, host, state: State::Ready, due, fence: 0, attempt: 1, crashes: 0 };
-                    self.rows.insert(new.work.clone(), row);
+                    let (job, host, due) = (new.job, new.work.host(), self.soon());
+                    let row = Row { id, job, host, state: State::Ready, due, fence: 0, attempt: 1, crashes: 0 };
+                    self.rows.insert(key, row);
                 }
                 (None, pushed) => panic!("new work was answered {pushed:?}"),
             }
@@ -115,37 +182,42 @@ impl Model {
     async fn claim(&mut self, queue: &impl Queue, request: &ClaimRequest) -> usize {
         self.ready();
         let claimed = queue.claim(request).await.unwrap();
-        assert!(claimed.len() <= request.shares[0].limit);
-        let mut by_host: HashMap<String, usize> = HashMap::new();
+        for Share { job, limit } in &request.shares {
+            assert!(claimed.iter().filter(|claimed| claimed.task.job == *job).count() <= *limit);
+        }
+        let mut by_host: HashMap<_, usize> = HashMap::new();
         let (mut suspects, mut last) = (Vec::new(), HashMap::new());
         for Claimed { task, lease } in &claimed {
-            let row = self.rows.get_mut(&task.work).unwrap();
+            let row = self.rows[&(task.job, task.work.clone())].clone();
             assert_eq!((row.state, row.id), (State::Ready, task.id), "{task:?}");
             assert_eq!((row.attempt, row.crashes), (task.attempt, task.crashes));
+            assert_eq!((lease.job, lease.task), (task.job, task.id));
             assert!(lease.fence > row.fence, "the fence rises");
-            if row.crashes >= LIMITS.suspect_after {
+            let host = (row.job, row.host.clone());
+            if row.is_suspect() {
                 suspects.push(row.crashes);
-            } else if let Some(before) = last.insert(row.host.clone(), row.due) {
-                assert!(before <= row.due, "in the order of becoming ready");
+            } else if let Some(before) = last.insert(host.clone(), row.due) {
+                assert!(!self.is_later(before, row.due), "in the order of becoming ready");
             }
-            *by_host.entry(row.host.clone()).or_default() += 1;
-            row.state = State::Leased;
-            row.fence = lease.fence;
-            row.due = (self.now + request.lease_for.as_secs(), 0);
+            *by_host.entry(host).or_default() += 1;
+            let end = (self.now + u64::try_from(request.lease_for.as_millis()).unwrap(), 0);
+            let row = self.row(task.id);
+            (row.state, row.fence, row.due) = (State::Leased, lease.fence, end);
             self.leases.push(*lease);
         }
         assert!(by_host.values().all(|count| *count <= request.per_host));
-        assert!(request.busy_hosts.iter().all(|host| !by_host.contains_key(host)));
+        assert!(by_host.keys().all(|(_, host)| !request.busy_hosts.contains(host)));
         assert!(suspects.len() <= request.suspects && suspects.is_sorted());
         // What waits longer at a host is not passed over.
-        for row in self.rows.values().filter(|r| r.state == State::Ready && r.crashes < LIMITS.suspect_after) {
-            assert!(last.get(&row.host).is_none_or(|due| *due <= row.due), "{row:?} was passed over");
+        for row in self.rows.values().filter(|row| row.state == State::Ready && !row.is_suspect()) {
+            let last = last.get(&(row.job, row.host.clone()));
+            assert!(last.is_none_or(|due| !self.is_later(*due, row.due)), "{row:?} was passed over");
         }
         claimed.len()
     }
 
     async fn settle(&mut self, queue: &impl Queue, lease: Lease, verdict: u8, after: u64) {
-        let delay = Duration::from_secs(after);
+        let delay = Duration::from_millis(after);
         let verdict = match verdict {
             0 => Verdict::Done,
             1 => retry(delay),
@@ -174,9 +246,9 @@ impl Model {
         }
     }
 
-    async fn renew(&mut self, queue: &impl Queue, lease: Lease) {
-        let renewed = queue.renew(&[lease], LEASE).await.unwrap();
-        let end = (self.now + LEASE.as_secs(), 0);
+    async fn renew(&mut self, queue: &impl Queue, lease: Lease, lease_for: u64) {
+        let renewed = queue.renew(&[lease], Duration::from_millis(lease_for)).await.unwrap();
+        let end = (self.now + lease_for, 0);
         let row = self.row(lease.task);
         let held = row.fence == lease.fence && row.state == State::Leased;
         assert_eq!(renewed, [if held { Renewed::Held } else { Renewed::Lost }]);
@@ -216,36 +288,41 @@ impl Model {
         assert_same(quarantined, expected_quarantined);
     }
 
-    async fn check_depth(&self, queue: &impl Queue) {
-        let count = |state| self.rows.values().filter(|row| row.state == state).count() as u64;
-        let depth = queue.depth(JOB).await.unwrap();
-        // Whether a task whose time has come counts as delayed until a claim looks is the backend's affair.
-        assert_eq!(depth.pending + depth.delayed, count(State::Ready) + count(State::Delayed));
-        let expected = Depth {
-            pending: depth.pending,
-            delayed: depth.delayed,
-            leased: count(State::Leased),
-            done: count(State::Done),
-            blocked: count(State::Blocked),
-            failed: count(State::Failed),
-            quarantined: count(State::Quarantined),
-            left_out: LeftOut::NONE,
-        };
-        assert_eq!(depth, expected);
+    async fn check_depths(&self, queue: &impl Queue) {
+        for (job, depth) in JOBS.into_iter().zip(queue.depths(&JOBS).await.unwrap()) {
+            let of_job = || self.rows.values().filter(|row| row.job == job);
+            let count = |state| of_job().filter(|row| row.state == state).count() as u64;
+            // Whether a task whose time has come counts as delayed until a claim looks is the backend's affair.
+            assert_eq!(depth.pending + depth.delayed, count(State::Ready) + count(State::Delayed));
+            let expected = Depth {
+                pending: depth.pending,
+                delayed: depth.delayed,
+                leased: count(State::Leased),
+                done: count(State::Done),
+                blocked: count(State::Blocked),
+                failed: count(State::Failed),
+                quarantined: count(State::Quarantined),
+                left_out: LeftOut::NONE,
+            };
+            assert_eq!(depth, expected);
+        }
     }
 
     async fn apply<H: Harness>(&mut self, harness: &H, queue: &H::Queue, operation: &Operation) {
         let chosen = |index: &usize| (!self.leases.is_empty()).then(|| self.leases[index % self.leases.len()]);
         match operation {
             Operation::Push(tasks, limit) => self.push(queue, tasks, *limit).await,
-            Operation::Claim { limit, per_host, suspects, busy } => {
+            Operation::Claim { limits, per_host, suspects, busy, lease_for } => {
+                self.catch_up(harness).await;
                 let busy_hosts = busy.iter().map(|host| format!("h{host}.org")).collect();
-                let wanted = ClaimRequest { per_host: *per_host, suspects: *suspects, busy_hosts, ..request(*limit) };
+                let shares = JOBS.into_iter().zip(*limits).map(|(job, limit)| Share { job, limit }).collect();
+                let (per_host, suspects, lease_for) = (*per_host, *suspects, Duration::from_millis(*lease_for));
+                let wanted = ClaimRequest { shares, per_host, suspects, busy_hosts, lease_for, ..request(0) };
                 self.claim(queue, &wanted).await;
             }
-            Operation::Renew(index) => {
+            Operation::Renew(index, lease_for) => {
                 if let Some(lease) = chosen(index) {
-                    self.renew(queue, lease).await;
+                    self.renew(queue, lease, *lease_for).await;
                 }
             }
             Operation::Settle(index, verdict, after) => {
@@ -253,27 +330,33 @@ impl Model {
                     self.settle(queue, lease, *verdict, *after).await;
                 }
             }
-            Operation::Sweep(step) => self.sweep(queue, *step).await,
-            Operation::Advance(seconds) => {
-                self.now += seconds;
-                harness.advance(Duration::from_secs(*seconds)).await;
+            Operation::Sweep(step) => {
+                self.catch_up(harness).await;
+                self.sweep(queue, *step).await;
+            }
+            Operation::Advance(by) => self.advance(harness, *by).await,
+            Operation::Reach(before) => {
+                let dues = self.rows.values().filter(|row| row.waits()).map(|row| row.due.0);
+                let moment = dues.filter(|due| *due > self.now).min().map_or(self.now, |due| due - before);
+                self.advance(harness, moment - self.now).await;
             }
         }
-        self.check_depth(queue).await;
+        self.check_depths(queue).await;
     }
 
     /// In the end everything that is not settled can be had.
     async fn drain<H: Harness>(&mut self, harness: &H, queue: &H::Queue) {
-        self.apply(harness, queue, &Operation::Advance(1_000)).await;
+        self.apply(harness, queue, &Operation::Advance(1_000_000)).await;
         self.apply(harness, queue, &Operation::Sweep(50)).await;
-        while self.claim(queue, &request(7)).await > 0 {}
+        let shares = JOBS.map(|job| Share { job, limit: 7 }).to_vec();
+        while self.claim(queue, &ClaimRequest { shares: shares.clone(), ..request(0) }).await > 0 {}
         assert!(self.rows.values().all(|row| !matches!(row.state, State::Ready | State::Delayed)));
-        self.check_depth(queue).await;
+        self.check_depths(queue).await;
     }
 }
 
 /// Runs `case` for random values of `strategy`, each in a runtime of its own with a paused clock.
-fn run<T: Debug, F: Future<Output = ()>>(strategy: &impl Strategy<Value = T>, case: impl Fn(T) -> F) {
+pub(super) fn run<T: Debug, F: Future<Output = ()>>(strategy: &impl Strategy<Value = T>, case: impl Fn(T) -> F) {
     let config = Config { cases: SEQUENCES, failure_persistence: None, ..Config::default() };
     let tested = TestRunner::new(config).run(strategy, |value| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -290,47 +373,10 @@ pub fn queue_agrees<H: Harness>(open: impl Fn() -> H) {
     run(&prop::collection::vec(operation(), 1..50), |operations| async {
         let harness = open();
         let (queue, _) = harness.open(LIMITS).await;
-        let mut model = Model::default();
+        let mut model = Model::new(harness.drift());
         for operation in operations {
             model.apply(&harness, &queue, &operation).await;
         }
         model.drain(&harness, &queue).await;
-    });
-}
-
-/// Random batches of addresses end as in a set, cut off at the target.
-pub fn store_agrees<H: Harness>(open: impl Fn() -> H) {
-    let open = &open;
-    let batch = prop::collection::vec((0..2u64, "[a-cA-C]{1,2}"), 0..20);
-    run(&(1..20u64, prop::collection::vec(batch, 1..8)), |(target, batches)| async move {
-        let harness = open();
-        let (_, store) = harness.open(LIMITS).await;
-        let jobs = [create(&store, "a", target).await, create(&store, "b", target).await];
-        let mut rows: HashMap<JobId, Vec<String>> = HashMap::new();
-        let mut known = HashSet::new();
-        for batch in batches {
-            let sightings: Vec<_> = batch.iter().map(|(job, local)| sighting(jobs[*job as usize], local)).collect();
-            for (sighting, inserted) in sightings.iter().zip(store.insert(&sightings).await.unwrap()) {
-                let rows = rows.entry(sighting.job).or_default();
-                let identity = (sighting.job, sighting.address.identity());
-                let expected = if known.contains(&identity) {
-                    Inserted::Known
-                } else if rows.len() as u64 == target {
-                    Inserted::OverTarget
-                } else {
-                    known.insert(identity);
-                    rows.push(sighting.address.as_str().to_owned());
-                    Inserted::New
-                };
-                assert_eq!(inserted, expected, "{sighting:?}");
-            }
-        }
-        for job in jobs {
-            let expected = rows.remove(&job).unwrap_or_default();
-            let stored = store.addresses(job, 0, usize::MAX).await.unwrap();
-            let stored: Vec<_> = stored.iter().map(|row| row.address.as_str().to_owned()).collect();
-            assert_eq!(get(&store, job).await.collected, expected.len() as u64);
-            assert_eq!(stored, expected);
-        }
     });
 }

@@ -52,16 +52,6 @@ pub async fn a_beat_replaces_the_one_before<H: Harness>(harness: &H) {
     assert_eq!(beats, [beat("a", 3), beat("b", 2)]);
 }
 
-/// The silence of a process is measured from its last beat.
-pub async fn silence_is_measured_from_the_last_beat<H: Harness>(harness: &H) {
-    let store = store(harness).await;
-    for silent in [30, 400] {
-        store.beat(&beat("a", 0)).await.unwrap();
-        harness.advance(Duration::from_secs(silent)).await;
-        assert_eq!(store.nodes().await.unwrap()[0].silent_for.as_secs(), silent);
-    }
-}
-
 /// A process that was silent for longer than an hour is gone with the next beat of any other, and may come back.
 pub async fn the_dead_are_forgotten_in_the_end<H: Harness>(harness: &H) {
     let store = store(harness).await;
