@@ -154,6 +154,14 @@ macro_rules! conformance_tests {
                 what_is_noted_has_its_time
                 start_and_end_are_told_to_the_millisecond
                 a_known_address_keeps_its_time;
+            together: claims_side_by_side_share_no_task
+                pushes_side_by_side_make_each_task_once
+                a_limit_holds_for_pushes_side_by_side
+                a_settlement_and_a_sweep_exclude_each_other
+                settlements_side_by_side_apply_once
+                jobs_created_side_by_side_are_one
+                transitions_side_by_side_happen_once
+                purges_side_by_side_leave_nothing;
         }
 
         #[test]

@@ -40,6 +40,7 @@ pub mod retry;
 pub mod settle;
 pub mod sweep;
 pub mod times;
+pub mod together;
 pub mod union;
 
 pub use pipeline::NoFetcher;

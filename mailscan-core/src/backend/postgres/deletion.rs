@@ -7,7 +7,7 @@
 use super::Postgres;
 use super::convert::{int, limit, named, uint};
 use super::failure::Failure;
-use super::transaction::{Operation, Statement, Transaction};
+use super::transaction::{Flight, Operation, Statement, Transaction};
 use crate::error::Result;
 use crate::job::{JobId, JobStatus};
 use crate::store::Deletion;
@@ -33,13 +33,19 @@ impl Operation for Delete {
 
 impl Postgres {
     /// Removes up to so many rows that a deleted job has left; answers whether there may be more.
+    ///
+    /// One process at a time for each job: one that waits for rows which another removes finds them gone, and would take the
+    /// few that it removed for the last.
     pub(super) async fn purge(&self, id: JobId, most: usize) -> Result<bool> {
         const NAME: &str = "purge job";
         let mut left = most as u64;
         for rows in [sql!("address_purge"), sql!("source_purge"), sql!("error_purge")] {
             let most = usize::try_from(left).unwrap_or(most);
-            let removed = self.query(NAME, Statement::new(rows).int(int(id.0)).int(limit(most))).await?;
-            let removed = self.made(NAME, removed.first().map_or(Ok(0), |row| uint(row, 0)))?;
+            let lock = Statement::new(sql!("deleted_lock")).int(int(id.0));
+            let remove = Statement::new(rows).int(int(id.0)).int(limit(most));
+            let answers = self.run(NAME, Flight(vec![lock, remove])).await?;
+            let removed = answers.last().and_then(|rows| rows.first());
+            let removed = self.made(NAME, removed.map_or(Ok(0), |row| uint(row, 0)))?;
             left = left.saturating_sub(removed);
             if left == 0 {
                 return Ok(true);

@@ -195,12 +195,14 @@ impl Queue for Postgres {
     async fn purge_tasks(&self, job: JobId, most: NonZeroUsize) -> Result<bool> {
         let id = int(job.0);
         let close = Statement::new(sql!("count_close")).int(id);
+        // Whoever waits for rows that another removes finds them gone, and would take the few that it removed for the last.
+        let lock = Statement::new(sql!("limit_lock")).ints(vec![id]);
         let purge = Statement::new(sql!("task_purge")).int(id).int(limit(most.get()));
         let forget = [sql!("count_purge"), sql!("left_out_purge")].map(|sql| Statement::new(sql).int(id));
         // Closed by itself, before anything is removed: a push that is not under way yet finds it so.
         self.query("purge tasks", close).await?;
-        let answers = self.run("purge tasks", Flight([purge].into_iter().chain(forget).collect())).await?;
-        let removed = answers.first().and_then(|rows| rows.first()).map_or(Ok(0), |row| uint(row, 0));
+        let answers = self.run("purge tasks", Flight([lock, purge].into_iter().chain(forget).collect())).await?;
+        let removed = answers.get(1).and_then(|rows| rows.first()).map_or(Ok(0), |row| uint(row, 0));
         Ok(self.made("purge tasks", removed)? >= most.get() as u64)
     }
 
