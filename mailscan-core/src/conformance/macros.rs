@@ -140,6 +140,7 @@ macro_rules! conformance_tests {
                 a_write_makes_no_other_epoch
                 a_commit_that_fails_settles_nothing
                 a_large_commit_is_answered_whole
+                a_commit_given_up_is_made_once
                 what_a_sweep_quarantines_has_one_error;
             batches: a_large_push_is_answered_whole
                 many_leases_are_renewed_and_settled_at_once
@@ -162,6 +163,14 @@ macro_rules! conformance_tests {
                 jobs_created_side_by_side_are_one
                 transitions_side_by_side_happen_once
                 purges_side_by_side_leave_nothing;
+            repeats: a_push_given_up_is_made_once
+                a_claim_given_up_loses_no_task
+                a_settlement_given_up_counts_once
+                a_sweep_given_up_counts_one_crash
+                a_retry_given_up_puts_back_once
+                an_insert_given_up_adds_once
+                a_creation_given_up_makes_one_job
+                a_purge_given_up_goes_on;
         }
 
         #[test]

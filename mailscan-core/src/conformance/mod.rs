@@ -36,6 +36,7 @@ pub mod pipeline;
 pub mod push;
 pub mod records;
 pub mod renew;
+pub mod repeats;
 pub mod retry;
 pub mod settle;
 pub mod sweep;

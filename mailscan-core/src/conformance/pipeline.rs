@@ -1,8 +1,11 @@
 //! The lines of [`Pipeline`]: what a commit writes and answers, and what a sweep records.
 
+use std::sync::Arc;
+
 use super::addresses::sighting;
 use super::jobs::{create, get};
 use super::records::{all, error};
+use super::repeats::{STEPS, abandoned};
 use super::*;
 use crate::ErrorKind;
 use crate::class::{Class, LeftOut};
@@ -197,6 +200,23 @@ pub async fn a_large_commit_is_answered_whole<H: Harness>(harness: &H) {
     let depth = pipeline.queue().depth(job).await.unwrap();
     assert_eq!((depth.pending, depth.done, depth.left_out.total()), (10_240, 512, 1_024));
     assert_eq!(get(pipeline.store(), job).await.collected, 10_240);
+}
+
+/// A commit that was given up on its way, and is made again, has happened once.
+pub async fn a_commit_given_up_is_made_once<H: Harness>(harness: &H) {
+    let pipeline = open(harness, QueueLimits::default()).await;
+    let (job, claimed) = at_work(&pipeline, STEPS.count()).await;
+    for (steps, of) in STEPS.zip(&claimed) {
+        let name = steps.to_string();
+        let outcomes: Arc<[_]> = [outcome(&pipeline, of, &[&name, "same"], &[steps])].into();
+        abandoned(pipeline.commit(outcomes.clone()), steps).await;
+        let committed = pipeline.commit(outcomes).await.unwrap();
+        assert!(matches!(committed.settled[..], [Settled::Applied | Settled::Repeated]));
+        assert!(matches!(committed.pushed[..], [Pushed::New(_) | Pushed::Duplicate(_)]));
+    }
+    let depth = pipeline.queue().depth(job).await.unwrap();
+    assert_eq!((depth.done, depth.pending, depth.left_out.total()), (5, 5, 10));
+    assert_eq!(get(pipeline.store(), job).await.collected, 6);
 }
 
 /// A sweep takes back as the queue's does. What it quarantines has one error, whoever of pipeline and engine records it.
