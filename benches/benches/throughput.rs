@@ -83,7 +83,7 @@ async fn job(folder: &Path, emails: u64) -> Duration {
     let job = pipeline.database.create_job(&NewJob::new(spec)).await.expect("a job").id();
     let options = EngineOptions { jobs: JobFilter::Only(job), per_host: 10_000, ..EngineOptions::default() };
     let begin = Instant::now();
-    let mut engine = Engine::start(pipeline, options);
+    let engine = Engine::start(pipeline, options);
     let last = engine.finished(job).await.expect("the job ends");
     let took = begin.elapsed();
     engine.drain().await.expect("the engine ends");

@@ -28,7 +28,7 @@ pub(crate) async fn drive<P: Pipeline>(
     mut observe: impl FnMut(&Progress),
 ) -> Result<()> {
     let mut signals = Signals::of_terminal()?;
-    let mut engine = Engine::start(pipeline, options);
+    let engine = Engine::start(pipeline, options);
     let mut live = Live::new();
     let ended = watch(&engine, job, &mut signals, |progress| {
         live.show(progress);
@@ -39,7 +39,7 @@ pub(crate) async fn drive<P: Pipeline>(
         live.say(STOPPING);
     }
     // Also after the job's end: whoever presses Ctrl-C then does not wait for what is still in flight.
-    let stopped = signals.wind_down(&mut engine, |text| live.say(text)).await;
+    let stopped = signals.wind_down(&engine, |text| live.say(text)).await;
     live.end();
     Ok(ended.unwrap_or(Ok(())).and(stopped)?)
 }

@@ -35,7 +35,7 @@ impl Signals {
     /// Stops an engine well; a further request stops it at once, and one more ends the process.
     pub(crate) async fn wind_down<P: Pipeline>(
         &mut self,
-        engine: &mut Engine<P>,
+        engine: &Engine<P>,
         say: impl Fn(&str),
     ) -> mailscan_core::Result<()> {
         tokio::select! {

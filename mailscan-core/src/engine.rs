@@ -10,11 +10,14 @@
 //! ```
 //!
 //! What is absent: the engine keeps no task and no address that the queue or the store does not have, so a process
-//! may be killed at any instant. It opens no socket and no file; fetchers and backends do.
+//! may be killed at any instant. It opens no socket and no file; fetchers and backends do. How it ends, whatever its backend
+//! does, is in `ending.rs`.
 
 mod bound;
+mod calls;
 mod committer;
 mod dispatcher;
+mod ending;
 mod heartbeat;
 mod intake;
 mod job_run;
@@ -37,12 +40,10 @@ mod worker;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{JobId, JobStatus};
@@ -57,12 +58,6 @@ pub use options::{EngineOptions, JobFilter, Watermarks};
 pub use progress::Progress;
 pub use vitals::{FrontCounts, LATENCY_BOUNDS, Latencies, TaskCounts, Vitals};
 
-/// How long a drain waits for a backend that cannot be written to. With the time of an abort it is less than the ten seconds
-/// that containers are given to stop.
-const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
-/// How long an abort waits for the backend.
-const ABORT_PATIENCE: Duration = Duration::from_secs(3);
-
 /// Tells how an engine stands, and tells it that something has changed. Cheap to clone.
 #[derive(Clone)]
 pub struct Monitor {
@@ -71,7 +66,8 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// How the engine stands now; `None` once it has ended. Takes some microseconds and waits for nothing.
+    /// How the engine stands now; `None` once it has ended, or an error has stopped it. Takes some microseconds and waits for
+    /// nothing.
     pub fn vitals(&self) -> Option<Vitals> {
         (self.vitals)()
     }
@@ -89,11 +85,17 @@ impl std::fmt::Debug for Monitor {
     }
 }
 
-/// A running engine. Dropping the handle aborts it.
+/// A running engine, which may be shared (`Arc<Engine<P>>`): whoever holds it may wait for jobs, and stop it.
+///
+/// Dropping it stops it as [`abort`](Self::abort) does, behind the back of whoever drops it: tasks go back to the queue, a job
+/// that it is for alone is paused, and the process is taken off the list. That takes some seconds at most, and a runtime that
+/// goes on meanwhile. Where the runtime ends first, it is a crash: nothing is lost, but leases hold until they run out, and
+/// their tasks count one [crash](crate::queue::QueueLimits) each. So whoever ends the process awaits `abort` or
+/// [`drain`](Self::drain) first.
 #[derive(Debug)]
+#[must_use = "an engine that is dropped stops"]
 pub struct Engine<P: Pipeline> {
     shared: Arc<Shared<P>>,
-    tasks: JoinSet<()>,
 }
 
 impl<P: Pipeline> Engine<P> {
@@ -105,20 +107,22 @@ impl<P: Pipeline> Engine<P> {
     /// # Panics
     /// Outside of a tokio runtime, or in one without time.
     pub fn start(pipeline: Arc<P>, options: EngineOptions) -> Self {
-        let mut tasks = JoinSet::new();
         if let Err(error) = options.validate() {
             let shared = Arc::new(Shared::new(pipeline, EngineOptions::default()));
             shared.fail(error);
-            return Self { shared, tasks };
+            ending::attend(shared.clone(), JoinSet::new());
+            return Self { shared };
         }
         let (outcomes, finished) = committer::channel(&options);
         let shared = Arc::new(Shared::new(pipeline, options));
-        tasks.spawn(guarded(shared.clone(), dispatcher::run(shared.clone(), outcomes)));
-        tasks.spawn(guarded(shared.clone(), heartbeat::run(shared.clone())));
-        tasks.spawn(guarded(shared.clone(), committer::run(shared.clone(), finished)));
-        tasks.spawn(guarded(shared.clone(), supervisor::run(shared.clone())));
-        tasks.spawn(guarded(shared.clone(), throttle::run(shared.clone())));
-        Self { shared, tasks }
+        let mut parts = JoinSet::new();
+        parts.spawn(guarded(shared.clone(), dispatcher::run(shared.clone(), outcomes)));
+        parts.spawn(guarded(shared.clone(), heartbeat::run(shared.clone())));
+        parts.spawn(guarded(shared.clone(), committer::run(shared.clone(), finished)));
+        parts.spawn(guarded(shared.clone(), supervisor::run(shared.clone())));
+        parts.spawn(guarded(shared.clone(), throttle::run(shared.clone())));
+        ending::attend(shared.clone(), parts);
+        Self { shared }
     }
 
     /// The progress of a job, updated about as often as [`EngineOptions::progress_every`] says and once more at its
@@ -131,7 +135,7 @@ impl<P: Pipeline> Engine<P> {
     pub fn monitor(&self) -> Monitor {
         let (told, woken) = (Arc::downgrade(&self.shared), Arc::downgrade(&self.shared));
         Monitor {
-            vitals: Arc::new(move || told.upgrade().map(|shared| shared.vitals())),
+            vitals: Arc::new(move || told.upgrade().filter(|shared| shared.is_alive()).map(|shared| shared.vitals())),
             look: Arc::new(move || {
                 if let Some(shared) = woken.upgrade() {
                     shared.jobs_changed.notify_one();
@@ -208,58 +212,30 @@ impl<P: Pipeline> Engine<P> {
     }
 
     /// Stops well: claims nothing more, lets fetches in flight end, commits them, gives the rest back. Where the backend
-    /// cannot be written to for five seconds of it, it ends as [`abort`](Self::abort) does.
+    /// cannot be written to for five seconds of it, or leaves a call without an answer for so long, it ends as
+    /// [`abort`](Self::abort) does.
     ///
-    /// Cancel-safe: a dropped drain goes on, and [`abort`](Self::abort) or another drain may follow.
-    ///
-    /// # Errors
-    /// The error that stopped the whole engine earlier.
-    pub async fn drain(&mut self) -> Result<()> {
-        self.shared.drain.cancel();
-        let shared = self.shared.clone();
-        tokio::select! {
-            joined = self.join() => return joined,
-            trouble = lasting_trouble(&shared) => {
-                tracing::warn!("not all is written: {trouble}; what is not is read again later");
-            }
-        }
-        self.abort().await
-    }
-
-    /// Stops at once: drops fetches in flight, gives their tasks back, commits what was fetched. A backend that does not
-    /// answer for three seconds is not waited for: what is not committed then is delivered again.
+    /// Cancel-safe: a dropped drain goes on, and [`abort`](Self::abort) or another drain may follow, also from elsewhere.
     ///
     /// # Errors
     /// The error that stopped the whole engine earlier.
-    pub async fn abort(&mut self) -> Result<()> {
+    pub async fn drain(&self) -> Result<()> {
         self.shared.drain.cancel();
-        self.shared.leases.interrupt_all();
-        let joined = tokio::time::timeout(ABORT_PATIENCE, self.join()).await;
-        match joined {
-            Ok(result) => result,
-            Err(_) => {
-                self.shared.give_up.cancel();
-                self.join().await
-            }
-        }
+        self.shared.until_ended().await
     }
 
-    async fn join(&mut self) -> Result<()> {
-        while self.tasks.join_next().await.is_some() {}
-        if self.shared.fatal.is_cancelled() { Err(self.shared.fatal_error()) } else { Ok(()) }
-    }
-}
-
-/// Waits until nothing could be written for a while; answers why.
-async fn lasting_trouble<P: Pipeline>(shared: &Shared<P>) -> String {
-    let mut since = Instant::now();
-    loop {
-        tokio::time::sleep(DRAIN_PATIENCE / 10).await;
-        match shared.held_up() {
-            None => since = Instant::now(),
-            Some(trouble) if since.elapsed() >= DRAIN_PATIENCE => return trouble,
-            Some(_) => {}
-        }
+    /// Stops at once: drops fetches in flight, gives their tasks back, commits what was fetched. A backend that has not
+    /// taken all of it after three seconds is not waited for: what is not committed then is delivered again. A second later
+    /// no other call to it is waited for either, so that this ends whatever the backend does, and leaves nothing running but
+    /// what blocks a thread.
+    ///
+    /// Cancel-safe as [`drain`](Self::drain) is.
+    ///
+    /// # Errors
+    /// The error that stopped the whole engine earlier.
+    pub async fn abort(&self) -> Result<()> {
+        self.shared.abort();
+        self.shared.until_ended().await
     }
 }
 
@@ -273,7 +249,6 @@ async fn guarded<P: Pipeline>(shared: Arc<Shared<P>>, part: impl Future<Output =
 
 impl<P: Pipeline> Drop for Engine<P> {
     fn drop(&mut self) {
-        self.shared.drain.cancel();
-        self.shared.leases.interrupt_all();
+        self.shared.abort();
     }
 }

@@ -44,7 +44,7 @@
 //! let job = pipeline.store.create_job(&NewJob::new(spec)).await?.id();
 //!
 //! let options = EngineOptions { jobs: JobFilter::Only(job), ..EngineOptions::default() };
-//! let mut engine = Engine::start(pipeline.clone(), options);
+//! let engine = Engine::start(pipeline.clone(), options);
 //! let last = engine.finished(job).await?;
 //! engine.drain().await?;
 //! assert_eq!(last.collected, 1);

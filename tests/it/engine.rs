@@ -5,4 +5,5 @@ mod desk;
 mod faults;
 mod rules;
 mod script;
+mod silence;
 mod throttle;

@@ -70,7 +70,7 @@ async fn work<P: Pipeline>(
     (mut reloads, files): (Reloads, Files),
 ) -> Result<Exit> {
     let mut signals = Signals::listen()?;
-    let mut engine = Engine::start(pipeline.clone(), options);
+    let engine = Engine::start(pipeline.clone(), options);
     let server = ServeOptions { monitor: Some(engine.monitor()), ..server };
     let (stop, stopped) = oneshot::channel::<()>();
     let until = async {
@@ -89,7 +89,7 @@ async fn work<P: Pipeline>(
     };
     say!("{STOPPING}");
     // People may watch the last pages come in, so the server is the last to go.
-    let drained = signals.wind_down(&mut engine, |line| say!("{line}")).await;
+    let drained = signals.wind_down(&engine, |line| say!("{line}")).await;
     let _ = stop.send(());
     tokio::select! {
         _ = server => {}

@@ -36,7 +36,7 @@ pub(crate) async fn run(typed: &args::Worker) -> Result<Exit> {
     };
     let pipeline = wire::pipeline(database, &fetching)?;
     let node = options.node.clone();
-    let mut engine = Engine::start(pipeline, options);
+    let engine = Engine::start(pipeline, options);
     say!("node {node} works on every job of {}: Ctrl-C stops", crate::render::escape(&wire::shown(db)));
     let mut outages = Outages::of(engine.monitor());
     let result = loop {
@@ -48,7 +48,7 @@ pub(crate) async fn run(typed: &args::Worker) -> Result<Exit> {
         }
     };
     say!("{STOPPING}");
-    let drained = signals.wind_down(&mut engine, |line| say!("{line}")).await;
+    let drained = signals.wind_down(&engine, |line| say!("{line}")).await;
     Ok(result.and(drained).map(|()| Exit::Done)?)
 }
 

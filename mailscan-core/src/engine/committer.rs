@@ -176,9 +176,13 @@ async fn settle_accounts<P: Pipeline>(shared: &Shared<P>, written: Option<(Batch
     account(shared, &batch, &committed);
     let jobs: BTreeMap<JobId, &Arc<JobRun>> = batch.parts.iter().map(|part| (part.run.id(), &part.run)).collect();
     for run in jobs.into_values().filter(|run| run.filter().is_full()) {
-        // No address is missed: a batch that is being written meanwhile is accounted for afterwards. Given up only at the
-        // end of the engine, when the filter is of no use any more.
-        let filled = shared.persist(|| intake::fill_filter(shared.pipeline.store(), run)).await;
+        // No address is missed: a batch that is being written meanwhile is accounted for afterwards.
+        let filled = tokio::select! {
+            biased;
+            // It may take long, and is of little use any more.
+            () = shared.drain.cancelled() => None,
+            filled = shared.persist(|| intake::fill_filter(shared.pipeline.store(), run)) => filled,
+        };
         tally(&shared.counters.front.rebuilt, usize::from(filled.is_some()));
     }
 }

@@ -264,7 +264,7 @@ impl<P: Pipeline> Dispatcher<P> {
         };
         let before = Instant::now();
         let span = tracing::info_span!("claim", jobs = request.shares.len(), tasks = tracing::field::Empty);
-        let claiming = shared.pipeline.queue().claim(&request).instrument(span.clone());
+        let claiming = shared.ask(shared.pipeline.queue().claim(&request)).instrument(span.clone());
         let answer = self.hand_over_during(claiming).await;
         self.shared.counters.claims.observe(before.elapsed());
         span.record("tasks", answer.as_ref().map_or(0, Vec::len));
@@ -293,7 +293,7 @@ impl<P: Pipeline> Dispatcher<P> {
             }
         }
         if !orphans.is_empty()
-            && let Err(error) = self.shared.pipeline.queue().settle(&orphans).await
+            && let Err(error) = self.shared.ask(self.shared.pipeline.queue().settle(&orphans)).await
         {
             tracing::warn!(%error, tasks = orphans.len(), "tasks of a closed job return with their lease");
         }

@@ -37,8 +37,7 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
     };
     // Three loops, so that a backend which hangs in one call stops neither of the others.
     tokio::join!(hold_leases, report_workers(&shared));
-    let forgotten = shared.unless_given_up(shared.pipeline.store().forget(&shared.options.node)).await;
-    if let Some(Err(error)) = forgotten {
+    if let Err(error) = shared.ask(shared.pipeline.store().forget(&shared.options.node)).await {
         tracing::warn!(%error, "the process stays on the list until it is stale");
     }
 }
@@ -105,8 +104,8 @@ async fn report_workers<P: Pipeline>(shared: &Shared<P>) {
     let apart = APART.min(every);
     let mut failures = 0;
     loop {
-        match shared.unless_given_up(report(shared, &host)).await {
-            Some(Err(error)) => {
+        match shared.ask(report(shared, &host)).await {
+            Err(error) => {
                 tracing::warn!(%error, "what the workers do did not reach the store");
                 failures += 1;
                 // Once is soon mended. Only who writes can tell: a database that is read-only answers all else.
@@ -114,7 +113,7 @@ async fn report_workers<P: Pipeline>(shared: &Shared<P>) {
                     shared.set_unheard(Some(error.to_string()));
                 }
             }
-            Some(Ok(())) | None => {
+            Ok(()) => {
                 failures = 0;
                 shared.set_unheard(None);
             }

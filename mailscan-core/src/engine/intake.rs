@@ -96,7 +96,7 @@ async fn take_up<P: Pipeline>(shared: &Shared<P>, id: JobId) -> Result<()> {
     let epoch = store.epoch();
     // Before it is this engine's. An engine for all leaves a job that it cannot read, such as one of a newer version, to
     // those that can.
-    match store.job(id).await {
+    match shared.ask(store.job(id)).await {
         Err(error) if error.kind() == ErrorKind::Corrupt && shared.options.jobs == JobFilter::All => {
             tracing::warn!(%error, job = %id, "a job that cannot be read here is passed over");
             shared.note_unreadable(id);
@@ -105,28 +105,30 @@ async fn take_up<P: Pipeline>(shared: &Shared<P>, id: JobId) -> Result<()> {
         readable => readable?,
     };
     let from = [JobStatus::Queued, JobStatus::Running];
-    if let Transition::Refused(_) = store.transition(id, &from, JobStatus::Running, None).await? {
+    if let Transition::Refused(_) = shared.ask(store.transition(id, &from, JobStatus::Running, None)).await? {
         return Ok(());
     }
     // Paused and deleted meanwhile, where there is none.
-    let Some(job) = store.job(id).await? else { return Ok(()) };
+    let Some(job) = shared.ask(store.job(id)).await? else { return Ok(()) };
     if let Err(error) = job.spec.validate() {
-        store.transition(job.id, &[JobStatus::Running], JobStatus::Failed, Some(error.message())).await?;
-        return Ok(());
+        return refuse(shared, job.id, error.message()).await;
     }
     let left_out = match seed(shared, &job).await {
         Ok(left_out) => left_out,
         // It is this job that the queue does not take; the others go on.
         Err(error) if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Internal) => {
-            let reason = format!("its first tasks were not taken: {}", error.message());
-            store.transition(job.id, &[JobStatus::Running], JobStatus::Failed, Some(&reason)).await?;
-            return Ok(());
+            return refuse(shared, job.id, &format!("its first tasks were not taken: {}", error.message())).await;
         }
         Err(error) => return Err(error),
     };
     let run = JobRun::new(job, epoch, &shared.options, &shared.drain);
     run.over_limit.store(left_out, Ordering::Relaxed);
-    fill_filter(store, &run).await?;
+    tokio::select! {
+        biased;
+        // Nothing is fetched that it could be asked for.
+        () = shared.drain.cancelled() => {}
+        filled = shared.ask(fill_filter(store, &run)) => filled?,
+    }
     let run = Arc::new(run);
     shared.progress.publish(run.progress(None, false));
     shared.add_run(run.clone());
@@ -137,15 +139,21 @@ async fn take_up<P: Pipeline>(shared: &Shared<P>, id: JobId) -> Result<()> {
     Ok(())
 }
 
+/// Ends a job that cannot be begun.
+async fn refuse<P: Pipeline>(shared: &Shared<P>, job: JobId, why: &str) -> Result<()> {
+    let failed = shared.pipeline.store().transition(job, &[JobStatus::Running], JobStatus::Failed, Some(why));
+    shared.ask(failed).await.map(|_| ())
+}
+
 /// Puts the first tasks of a job on the queue, unless they were; answers how many its limit left out.
 async fn seed<P: Pipeline>(shared: &Shared<P>, job: &Job) -> Result<u64> {
     let mut left_out = 0;
     if !job.seeded {
         for tasks in job.spec.first_tasks(job.id)?.chunks(PAGE) {
-            let pushed = shared.pipeline.queue().push(tasks).await?;
+            let pushed = shared.ask(shared.pipeline.queue().push(tasks)).await?;
             left_out += pushed.iter().filter(|result| **result == Pushed::OverLimit).count() as u64;
         }
-        shared.pipeline.store().mark_seeded(job.id).await?;
+        shared.ask(shared.pipeline.store().mark_seeded(job.id)).await?;
     }
     Ok(left_out)
 }

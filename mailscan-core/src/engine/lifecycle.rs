@@ -50,7 +50,7 @@ async fn try_refresh<P: Pipeline>(shared: &Shared<P>) -> Result<()> {
         }
     }
     let ids: Vec<_> = ended.iter().map(|run| run.id()).collect();
-    let states = if ids.is_empty() { Vec::new() } else { shared.pipeline.store().job_states(&ids).await? };
+    let states = if ids.is_empty() { Vec::new() } else { shared.ask(shared.pipeline.store().job_states(&ids)).await? };
     for (run, job) in ended.iter().zip(states) {
         match job {
             Some(job) => notice(shared, run, job).await?,
@@ -73,10 +73,11 @@ async fn live_jobs<P: Pipeline>(shared: &Shared<P>) -> Result<Vec<JobState>> {
     let statuses = vec![JobStatus::Queued, JobStatus::Running];
     match shared.options.jobs {
         JobFilter::All => {
-            shared.pipeline.store().jobs(&JobQuery { limit: PAGE, statuses, ..JobQuery::default() }).await
+            let query = JobQuery { limit: PAGE, statuses, ..JobQuery::default() };
+            shared.ask(shared.pipeline.store().jobs(&query)).await
         }
         JobFilter::Only(id) => {
-            let job = shared.pipeline.store().job_states(&[id]).await?;
+            let job = shared.ask(shared.pipeline.store().job_states(&[id])).await?;
             Ok(job.into_iter().flatten().filter(|job| statuses.contains(&job.status)).collect())
         }
     }
@@ -104,7 +105,7 @@ async fn notice<P: Pipeline>(shared: &Shared<P>, run: &JobRun, job: JobState) ->
         // Paused and resumed between two looks.
         JobStatus::Queued => {
             let (store, from) = (shared.pipeline.store(), [JobStatus::Queued]);
-            found(store.transition(run.id(), &from, JobStatus::Running, None).await)?;
+            found(shared.ask(store.transition(run.id(), &from, JobStatus::Running, None)).await)?;
         }
         JobStatus::Paused => {
             if run.stop(stop(job.status, job.reason)) {
@@ -226,7 +227,7 @@ async fn tell_store<P: Pipeline>(shared: &Shared<P>, run: &JobRun, stop: &Stop) 
 
 /// Tells the store how long the job has been at work, as far as it can be told.
 pub(super) async fn record_active<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
-    if let Err(error) = shared.pipeline.store().record_active(run.id(), run.active()).await {
+    if let Err(error) = shared.ask(shared.pipeline.store().record_active(run.id(), run.active())).await {
         tracing::warn!(%error, job = %run.id(), "the time at work could not be recorded");
     }
 }
@@ -242,13 +243,14 @@ fn found<T>(answer: Result<T>) -> Result<Option<T>> {
 /// Takes a job out of this engine and tells whoever watches.
 async fn close<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
     record_active(shared, run).await;
-    if let Ok(depth) = shared.pipeline.queue().depth(run.id()).await {
+    if let Ok(depth) = shared.ask(shared.pipeline.queue().depth(run.id())).await {
         run.set_depth(depth);
         let exhausted = run.stopping().is_some_and(|stop| stop.status == JobStatus::Completed);
         if exhausted && depth.open() > 0 && run.collected() < run.job.spec.target {
             // Tasks that were given up came back while the job was being ended: whoever retried them found it running.
             let (store, from) = (shared.pipeline.store(), [JobStatus::Completed]);
-            if let Err(error) = found(store.transition(run.id(), &from, JobStatus::Queued, None).await) {
+            let queued = store.transition(run.id(), &from, JobStatus::Queued, None);
+            if let Err(error) = found(shared.ask(queued).await) {
                 tracing::warn!(%error, job = %run.id(), "a job whose tasks came back could not go on");
             }
         }

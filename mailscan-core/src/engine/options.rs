@@ -225,7 +225,7 @@ mod tests {
             change(&mut options);
             let queue = MemoryQueue::new(QueueLimits::default());
             let pipeline = Backends { queue, store: MemoryStore::new(), fetcher: Nothing };
-            let mut engine = Engine::start(Arc::new(pipeline), options);
+            let engine = Engine::start(Arc::new(pipeline), options);
             let (failed, finished) = (engine.failed().await, engine.finished(JobId(1)).await.unwrap_err());
             for error in [failed, finished, engine.drain().await.unwrap_err()] {
                 assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");

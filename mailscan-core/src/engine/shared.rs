@@ -1,15 +1,14 @@
 //! What the parts of an engine share.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::EngineOptions;
+use super::calls::Calls;
 use super::intake::Intake;
 use super::job_run::JobRun;
 use super::leases::Leases;
@@ -18,16 +17,9 @@ use super::share::{Claimant, fair_shares};
 use super::throttle::Throttle;
 use super::vitals::Counters;
 use super::worker::WorkerTable;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::job::JobId;
 use crate::pipeline::Pipeline;
-use crate::retry::Backoff;
-
-/// The wait between repeats of a call that a backend could not answer.
-const OUTAGE_BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(5) };
-
-/// How long what is left to tell may take once the backend is not waited for any more.
-const LAST_MOMENT: Duration = Duration::from_secs(1);
 
 /// The state that the parts of one engine share. Every lock is held briefly and never across an await.
 #[derive(Debug)]
@@ -55,8 +47,15 @@ pub(super) struct Shared<P> {
     pub(super) bounds_changed: Notify,
     /// No more claims.
     pub(super) drain: CancellationToken,
-    /// No more waiting for a backend.
+    /// No more fetching either.
+    pub(super) abort: CancellationToken,
+    /// Nothing more is written.
     pub(super) give_up: CancellationToken,
+    /// No more waiting for anybody.
+    pub(super) over: CancellationToken,
+    /// All parts have ended.
+    pub(super) ended: CancellationToken,
+    pub(super) calls: Calls,
     /// Everything that was fetched is committed.
     pub(super) committed: CancellationToken,
     /// The engine cannot go on.
@@ -100,7 +99,11 @@ impl<P: Pipeline> Shared<P> {
             jobs_changed: Notify::new(),
             bounds_changed: Notify::new(),
             drain: CancellationToken::new(),
+            abort: CancellationToken::new(),
             give_up: CancellationToken::new(),
+            over: CancellationToken::new(),
+            ended: CancellationToken::new(),
+            calls: Calls::default(),
             committed: CancellationToken::new(),
             fatal: CancellationToken::new(),
             fatal_error: Mutex::default(),
@@ -202,64 +205,12 @@ impl<P: Pipeline> Shared<P> {
         locked(&self.trouble).clone()
     }
 
+    pub(super) fn set_trouble(&self, what: Option<String>) {
+        *locked(&self.trouble) = what;
+    }
+
     /// Notes why the store hears nothing of this process, if it does not.
     pub(super) fn set_unheard(&self, why: Option<String>) {
         *locked(&self.unheard) = why;
-    }
-
-    /// Waits for what is of use to others only, unless the backend is not waited for any more: then a moment longer.
-    pub(super) async fn unless_given_up<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            biased;
-            done = work => Some(done),
-            () = async {
-                self.give_up.cancelled().await;
-                tokio::time::sleep(LAST_MOMENT).await;
-            } => None,
-        }
-    }
-
-    /// Repeats a backend call until it is answered: with back-off while the error is transient, not at all when it is
-    /// not. `None` when the engine has to stop instead.
-    ///
-    /// The call must be safe to repeat, as every call of the contracts is.
-    pub(super) async fn persist<T, F, R>(&self, mut call: F) -> Option<T>
-    where
-        F: FnMut() -> R,
-        R: Future<Output = Result<T>>,
-    {
-        for attempt in 1.. {
-            // A dropped call means "outcome unknown", which is what giving up leaves behind in any case.
-            let answer = tokio::select! {
-                biased;
-                answer = call() => answer,
-                () = self.give_up.cancelled() => return None,
-            };
-            match answer {
-                Ok(value) => {
-                    if attempt > 1 {
-                        *locked(&self.trouble) = None;
-                    }
-                    return Some(value);
-                }
-                Err(error) if error.is_transient() => {
-                    tracing::warn!(%error, attempt, "a backend call failed and is repeated");
-                    // Once is soon mended: a server that changes over, a file that another process has locked.
-                    if attempt > 1 {
-                        *locked(&self.trouble) = Some(error.to_string());
-                    }
-                    let wait = OUTAGE_BACKOFF.delay(attempt, rand::random(), None);
-                    tokio::select! {
-                        () = self.give_up.cancelled() => return None,
-                        () = tokio::time::sleep(wait) => {}
-                    }
-                }
-                Err(error) => {
-                    self.fail(error);
-                    return None;
-                }
-            }
-        }
-        None
     }
 }

@@ -30,9 +30,8 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
     // What a dead process held is taken back before jobs are, so that they begin with all of their tasks.
     sweep(&shared).await;
     tokio::join!(watch(&shared), intake::run(&shared));
-    shared.unless_given_up(lifecycle::let_go(&shared)).await;
-    // Nothing is fetched any more.
-    shared.unless_given_up(shared.pipeline.fetcher().release()).await;
+    // Nothing is fetched any more. Side by side, so that neither has to wait for the other where one does not end.
+    tokio::join!(lifecycle::let_go(&shared), shared.wait_for(shared.pipeline.fetcher().release()));
 }
 
 /// Looks after the jobs at work until everything is committed.
@@ -75,11 +74,11 @@ async fn sample<P: Pipeline>(shared: &Shared<P>) {
     let runs = shared.runs();
     let ids: Vec<_> = runs.iter().map(|run| run.id()).collect();
     // Depths that cannot be read now leave the last ones standing; the next sample tries again.
-    let depths = shared.pipeline.queue().depths(&ids).await.unwrap_or_default();
+    let depths = shared.ask(shared.pipeline.queue().depths(&ids)).await.unwrap_or_default();
     runs.iter().zip(depths).for_each(|(run, depth)| run.set_depth(depth));
     for run in runs {
         if run.has_lists()
-            && let Ok(lists) = shared.pipeline.queue().lists(run.id()).await
+            && let Ok(lists) = shared.ask(shared.pipeline.queue().lists(run.id())).await
         {
             run.set_lists(lists);
         }
@@ -128,7 +127,7 @@ fn stop_when_over_time(run: &JobRun) -> bool {
 /// Takes back the tasks of dead workers and records those that are given up for good.
 async fn sweep<P: Pipeline>(shared: &Shared<P>) {
     loop {
-        let swept = match shared.pipeline.sweep(SWEEP_BATCH, &shared.options.node).await {
+        let swept = match shared.ask(shared.pipeline.sweep(SWEEP_BATCH, &shared.options.node)).await {
             Ok(swept) => swept,
             Err(error) => return tracing::warn!(%error, "expired leases could not be taken back"),
         };

@@ -254,7 +254,11 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
                 resources
             },
         );
-        let disk = shared.pipeline.store().free_space().await;
+        let disk = tokio::select! {
+            // A disk that does not answer holds up no end.
+            () = shared.committed.cancelled() => return,
+            disk = shared.pipeline.store().free_space() => disk,
+        };
         let in_flight = shared.running.load(Ordering::Relaxed);
         let (memory, room) = memory_of(&resources, options.memory_limit);
         if memory >= FULL {

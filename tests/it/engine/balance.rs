@@ -54,7 +54,7 @@ async fn others_beside(stalled: u64) -> Duration {
     );
     let pipeline = in_memory(script);
     let job = create(&*pipeline, "k", job_of("root", 50)).await;
-    let mut engine = Engine::start(pipeline.clone(), only(job));
+    let engine = Engine::start(pipeline.clone(), only(job));
     while done.lock().unwrap().0 < 5_000 {
         tokio::time::sleep(LATENCY).await;
     }
@@ -91,7 +91,7 @@ async fn a_host_that_stalls_keeps_nobody_from_what_comes_behind_it() {
     let spec = JobSpec { target: 1_000, ..job_of("root", 50) };
     let job = create(&*pipeline, "k", spec).await;
     let begin = Instant::now();
-    let mut engine = Engine::start(pipeline.clone(), only(job));
+    let engine = Engine::start(pipeline.clone(), only(job));
     let last = engine.finished(job).await.unwrap();
     assert_eq!((last.status, last.collected), (JobStatus::Completed, 1_000));
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
@@ -114,7 +114,7 @@ async fn a_slow_host_has_the_places_that_nobody_else_wants() {
     let pipeline = in_memory(script);
     let job = create(&*pipeline, "k", job_of("root", 100)).await;
     let begin = Instant::now();
-    let mut engine = Engine::start(pipeline.clone(), EngineOptions { per_host: 1_000, ..only(job) });
+    let engine = Engine::start(pipeline.clone(), EngineOptions { per_host: 1_000, ..only(job) });
     engine.finished(job).await.unwrap();
     let took = begin.elapsed();
     println!("1,000 pages of 2 s each over 100 places: {took:?}");
@@ -154,7 +154,7 @@ async fn share_among_ten(places: &[usize]) -> f64 {
         jobs.push(create(&*pipeline, &number.to_string(), spec).await);
     }
     let begin = Instant::now();
-    let mut engines: Vec<_> = places.iter().map(|places| Engine::start(pipeline.clone(), engine_of(*places))).collect();
+    let engines: Vec<_> = places.iter().map(|places| Engine::start(pipeline.clone(), engine_of(*places))).collect();
     engines[0].finished(jobs[0]).await.unwrap();
     let counts = counts.lock().unwrap().clone();
     println!("pages when the first job was done: {counts:?}");
@@ -165,7 +165,7 @@ async fn share_among_ten(places: &[usize]) -> f64 {
         assert!((0.9..=1.1).contains(&got), "job {job} got {got:.2} of its share: {counts:?}");
     }
     let rate = counts.iter().sum::<u64>() as f64 / begin.elapsed().as_secs_f64();
-    for engine in &mut engines {
+    for engine in &engines {
         engine.abort().await.unwrap();
     }
     rate
@@ -194,7 +194,7 @@ async fn a_job_that_asks_for_less_of_a_host_holds_up_no_other() {
     let pipeline = in_memory(script);
     let careful = create(&*pipeline, "careful", job_of("careful", 50)).await;
     assert_eq!(careful, JobId(1));
-    let mut engine = Engine::start(pipeline.clone(), engine_of(100));
+    let engine = Engine::start(pipeline.clone(), engine_of(100));
     tokio::time::sleep(Duration::from_secs(5)).await;
     let other = create(&*pipeline, "other", job_of("other", 50)).await;
     let begin = Instant::now();
@@ -237,7 +237,7 @@ async fn a_small_job_behind_a_huge_one_takes_the_time_of_its_share() {
     let pipeline = in_memory(script);
     let huge = create(&*pipeline, "huge", job_of("huge", 100)).await;
     assert_eq!(huge, JobId(1));
-    let mut engine = Engine::start(pipeline.clone(), engine_of(100));
+    let engine = Engine::start(pipeline.clone(), engine_of(100));
     while counts.lock().unwrap()[1] < 1_000 {
         tokio::time::sleep(LATENCY).await;
     }

@@ -28,7 +28,7 @@ async fn a_completed_job_goes_on_when_what_it_gave_up_is_tried_again() {
         Err(FetchError::new(FetchErrorClass::Permanent, "http-404", "not there"))
     }));
     let job = create(&*pipeline, "k", pages_job(20, 10_000)).await;
-    let mut engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    let engine = Engine::start(pipeline.clone(), EngineOptions::default());
     let last = engine.finished(job).await.unwrap();
     assert_eq!((last.status, last.depth.failed, last.depth.done), (JobStatus::Completed, 10, 10));
 
@@ -55,7 +55,7 @@ async fn an_error_is_resolved_when_a_later_try_succeeds() {
         Ok(text(task, addresses_of(number(task)).join(" ")))
     }));
     let job = create(&*pipeline, "k", pages_job(10, 10_000)).await;
-    let mut engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    let engine = Engine::start(pipeline.clone(), EngineOptions::default());
     let last = engine.finished(job).await.unwrap();
     assert_eq!((last.status, last.depth.done, last.errors), (JobStatus::Completed, 10, 10));
     engine.drain().await.unwrap();
@@ -75,7 +75,7 @@ async fn a_job_that_is_paused_and_deleted_at_once_harms_no_other() {
     spec.options.connections_per_worker = 2;
     let gone = create(&*pipeline, "gone", spec.clone()).await;
     let kept = create(&*pipeline, "kept", spec).await;
-    let mut engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    let engine = Engine::start(pipeline.clone(), EngineOptions::default());
     let mut progress = engine.watch(gone);
     progress.wait_for(|progress| progress.collected > 100).await.unwrap();
     let (queue, store) = (pipeline.queue(), pipeline.store());
@@ -100,7 +100,7 @@ async fn a_job_goes_on_as_soon_as_it_is_resumed() {
     spec.options.workers = Some(2);
     spec.options.connections_per_worker = 2;
     let job = create(&*pipeline, "job", spec).await;
-    let mut engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    let engine = Engine::start(pipeline.clone(), EngineOptions::default());
     let mut progress = engine.watch(job);
     progress.wait_for(|progress| progress.collected > 100).await.unwrap();
     let store = pipeline.store();

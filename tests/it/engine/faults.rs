@@ -163,7 +163,7 @@ async fn a_backend_that_takes_nothing_is_told_of_and_holds_up_no_drain() {
     let pipeline = Arc::new(Backends { queue: Flaky::new(false), store: MemoryStore::new(), fetcher });
     pipeline.queue.settles_fail.store(true, Ordering::Relaxed);
     let job = create(&*pipeline, "k", pages_job(300, 1_000_000)).await;
-    let mut engine = Engine::start(pipeline.clone(), only(job));
+    let engine = Engine::start(pipeline.clone(), only(job));
     let monitor = engine.monitor();
     let troubled = async {
         while monitor.vitals().and_then(|vitals| vitals.trouble).is_none() {
@@ -252,7 +252,7 @@ async fn jobs_that_wait_to_be_taken_up_hold_up_no_other() {
     let queue = Flaky { first_tasks_in: Duration::from_hours(1), ..Flaky::new(false) };
     let pipeline = Arc::new(Backends { queue, store: MemoryStore::new(), fetcher });
     let job = create(&*pipeline, "first", pages_job(1_000_000, 100_000_000)).await;
-    let mut engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    let engine = Engine::start(pipeline.clone(), EngineOptions::default());
     let mut progress = engine.watch(job);
     while progress.borrow_and_update().collected == 0 {
         progress.changed().await.unwrap();
@@ -282,7 +282,7 @@ async fn asked_about_jobs_that_wait(jobs: u64) -> u64 {
     for n in 0..jobs {
         create(&*pipeline, &format!("job {n}"), pages_job(3, 100)).await;
     }
-    let mut engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    let engine = Engine::start(pipeline.clone(), EngineOptions::default());
     tokio::time::sleep(Duration::from_secs(10)).await;
     let before = pipeline.queue.depths.load(Ordering::Relaxed);
     tokio::time::sleep(Duration::from_secs(30)).await;
@@ -338,7 +338,7 @@ async fn a_job_that_cannot_be_read_stops_no_other() {
     let job = create(&*pipeline, "k", pages_job(3, 100)).await;
     let spec = r#"UPDATE job_spec SET spec = '{"target": 100, "sources": [{"of_a_newer_kind": 1}]}' WHERE job = (SELECT id FROM job WHERE key = 'newer')"#;
     assert_eq!(rusqlite::Connection::open(&path).unwrap().execute(spec, []).unwrap(), 1);
-    let mut engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    let engine = Engine::start(pipeline.clone(), EngineOptions::default());
     assert_eq!(engine.finished(job).await.unwrap().status, JobStatus::Completed);
     engine.drain().await.unwrap();
     let [Some(left), Some(done)] = &pipeline.store.job_states(&[unreadable, job]).await.unwrap()[..] else {
@@ -446,7 +446,7 @@ async fn an_aborted_engine_gives_its_tasks_back() {
     let memory = Arc::into_inner(in_memory(Script::new(Duration::ZERO, |task| Ok(text(task, String::new()))))).unwrap();
     let pipeline = Arc::new(Backends { queue: memory.queue, store: memory.store, fetcher: Stuck::default() });
     let job = create(&*pipeline, "k", pages_job(20, 10)).await;
-    let mut engine = Engine::start(pipeline.clone(), only(job));
+    let engine = Engine::start(pipeline.clone(), only(job));
     let mut progress = engine.watch(job);
     progress.wait_for(|progress| progress.in_flight == 20).await.unwrap();
     engine.abort().await.unwrap();

@@ -35,7 +35,7 @@ fn pages_after(latency: Duration) -> Script {
 async fn a_job_ends_with_everything_its_sources_hold() {
     let pipeline = in_memory(pages());
     let job = create(&*pipeline, "k", pages_job(40, 10_000)).await;
-    let mut engine = Engine::start(pipeline.clone(), only(job));
+    let engine = Engine::start(pipeline.clone(), only(job));
     let last = engine.finished(job).await.unwrap();
     assert_eq!((last.status, last.collected), (JobStatus::Completed, 401));
     assert_eq!(last.forecast, Forecast::Exhausted);
@@ -78,7 +78,7 @@ async fn a_crawl_says_that_its_depth_kept_it_from_going_on() {
         let mut spec = JobSpec::new(9, vec![JobSource::Url("http://a.org/0".to_owned())]);
         spec.options.crawl = crawl;
         let job = create(&*pipeline, "k", spec).await;
-        let mut engine = Engine::start(pipeline.clone(), only(job));
+        let engine = Engine::start(pipeline.clone(), only(job));
         assert_eq!(engine.finished(job).await.unwrap().reason.as_deref(), Some(reason));
         engine.drain().await.unwrap();
     }
@@ -114,7 +114,7 @@ async fn what_workers_do_is_told_at_once_and_every_few_seconds_whatever_the_leas
 async fn the_target_is_reached_exactly_and_never_passed() {
     let pipeline = in_memory(pages());
     let job = create(&*pipeline, "k", pages_job(400, 1_234)).await;
-    let mut engine = Engine::start(pipeline.clone(), only(job));
+    let engine = Engine::start(pipeline.clone(), only(job));
     let last = engine.finished(job).await.unwrap();
     assert_eq!((last.status, last.collected), (JobStatus::Completed, 1_234));
     assert_eq!(last.eta.eta_seconds, Some(0));
@@ -162,7 +162,7 @@ async fn the_calls_of_a_search_are_spread_over_the_workers_of_the_plan() {
     assert_eq!(spec.options.rate_limit, Duration::from_millis(100));
     let job = create(&*pipeline, "k", spec).await;
     let began = tokio::time::Instant::now();
-    let mut engine = Engine::start(pipeline.clone(), EngineOptions { per_host: 10_000, ..only(job) });
+    let engine = Engine::start(pipeline.clone(), EngineOptions { per_host: 10_000, ..only(job) });
     let last = engine.finished(job).await.unwrap();
     assert_eq!((last.collected, last.workers), (1_000, 50));
     assert!(began.elapsed() < Duration::from_millis(300), "two calls of each worker took {:?}", began.elapsed());
@@ -173,7 +173,7 @@ async fn the_calls_of_a_search_are_spread_over_the_workers_of_the_plan() {
 async fn who_asks_for_a_job_after_the_drain_is_told_how_it_stands() {
     let pipeline = in_memory(pages_after(Duration::from_secs(60)));
     let job = create(&*pipeline, "k", pages_job(1_000, 10_000)).await;
-    let mut engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    let engine = Engine::start(pipeline.clone(), EngineOptions::default());
     tokio::time::sleep(Duration::from_secs(10)).await;
     engine.drain().await.unwrap();
     let told = tokio::time::timeout(Duration::from_secs(10), engine.finished(job)).await;
@@ -187,7 +187,7 @@ async fn workers_that_have_a_task_are_active_and_no_others() {
     let mut spec = pages_job(30, 10_000);
     spec.options.workers = Some(50);
     let job = create(&*pipeline, "k", spec).await;
-    let mut engine = Engine::start(pipeline.clone(), only(job));
+    let engine = Engine::start(pipeline.clone(), only(job));
     let mut progress = engine.watch(job);
     let all =
         tokio::time::timeout(Duration::from_secs(30), progress.wait_for(|progress| progress.in_flight == 30)).await;
@@ -253,7 +253,7 @@ async fn a_drained_job_is_paused_and_goes_on_in_another_engine() {
     spec.options.connections_per_worker = 1;
     let job = create(&*pipeline, "k", spec).await;
 
-    let mut engine = Engine::start(pipeline.clone(), only(job));
+    let engine = Engine::start(pipeline.clone(), only(job));
     let mut progress = engine.watch(job);
     progress.wait_for(|progress| progress.collected > 500).await.unwrap();
     engine.drain().await.unwrap();
@@ -339,18 +339,29 @@ async fn a_job_over_its_time_limit_is_paused_with_its_reason() {
     assert!(last.reason.unwrap().contains("time limit of 1m 0s"));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_restart_and_a_crash_do_not_set_the_time_limit_back() {
-    let (pipeline, job) = limited_to_a_minute().await;
+#[test]
+fn a_restart_and_a_crash_do_not_set_the_time_limit_back() {
+    let paused = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let crashes = paused();
+    let (pipeline, job) = crashes.block_on(async {
+        let (pipeline, job) = limited_to_a_minute().await;
+        let start = || Engine::start(pipeline.clone(), EngineOptions::default());
+        let stopped = start();
+        tokio::time::sleep(Duration::from_secs(25)).await;
+        stopped.drain().await.unwrap();
+        let _killed = start();
+        tokio::time::sleep(Duration::from_secs(25)).await;
+        (pipeline, job)
+    });
+    // With all that runs in it.
+    drop(crashes);
+    paused().block_on(is_limited_after_a_crash(pipeline, job));
+}
+
+/// The rest of the test before, after 50 seconds at work.
+async fn is_limited_after_a_crash(pipeline: Arc<InMemory>, job: JobId) {
     let active = async || pipeline.store().job(job).await.unwrap().unwrap().active.as_secs();
     let start = || Engine::start(pipeline.clone(), EngineOptions::default());
-
-    let mut stopped = start();
-    tokio::time::sleep(Duration::from_secs(25)).await;
-    stopped.drain().await.unwrap();
-    let dropped = start();
-    tokio::time::sleep(Duration::from_secs(25)).await;
-    drop(dropped);
     // What was recorded last before it died, at most five seconds earlier, is all that is known.
     assert!((45..=52).contains(&active().await), "{} s", active().await);
     let last = start().finished(job).await.unwrap();
@@ -531,7 +542,7 @@ async fn what_a_task_brings_is_written_in_parts_and_its_place_is_kept_meanwhile(
     let pipeline = Counting::new(script, places.clone());
     let job = create(&*pipeline, "k", pages_job(1, 100_000)).await;
     let watermarks = Watermarks { sightings: 100, ..Watermarks::default() };
-    let mut engine = Engine::start(pipeline.clone(), EngineOptions { watermarks, ..only(job) });
+    let engine = Engine::start(pipeline.clone(), EngineOptions { watermarks, ..only(job) });
     let last = engine.finished(job).await.unwrap();
     engine.drain().await.unwrap();
     assert_eq!((last.depth.done, last.collected), (1_000, 10_001));
@@ -558,7 +569,7 @@ async fn what_most_pages_repeat_is_asked_for_and_not_written_again() {
     });
     let pipeline = Counting::new(script, Arc::new(Semaphore::new(0)));
     let job = create(&*pipeline, "k", pages_job(10 * NEW, 100_000)).await;
-    let mut engine = Engine::start(pipeline.clone(), only(job));
+    let engine = Engine::start(pipeline.clone(), only(job));
     let last = engine.finished(job).await.unwrap();
     engine.drain().await.unwrap();
     assert_eq!(last.collected, 10 * NEW);
@@ -581,7 +592,7 @@ async fn what_comes_again_once_is_not_written_again() {
     spec.options.workers = Some(50);
     spec.options.connections_per_worker = 1;
     let job = create(&*pipeline, "k", spec).await;
-    let mut engine = Engine::start(pipeline.clone(), only(job));
+    let engine = Engine::start(pipeline.clone(), only(job));
     let last = engine.finished(job).await.unwrap();
     engine.drain().await.unwrap();
     assert_eq!(last.collected, 8 * 4 * LATER);

@@ -58,7 +58,7 @@ async fn a_full_disk_and_full_memory_hold_a_job_until_there_is_room() {
     let site = Site::new(small(), Pace::unlimited()).await;
     let held = |progress: &Progress| progress.reason.is_some();
     let full = EngineOptions { min_free_disk: u64::MAX / 4, ..only(site.job) };
-    let (mut engine, progress) = site.until(full, held).await;
+    let (engine, progress) = site.until(full, held).await;
     let reason = progress.reason.unwrap();
     assert!(reason.starts_with("disk: ") && reason.contains("free "), "{reason}");
     assert_eq!(progress.status, JobStatus::Running);
@@ -66,12 +66,12 @@ async fn a_full_disk_and_full_memory_hold_a_job_until_there_is_room() {
     site.pipeline.store().transition(site.job, &[JobStatus::Paused], JobStatus::Queued, None).await.unwrap();
 
     let full = EngineOptions { memory_limit: Some(1), ..only(site.job) };
-    let (mut engine, progress) = site.until(full, held).await;
+    let (engine, progress) = site.until(full, held).await;
     assert!(progress.reason.as_deref().unwrap().starts_with("memory: "), "{progress:?}");
     engine.abort().await.unwrap();
     site.pipeline.store().transition(site.job, &[JobStatus::Paused], JobStatus::Queued, None).await.unwrap();
 
-    let (mut engine, last) = site.until(only(site.job), |progress| progress.stopped).await;
+    let (engine, last) = site.until(only(site.job), |progress| progress.stopped).await;
     assert_eq!((last.status, last.collected), (JobStatus::Completed, 500));
     engine.drain().await.unwrap();
 }
@@ -81,7 +81,7 @@ async fn a_host_that_bounds_a_job_is_named_here_and_in_the_store() {
     let slow = SimulationOptions { page_delay: Duration::from_millis(50), emails: 20_000, ..small() };
     let site = Site::new(slow, Pace { concurrency: 2, ..Pace::unlimited() }).await;
     let by_hosts = |progress: &Progress| matches!(progress.bound, Bound::Hosts { .. });
-    let (mut engine, progress) = site.until(only(site.job), by_hosts).await;
+    let (engine, progress) = site.until(only(site.job), by_hosts).await;
     let line = progress.bound.to_string();
     assert!(line.contains("127.0.0.1") && line.contains("requests at a time"), "{line}");
     let mut stored = Vec::new();

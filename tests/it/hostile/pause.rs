@@ -76,7 +76,7 @@ async fn pause_and_resume<D: Queue + Store + Clone>(database: D, http: HttpSourc
     let id = job(&database, &server).await;
     let fetcher = Sources::new().with_http(http);
     let pipeline = Backends { queue: database.clone(), store: database.clone(), fetcher };
-    let mut engine = Engine::start(Arc::new(pipeline), EngineOptions::default());
+    let engine = Engine::start(Arc::new(pipeline), EngineOptions::default());
     // robots.txt, and the first page.
     server.asked(2).await;
     held(&database, id, |leased| leased > 1).await;
@@ -128,7 +128,7 @@ async fn the_process_that_is_asked_hears_of_a_pause_at_once() {
     let pipeline = Backends { queue: database.clone(), store: database.clone(), fetcher };
     // It would look at the jobs again after all tests are over.
     let rarely = EngineOptions { poll_every: Duration::from_secs(3_600), ..EngineOptions::default() };
-    let mut engine = Engine::start(Arc::new(pipeline), rarely);
+    let engine = Engine::start(Arc::new(pipeline), rarely);
     server.asked(2).await;
     held(&database, id, |leased| leased > 1).await;
     change(&database, id, JobStatus::Running, JobStatus::Paused).await;
@@ -148,7 +148,7 @@ async fn who_waits_for_the_time_of_a_start_hears_the_end_of_the_process() {
     let fetcher = Sources::new().with_http(source(slow()));
     let pipeline = Backends { queue: database.clone(), store: database.clone(), fetcher };
     let budget = Budget { time: AGES, ..Budget::default() };
-    let mut engine = Engine::start(Arc::new(pipeline), EngineOptions { budget, ..EngineOptions::default() });
+    let engine = Engine::start(Arc::new(pipeline), EngineOptions { budget, ..EngineOptions::default() });
     // robots.txt; the first page is to come ten minutes later.
     server.asked(1).await;
     held(&database, id, |leased| leased > 10).await;
