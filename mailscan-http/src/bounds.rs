@@ -1,9 +1,14 @@
-//! What bounds a job, for people: what the processes that work on it have told the store, and what the engine of this process
-//! cannot tell it, since the store takes nothing.
+//! What bounds jobs: what the processes that work on one have told the store, and what the engine of this process cannot tell
+//! it, since the store takes nothing or the engine is no more.
 
 use mailscan_core::engine::Monitor;
 use mailscan_core::job::JobState;
 use mailscan_core::store::{JobBound, Store};
+
+/// Whether the engine of this process has ended, if there was one.
+pub(crate) fn has_ended(monitor: Option<&Monitor>) -> bool {
+    monitor.is_some_and(|monitor| monitor.vitals().is_none())
+}
 
 /// What keeps the engine of this process from writing, if anything does.
 pub(crate) fn trouble(monitor: Option<&Monitor>) -> Option<String> {

@@ -98,12 +98,13 @@ impl<P: Pipeline> Api<P> {
         }
     }
 
-    /// Whether the store answers, and takes what is written.
+    /// Whether the store answers, takes what is written, and there is an engine where there is to be one.
     async fn ready(&self) -> Result<Reply, Problem> {
         if bounds::trouble(self.monitor.as_ref()).is_some() {
             // Why is for those who may see jobs.
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the store takes nothing that is written"));
         }
+        self.works()?;
         let query = JobQuery { limit: 1, ..JobQuery::default() };
         let unavailable = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer");
         match tokio::time::timeout(READY_WITHIN, self.pipeline.store().jobs(&query)).await {
@@ -114,6 +115,18 @@ impl<P: Pipeline> Api<P> {
             }
             Err(_) => Err(unavailable()),
         }
+    }
+
+    /// Whether jobs that are begun here are worked on, as far as this process knows.
+    ///
+    /// # Errors
+    /// 503 once its engine has ended.
+    fn works(&self) -> Result<(), Problem> {
+        if !bounds::has_ended(self.monitor.as_ref()) {
+            return Ok(());
+        }
+        let detail = "the engine of this process has ended: ask another one, or start it again";
+        Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail))
     }
 
     async fn metrics(&self) -> Result<Reply, Problem> {

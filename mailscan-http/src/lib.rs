@@ -10,7 +10,7 @@
 //! | --- | --- |
 //! | `GET /` | the page for people, whose files are at `/assets/` |
 //! | `GET /healthz` | whether the server runs |
-//! | `GET /readyz` | whether the store answers, and takes what is written |
+//! | `GET /readyz` | whether the store answers, takes what is written, and the engine of this process works |
 //! | `GET /metrics` | figures for Prometheus |
 //! | `GET /openapi.json` | all of this for programs (OpenAPI 3.1) |
 //! | `GET /api/v1/plan?emails=N&workers=N` | workers and projected time for N e-mails |
@@ -96,7 +96,8 @@ pub struct ServeOptions {
     pub allow_hosts: Vec<String>,
     /// What connections are encrypted with; with nothing when there is none.
     pub tls: Option<Tls>,
-    /// What tells of the engine of this process, for the metrics, and tells it of changes.
+    /// What tells of the engine of this process, for the metrics, and tells it of changes. Once that engine has ended, the
+    /// server is not ready, and begins no job that nobody here would work on.
     pub monitor: Option<Monitor>,
     /// How old an answer about jobs may be that is given to several who ask at about the same time; zero for a look of its
     /// own for each.

@@ -33,6 +33,7 @@ impl<P: Pipeline> Api<P> {
         let new = NewJob { origin, ..NewJob::new(spec) };
         // Apart from the keys that other ways into the database make.
         let new = NewJob { key: key.map_or(new.key, |key| format!("api:{key}")), ..new };
+        self.works()?;
         let created = self.pipeline.store().create_job(&new).await?;
         let Shown { state: job, outline } = self.find(created.id()).await?;
         if created == Created::Existing(job.id) && self.is_another(job.id, &new.spec).await? {

@@ -147,7 +147,7 @@ pub(crate) const RESOURCES: &[Resource] = &[
         path: "/readyz",
         operations: &[get(
             "ready",
-            "Whether the store answers, and takes what is written",
+            "Whether the store answers, takes what is written, and the engine of this process works",
             &[],
             Answer::Json("Health"),
             |_| Ok(Route::Ready),

@@ -2,15 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::Arc;
 
+use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
+use mailscan_core::engine::{Engine, EngineOptions};
 use mailscan_core::job::JobStatus;
-use mailscan_core::queue::Queue;
+use mailscan_core::pipeline::Backends;
+use mailscan_core::queue::{Queue, QueueLimits};
+use mailscan_core::source::Sources;
+use mailscan_core::store::{JobQuery, Store};
 use mailscan_core::task::{NewTask, Work};
 use mailscan_http::ServeOptions;
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use super::client::get;
+use super::client::{get, post};
 use super::command::serve_in;
 use super::{HANGS, job, start};
 use crate::cli::run_in;
@@ -61,6 +68,32 @@ async fn a_store_that_does_not_answer_is_told() {
             );
         }
         assert_eq!(get(server.address, "/healthz").await.status, 200, "the server runs all the same");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_engine_has_ended_is_not_ready_and_begins_no_job() {
+    let impossible = || EngineOptions { per_host: 0, ..EngineOptions::default() };
+    for (options, fails) in [(EngineOptions::default(), false), (impossible(), true)] {
+        let queue = MemoryQueue::new(QueueLimits::default());
+        let pipeline = Backends { queue, store: MemoryStore::new(), fetcher: Sources::new() };
+        let engine = Engine::start(Arc::new(pipeline), options);
+        let monitor = Some(engine.monitor());
+        let server = start(ServeOptions { monitor, ..ServeOptions::default() }).await;
+        if !fails {
+            assert_eq!(get(server.address, "/readyz").await.status, 200);
+            assert!(get(server.address, "/metrics").await.body.contains("mailscan_workers"));
+            timeout(HANGS, engine.drain()).await.unwrap().unwrap();
+        }
+        // Also while the handle is still there.
+        let ready = get(server.address, "/readyz").await;
+        assert_eq!(ready.status, 503, "{}", ready.body);
+        assert!(ready.json()["detail"].as_str().unwrap().contains("engine"), "{}", ready.body);
+        let asked = json!({"target": 1, "urls": ["https://example.org/"]});
+        assert_eq!(post(server.address, "/api/v1/jobs", &asked).await.status, 503);
+        assert!(server.store.jobs(&JobQuery { limit: 1, ..JobQuery::default() }).await.unwrap().is_empty());
+        assert!(!get(server.address, "/metrics").await.body.contains("mailscan_workers"));
+        drop(engine);
     }
 }
 
