@@ -97,7 +97,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<P: Pipeline> Events<P> {
-    /// Nobody listens yet. All streams end when `stop` is cancelled.
+    /// Nobody listens yet. All streams, and those who look at jobs for them, end when `stop` is cancelled.
     pub(crate) fn new(source: Source<P>, stop: CancellationToken) -> Self {
         Self {
             source,
@@ -114,7 +114,7 @@ impl<P: Pipeline> Events<P> {
     /// 503 when there are too many listeners, or too many jobs are watched.
     pub(crate) fn job(&self, id: JobId) -> Result<Reply, Problem> {
         let place = self.place()?;
-        let frames = job::listen(&self.source, &self.jobs, id)?;
+        let frames = job::listen(&self.source, &self.jobs, id, &self.stop)?;
         Ok(self.reply(place, frames))
     }
 
@@ -127,7 +127,7 @@ impl<P: Pipeline> Events<P> {
         // What is no id of ours is the id of an event that is not known any more.
         let id = |value: &HeaderValue| value.to_str().ok().and_then(|id| id.trim().parse().ok()).unwrap_or(u64::MAX);
         let heard = headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty()).map(id);
-        let frames = list::listen(&self.source, &self.list, heard);
+        let frames = list::listen(&self.source, &self.list, heard, &self.stop);
         Ok(self.reply(place, frames))
     }
 

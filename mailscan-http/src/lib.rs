@@ -150,7 +150,8 @@ impl Default for ServeOptions {
 /// reaches no more than those who may ask here are trusted with: `ClientOptions::network` of the core's own is
 /// `NetworkPolicy::Any` by default.
 ///
-/// Dropping the future stops the server at once.
+/// Dropping the future stops the server at once: connections are cut, and nothing asks the pipeline any more but for what is
+/// on its way to it.
 ///
 /// # Errors
 /// When the address of the listener cannot be read.
@@ -172,6 +173,8 @@ pub async fn serve<P: Pipeline>(
     let deleted = Arc::new(Notify::new());
     beside.spawn(purge::watch(pipeline.clone(), deleted.clone()));
     let (stop, traffic) = (CancellationToken::new(), Arc::default());
+    // Whoever looks at jobs for listeners is no part of this future.
+    let _stopped = stop.clone().drop_guard();
     let outlines = Arc::default();
     let (limits, monitor) = (options.limits.clone(), options.monitor.clone());
     let source = events::Source::new(pipeline.clone(), samples.clone(), Arc::clone(&outlines), limits, monitor);

@@ -12,6 +12,7 @@ use mailscan_core::store::{JobBound, NodeSeen, Store};
 use mailscan_core::task::Depth;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 
 use super::{EVERY, MAX_WATCHED, Source, event, lock, too_many};
 use crate::bounds;
@@ -40,6 +41,7 @@ pub(super) fn listen<P: Pipeline>(
     source: &Source<P>,
     watches: &Watches,
     id: JobId,
+    stop: &CancellationToken,
 ) -> Result<impl Stream<Item = Bytes> + Send + use<P>, Problem> {
     let mut jobs = lock(watches);
     let mut receiver = if let Some(watch) = jobs.get(&id) {
@@ -51,7 +53,8 @@ pub(super) fn listen<P: Pipeline>(
         let (watch, receiver) = watch::channel(None);
         let watch = Arc::new(watch);
         jobs.insert(id, watch.clone());
-        tokio::spawn(follow(source.clone(), watches.clone(), id, watch));
+        let followed = follow(source.clone(), watches.clone(), id, watch);
+        tokio::spawn(stop.clone().run_until_cancelled_owned(followed));
         receiver
     };
     drop(jobs);

@@ -20,6 +20,7 @@ use mailscan_core::pipeline::Pipeline;
 use mailscan_core::store::{JobQuery, Store};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 
 use super::{EVERY, Source, data, lock};
 use crate::shown::Shown as Job;
@@ -199,10 +200,11 @@ pub(super) fn listen<P: Pipeline>(
     source: &Source<P>,
     list: &Arc<List>,
     heard: Option<u64>,
+    stop: &CancellationToken,
 ) -> impl Stream<Item = Bytes> + Send + use<P> {
     let mut shown = lock(&list.0);
     let now = shown.get_or_insert_with(|| {
-        tokio::spawn(follow(source.clone(), list.clone()));
+        tokio::spawn(stop.clone().run_until_cancelled_owned(follow(source.clone(), list.clone())));
         Shown::new(source.clock.now().0)
     });
     let receiver = now.news.subscribe();

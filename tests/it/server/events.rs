@@ -1,18 +1,24 @@
 //! Live events: what listeners are told, when their streams end, and that the slow and the many are borne.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mailscan_core::Address;
+use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
 use mailscan_core::backend::sqlite::Sqlite;
 use mailscan_core::class::Classes;
 use mailscan_core::extract::Form;
-use mailscan_core::job::{JobId, JobStatus};
+use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob};
+use mailscan_core::pipeline::Backends;
+use mailscan_core::queue::QueueLimits;
+use mailscan_core::source::Sources;
 use mailscan_core::store::{Sighting, Store};
 use mailscan_http::ServeOptions;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::client::{delete, get, request};
@@ -264,5 +270,39 @@ async fn a_stopped_server_ends_its_streams() {
         let mut rest = Vec::new();
         timeout(HANGS, listener.stream.read_to_end(&mut rest)).await.unwrap().unwrap();
         assert!(rest.ends_with(b"0\r\n\r\n"), "a whole answer, not a broken one");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stopped_or_was_dropped_keeps_no_pipeline() {
+    for drops in [false, true] {
+        let queue = MemoryQueue::new(QueueLimits::default());
+        let pipeline = Arc::new(Backends { queue, store: MemoryStore::new(), fetcher: Sources::new() });
+        let spec = JobSpec::new(10, vec![JobSource::Url("https://example.org/".to_owned())]);
+        pipeline.store.create_job(&NewJob::new(spec)).await.unwrap();
+        let kept = Arc::downgrade(&pipeline);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let until = async {
+            let _ = stopped.await;
+        };
+        let served = tokio::spawn(mailscan_http::serve(listener, pipeline, ServeOptions::default(), until));
+        let mut one = Listener::open(address, "/api/v1/jobs/1/events", "").await;
+        let mut all = Listener::open(address, "/api/v1/events", "").await;
+        assert!(one.next().await.is_some() && all.next().await.is_some());
+        if drops {
+            served.abort();
+        } else {
+            stop.send(()).unwrap();
+        }
+        let _ = timeout(HANGS, served).await.unwrap();
+        // Those who have listened to the list come back within a minute, but not to this server.
+        let let_go = async {
+            while kept.strong_count() > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(HANGS / 4, let_go).await.expect("nobody looks at the jobs any more");
     }
 }
