@@ -273,7 +273,8 @@ pub(crate) fn demo(typed: &args::Demo, base: &str, room: usize) -> Result<DemoCo
     let (workers, planned) = demo_plan(typed);
     let slots = planned.min(room);
     let calls = emails.div_ceil(u64::from(Limits::default().emails_per_call));
-    let lanes = u32::try_from(calls.clamp(1, slots as u64)).unwrap_or(u32::MAX);
+    let lanes = calls.clamp(1, (slots as u64).min(JobOptions::MOST_CALLS));
+    let lanes = u32::try_from(lanes).unwrap_or(u32::MAX);
     let most_calls = u32::try_from(calls).unwrap_or(u32::MAX);
     let options = JobOptions {
         workers: Some(workers),

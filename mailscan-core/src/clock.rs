@@ -6,6 +6,15 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// Further away than anything is waited for: thirty years. Nothing is told a longer time, since it could not be added to now.
+pub(crate) const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
+
+/// So long from now, or [`FAR`] where it is longer.
+#[cfg(feature = "http")]
+pub(crate) fn in_time(wait: Duration) -> tokio::time::Instant {
+    tokio::time::Instant::now() + wait.min(FAR)
+}
+
 /// A point in time: milliseconds since the Unix epoch, never negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub u64);

@@ -145,10 +145,17 @@ impl<'a> Recall<'a> {
 /// The bounds of one fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// The most time, waiting for the host's turn included.
+    /// The most time, waiting for the host's turn included. In an engine more than 0 and at most
+    /// [`MOST_SECONDS`](crate::job::MOST_SECONDS).
     pub time: Duration,
-    /// The most bytes of one decoded document; the rest is dropped and noted.
+    /// The most bytes of one decoded document; the rest is dropped and noted. In an engine from 1 to
+    /// [`MOST_BODY`](Self::MOST_BODY).
     pub body: usize,
+}
+
+impl Budget {
+    /// The most that [`body`](Self::body) may be in an engine: 1 GiB, which each fetch may hold.
+    pub const MOST_BODY: usize = 1 << 30;
 }
 
 impl Default for Budget {
@@ -251,7 +258,7 @@ pub struct FetchError {
     pub message: String,
     /// The status of the answer, when there was one.
     pub status: Option<u16>,
-    /// How long the source asked to be left alone, or how long until the host's turn.
+    /// How long the source asked to be left alone, or how long until the host's turn. The engine waits for a day at most.
     pub retry_after: Option<Duration>,
 }
 

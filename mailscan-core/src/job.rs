@@ -140,7 +140,7 @@ impl Crawl {
     pub const DEPTH: u32 = 5;
 }
 
-/// The longest time that a job can be told: eleven days. Far longer ones cannot be added to the time of day.
+/// The longest time that a job or an engine can be told: eleven days. Far longer ones cannot be added to the time of day.
 pub const MOST_SECONDS: u64 = 1_000_000;
 
 /// A time that people give in seconds, to the microsecond.
@@ -165,10 +165,10 @@ pub struct JobOptions {
     pub workers: Option<u32>,
     /// How many fetches one worker keeps in flight. From 1.
     pub connections_per_worker: u32,
-    /// The least time between two calls of a search endpoint by one worker.
+    /// The least time between two calls of a search endpoint by one worker. At most [`MOST_SECONDS`].
     pub rate_limit: Duration,
-    /// How long the job may be at work before it is paused; `None` for ever. Each resume starts anew; a restart of the
-    /// process, or a crash, is none.
+    /// How long the job may be at work before it is paused, at most [`MOST_SECONDS`]; `None` for ever. Each resume starts
+    /// anew; a restart of the process, or a crash, is none.
     pub time_limit: Option<Duration>,
     /// The job's share of the worker pool relative to other jobs. From 1.
     pub weight: u32,
@@ -176,7 +176,8 @@ pub struct JobOptions {
     pub max_attempts: u32,
     /// The description of the search endpoint (JSON), when the sources hold a search.
     pub search_endpoint: Option<String>,
-    /// How many calls of one search may run side by side. From 1.
+    /// How many calls of one search may run side by side. From 1; those of all searches of the job together at most
+    /// [`MOST_CALLS`](Self::MOST_CALLS).
     pub search_lanes: u32,
     /// The most requests to one host at a time, from 1. It counts where it is lower than that of the process that works on
     /// the job, which `None` leaves it to; among processes that share turns, it holds for all of them together.
@@ -186,6 +187,11 @@ pub struct JobOptions {
     pub contact: Option<String>,
     /// Which addresses are left out for their classes: they are neither stored nor count.
     pub classes: ClassFilter,
+}
+
+impl JobOptions {
+    /// The most calls of searches that a job begins with: each is a task, and all of them are made at once.
+    pub const MOST_CALLS: u64 = 100_000;
 }
 
 impl Default for JobOptions {
@@ -244,8 +250,8 @@ impl JobSpec {
                 parse_source_url(text)?;
             }
         }
-        let searches = self.sources.iter().any(|source| matches!(source, JobSource::Search(_)));
-        if searches && options.search_endpoint.is_none() {
+        let searches = self.sources.iter().filter(|source| matches!(source, JobSource::Search(_))).count() as u64;
+        if searches > 0 && options.search_endpoint.is_none() {
             return invalid("a search needs a search endpoint: describe one".to_owned());
         }
         for (name, value) in [
@@ -261,13 +267,24 @@ impl JobSpec {
                 return invalid(format!("{name} is 0: give at least 1"));
             }
         }
+        let (calls, most) = (searches.saturating_mul(u64::from(options.search_lanes)), JobOptions::MOST_CALLS);
+        if calls > most {
+            let message = format!("the searches begin with {calls} calls: give fewer search lanes, for {most} in all");
+            return invalid(message);
+        }
+        for (name, time) in [("rate limit", Some(options.rate_limit)), ("time limit", options.time_limit)] {
+            if time.is_some_and(|time| time > Duration::from_secs(MOST_SECONDS)) {
+                return invalid(format!("the {name} is too long: give at most {MOST_SECONDS} s"));
+            }
+        }
         if options.contact.as_deref().is_some_and(|contact| contact.trim().is_empty()) {
             return invalid("the contact is empty: give a page or an address that tells who asks".to_owned());
         }
         Ok(())
     }
 
-    /// The tasks that the job begins with.
+    /// The tasks that the job begins with: one for each source, and for a search as many as it has lanes. Of a job that is
+    /// not [valid](Self::validate) there may be more than fit into memory.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when a URL cannot be fetched.
@@ -432,6 +449,16 @@ mod tests {
         }
     }
 
+    type Change = fn(&mut JobOptions);
+
+    /// What a job of two searches cannot have, each with what its error says.
+    const UNKEEPABLE: [(&str, Change); 4] = [
+        ("begin with 100002 calls", |options| options.search_lanes = 50_001),
+        ("begin with 8589934590 calls", |options| options.search_lanes = u32::MAX),
+        ("the rate limit is too long", |options| options.rate_limit = Duration::MAX),
+        ("the time limit is too long", |options| options.time_limit = Some(Duration::MAX)),
+    ];
+
     #[test]
     fn bad_specs_name_the_field() {
         let url = || vec![JobSource::Url("https://a.org/".into())];
@@ -443,6 +470,13 @@ mod tests {
         let mut spec = JobSpec::new(1, url());
         spec.options.workers = Some(0);
         assert!(message(&spec).contains("workers is 0"));
+        for (part, change) in UNKEEPABLE {
+            let mut spec = JobSpec::new(1, vec![JobSource::Search("a".into()), JobSource::Search("b".into())]);
+            spec.options.search_endpoint = Some("described".to_owned());
+            assert!(spec.validate().is_ok());
+            change(&mut spec.options);
+            assert!(message(&spec).contains(part), "{}", message(&spec));
+        }
         assert!(JobSpec::new(1, url()).validate().is_ok());
     }
 

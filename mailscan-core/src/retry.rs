@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::clock::FAR;
+
 /// Exponential back-off with equal jitter: half of the wait is sure, half is random, so that tasks which failed
 /// together do not come back together (Marc Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ impl Backoff {
     /// asked for a time.
     pub fn delay(&self, attempt: u32, random: f64, asked: Option<Duration>) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
-        let whole = self.base.saturating_mul(1 << doublings).min(self.cap);
+        let whole = self.base.saturating_mul(1 << doublings).min(self.cap).min(FAR);
         let jittered = whole.mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0));
         jittered.max(asked.unwrap_or_default())
     }
@@ -47,6 +49,12 @@ mod tests {
     fn waits_at_least_as_long_as_asked() {
         let asked = Some(Duration::from_secs(3_600));
         assert_eq!(Backoff::default().delay(1, 0.5, asked), Duration::from_secs(3_600));
+    }
+
+    #[test]
+    fn waits_without_end_are_cut_to_what_can_be_waited() {
+        let endless = Backoff { base: Duration::MAX, cap: Duration::MAX };
+        assert_eq!(endless.delay(1, 1.0, None), FAR);
     }
 
     proptest! {

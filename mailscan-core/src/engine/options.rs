@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fetch::Budget;
-use crate::job::JobId;
+use crate::job::{JobId, MOST_SECONDS};
 use crate::lease::NodeId;
 use crate::limits::Limits;
 use crate::queue::QueueLimits;
@@ -68,7 +68,7 @@ pub struct EngineOptions {
     pub suppression: Suppression,
     /// The bounds of one fetch.
     pub budget: Budget,
-    /// The wait before a failed task is tried again.
+    /// The wait before a failed task is tried again: a day at most.
     pub backoff: Backoff,
     /// When the committer writes.
     pub watermarks: Watermarks,
@@ -123,8 +123,9 @@ impl EngineOptions {
     /// The most that [`max_in_flight`](Self::max_in_flight) may be.
     pub const MOST_IN_FLIGHT: usize = 1_000_000;
 
-    /// Checks that an engine can keep to these options: that every period and every count is at least 1, that leases are
-    /// renewed while they are trusted, and what else the fields say.
+    /// Checks that an engine can keep to these options: that every period is more than 0 and no longer than
+    /// [`MOST_SECONDS`], that every count is at least 1, that leases are renewed while they are trusted, and what else the
+    /// fields say.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`], naming the field.
@@ -137,15 +138,15 @@ impl EngineOptions {
             ("poll_every", self.poll_every),
             ("progress_every", self.progress_every),
         ] {
-            if period.is_zero() {
-                return Err(invalid(format!("`{name}` is 0: give a time")));
-            }
+            is_time(name, period)?;
         }
+        is_time("budget.time", self.budget.time)?;
         for (name, count, most) in [
             ("max_in_flight", self.max_in_flight, Self::MOST_IN_FLIGHT),
             ("per_host", self.per_host, usize::MAX),
             ("watermarks.outcomes", self.watermarks.outcomes, Watermarks::MOST),
             ("watermarks.sightings", self.watermarks.sightings, Watermarks::MOST),
+            ("budget.body", self.budget.body, Budget::MOST_BODY),
         ] {
             if !(1..=most).contains(&count) {
                 return Err(invalid(format!("`{name}` is {count}: give a number from 1 to {most}")));
@@ -168,6 +169,17 @@ impl EngineOptions {
         }
         Ok(())
     }
+}
+
+/// Whether it is a time that can be waited for, and is worth it.
+fn is_time(name: &str, time: Duration) -> Result<()> {
+    if time.is_zero() {
+        return Err(invalid(format!("`{name}` is 0: give a time")));
+    }
+    if time > Duration::from_secs(MOST_SECONDS) {
+        return Err(invalid(format!("`{name}` is {time:?}: give at most {MOST_SECONDS} s")));
+    }
+    Ok(())
 }
 
 fn invalid(message: String) -> Error {
@@ -202,7 +214,12 @@ mod tests {
     type Change = fn(&mut EngineOptions);
 
     /// Options that cannot be kept to, each with what names it.
-    const UNKEEPABLE: [(&str, Change); 12] = [
+    const UNKEEPABLE: [(&str, Change); 17] = [
+        ("`sweep_every`", |options| options.sweep_every = Duration::MAX),
+        ("`budget.time`", |options| options.budget.time = Duration::ZERO),
+        ("`budget.time`", |options| options.budget.time = Duration::MAX),
+        ("`budget.body`", |options| options.budget.body = 0),
+        ("`budget.body`", |options| options.budget.body = usize::MAX),
         ("`poll_every`", |options| options.poll_every = Duration::ZERO),
         ("`progress_every`", |options| options.progress_every = Duration::ZERO),
         ("`sweep_every`", |options| options.sweep_every = Duration::ZERO),

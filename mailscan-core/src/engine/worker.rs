@@ -18,6 +18,7 @@ use super::committer::Finished;
 use super::dispatcher::Assigned;
 use super::shared::Shared;
 use crate::class::LeftOut;
+use crate::clock::FAR;
 use crate::fetch::{
     Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher, IN_PART, JOB_TURN, NOT_READ,
     Recall,
@@ -196,7 +197,7 @@ impl<P: Pipeline> Worker<P> {
         let turn = {
             let mut next = self.next_call.lock().unwrap_or_else(PoisonError::into_inner);
             let turn = (*next).max(Instant::now());
-            *next = turn + rate_limit;
+            *next = turn + rate_limit.min(FAR);
             turn
         };
         // A timer takes a millisecond even for what is due.

@@ -38,6 +38,7 @@ use super::content_type::ContentType;
 use super::kind;
 use super::politeness::{FIRST_BLOCK, JobLimit, Pace, Politeness, Refusal, Turn};
 use super::robots::Rules;
+use crate::clock::in_time;
 use crate::error::Result;
 use crate::fetch::{
     Discovered, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, HostLimit, Recall,
@@ -174,7 +175,7 @@ impl HttpSource {
         let FetchContext { options, budget, recall, .. } = *context;
         let (wishes, wanted) = (self.wishes(task, options), wanted(task, options));
         let start = Url::parse(url).map_err(|error| permanent("url", format!("`{url}` is no URL: {error}")))?;
-        let deadline = Instant::now() + budget.time;
+        let deadline = in_time(budget.time);
         let before = self.hops_to(task.job, &start);
         let later = |url: Url, hops| {
             self.note_hops(task.job, &url, hops);
@@ -460,7 +461,7 @@ impl HttpSource {
         context: &FetchContext<'_>,
     ) -> Result<bytes::Bytes, FetchError> {
         let budget = context.budget;
-        let deadline = Instant::now() + budget.time;
+        let deadline = in_time(budget.time);
         let turn = context.recall.unless(self.politeness.unblocked(&host_of(url), deadline)).await?;
         let headers = [&self.named(context.options)[..], headers].concat();
         let mut wishes = Wishes { headers, ..Wishes::default() };

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::agreed::{AGAIN, AHEAD, Agreed, Held, Terms, is_late, with_slack};
 use super::crowd::{Crowd, Place};
+use crate::clock::{FAR, in_time};
 use crate::fetch::{FetchError, FetchErrorClass, HostLimit, JOB_TURN, MAX_LIMITS};
 use crate::job::JobId;
 use crate::limiter::{Answer, Limiter};
@@ -32,13 +33,14 @@ const TELLING: Duration = Duration::from_secs(2);
 /// How a host is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
-    /// The least time between the starts of two requests; a longer crawl-delay of the host counts instead.
+    /// The least time between the starts of two requests; a longer crawl-delay of the host counts instead. Thirty years at
+    /// most.
     pub interval: Duration,
-    /// The most requests at a time, from 1.
+    /// The most requests at a time, from 1; 0 counts as 1.
     pub concurrency: usize,
     /// Whether a host gets fewer at a time when it answers no more for more, or refuses ([`crate::limiter`]).
     pub adapts: bool,
-    /// The longest that a task waits here for its turn; beyond that it goes back to the queue.
+    /// The longest that a task waits here for its turn, within its budget; beyond that it goes back to the queue.
     pub patience: Duration,
 }
 
@@ -149,6 +151,7 @@ struct JobPlace {
 
 impl Politeness {
     pub(crate) fn new(pace: Pace) -> Self {
+        let pace = Pace { interval: pace.interval.min(FAR), concurrency: pace.concurrency.max(1), ..pace };
         Self { pace, hosts: Arc::default(), turns: None, keeper: JoinSet::new() }
     }
 
@@ -187,7 +190,7 @@ impl Politeness {
         delay: Option<Duration>,
         deadline: Instant,
     ) -> Result<Turn, FetchError> {
-        let latest = deadline.min(Instant::now() + self.pace.patience);
+        let latest = deadline.min(in_time(self.pace.patience));
         // First, so that those who wait for their own job take no place from others.
         let of_job = match limit {
             Some(limit) if limit.most < self.pace.concurrency => {
@@ -273,7 +276,7 @@ impl Politeness {
     /// asked of others.
     pub(crate) async fn unblocked(&self, host: &str, deadline: Instant) -> Result<Turn, FetchError> {
         let state = self.host(host);
-        let latest = deadline.min(Instant::now() + self.pace.patience);
+        let latest = deadline.min(in_time(self.pace.patience));
         let Some(mut place) = state.calls.enter(latest).await else { return Err(self.full(host, &state)) };
         loop {
             self.hear(host, &state, latest).await?;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::met_links::MetLinks;
 use super::super::session_ids;
@@ -16,6 +17,9 @@ use crate::retry::Backoff;
 use crate::store::{ErrorClass, NewWorkerError, Sighting};
 use crate::suppression::Suppression;
 use crate::task::{NewTask, Work, same_site};
+
+/// The longest that a task waits before it comes back, whatever its fetcher or the options say.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3_600);
 
 /// What the documents of one task have brought so far and is not handed on yet.
 #[derive(Debug)]
@@ -241,11 +245,11 @@ pub(super) fn failure(
     let attempt = claimed.task.attempt;
     let class = match error.class {
         FetchErrorClass::Deferred => {
-            let after = error.retry_after.unwrap_or(backoff.base);
+            let after = error.retry_after.unwrap_or(backoff.base).min(LONGEST_WAIT);
             return Failure { verdict: Verdict::Release { after }, class: None };
         }
         FetchErrorClass::Transient if attempt < max_attempts => {
-            let after = backoff.delay(attempt, random, error.retry_after);
+            let after = backoff.delay(attempt, random, error.retry_after).min(LONGEST_WAIT);
             return Failure { verdict: Verdict::Retry { after }, class: Some(ErrorClass::Retried) };
         }
         FetchErrorClass::Transient if error.is_blocked() => FailureClass::Blocked,
@@ -281,7 +285,6 @@ mod tests {
     use crate::job::JobId;
     use crate::lease::Lease;
     use crate::task::{Task, TaskId};
-    use std::time::Duration;
 
     fn claimed(attempt: u32) -> Claimed {
         let work = Work::Page { url: "https://a.org/".into() };
@@ -315,6 +318,17 @@ mod tests {
         let later = FetchError::new(FetchErrorClass::Deferred, "turn", "later").retry_after(Duration::from_secs(9));
         let failure = failure(&claimed(1), &later, 4, Backoff::default(), 1.0);
         assert_eq!(failure, Failure { verdict: Verdict::Release { after: Duration::from_secs(9) }, class: None });
+    }
+
+    #[test]
+    fn no_task_waits_for_ever() {
+        for class in [FetchErrorClass::Deferred, FetchErrorClass::Transient] {
+            let never = FetchError::new(class, "never", "never again").retry_after(Duration::MAX);
+            let (Verdict::Release { after } | Verdict::Retry { after }) = verdict(1, &never) else {
+                panic!("{class:?}")
+            };
+            assert_eq!(after, Duration::from_secs(86_400));
+        }
     }
 
     #[test]

@@ -281,7 +281,7 @@ async fn read_decoded(
     for encoding in encodings.iter().rev() {
         reader = encoding.undo(reader, cap).await.map_err(|error| undecodable(&error))?;
     }
-    let limit = cap as u64 + 1;
+    let limit = (cap as u64).saturating_add(1);
     let mut reader = reader.take(limit.min(SMALL as u64));
     read_on(&mut reader, &mut came.decoded, is_cut).await?;
     if came.decoded.len() == SMALL {

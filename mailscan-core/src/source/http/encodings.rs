@@ -113,7 +113,7 @@ fn begin_with(bytes: &[u8], magic: &[u8]) -> bool {
 
 /// Bytes that are to become, or are, a text of at most `cap` bytes.
 pub(super) fn bounded(reader: impl AsyncRead + Send + 'static, cap: usize) -> Reader {
-    Box::pin(BufReader::new(Paced(Box::pin(reader.take(cap as u64 + SLACK)))))
+    Box::pin(BufReader::new(Paced(Box::pin(reader.take((cap as u64).saturating_add(SLACK))))))
 }
 
 /// A reader that lets other tasks run now and then, also while it could go on at once.

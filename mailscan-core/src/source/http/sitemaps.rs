@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 use url::Url;
 
 use super::client::permanent;
 use super::{Answer, Followed, HttpSource, announced, is_of_another, wanted};
+use crate::clock::in_time;
 use crate::fetch::{Discovered, Documents, FetchContext, FetchError, FetchErrorClass, Fetched};
 use crate::source::robots::MAX_SITEMAPS;
 use crate::source::sitemap::{MAX_BYTES, Sitemap, named_url};
@@ -33,7 +34,7 @@ impl HttpSource {
         context: &FetchContext<'_>,
     ) -> Result<Fetched, FetchError> {
         let start = Url::parse(url).map_err(|error| permanent("url", format!("`{url}` is no URL: {error}")))?;
-        let (deadline, wishes) = (Instant::now() + context.budget.time, self.wishes(task, context.options));
+        let (deadline, wishes) = (in_time(context.budget.time), self.wishes(task, context.options));
         let of_site =
             |url: Url, step| Discovered { work: Work::Sitemap { site: site.to_owned(), url: url.into() }, step };
         if is_whole_site(&start) {

@@ -208,6 +208,23 @@ async fn all_frames_of_a_zstd_body_are_read() {
 }
 
 #[tokio::test]
+async fn a_budget_without_an_end_is_one() {
+    let packed = packed(GzipEncoder::new(&b"ann@a.org"[..])).await;
+    let server = Server::start(move |path| match path {
+        "/plain" => ok("", b"ann@a.org"),
+        "/packed" => ok("Content-Encoding: gzip\r\n", &packed),
+        _ => MISSING.to_vec(),
+    })
+    .await;
+    let patient = Pace { patience: Duration::MAX, ..Pace::unlimited() };
+    let source = HttpSource::new(&ClientOptions::default(), patient).unwrap();
+    for path in ["/plain", "/packed"] {
+        let endless = Budget { time: Duration::MAX, body: usize::MAX };
+        assert_eq!(text(read(&source, server.url(path).as_str(), endless).await.unwrap()).0, "ann@a.org", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn empty_members_are_not_undone_without_an_end() {
     let none = packed(GzipEncoder::new(&b""[..])).await.repeat(2_000);
     let twice = packed(GzipEncoder::new(&none[..])).await;

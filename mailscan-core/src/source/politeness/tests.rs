@@ -28,6 +28,14 @@ async fn starts_are_an_interval_apart_and_a_crawl_delay_counts_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn patience_and_intervals_without_an_end_are_long() {
+    let gate = Politeness::new(Pace { patience: Duration::MAX, interval: Duration::MAX, ..Pace::default() });
+    gate.turn("a", None, None, in_time(Duration::MAX)).await.unwrap();
+    gate.unblocked("a", in_time(Duration::MAX)).await.unwrap();
+    assert_eq!(gate.turn("a", None, None, far()).await.unwrap_err().class, FetchErrorClass::Deferred);
+}
+
+#[tokio::test(start_paused = true)]
 async fn hosts_do_not_wait_for_each_other() {
     let gate = Politeness::new(Pace { interval: Duration::from_secs(5), ..Pace::default() });
     let begin = Instant::now();
