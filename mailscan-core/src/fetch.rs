@@ -29,7 +29,10 @@ pub trait Fetcher: Debug + Send + Sync + 'static {
     /// - Dropping the future stops the work and leaves nothing behind; the same task may be fetched again.
     /// - While it merely waits for its turn, it listens to [`FetchContext::recall`] and answers [`FetchError::recalled`].
     ///   What is under way already may end.
-    /// - What it discovers is not yet filtered by the job's depth: a step of 1 counts as one link.
+    /// - What it discovers need not be filtered by the job's depth: a step of 1 counts as one link. Of a page, the engine takes
+    ///   pages that are a step away as it takes the links in its text: where the job follows links, no further than it does,
+    ///   and on the site of the page. All else is taken as it is: what a sitemap, a list or a search names, and a page without
+    ///   a step, such as the one that a redirect leads to.
     ///
     /// # Errors
     /// [`FetchError`], classed by what is to be done next.
@@ -229,7 +232,7 @@ pub struct Document {
 pub struct Discovered {
     /// What to do.
     pub work: Work,
-    /// How many links further away from the sources it is: 0 or 1.
+    /// How many links further away from the sources it is: 0, or 1 for what is a link in a page.
     pub step: u32,
 }
 

@@ -208,13 +208,14 @@ impl<P: Pipeline> Worker<P> {
     }
 
     /// Extracts from what was fetched, piece by piece, and hands it on; the task is settled with the last piece.
-    async fn harvest(&self, assigned: &Assigned, fetched: Fetched) {
+    async fn harvest(&self, assigned: &Assigned, mut fetched: Fetched) {
         let run = &assigned.run;
         let options = &run.job.spec.options;
         let suppression = &self.shared.options.suppression;
-        let Fetched { documents, discovered, most_pages, mut note, place: _place } = fetched;
+        let mut harvest = Harvest::new(&assigned.claimed, options, &run.met_links, suppression);
+        harvest.discover(&mut fetched);
+        let Fetched { documents, most_pages, mut note, place: _place, discovered: _ } = fetched;
         run.most_pages.fetch_max(most_pages.unwrap_or_default(), Ordering::Relaxed);
-        let mut harvest = Harvest::new(&assigned.claimed, options, &run.met_links, suppression, discovered);
         match documents {
             Documents::None => {}
             Documents::One(document) => harvest.read(&document),

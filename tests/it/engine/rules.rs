@@ -136,12 +136,31 @@ async fn what_tasks_discover_is_done_too() {
         Ok(fetched)
     });
     let pipeline = in_memory(script);
-    let spec = JobSpec::new(100_000, vec![JobSource::Url("http://site.org/0".into())]);
+    let mut spec = JobSpec::new(100_000, vec![JobSource::Url("http://site.org/0".into())]);
+    spec.options.crawl = Some(Crawl { max_depth: 10 });
     let job = create(&*pipeline, "k", spec).await;
     let engine = Engine::start(pipeline.clone(), only(job));
     let last = engine.finished(job).await.unwrap();
     assert_eq!(last.depth.done, 200);
     assert_eq!(stored(&*pipeline, job).await, expected(200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetcher_that_finds_links_itself_goes_no_further_than_the_job() {
+    let script = Script::new(LATENCY, |task| {
+        let mut fetched = text(task, String::new());
+        let work = Work::Page { url: format!("http://site.org/{}", number(task) + 1) };
+        fetched.discovered.push(mailscan_core::fetch::Discovered { work, step: 1 });
+        Ok(fetched)
+    });
+    let pipeline = in_memory(script);
+    for (key, crawl, done) in [("crawls", Some(Crawl { max_depth: 3 }), 4), ("does not", None, 1)] {
+        let mut spec = JobSpec::new(100, vec![JobSource::Url("http://site.org/0".into())]);
+        spec.options.crawl = crawl;
+        let job = create(&*pipeline, key, spec).await;
+        let engine = Engine::start(pipeline.clone(), only(job));
+        assert_eq!(engine.finished(job).await.unwrap().depth.done, done, "{key}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -532,7 +551,7 @@ async fn what_a_task_brings_is_written_in_parts_and_its_place_is_kept_meanwhile(
             let mut fetched = text(task, addresses_of(n).join(" "));
             if n == 0 {
                 let page = |n| Work::Page { url: format!("http://site.org/{n}") };
-                let pages = (1..1_000).map(|n| mailscan_core::fetch::Discovered { work: page(n), step: 1 });
+                let pages = (1..1_000).map(|n| mailscan_core::fetch::Discovered { work: page(n), step: 0 });
                 fetched.discovered.extend(pages);
                 fetched.place = places.clone().try_acquire_owned().ok();
             }

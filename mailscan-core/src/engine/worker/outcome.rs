@@ -9,7 +9,7 @@ use super::super::met_links::MetLinks;
 use super::super::session_ids;
 use crate::class::{Class, ClassFilter, LeftOut};
 use crate::extract::{self, Extractor, Link, Media, Mention};
-use crate::fetch::{Discovered, Document, FetchError, FetchErrorClass};
+use crate::fetch::{Discovered, Document, Documents, FetchError, FetchErrorClass, Fetched};
 use crate::job::{JobId, JobOptions};
 use crate::lease::{Claimed, FailureClass, NodeId, Verdict};
 use crate::pipeline::TaskOutcome;
@@ -46,9 +46,8 @@ impl<'a> Harvest<'a> {
         options: &'a JobOptions,
         met_links: &'a MetLinks,
         suppression: &'a Suppression,
-        discovered: Vec<Discovered>,
     ) -> Self {
-        let mut harvest = Self {
+        Self {
             claimed,
             options,
             met_links,
@@ -60,11 +59,44 @@ impl<'a> Harvest<'a> {
             truncated: false,
             at_depth: false,
             left_out: LeftOut::NONE,
-        };
-        for Discovered { work, step } in discovered {
-            harvest.discover(work, step);
         }
-        harvest
+    }
+
+    /// Takes what the fetch itself has found, which is the list in `fetched` and gone afterwards.
+    pub(super) fn discover(&mut self, fetched: &mut Fetched) {
+        let found = std::mem::take(&mut fetched.discovered);
+        if found.is_empty() {
+            return;
+        }
+        let page = self.page(&fetched.documents);
+        for Discovered { work, step } in found {
+            match &work {
+                Work::Page { url } if step > 0 && matches!(self.claimed.task.work, Work::Page { .. }) => {
+                    if self.leads_on(page.as_ref(), url) {
+                        self.push(work, step);
+                    }
+                }
+                _ => self.push(work, step),
+            }
+        }
+    }
+
+    /// The page that links lead on from: where a source has led to, or what was asked for. `None` for no page, and for one
+    /// that the crawl does not go on from.
+    fn page(&self, documents: &Documents) -> Option<url::Url> {
+        let base = match documents {
+            Documents::One(document) => document.base.clone(),
+            Documents::None | Documents::Stream(_) => None,
+        };
+        let Work::Page { url } = &self.claimed.task.work else { return None };
+        base.or_else(|| url::Url::parse(url).ok()).filter(|page| self.stays_on_site(page))
+    }
+
+    /// Whether a link is followed that leads from `page` to `url`, as one in its text would be.
+    fn leads_on(&mut self, page: Option<&url::Url>, url: &str) -> bool {
+        let is_near = self.options.crawl.is_some_and(|crawl| self.claimed.task.depth < crawl.max_depth);
+        self.at_depth |= self.options.crawl.is_some() && !is_near;
+        is_near && page.is_some_and(|page| url::Url::parse(url).is_ok_and(|url| same_site(&url, page)))
     }
 
     /// Extracts the addresses of a document, and its links when the job follows them.
@@ -142,7 +174,7 @@ impl<'a> Harvest<'a> {
         self.discovered.extend(links.into_iter().map(new));
     }
 
-    fn discover(&mut self, work: Work, step: u32) {
+    fn push(&mut self, work: Work, step: u32) {
         let task = &self.claimed.task;
         let limit = self.options.max_tasks;
         let mut depth = task.depth.saturating_add(step);
@@ -338,7 +370,7 @@ mod tests {
         let links_with = |id: &str| {
             let body =
                 format!("<a href='/b;jsessionid={id}'>b</a> <a href='/c?PHPSESSID={id}&n=1'>c</a> <a href=/b>b</a>");
-            let mut harvest = Harvest::new(&claimed, &options, &met_links, &nobody, Vec::new());
+            let mut harvest = Harvest::new(&claimed, &options, &met_links, &nobody);
             harvest.read(&Document {
                 source: "https://a.org/".into(),
                 base: Some(url::Url::parse("https://a.org/").unwrap()),
@@ -365,11 +397,54 @@ mod tests {
             let work = Work::Page { url: url.to_owned() };
             let met_links = MetLinks::new();
             let nobody = Suppression::default();
-            let harvest = Harvest::new(&claimed, &options, &met_links, &nobody, vec![Discovered { work, step: 0 }]);
+            let mut harvest = Harvest::new(&claimed, &options, &met_links, &nobody);
+            let discovered = vec![Discovered { work, step: 0 }];
+            harvest.discover(&mut Fetched { discovered, ..Fetched::default() });
             harvest.rest().0.discovered[0].depth
         };
         assert_eq!(depth_of(2, "https://a.org/next"), 2);
         assert_eq!(depth_of(2, "https://b.org/"), 5);
         assert_eq!(depth_of(0, "https://b.org/"), 0, "a source may have moved");
+    }
+
+    /// What of these is followed that a fetcher found in a task at this depth, with a step of 1 each, and whether links were
+    /// left alone for the depth.
+    fn followed(work: Work, depth: u32, base: Option<&str>, crawl: Option<u32>, found: &[&str]) -> (Vec<String>, bool) {
+        let options =
+            JobOptions { crawl: crawl.map(|max_depth| crate::job::Crawl { max_depth }), ..JobOptions::default() };
+        let (mut claimed, met_links, nobody) = (claimed(1), MetLinks::new(), Suppression::default());
+        (claimed.task.work, claimed.task.depth) = (work, depth);
+        let page = |url: &&str| Discovered { work: Work::Page { url: (*url).to_owned() }, step: 1 };
+        let document = base.map(|base| Document {
+            source: base.into(),
+            base: url::Url::parse(base).ok(),
+            media: Media::Text,
+            body: crate::fetch::Bytes::new(),
+            offset: 0,
+            truncated: false,
+        });
+        let documents = document.map_or(Documents::None, Documents::One);
+        let mut harvest = Harvest::new(&claimed, &options, &met_links, &nobody);
+        let discovered = found.iter().map(page).collect();
+        harvest.discover(&mut Fetched { documents, discovered, ..Fetched::default() });
+        let left = harvest.is_at_depth();
+        (harvest.rest().0.discovered.iter().map(|task| task.work.label()).collect(), left)
+    }
+
+    #[test]
+    fn what_a_fetcher_finds_in_a_page_is_followed_as_links_are() {
+        let a = || Work::Page { url: "https://a.org/".to_owned() };
+        let found = ["https://www.a.org/x", "https://b.org/x"];
+        let on_a = vec![found[0].to_owned()];
+        assert_eq!(followed(a(), 4, None, Some(5), &found), (on_a.clone(), false), "within the depth and the site");
+        assert_eq!(followed(a(), 5, None, Some(5), &found), (vec![], true), "further than the job goes");
+        assert_eq!(followed(a(), 0, None, None, &found), (vec![], false), "no links are followed");
+        // A source may have moved; a page further on that leads away ends there.
+        let moved = Some("https://b.org/");
+        assert_eq!(followed(a(), 0, moved, Some(5), &found), (vec![found[1].to_owned()], false));
+        assert_eq!(followed(a(), 1, moved, Some(5), &found), (vec![], false));
+        // What a sitemap lists was asked for.
+        let sitemap = Work::Sitemap { site: "a.org".to_owned(), url: "https://a.org/sitemap.xml".to_owned() };
+        assert_eq!(followed(sitemap, 0, None, None, &found), (found.map(str::to_owned).to_vec(), false));
     }
 }
