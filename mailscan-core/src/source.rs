@@ -36,6 +36,8 @@ mod rtf;
 pub mod search;
 #[cfg(feature = "http")]
 mod sitemap;
+#[cfg(feature = "files")]
+mod stream;
 
 #[cfg(feature = "http")]
 use crate::fetch::HostLimit;

@@ -26,7 +26,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 
 use self::archive::InPart;
 #[cfg(test)]
@@ -35,8 +34,8 @@ pub use self::list::check_list;
 pub use self::pieces::{Piece, PieceView, Pieces};
 use self::reach::Reach;
 use crate::fetch::{Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, IN_PART};
-use crate::source::kind;
 use crate::source::open_files::{is_out_of_files, out_of_files};
+use crate::source::{kind, stream};
 use crate::task::{Task, Work};
 
 /// Up to this size a file is one document.
@@ -53,7 +52,8 @@ const LIST_URLS: usize = 1_000;
 ///   paths. A name that is not UTF-8 cannot be a task: it comes as an error in the folder's documents, beside the
 ///   tasks for the other names, so that it is not lost in silence.
 /// - A file of up to 1 MiB that is not compressed gives one document, any other a stream. A stream has no bound but
-///   the file's end: the budget's size bounds one document, and a piece is far smaller.
+///   the file's end: the budget's size bounds one document, and a piece is far smaller. It holds one of the runtime's blocking
+///   threads while it is read, and none while nobody takes what was read.
 /// - A zip file, such as a document of an office, or a tar file, compressed or not, gives the files in it, each a source of its
 ///   own: the path of the zip or tar file, `#`, and the name within.
 /// - A PDF gives its pages, each a source of its own: the path, `#page=` and the number of the page from 1 on, as RFC 8118 has it.
@@ -118,7 +118,9 @@ async fn open(path: String, reach: Reach) -> Result<Fetched, FetchError> {
     let (documents, note) = match blocking(move || Opened::at(&path, &reach)).await? {
         Opened::Folder(fetched) => return Ok(fetched),
         Opened::Whole(document, note) => (document.map_or(Documents::None, Documents::One), note),
-        Opened::Long(pieces, name) => (Documents::Stream(stream(pieces, name)), None),
+        Opened::Long(pieces, name) => {
+            (Documents::Stream(stream::of(Reading { pieces, source: name, ended: false }, stopped)), None)
+        }
     };
     Ok(Fetched { documents, note, ..Fetched::default() })
 }
@@ -181,31 +183,28 @@ pub fn page_of_archive(file: &str, page: &str) -> String {
     format!("{file}#{page}")
 }
 
-/// Reads on a blocking thread for as long as somebody receives.
-fn stream(mut pieces: Pieces, source: Arc<str>) -> mpsc::Receiver<Result<Document, FetchError>> {
-    // One piece being searched, one waiting, one being read.
-    let (sender, receiver) = mpsc::channel(1);
-    let ended = sender.clone();
-    let reader = tokio::task::spawn_blocking(move || {
-        for piece in pieces.by_ref() {
-            let piece = piece.map(|piece| document(piece, &source)).map_err(|error| io_error(&source, &error));
-            let failed = piece.is_err();
-            if sender.blocking_send(piece).is_err() || failed {
-                return;
-            }
+/// What is left to read of a file that is given in pieces.
+struct Reading {
+    pieces: Pieces,
+    source: Arc<str>,
+    ended: bool,
+}
+
+impl Iterator for Reading {
+    type Item = Result<Document, FetchError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
         }
-        if let Some(kind) = pieces.unread() {
-            // Whoever is gone hears no note.
-            let _ = sender.blocking_send(Err(kind::note(&source, kind)));
+        let piece = self.pieces.next();
+        self.ended = !matches!(piece, Some(Ok(_)));
+        match piece {
+            Some(Ok(piece)) => Some(Ok(document(piece, &self.source))),
+            Some(Err(error)) => Some(Err(io_error(&self.source, &error))),
+            None => self.pieces.unread().map(|kind| Err(kind::note(&self.source, kind))),
         }
-    });
-    tokio::spawn(async move {
-        // A reader that died must not look like the end of the file.
-        if let Err(error) = reader.await {
-            let _ = ended.send(Err(stopped(&error))).await;
-        }
-    });
-    receiver
+    }
 }
 
 fn stopped(error: &tokio::task::JoinError) -> FetchError {

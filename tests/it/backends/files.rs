@@ -313,7 +313,7 @@ async fn one_process_at_a_time_runs_workers() {
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(error.to_string().contains("--detach"), "{error}");
     drop(lock);
-    two.try_lock_workers().await.unwrap();
+    let _lock = two.try_lock_workers().await.unwrap();
 }
 
 #[tokio::test]

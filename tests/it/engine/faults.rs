@@ -10,15 +10,17 @@ use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
 use mailscan_core::backend::postgres::{Postgres, PostgresOptions, PostgresPipeline};
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions, SqlitePipeline};
 use mailscan_core::class::Classes;
-use mailscan_core::engine::{Engine, EngineOptions};
+use mailscan_core::engine::{Engine, EngineOptions, Watermarks};
 use mailscan_core::extract::Form;
 use mailscan_core::fetch::{FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher};
-use mailscan_core::job::{JobId, JobStatus};
+use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus};
 use mailscan_core::lease::{Claimed, FailureClass, Lease, NodeId, Settle};
 use mailscan_core::pipeline::{Backends, Pipeline};
 use mailscan_core::queue::{
     ClaimRequest, Pushed, Queue, QueueLimits, Renewed, Retried, Settled, Share, Swept, TaskState,
 };
+use mailscan_core::source::Sources;
+use mailscan_core::source::file::FileSource;
 use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, Sighting, Store, WorkerError};
 use mailscan_core::task::{Depth, ListPosition, NewTask, Task, TaskId, Work};
 use mailscan_core::{Address, Error, ErrorKind, Result};
@@ -452,4 +454,33 @@ async fn an_aborted_engine_gives_its_tasks_back() {
     engine.abort().await.unwrap();
     let depth = pipeline.queue().depth(job).await.unwrap();
     assert_eq!((depth.pending, depth.leased), (20, 0));
+}
+
+#[test]
+fn files_that_wait_for_the_store_leave_it_a_thread() {
+    const ADDRESSES: u64 = 60_000;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).max_blocking_threads(2).build();
+    let runtime = runtime.unwrap();
+    let last = runtime.block_on(async {
+        let folder = TempDir::new().unwrap();
+        let files = folder.path().join("files");
+        std::fs::create_dir(&files).unwrap();
+        // More than is read as one document, and the store is asked whether it knows what comes again.
+        let text: String = (0..ADDRESSES).map(|n| format!("user{n}@host.org, or ask at the desk\n")).collect();
+        (0..4).for_each(|n| std::fs::write(files.join(format!("{n}.txt")), &text).unwrap());
+        let database = Sqlite::open(folder.path().join("jobs.db"), SqliteOptions::default()).unwrap();
+        let pipeline = Arc::new(SqlitePipeline { database, fetcher: Sources::new().with_files(FileSource::new()) });
+        let spec = JobSpec::new(1_000_000, vec![JobSource::Path(files.display().to_string())]);
+        let job = create(&*pipeline, "k", spec).await;
+        let watermarks = Watermarks { sightings: 500, ..Watermarks::default() };
+        let engine = Engine::start(pipeline.clone(), EngineOptions { watermarks, ..only(job) });
+        let last = tokio::time::timeout(Duration::from_secs(120), engine.finished(job)).await.ok()?.ok()?;
+        engine.drain().await.ok()?;
+        Some(last)
+    });
+    // A thread that is held is not waited for.
+    runtime.shutdown_background();
+    let last = last.expect("nobody waits for a thread for ever");
+    assert_eq!((last.status, last.collected, last.depth.done), (JobStatus::Completed, ADDRESSES, 5));
 }

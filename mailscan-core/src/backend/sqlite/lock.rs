@@ -18,8 +18,9 @@ const OPERATION: &str = "lock database";
 /// No task is delayed by more than this: hosts may ask for an hour.
 const LONGEST_DELAY: Duration = Duration::from_secs(2 * 3_600);
 
-/// The right to run workers on a database; given back when dropped.
+/// The right to run workers on a database, to be kept for as long as an engine works on it; given back when dropped.
 #[derive(Debug)]
+#[must_use = "the right is given back when this is dropped"]
 pub struct WorkerLock {
     /// The lock lasts as long as the file is open.
     _file: File,

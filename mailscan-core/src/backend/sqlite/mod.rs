@@ -52,7 +52,12 @@ pub struct SqliteOptions {
 
 /// A queue and a store in one SQLite file. Cheap to clone; all clones share one writer and its readers.
 ///
-/// When the last clone is dropped, the writer ends what it was given and closes the file.
+/// Writes have a thread of their own, whatever the runtime; reads take blocking threads of the runtime that they are called in,
+/// up to eight at a time for as long as each lasts.
+///
+/// Dropping the last clone waits until the writer has ended what it was given and closed the file, which blocks the thread:
+/// mostly for some milliseconds, behind a slow disk for as long as that takes. Where a runtime must not stop for it, drop it in
+/// `spawn_blocking`. An [`Engine`](crate::engine::Engine) that has not ended yet holds a clone, too.
 #[derive(Clone, Debug)]
 pub struct Sqlite {
     shared: Arc<Shared>,

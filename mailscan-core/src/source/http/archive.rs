@@ -7,7 +7,8 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinError;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
@@ -18,7 +19,7 @@ use crate::fetch::{Document, Documents, FetchError, FetchErrorClass, Fetched, IN
 use crate::source::content_type::ContentType;
 use crate::source::file::{Piece, Pieces};
 use crate::source::open_files::{is_out_of_files, out_of_files};
-use crate::source::{kind, media};
+use crate::source::{kind, media, stream};
 
 /// How many are read at a time: undoing xz takes up to 160 MiB.
 pub(super) const AT_ONCE: usize = 2;
@@ -59,17 +60,10 @@ pub(super) async fn files(
     if let Some(kind) = pieces.unread() {
         return Ok(Fetched { note: Some(kind::note_of_kind(kind)), ..Fetched::default() });
     }
-    // One piece being searched, one waiting, one being read.
-    let (sender, receiver) = mpsc::channel(1);
-    let reading = Reading { url: url.clone(), in_part, sender: sender.clone(), _reader: reader };
-    let reading = tokio::task::spawn_blocking(move || reading.read(pieces));
-    tokio::spawn(async move {
-        // A reader that died must not look like the end of the file.
-        if let Err(error) = reading.await {
-            let _ = sender.send(Err(transient("archive-reader", format!("the reader stopped: {error}")))).await;
-        }
-    });
-    Ok(Fetched { documents: Documents::Stream(receiver), place, ..Fetched::default() })
+    let reading = Reading { url: url.clone(), in_part, pieces, left: MOST_TEXT, ended: false, _reader: reader };
+    let stopped = |error: &JoinError| transient("archive-reader", format!("the reader stopped: {error}"));
+    let documents = Documents::Stream(stream::of(reading, stopped));
+    Ok(Fetched { documents, place, ..Fetched::default() })
 }
 
 /// What to note where not all of a body can be read.
@@ -97,41 +91,45 @@ impl InPart {
     }
 }
 
-/// A body that is read.
+/// What is left to read of a body.
 struct Reading {
     url: Url,
     in_part: InPart,
-    sender: mpsc::Sender<Result<Document, FetchError>>,
+    pieces: Pieces,
+    /// How much text may still come.
+    left: u64,
+    ended: bool,
     _reader: OwnedSemaphorePermit,
 }
 
-impl Reading {
-    /// Reads for as long as somebody receives.
-    fn read(&self, pieces: Pieces) {
-        if let Err(error) = self.send_pieces(pieces) {
-            // Whoever is gone hears no note.
-            let _ = self.sender.blocking_send(Err(error));
-        }
-    }
+impl Iterator for Reading {
+    type Item = Result<Document, FetchError>;
 
-    /// Sends the pieces.
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let next = self.read().transpose();
+        self.ended = !matches!(next, Some(Ok(_)));
+        next
+    }
+}
+
+impl Reading {
+    /// The next document; none at the end.
     ///
     /// # Errors
-    /// What is to be noted.
-    fn send_pieces(&self, mut pieces: Pieces) -> Result<(), FetchError> {
-        let mut left = MOST_TEXT;
-        for piece in pieces.by_ref() {
-            let piece = piece.map_err(|error| self.in_part.error(&error))?;
-            left = left
-                .checked_sub(piece.bytes.len() as u64)
-                .ok_or_else(|| self.in_part.note("it holds more than 1 GiB of text"))?;
-            if self.sender.blocking_send(Ok(self.document(piece))).is_err() {
-                return Ok(());
-            }
-        }
-        // The code of a note in a stream.
-        let note = |kind| FetchError { code: NOT_READ.into(), ..kind::note_of_kind(kind) };
-        pieces.unread().map_or(Ok(()), |kind| Err(note(kind)))
+    /// What is to be noted, at the end as well.
+    fn read(&mut self) -> Result<Option<Document>, FetchError> {
+        let Some(piece) = self.pieces.next() else {
+            // The code of a note in a stream.
+            let note = |kind| FetchError { code: NOT_READ.into(), ..kind::note_of_kind(kind) };
+            return self.pieces.unread().map_or(Ok(None), |kind| Err(note(kind)));
+        };
+        let piece = piece.map_err(|error| self.in_part.error(&error))?;
+        let left = self.left.checked_sub(piece.bytes.len() as u64);
+        self.left = left.ok_or_else(|| self.in_part.note("it holds more than 1 GiB of text"))?;
+        Ok(Some(self.document(piece)))
     }
 
     fn document(&self, piece: Piece) -> Document {
