@@ -2,6 +2,21 @@
 //!
 //! The engine's workers call it; [`crate::source`] holds the fetchers for pages, search endpoints and local files.
 //! What a fetcher brings is hostile: it must bound sizes, time, decompression and redirects itself.
+//!
+//! # What a fetcher of one's own has to do
+//!
+//! | what | who sees to it |
+//! | --- | --- |
+//! | [`Budget::time`] | the fetcher; the engine drops a fetch that takes five seconds more |
+//! | [`Budget::body`] | the fetcher |
+//! | pace and number of requests of a host, [`JobOptions::per_host`] | the fetcher; the engine only holds no more tasks of a host than its [`per_host`](crate::engine::EngineOptions::per_host) |
+//! | robots.txt, [`JobOptions::contact`] | the fetcher |
+//! | what the job may reach, by its [`Origin`] and the network it is in | the fetcher |
+//! | [`JobOptions::rate_limit`] | the engine, between the calls of a search by one worker |
+//! | how far links are followed, [`JobOptions::max_tasks`] | the engine |
+//! | tries, and the wait before the next | the engine, by the class of a [`FetchError`] |
+//!
+//! What [`crate::source`] holds does its part of all of this, and may be wrapped.
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -241,7 +256,9 @@ pub struct Discovered {
 pub enum FetchErrorClass {
     /// Try again later; uses up one attempt.
     Transient,
-    /// Come back later; nothing was tried, or the host refused to be asked so often: no attempt is used up.
+    /// Come back later; nothing was tried, or the host refused to be asked so often: no attempt is used up. Unless its code is
+    /// [`JOB_TURN`], the engine claims no task of the host for as long as [`FetchError::retry_after`] says, whatever the job, at
+    /// most for the length of a lease.
     Deferred,
     /// It will not work however often it is tried.
     Permanent,

@@ -9,6 +9,40 @@
 //! - `Err`, or a dropped future, means "outcome unknown": every call is safe to repeat.
 //! - Durations go in, never timestamps: the queue owns the clock. They hold to the millisecond.
 //! - Nothing waits for work to appear; [`Queue::ready`] is the only method that does.
+//! - Every other call ends in bounded time, as an error of kind `Unavailable` when need be.
+//!
+//! # Errors
+//!
+//! What the engine makes of an error depends on its [kind](crate::ErrorKind):
+//!
+//! | kind | of | the engine |
+//! | --- | --- | --- |
+//! | `Unavailable`, `Full` | `push` and `settle` of a batch | commits it again, after 0.1 to 5 seconds, until it is answered; from the second time on it tells of the [trouble](crate::engine::Vitals::trouble) |
+//! | `Unavailable`, `Full` | `claim`, `push` of a job's first tasks | tries again at its next look |
+//! | `Invalid`, `Internal` | `push` of a job's first tasks | fails that job, with the error's message as its reason |
+//! | any other | `claim`, `push`, `settle` | stops for good, with all its jobs ([`Engine::failed`](crate::engine::Engine::failed)) |
+//! | any | `renew`, `sweep`, `settle` of what was claimed for a job that had ended | logs it and calls again later, or leaves it to the leases; what was not renewed in time is worked on no more |
+//! | any | `depths`, `lists` for people | shows what it knew before |
+//!
+//! `depths` that show whether a job is done are called as a batch is written. `retry`, `states` and `purge_tasks` are called
+//! by [`crate::desk`], which hands errors on. So a kind that is not transient is for what no later call can mend, such as a damaged
+//! file: one such answer stops every job of the process.
+//!
+//! # Time and size of calls
+//!
+//! While it works, the engine waits for an answer however long it takes, and what depends on it stands still: without claims no
+//! task begins, without settlements nothing ends. A drain waits five seconds for a call, then it aborts; an abort waits four at most
+//! and drops the call ([`Engine`](crate::engine::Engine)). The backends here end within some 20 seconds.
+//!
+//! | call | holds at most |
+//! | --- | --- |
+//! | `push` | 10,000 first tasks of a job; of what tasks discover, less than twice [`Watermarks::sightings`](crate::engine::Watermarks) |
+//! | `claim` | a share for each job at work, and in all what may be in flight and wait for a place; of `busy_hosts` one for each host of which a lease is held, and 10,000 more that rest |
+//! | `renew` | 10,000 leases |
+//! | `settle` | [`Watermarks::outcomes`](crate::engine::Watermarks) settlements; after a claim for a job that has ended, all that it brought |
+//! | `sweep` | 1,000 leases |
+//! | `depths` | all jobs at work |
+//! | `retry`, `states` | what whoever calls gives; 10,000 in the API |
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -100,9 +134,13 @@ pub trait Queue: Debug + Send + Sync + 'static {
 
     /// Waits for a hint that a claim may find something.
     ///
-    /// A hint may come without cause and may be missed by a crash or another process, so callers poll as well. One that
-    /// nobody waits for is kept for the next wait. Cancel-safe: dropping the future loses no hint, not even one that had
-    /// come to it already.
+    /// - A push, a return and a sweep of this process give one, to whoever waits and, where nobody does, to whoever waits next.
+    /// - It may come without cause and may be missed by a crash or another process, so callers poll as well.
+    ///
+    /// Cancel-safe: dropping the future loses no hint, not even one that had come to it already. A [`tokio::sync::Notify`] is all
+    /// that it takes (`notify_waiters`, then `notify_one`; here `notified`). A future that is always ready will not do: the
+    /// dispatcher would claim without a pause. Nor will one that never is: tasks would begin up to
+    /// [`poll_every`](crate::engine::EngineOptions::poll_every) late.
     fn ready(&self) -> impl Future<Output = ()> + Send;
 }
 

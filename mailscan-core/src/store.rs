@@ -7,6 +7,35 @@
 //! - Results match the input's order and length.
 //! - `Err`, or a dropped future, means "outcome unknown": every call is safe to repeat.
 //! - Lists are read by key (`after`), in rising order of id, at most `limit` at a time.
+//! - Every call ends in bounded time, as an error of kind `Unavailable` when need be; how long the engine waits, and what a call
+//!   without an answer holds up, is the same as for a [queue](crate::queue).
+//!
+//! # Errors
+//!
+//! What the engine makes of an error depends on its [kind](crate::ErrorKind):
+//!
+//! | kind | of | the engine |
+//! | --- | --- | --- |
+//! | `Unavailable`, `Full` | what is written for a batch or at the end of a job | calls again, after 0.1 to 5 seconds, until it is answered; from the second time on it tells of the [trouble](crate::engine::Vitals::trouble) |
+//! | `Unavailable`, `Full` | `jobs`, `job`, `job_states`, and what takes a job up | tries again at its next look |
+//! | `NotFound` | what is asked or told of a job | takes it for deleted |
+//! | `Corrupt` | `job` in an engine for all jobs | passes that job over, and leaves it to other processes |
+//! | any other | all of these | stops for good, with all its jobs ([`Engine::failed`](crate::engine::Engine::failed)) |
+//! | any | `record_active`, `beat`, `forget` | logs it; where `beat` fails twice in a row, it tells of the trouble |
+//!
+//! So a kind that is not transient is for what no later call can mend: one such answer stops every job of the process. Everything
+//! else is called by [`crate::desk`], the API and the command line, which hand errors on.
+//!
+//! # Size of calls
+//!
+//! | call | holds at most |
+//! | --- | --- |
+//! | `insert`, `known` | less than twice [`Watermarks::sightings`](crate::engine::Watermarks), so 20,000 by default |
+//! | `record_errors` | [`Watermarks::outcomes`](crate::engine::Watermarks) errors, or 1,000 after a sweep |
+//! | `recover_errors` | `Watermarks::outcomes` leases |
+//! | `jobs` | a limit of 10,000 |
+//! | `job_states` | all jobs at work |
+//! | `beat` | all workers of a process, and a bound for each job at work |
 
 mod errors;
 
