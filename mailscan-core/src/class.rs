@@ -39,7 +39,7 @@ pub enum Class {
 
 impl Class {
     /// All classes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: &'static [Self] = &[
         Self::Placeholder,
         Self::Role,
         Self::Disposable,
@@ -68,7 +68,7 @@ impl Class {
 
     /// The class with this name.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|class| class.as_str() == name)
+        Self::ALL.iter().copied().find(|class| class.as_str() == name)
     }
 
     /// The class's bit in [`Classes::bits`], which never changes.
@@ -137,7 +137,7 @@ impl Classes {
 
     /// The classes, in the order of [`Class::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Class> {
-        Class::ALL.into_iter().filter(move |class| self.contains(*class))
+        Class::ALL.iter().copied().filter(move |class| self.contains(*class))
     }
 
     /// A number that stands for the set in stores, and means the same in every version.
@@ -268,7 +268,7 @@ impl LeftOut {
 
     /// The classes of which there are any, each with its number.
     pub fn iter(&self) -> impl Iterator<Item = (Class, u64)> {
-        Class::ALL.into_iter().map(|class| (class, self.of(class))).filter(|(_, count)| *count > 0)
+        Class::ALL.iter().copied().map(|class| (class, self.of(class))).filter(|(_, count)| *count > 0)
     }
 }
 
@@ -284,7 +284,7 @@ mod tests {
     fn names_and_bits_are_stable() {
         let names = "placeholder,role,disposable,message_id,unknown_domain,literal,machine,file_name,suppressed";
         assert_eq!(Classes::ALL.to_string(), names);
-        let bits: Vec<u16> = Class::ALL.into_iter().map(|class| Classes::NONE.with(class).bits()).collect();
+        let bits: Vec<u16> = Class::ALL.iter().copied().map(|class| Classes::NONE.with(class).bits()).collect();
         assert_eq!(bits, [1, 2, 4, 8, 16, 32, 64, 128, 256], "stores hold these");
         assert_eq!(Classes::from_bits(0xfe09), set("placeholder,message_id"));
     }

@@ -52,6 +52,7 @@ use crate::class::Classes;
 
 /// How a document is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Media {
     /// Plain text, or any text-like format without an own reading.
     Text,
@@ -87,7 +88,7 @@ pub enum Form {
 
 impl Form {
     /// All forms.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: &'static [Self] = &[
         Self::Plain,
         Self::CharacterReference,
         Self::PercentEncoded,
@@ -114,7 +115,7 @@ impl Form {
 
     /// The form with this name.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|form| form.as_str() == name)
+        Self::ALL.iter().copied().find(|form| form.as_str() == name)
     }
 }
 

@@ -253,6 +253,7 @@ pub struct Discovered {
 
 /// What is to be done about a failed fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FetchErrorClass {
     /// Try again later; uses up one attempt.
     Transient,

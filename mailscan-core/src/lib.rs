@@ -59,6 +59,12 @@
 //!   `conformance` (feature `conformance`) holds a backend of your own to it, case by case.
 //! - [`backend`] and [`source`] are what comes with mailscan; [`engine`] drives any pipeline.
 //!
+//! # What may come to be more
+//!
+//! Enums that a later version may add to are `#[non_exhaustive]`, and their `ALL` is a list of any length. Those that are not are
+//! answers and orders that a backend or a fetcher has to understand in full, such as [`lease::Verdict`], [`job::JobStatus`],
+//! [`job::Origin`] and [`queue::Settled`]: whoever matches them is to hear of a new one from the compiler.
+//!
 //! # What always holds
 //!
 //! - Sightings are committed before discovered tasks, and those before the task that found them is settled. A process

@@ -9,7 +9,7 @@ use mailscan_core::job::{JobCounts, JobState, JobStatus};
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::Queue;
 use mailscan_core::resources::Resources;
-use mailscan_core::store::{ErrorClass, JobQuery, Store};
+use mailscan_core::store::{JobQuery, Store};
 use mailscan_core::task::Depth;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet, prometheus_text};
@@ -195,7 +195,7 @@ fn work(to: &mut DescriptorEncoder<'_>, vitals: &Vitals) -> Written {
     counters(to, ("mailscan_front_lookups", "Doubtful mentions that the store was asked for", "answer"), looked_up)?;
     counter(to, "mailscan_front_rebuilds", "Bloom filters that were full and made anew", rebuilt)?;
     gauge(to, "mailscan_front_bytes", "Memory of the Bloom filters of the jobs at work", bytes as f64)?;
-    let errors = ErrorClass::ALL.into_iter().zip(vitals.errors).map(|(class, count)| (class.as_str(), count));
+    let errors = vitals.errors.iter().map(|(class, count)| (class.as_str(), *count));
     counters(to, ("mailscan_errors", "Errors of workers", "class"), errors)?;
     histogram(to, "mailscan_claim_seconds", "How long the queue takes to answer a claim", &vitals.claims)?;
     histogram(to, "mailscan_commit_seconds", "How long the backend takes to write a batch", &vitals.commits)

@@ -86,7 +86,7 @@ pub(crate) fn network(text: &str) -> Result<IpNet, String> {
 
 /// What an error means for its task.
 pub(crate) fn error_class(text: &str) -> Result<ErrorClass, String> {
-    let wrong = || format!("there is no such class: use {}", ErrorClass::ALL.map(ErrorClass::as_str).join(", "));
+    let wrong = || format!("there is no such class: use {}", ErrorClass::names());
     ErrorClass::parse(text).ok_or_else(wrong)
 }
 

@@ -16,6 +16,7 @@ const LONGEST_LEASE: Duration = Duration::from_secs(24 * 3_600);
 
 /// Which jobs an engine works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum JobFilter {
     /// Every queued or running job of the store. When the engine drains, they stay as they are for other engines.
     All,

@@ -47,8 +47,8 @@ pub struct Vitals {
     pub addresses: u64,
     /// Mentions of addresses that were extracted, repeats included.
     pub mentions: u64,
-    /// Errors of workers by class, in the order of [`ErrorClass::ALL`].
-    pub errors: [u64; ErrorClass::ALL.len()],
+    /// Errors of workers: how many of each class, in the order of [`ErrorClass::ALL`].
+    pub errors: Vec<(ErrorClass, u64)>,
 }
 
 /// Deliveries that ended.
@@ -215,7 +215,7 @@ impl<P: Pipeline> Shared<P> {
             front,
             addresses: load(&counters.addresses),
             mentions: load(&counters.mentions),
-            errors: std::array::from_fn(|class| load(&counters.errors[class])),
+            errors: ErrorClass::ALL.iter().copied().zip(counters.errors.iter().map(load)).collect(),
         }
     }
 }

@@ -215,7 +215,7 @@ mod tests {
             source: source.into(),
             offset: 7,
             form: Form::Plain,
-            classes: Class::ALL.into_iter().take(id % 3).collect(),
+            classes: Class::ALL.iter().copied().take(id % 3).collect(),
             found_at: Timestamp(1_700_000_000_000 + id as u64),
         }
     }

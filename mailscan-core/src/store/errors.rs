@@ -7,6 +7,7 @@ use crate::task::TaskId;
 
 /// What an error means for its task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum ErrorClass {
     /// The task will be tried again.
     Retried,
@@ -18,7 +19,7 @@ pub enum ErrorClass {
 
 impl ErrorClass {
     /// All classes.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: &'static [Self] = &[
         Self::Retried,
         Self::Partial,
         Self::Failed(FailureClass::Blocked),
@@ -36,9 +37,15 @@ impl ErrorClass {
         }
     }
 
+    /// All names, with commas between, for people.
+    pub fn names() -> String {
+        let names: Vec<_> = Self::ALL.iter().map(|class| class.as_str()).collect();
+        names.join(", ")
+    }
+
     /// The class with this name.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|class| class.as_str() == name)
+        Self::ALL.iter().copied().find(|class| class.as_str() == name)
     }
 }
 

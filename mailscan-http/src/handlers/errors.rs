@@ -121,8 +121,7 @@ fn class(fields: &mut Fields) -> Option<ErrorClass> {
     let name = fields.text("class", MAX_TEXT)?;
     let class = ErrorClass::parse(&name);
     if class.is_none() {
-        let known = ErrorClass::ALL.map(ErrorClass::as_str).join(", ");
-        fields.fault("class", format!("`class` is none of {known}"));
+        fields.fault("class", format!("`class` is none of {}", ErrorClass::names()));
     }
     class
 }

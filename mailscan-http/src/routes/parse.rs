@@ -135,10 +135,7 @@ fn error_selection(query: &Query<'_>, job: Option<JobId>) -> Result<ErrorSelecti
 }
 
 fn error_class(name: &str) -> Result<ErrorClass, Problem> {
-    let wrong = || {
-        let known = ErrorClass::ALL.map(ErrorClass::as_str).join(", ");
-        Problem::field("class", format!("`class` is none of {known}"))
-    };
+    let wrong = || Problem::field("class", format!("`class` is none of {}", ErrorClass::names()));
     ErrorClass::parse(name).ok_or_else(wrong)
 }
 

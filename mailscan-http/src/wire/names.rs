@@ -17,12 +17,16 @@ pub(super) fn job_status() -> Schema {
     one_of(&[Type::String], &job::JobStatus::ALL.map(job::JobStatus::as_str))
 }
 
+fn error_classes() -> Vec<&'static str> {
+    store::ErrorClass::ALL.iter().map(|class| class.as_str()).collect()
+}
+
 /// The class of an error.
 pub(super) fn error_class() -> Schema {
-    one_of(&[Type::String], &store::ErrorClass::ALL.map(store::ErrorClass::as_str))
+    one_of(&[Type::String], &error_classes())
 }
 
 /// The class of an error, or none.
 pub(super) fn maybe_error_class() -> Schema {
-    one_of(&[Type::String, Type::Null], &store::ErrorClass::ALL.map(store::ErrorClass::as_str))
+    one_of(&[Type::String, Type::Null], &error_classes())
 }
