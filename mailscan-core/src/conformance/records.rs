@@ -89,7 +89,7 @@ pub async fn a_forgotten_process_is_gone<H: Harness>(harness: &H) {
 pub async fn an_error_comes_back_as_recorded<H: Harness>(harness: &H) {
     let store = store(harness).await;
     let errors: Vec<_> =
-        (1..).zip(ErrorClass::ALL).map(|(n, class)| NewWorkerError { class, ..error(n, "c", "h") }).collect();
+        (1..).zip(ErrorClass::ALL).map(|(n, class)| NewWorkerError { class: *class, ..error(n, "c", "h") }).collect();
     store.record_errors(&errors).await.unwrap();
     let rows = store.errors(&all()).await.unwrap();
     assert!(rows.iter().all(|row| row.resolved.is_none()));

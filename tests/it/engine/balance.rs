@@ -222,7 +222,7 @@ async fn a_search_endpoint_that_asks_for_a_pause_holds_up_no_other() {
     };
     let pipeline = in_memory(script);
     assert_eq!(create(&*pipeline, "refused", search()).await, JobId(1));
-    let mut engine = Engine::start(pipeline.clone(), engine_of(100));
+    let engine = Engine::start(pipeline.clone(), engine_of(100));
     tokio::time::sleep(Duration::from_secs(5)).await;
     let other = create(&*pipeline, "other", search()).await;
     let begin = Instant::now();
