@@ -15,6 +15,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use mailscan_tests::at_home;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -112,11 +113,8 @@ const OF_THE_PROCESS: [u64; 5] = [1, 1, 1, 2, 1];
 
 /// The binary in a folder, with these variables and no others of their kind.
 fn mailscan(folder: &Path, variables: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mailscan"));
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OTEL_")) {
-        command.env_remove(name);
-    }
-    command.current_dir(folder).stdin(Stdio::null()).envs(variables.iter().copied());
+    let mut command = at_home(env!("CARGO_BIN_EXE_mailscan"), folder);
+    command.envs(variables.iter().copied());
     command
 }
 

@@ -2,6 +2,7 @@
 
 mod archives;
 mod demo;
+mod home;
 mod jobs;
 mod plan;
 mod scan;
@@ -13,6 +14,9 @@ use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::OnceLock;
+
+use mailscan_tests::at_home;
+use tempfile::TempDir;
 
 /// The binary that `MAILSCAN_BINARY` names, or one that is built once with the profile of this test.
 pub(crate) fn binary() -> &'static Path {
@@ -41,6 +45,11 @@ pub(crate) fn binary() -> &'static Path {
     })
 }
 
+/// The binary in a folder, for which whoever runs the tests has set nothing.
+pub(crate) fn mailscan(folder: &Path) -> Command {
+    at_home(binary(), folder)
+}
+
 /// What a run of the binary gave.
 pub(crate) struct Ran {
     pub(crate) code: i32,
@@ -62,11 +71,9 @@ pub(crate) fn start_in(folder: &Path, arguments: &[&str]) -> (Child, BufReader<C
 
 /// Starts the binary in a folder with a log of this level, and reads what it says.
 pub(crate) fn start_logging_in(folder: &Path, arguments: &[&str], level: &str) -> (Child, BufReader<ChildStderr>) {
-    let mut child = Command::new(binary())
+    let mut child = mailscan(folder)
         .args(arguments)
-        .current_dir(folder)
         .env("MAILSCAN_LOG", level)
-        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -91,16 +98,18 @@ fn signal(child: &Child, signal: &str) {
 
 /// Runs the binary in a folder.
 pub(crate) fn run_in(folder: &Path, arguments: &[&str]) -> Ran {
-    Command::new(binary()).args(arguments).current_dir(folder).stdin(Stdio::null()).output().unwrap().into()
+    mailscan(folder).args(arguments).output().unwrap().into()
 }
 
+/// Runs the binary in a folder that is gone afterwards.
 pub(crate) fn run(arguments: &[&str]) -> Ran {
-    run_in(&std::env::temp_dir(), arguments)
+    run_in(TempDir::new().unwrap().path(), arguments)
 }
 
 /// Runs the binary with this on its standard input.
 fn run_with_input(arguments: &[&str], input: &[u8]) -> Ran {
-    let mut child = Command::new(binary())
+    let folder = TempDir::new().unwrap();
+    let mut child = mailscan(folder.path())
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

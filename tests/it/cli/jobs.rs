@@ -3,9 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use mailscan_core::clock::Timestamp;
+use mailscan_tests::at_home;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{ListAccessor, Row, RowAccessor};
 use rusqlite::Connection;
@@ -388,9 +389,8 @@ fn what_nobody_can_be_told_ends_nothing() {
     let folder = sources();
     let shell = |line: &str| {
         let script = format!("{line}; exit ${{PIPESTATUS[0]}}");
-        let mut command = Command::new("bash");
-        command.args(["-c", &script]).env("MAILSCAN", binary()).current_dir(folder.path()).stdin(Stdio::null());
-        Ran::from(command.output().unwrap())
+        let mut command = at_home("bash", folder.path());
+        Ran::from(command.args(["-c", &script]).env("MAILSCAN", binary()).output().unwrap())
     };
     for line in [
         "$MAILSCAN run --path in --target 1000 --json 2> /dev/full",

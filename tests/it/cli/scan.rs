@@ -3,11 +3,11 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use tempfile::TempDir;
 
-use super::{binary, json, run_in, run_with_input};
+use super::{json, mailscan, run_in, run_with_input};
 
 fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -79,7 +79,9 @@ fn large_files_come_in_order_too() {
 
 #[test]
 fn what_is_found_is_written_before_the_input_ends() {
-    let mut child = Command::new(binary()).arg("scan").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let folder = TempDir::new().unwrap();
+    let mut command = mailscan(folder.path());
+    let mut child = command.arg("scan").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     let many: String = (0..400_000).map(|n| format!("user{n}@host.org\n")).collect();
     let writer = std::thread::spawn(move || {
@@ -352,13 +354,8 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     let folder = TempDir::new().unwrap();
     let many: String = (0..200_000).map(|n| format!("user{n}@host.org\n")).collect();
     write(folder.path(), "many", many);
-    let mut child = Command::new(binary())
-        .args(["scan", "many"])
-        .current_dir(folder.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        mailscan(folder.path()).args(["scan", "many"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut first = String::new();
     // The reader goes at the end of the statement, and the pipe with it.
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();

@@ -1,12 +1,10 @@
 //! The suppression list: obeyed by every command that collects or hands out.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{Ran, binary, json, run_in};
+use super::{json, run_in};
 
 const PAGE: &str = "Ann@a.org ann+shop@a.org bob@b.org carl@mail.b.org dan@d.org info@example.org";
 const LIST: &str = "# who asked us\nann@a.org\n@b.org\n";
@@ -18,13 +16,6 @@ fn folder() -> TempDir {
     fs::write(folder.path().join("in/page.txt"), PAGE).unwrap();
     fs::write(folder.path().join("list"), LIST).unwrap();
     folder
-}
-
-/// Runs the binary as somebody whose configuration is in the folder.
-fn run_at_home(folder: &Path, arguments: &[&str]) -> Ran {
-    let mut command = Command::new(binary());
-    command.args(arguments).current_dir(folder).env("XDG_CONFIG_HOME", folder).env("HOME", folder);
-    command.stdin(Stdio::null()).output().unwrap().into()
 }
 
 #[test]
@@ -51,9 +42,9 @@ fn the_list_in_the_configuration_is_obeyed_unasked() {
     let folder = folder();
     fs::create_dir(folder.path().join("mailscan")).unwrap();
     fs::write(folder.path().join("mailscan/suppress.txt"), LIST).unwrap();
-    assert_eq!(run_at_home(folder.path(), &["scan", "in"]).out, "dan@d.org\n");
+    assert_eq!(run_in(folder.path(), &["scan", "in"]).out, "dan@d.org\n");
     fs::write(folder.path().join("other"), "d.org").unwrap();
-    let named = run_at_home(folder.path(), &["scan", "in", "--suppress", "other"]);
+    let named = run_in(folder.path(), &["scan", "in", "--suppress", "other"]);
     assert_eq!(named.out.lines().count(), 4, "the one that is named counts: {}", named.out);
 }
 

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Node, Stage};
-use crate::cli::{Ran, binary, run_in};
+use crate::cli::{Ran, mailscan, run_in};
 use crate::postgres::{Cluster, is_there, shared};
 use crate::services::skip;
 
@@ -203,13 +203,11 @@ async fn a_server_that_says_nothing_is_given_up_and_signals_are_heard() {
     assert!(error.to_string().contains("says nothing"), "{error}");
     drop(listener.accept().await.unwrap());
 
+    let folder = TempDir::new().unwrap();
     for signal in ["TERM", "INT"] {
         // Longer than this waits for its end.
-        let mut command = Command::new(binary());
-        command
-            .args(["worker", "--db", &format!("{url}?connect_timeout=300")])
-            .stdin(Stdio::null())
-            .stderr(Stdio::null());
+        let mut command = mailscan(folder.path());
+        command.args(["worker", "--db", &format!("{url}?connect_timeout=300")]).stderr(Stdio::null());
         let mut node = Node(command.spawn().unwrap());
         let _connection = listener.accept().await.unwrap();
         node.signal(signal);

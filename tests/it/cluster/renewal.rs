@@ -5,12 +5,12 @@
 //! `MAILSCAN_OLD_BINARY=FILE cargo test -p mailscan-tests --test it nodes_of_two_versions -- --ignored --nocapture`.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 use mailscan_core::backend::postgres::{Postgres, PostgresOptions};
 use mailscan_core::job::JobId;
 use mailscan_core::simulate::SimulatedWeb;
 use mailscan_core::store::Store;
+use mailscan_tests::at_home;
 use tempfile::TempDir;
 use tokio::task::block_in_place;
 
@@ -76,10 +76,8 @@ struct Old {
 
 impl Old {
     fn run(&self, arguments: &[&str]) -> Ran {
-        let ran: Ran = block_in_place(|| {
-            let mut command = Command::new(&self.program);
-            command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null()).output().unwrap().into()
-        });
+        let ran: Ran =
+            block_in_place(|| at_home(&self.program, self.folder.path()).args(arguments).output().unwrap().into());
         assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.err);
         ran
     }

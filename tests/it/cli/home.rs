@@ -1,0 +1,41 @@
+//! What whoever runs the tests has set for mailscan is theirs: the tests neither write to it nor go by it.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::{binary, json, run_in};
+
+#[test]
+#[ignore = "the test below runs it, as somebody who works with mailscan"]
+fn a_job_of_a_test() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("page.txt"), "ann@a.org bob@b.org").unwrap();
+    let ran = run_in(folder.path(), &["run", "--path", "page.txt", "--target", "9", "--json"]);
+    assert_eq!((ran.code, &json(&ran.out)["collected"]), (0, &2.into()), "{}", ran.err);
+    assert!(!ran.err.contains("warning"), "{}", ran.err);
+    assert!(folder.path().join("mailscan.db").is_file(), "the database is the test's own");
+}
+
+#[test]
+fn tests_leave_alone_what_belongs_to_who_runs_them() {
+    let theirs = TempDir::new().unwrap();
+    let (database, list) = (theirs.path().join("real.db"), theirs.path().join("mailscan/suppress.txt"));
+    fs::create_dir(theirs.path().join("mailscan")).unwrap();
+    fs::write(&list, "ann@a.org\n").unwrap();
+    for named in [None, Some(&list)] {
+        let mut test = Command::new(std::env::current_exe().unwrap());
+        test.args(["--exact", "cli::home::a_job_of_a_test", "--ignored"]).stdin(Stdio::null());
+        test.env("MAILSCAN_BINARY", binary())
+            .env("MAILSCAN_DB", &database)
+            .envs(named.map(|list| ("MAILSCAN_SUPPRESS", list)));
+        test.env("HOME", theirs.path()).env("XDG_CONFIG_HOME", theirs.path());
+        // Whoever goes by it says that it is no address of a collector.
+        test.env("OTEL_EXPORTER_OTLP_ENDPOINT", "nowhere");
+        let ran = test.output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success() && said.contains("1 passed"), "{said}");
+        assert!(!database.exists(), "it was written to");
+    }
+}
