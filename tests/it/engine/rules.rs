@@ -163,32 +163,6 @@ async fn a_fetcher_that_finds_links_itself_goes_no_further_than_the_job() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_calls_of_a_search_are_spread_over_the_workers_of_the_plan() {
-    // Fifty lanes of two calls each, ten addresses a call, and nothing to wait for but the rate limit of a worker.
-    let script = Script::new(Duration::ZERO, |task| {
-        let Work::Search { query, page, stride } = &task.work else { panic!("not a call: {:?}", task.work) };
-        let addresses: Vec<_> = (0..10).map(|i| format!("user{i}.of{page}@host.org")).collect();
-        let mut fetched = text(task, addresses.join(" "));
-        let work = Work::Search { query: query.clone(), page: page + stride, stride: *stride };
-        fetched.discovered.push(mailscan_core::fetch::Discovered { work, step: 0 });
-        Ok(fetched)
-    });
-    let pipeline = in_memory(script);
-    let mut spec = JobSpec::new(1_000, vec![JobSource::Search("everything".into())]);
-    spec.options.search_lanes = 50;
-    spec.options.search_endpoint = Some("scripted".into());
-    assert_eq!(spec.options.rate_limit, Duration::from_millis(100));
-    let job = create(&*pipeline, "k", spec).await;
-    let began = tokio::time::Instant::now();
-    let engine = Engine::start(pipeline.clone(), EngineOptions { per_host: 10_000, ..only(job) });
-    let last = engine.finished(job).await.unwrap();
-    assert_eq!((last.collected, last.workers), (1_000, 50));
-    assert!(began.elapsed() < Duration::from_millis(300), "two calls of each worker took {:?}", began.elapsed());
-    engine.drain().await.unwrap();
-}
-
-#[tokio::test(start_paused = true)]
 async fn who_asks_for_a_job_after_the_drain_is_told_how_it_stands() {
     let pipeline = in_memory(pages_after(Duration::from_secs(60)));
     let job = create(&*pipeline, "k", pages_job(1_000, 10_000)).await;

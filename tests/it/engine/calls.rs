@@ -1,0 +1,100 @@
+//! The calls of searches: spread over the workers, and kept apart for each of them.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
+use mailscan_core::engine::{Engine, EngineOptions};
+use mailscan_core::fetch::{Discovered, FetchContext, FetchError, Fetched, Fetcher};
+use mailscan_core::job::{JobSource, JobSpec, JobStatus};
+use mailscan_core::pipeline::Backends;
+use mailscan_core::queue::QueueLimits;
+use mailscan_core::task::{Task, Work};
+use tokio::time::Instant;
+
+use super::script::{Script, create, in_memory, only, text};
+
+/// How many calls a search takes that is watched.
+const CALLS: u32 = 5;
+
+/// A search of [`CALLS`] calls that take no time; notes when each begins.
+#[derive(Debug, Default)]
+struct Watched(Mutex<Vec<Instant>>);
+
+impl Fetcher for Watched {
+    async fn fetch(&self, task: &Task, _: &FetchContext<'_>) -> Result<Fetched, FetchError> {
+        self.0.lock().unwrap().push(Instant::now());
+        let mut fetched = text(task, String::new());
+        fetched.discovered.extend(Some(next_call(&task.work)).filter(|next| page_of(next) <= CALLS));
+        Ok(fetched)
+    }
+}
+
+/// The next call of a lane.
+fn next_call(call: &Work) -> Discovered {
+    let Work::Search { query, page, stride } = call else { panic!("not a call: {call:?}") };
+    let work = Work::Search { query: query.clone(), page: page + stride, stride: *stride };
+    Discovered { work, step: 0 }
+}
+
+fn page_of(call: &Discovered) -> u32 {
+    let Work::Search { page, .. } = call.work else { panic!("not a call: {call:?}") };
+    page
+}
+
+fn search(target: u64, lanes: u32) -> JobSpec {
+    let mut spec = JobSpec::new(target, vec![JobSource::Search("everything".into())]);
+    spec.options.search_lanes = lanes;
+    spec.options.search_endpoint = Some("scripted".into());
+    spec
+}
+
+/// The times between the starts of the calls of one worker.
+async fn gaps(lanes: u32, rate_limit: Duration) -> Vec<Duration> {
+    let (queue, store) = (MemoryQueue::new(QueueLimits::default()), MemoryStore::new());
+    let pipeline = Arc::new(Backends { queue, store, fetcher: Watched::default() });
+    let mut spec = search(1_000, lanes);
+    spec.options.workers = Some(1);
+    spec.options.rate_limit = rate_limit;
+    let job = create(&*pipeline, "k", spec).await;
+    let mut engine = Engine::start(pipeline.clone(), only(job));
+    assert_eq!(engine.finished(job).await.unwrap().status, JobStatus::Completed);
+    engine.drain().await.unwrap();
+    let mut starts = pipeline.fetcher.0.lock().unwrap().clone();
+    assert_eq!(starts.len(), CALLS as usize);
+    starts.sort();
+    starts.windows(2).map(|pair| pair[1] - pair[0]).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_calls_of_one_worker_begin_no_closer_than_the_rate_limit() {
+    // One after the other, and all of them ready at once.
+    for lanes in [1, CALLS] {
+        for rate_limit in [Duration::from_millis(100), Duration::from_secs(1)] {
+            let gaps = gaps(lanes, rate_limit).await;
+            assert!(gaps.iter().all(|gap| *gap >= rate_limit), "{lanes} lanes, {rate_limit:?}: {gaps:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_calls_of_a_search_are_spread_over_the_workers_of_the_plan() {
+    // Fifty lanes of two calls each, ten addresses a call, and nothing to wait for but the rate limit of a worker.
+    let script = Script::new(Duration::ZERO, |task| {
+        let Work::Search { page, .. } = &task.work else { panic!("not a call: {:?}", task.work) };
+        let addresses: Vec<_> = (0..10).map(|i| format!("user{i}.of{page}@host.org")).collect();
+        let mut fetched = text(task, addresses.join(" "));
+        fetched.discovered.push(next_call(&task.work));
+        Ok(fetched)
+    });
+    let pipeline = in_memory(script);
+    let spec = search(1_000, 50);
+    assert_eq!(spec.options.rate_limit, Duration::from_millis(100));
+    let job = create(&*pipeline, "k", spec).await;
+    let began = Instant::now();
+    let mut engine = Engine::start(pipeline.clone(), EngineOptions { per_host: 10_000, ..only(job) });
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!((last.collected, last.workers), (1_000, 50));
+    assert!(began.elapsed() < Duration::from_millis(300), "two calls of each worker took {:?}", began.elapsed());
+    engine.drain().await.unwrap();
+}
