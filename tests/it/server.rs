@@ -14,6 +14,7 @@ mod limits;
 mod metrics;
 mod network;
 mod reload;
+mod stale;
 mod tls;
 
 use std::net::SocketAddr;

@@ -83,3 +83,27 @@ fn active(job: JobId, nodes: &[NodeSeen], limits: &Limits) -> u32 {
     let busy = alive.flat_map(|node| &node.beat.workers).filter(|worker| worker.job == Some(job));
     u32::try_from(busy.filter(|worker| worker.in_flight > 0).count()).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mailscan_core::lease::NodeId;
+    use mailscan_core::store::{NodeBeat, WorkerState};
+
+    use super::*;
+
+    #[test]
+    fn who_says_nothing_any_more_is_not_active() {
+        let worker = |worker, in_flight, job| WorkerState { worker, in_flight, job: Some(JobId(job)), task: None };
+        let workers = vec![worker(0, 2, 1), worker(1, 0, 1), worker(2, 1, 2)];
+        let node = NodeId("node".to_owned());
+        let beat = NodeBeat { node, host: String::new(), pid: 1, workers, bounds: Vec::new() };
+        let active_after = |seconds, limits: &Limits| {
+            active(JobId(1), &[NodeSeen { beat: beat.clone(), silent_for: Duration::from_secs(seconds) }], limits)
+        };
+        let minute = Limits { stale_after: Duration::from_secs(60), ..Limits::default() };
+        assert_eq!([299, 300].map(|seconds| active_after(seconds, &Limits::default())), [1, 0]);
+        assert_eq!([59, 60].map(|seconds| active_after(seconds, &minute)), [1, 0]);
+    }
+}

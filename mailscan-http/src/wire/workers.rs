@@ -176,3 +176,72 @@ impl WorkerStatus {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mailscan_core::clock::Timestamp;
+    use mailscan_core::job::JobId;
+    use mailscan_core::lease::NodeId;
+    use mailscan_core::store::NodeBeat;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn running() -> JobState {
+        JobState {
+            id: JobId(1),
+            status: JobStatus::Running,
+            reason: None,
+            collected: 0,
+            target: 1_000,
+            active: Duration::ZERO,
+            active_before: Duration::ZERO,
+            created_at: Timestamp(0),
+            started_at: None,
+            finished_at: None,
+        }
+    }
+
+    /// A process with a worker that is busy with the job and one that is not.
+    fn silent_for(seconds: u64) -> NodeSeen {
+        let worker = |worker, in_flight| WorkerState { worker, in_flight, job: Some(JobId(1)), task: None };
+        let workers = vec![worker(0, 2), worker(1, 0)];
+        let node = NodeId("node".to_owned());
+        let beat = NodeBeat { node, host: String::new(), pid: 1, workers, bounds: Vec::new() };
+        NodeSeen { beat, silent_for: Duration::from_secs(seconds) }
+    }
+
+    fn counts(shown: &Value) -> [&Value; 3] {
+        ["active", "idle", "stale"].map(|name| &shown[name])
+    }
+
+    #[test]
+    fn workers_are_stale_after_five_minutes_of_silence_or_as_long_as_was_said() {
+        let minute = Limits { stale_after: Duration::from_secs(60), ..Limits::default() };
+        let contract = Limits::default();
+        for (limits, seconds, of_all, states) in [
+            (&contract, 299, [1, 1, 0], ["active", "idle"]),
+            (&contract, 300, [0, 0, 2], ["stale", "stale"]),
+            (&minute, 59, [1, 1, 0], ["active", "idle"]),
+            (&minute, 60, [0, 0, 2], ["stale", "stale"]),
+        ] {
+            let seen = [silent_for(seconds)];
+            let of_all = of_all.map(|count| json!(count));
+            let nodes = serde_json::to_value(Nodes::new(&seen, limits)).unwrap();
+            assert_eq!(counts(&nodes), of_all.each_ref(), "{seconds} s");
+            let node = &nodes["nodes"][0];
+            assert_eq!((&node["stale"], &node["silent_seconds"]), (&json!(states[0] == "stale"), &json!(seconds)));
+            let workers = Workers::new(&running(), &Outline::default(), &seen, limits);
+            let workers = serde_json::to_value(workers).unwrap();
+            assert_eq!(counts(&workers), of_all.each_ref(), "{seconds} s");
+            for (n, state) in states.into_iter().enumerate() {
+                assert_eq!(
+                    (&node["workers"][n]["status"], &workers["workers"][n]["state"]),
+                    (&json!(state), &json!(state))
+                );
+            }
+        }
+    }
+}

@@ -51,7 +51,7 @@ const SYSTEM: [&str; 11] = [
 ];
 
 /// A running job that has 60 of 100 addresses after 30 seconds.
-async fn running_job(store: &Sqlite) -> JobId {
+pub(super) async fn running_job(store: &Sqlite) -> JobId {
     let id = job(store, 100, JobStatus::Running).await;
     let sighting = |n| Sighting {
         job: id,
@@ -69,7 +69,8 @@ async fn running_job(store: &Sqlite) -> JobId {
     id
 }
 
-async fn beat(store: &Sqlite, id: JobId) {
+/// What a process says that has two workers for the job, one of them busy, and one for another.
+pub(super) async fn beat(store: &Sqlite, id: JobId) {
     let worker = |worker, in_flight, job| WorkerState { worker, in_flight, job, task: Some("a page".to_owned()) };
     let workers = vec![worker(0, 2, Some(id)), worker(1, 0, Some(id)), worker(2, 1, Some(JobId(id.0 + 1)))];
     let node = NodeId("node".to_owned());
