@@ -23,7 +23,7 @@ pub(crate) fn carry_out(command: Command) -> Result<Exit> {
         Command::Scan(scan) => scan::run(&scan),
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Args::command(), "mailscan", &mut script);
+            clap_complete::generate(shell, &mut shown(), "mailscan", &mut script);
             std::io::Write::write_all(&mut std::io::stdout(), &script)?;
             Ok(Exit::Done)
         }
@@ -35,4 +35,15 @@ pub(crate) fn carry_out(command: Command) -> Result<Exit> {
         Command::Run(run) => block_on(run::run(&run)),
         Command::Demo(demo) => block_on(demo::run(&demo)),
     }
+}
+
+/// The command line without what is hidden, which completion scripts would offer all the same.
+fn shown() -> clap::Command {
+    let all = Args::command();
+    let shown = all.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
+    clap::Command::new("mailscan")
+        .version(env!("CARGO_PKG_VERSION"))
+        .propagate_version(true)
+        .args(all.get_arguments().cloned())
+        .subcommands(shown)
 }

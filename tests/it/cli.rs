@@ -210,10 +210,14 @@ fn every_command_helps_with_an_example() {
 
 #[test]
 fn completions_know_the_commands_and_hide_the_hidden_one() {
-    for shell in ["bash", "zsh", "fish"] {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let ran = run(&["completions", shell]);
         assert_eq!(ran.code, 0, "{}", ran.err);
-        assert!(ran.out.contains("--search-endpoint") || ran.out.contains("search-endpoint"), "{shell}");
+        for offered in ["search-endpoint", "stale-after", "completions", "resolve", "version"] {
+            assert!(ran.out.contains(offered), "{shell} does not know `{offered}`");
+        }
+        let mut words = ran.out.split(|c: char| !c.is_alphanumeric());
+        assert!(!words.any(|word| word == "simulate"), "{shell} offers what is hidden");
     }
     assert_eq!(run(&["completions", "tcsh"]).code, 2);
 }
