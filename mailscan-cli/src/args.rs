@@ -434,6 +434,7 @@ pub(crate) struct Simulate {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+    use clap::error::ErrorKind::ArgumentConflict;
 
     #[test]
     fn the_command_line_is_consistent_and_every_command_shows_an_example() {
@@ -453,6 +454,42 @@ mod tests {
         assert_eq!(resume(&["mailscan", "run", "--resume"]), Some(None));
         assert_eq!(resume(&["mailscan", "run", "--resume", "7"]), Some(Some(7)));
         assert_eq!(resume(&["mailscan", "run", "--url", "https://a.org/"]), None);
+    }
+
+    #[test]
+    fn every_option_of_run_is_kept_by_a_job_or_may_be_typed_again() {
+        let again = [
+            "resume",
+            "db",
+            "rate_limit",
+            "per_host",
+            "contact",
+            "max_workers",
+            "workers_per_1000",
+            "bloom_capacity",
+            "memory_limit",
+            "min_free_disk",
+            "suppress",
+            "allow_network",
+            "json",
+        ];
+        let all = Args::command();
+        let run = all.find_subcommand("run").unwrap();
+        for option in run.get_arguments() {
+            let (id, name) = (option.get_id().as_str(), option.get_long().unwrap());
+            assert!(FIXED.contains(&id) != again.contains(&id), "say whether --{name} may be typed with --resume");
+            let value = match id {
+                "url" | "sitemap" => Some("https://a.org/"),
+                "include" => Some("all"),
+                _ => option.get_action().takes_values().then_some("9"),
+            };
+            let typed = format!("--{name}");
+            let words = ["mailscan", "run", "--resume", "1", &typed];
+            let refused = Args::try_parse_from(words.into_iter().chain(value))
+                .is_err_and(|error| error.kind() == ArgumentConflict);
+            assert!(refused || !FIXED.contains(&id), "--{name} is taken with --resume");
+        }
+        assert!(FIXED.iter().all(|id| run.get_arguments().any(|option| option.get_id() == id)));
     }
 
     #[test]

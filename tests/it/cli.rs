@@ -159,7 +159,9 @@ fn mistakes_get_a_suggestion_and_exit_code_2() {
 #[test]
 fn what_a_job_keeps_from_its_start_cannot_be_typed_with_resume() {
     for fixed in [
-        &["--url", "https://example.org/"][..],
+        &["--job", "job.json"][..],
+        &["--url", "https://example.org/"],
+        &["--sitemap", "https://example.org/"],
         &["--urls", "list.txt"],
         &["--search", "x"],
         &["--search-endpoint", "https://searx.example.org"],
@@ -172,6 +174,7 @@ fn what_a_job_keeps_from_its_start_cannot_be_typed_with_resume() {
         &["--workers", "2"],
         &["--connections", "2"],
         &["--time-limit", "5"],
+        &["--include", "all"],
         &["--detach"],
     ] {
         let ran = run(&[&["run", "--resume", "1"], fixed].concat());
