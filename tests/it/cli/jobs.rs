@@ -102,6 +102,20 @@ fn classes_are_left_out_counted_and_brought_back() {
 }
 
 #[test]
+fn a_job_finds_nothing_that_was_hidden_from_collectors() {
+    let folder = TempDir::new().unwrap();
+    for name in ["a.html", "a.txt", "a.eml"] {
+        fs::write(folder.path().join(name), "Subject: us\n\n<p>ann at host dot org, ann [at] host [dot] org</p>")
+            .unwrap();
+    }
+    let names = ["--path", "a.html", "--path", "a.txt", "--path", "a.eml"];
+    let ran = run_in(folder.path(), &[&["run", "--target", "9", "--include", "all", "--json"], &names[..]].concat());
+    let ended = json(&ran.out);
+    assert_eq!((&ended["collected"], &ended["queue"]["completed"]), (&0.into(), &3.into()), "{}", ran.err);
+    assert_eq!(run_in(folder.path(), &["run", "--deobfuscate", "--path", "a.txt", "--target", "9"]).code, 2);
+}
+
+#[test]
 fn a_job_comes_from_a_file_and_what_is_typed_wins() {
     let folder = classes();
     fs::create_dir(folder.path().join("jobs")).unwrap();

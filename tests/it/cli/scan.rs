@@ -44,6 +44,15 @@ fn a_folder_gives_each_address_once_in_the_order_of_its_files() {
 }
 
 #[test]
+fn what_was_hidden_from_collectors_is_found_only_when_it_is_asked_for() {
+    let folder = TempDir::new().unwrap();
+    write(folder.path(), "a.html", "<p>ann at host dot org</p> bob@host.org");
+    assert_eq!(run_in(folder.path(), &["scan", "a.html"]).out, "bob@host.org\n");
+    let guessed = run_in(folder.path(), &["scan", "a.html", "--deobfuscate", "--sort"]);
+    assert_eq!((guessed.out.as_str(), guessed.code), ("ann@host.org\nbob@host.org\n", 0), "{}", guessed.err);
+}
+
+#[test]
 fn many_files_come_in_order_however_they_are_searched() {
     let folder = TempDir::new().unwrap();
     let mut expected = String::new();
