@@ -1,18 +1,20 @@
-//! Ctrl-C during a run: the first drains, the second aborts, and either way the job goes on afterwards.
+//! Ctrl-C during a run, and the end of its terminal: the first drains, the second aborts, and either way the job goes on
+//! afterwards.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, ChildStderr};
-use std::time::Duration;
+use std::process::{Child, ChildStderr, Stdio};
+use std::time::{Duration, Instant};
 
 use mailscan_core::simulate::{SimulatedWeb, SimulationOptions};
+use mailscan_tests::at_home;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::{Ran, interrupt, json, run_in, start_in};
+use super::{Ran, binary, hang_up, interrupt, json, run_in, start_in};
 
 /// Longer than anything here takes, and shorter than a slow page.
 const HANGS: Duration = Duration::from_secs(60);
@@ -38,6 +40,15 @@ impl Running {
         Self { child, err }
     }
 
+    /// Starts a run that is to outlive its terminal.
+    fn start_with_nohup(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = at_home("nohup", folder);
+        command.arg(binary()).args(arguments).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let err = BufReader::new(child.stderr.take().unwrap());
+        Self { child, err }
+    }
+
     fn interrupt(&self) {
         interrupt(&self.child);
     }
@@ -60,7 +71,9 @@ impl Running {
 
 /// The first job of a database, as soon as it is as wanted.
 fn until(folder: &Path, wanted: impl Fn(&Value) -> bool) -> Value {
+    let begun = Instant::now();
     loop {
+        assert!(begun.elapsed() < HANGS, "the job never is as wanted");
         let shown = run_in(folder, &["job", "show", "1", "--json"]);
         if shown.code == 0 && wanted(&json(&shown.out)) {
             return json(&shown.out);
@@ -111,6 +124,32 @@ async fn an_interrupted_run_is_paused_and_completed_by_resume() {
         assert_eq!((&completed["status"], &completed["collected"]), (&"completed".into(), &300.into()), "{completed}");
     });
     timeout(HANGS, test).await.expect("the run does not end").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_paused_when_its_terminal_is_closed_unless_it_was_started_to_outlive_it() {
+    let web = web(Duration::from_millis(100)).await;
+    let (folder, outliving) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (path, outliving_path, url) = (folder.path().to_owned(), outliving.path().to_owned(), web.site_url());
+    let test = spawn_blocking(move || {
+        let run = ["run", "--url", &url, "--crawl", "--target", "1000", "--rate-limit", "0", "--per-host", "1"];
+        let mut running = Running::start(&path, &run);
+        let outliving = Running::start_with_nohup(&outliving_path, &run);
+        for (path, child) in [(&path, &running.child), (&outliving_path, &outliving.child)] {
+            until(path, |job| job["collected"].as_u64() > Some(0));
+            hang_up(child);
+        }
+        running.wait_for("stopping: ");
+        let ran = running.end();
+        assert_eq!(ran.code, 130, "{}", ran.err);
+        assert!(ran.err.contains("go on: mailscan run --resume 1\n"), "{}", ran.err);
+        assert_eq!(until(&path, |_| true)["status"], "paused");
+        let ran = outliving.end();
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let completed = until(&outliving_path, |_| true);
+        assert_eq!((&completed["status"], &completed["collected"]), (&"completed".into(), &300.into()), "{completed}");
+    });
+    timeout(HANGS, test).await.expect("the runs do not end").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
