@@ -167,4 +167,31 @@ mod tests {
         assert!(room > 0);
         assert!(free_space(&here.join("no such folder/jobs.db")).is_some());
     }
+
+    /// What the process of the next test may have.
+    #[cfg(target_os = "linux")]
+    const FEW_ADDRESSES: u64 = 64 << 30;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    #[ignore = "the next test runs it in a process that may have few addresses"]
+    fn a_process_knows_how_many_addresses_it_may_have() {
+        let resources = Sampler::new().sample();
+        assert_eq!(resources.address_space_limit, FEW_ADDRESSES);
+        assert!(
+            resources.memory <= resources.address_space && resources.address_space < FEW_ADDRESSES,
+            "{resources:?}"
+        );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_addresses_that_a_process_may_have_are_a_limit() {
+        let test = "resources::tests::a_process_knows_how_many_addresses_it_may_have";
+        let script = format!("ulimit -v {} && exec \"$0\" --exact {test} --ignored", FEW_ADDRESSES >> 10);
+        let mut shell = std::process::Command::new("sh");
+        let ran = shell.arg("-c").arg(script).arg(std::env::current_exe().unwrap()).output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&ran.stderr));
+    }
 }
