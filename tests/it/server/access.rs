@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use mailscan_http::{ServeOptions, Tokens};
@@ -111,6 +112,21 @@ async fn tokens_are_never_written_anywhere() {
         assert!(!log.contains(secret), "{log}");
     }
     assert!(log.contains("request"), "this log says nothing at all: {log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_for_everybody_asks_for_tokens() {
+    let folder = TempDir::new().unwrap();
+    let tokens = token_file(folder.path());
+    let served = serve_in(folder.path(), &["--listen", "0.0.0.0:0", "--token-file", &tokens]);
+    assert!(served.address.ip().is_unspecified(), "{}", served.address);
+    let here = (Ipv4Addr::LOCALHOST, served.address.port()).into();
+    // By whatever name it is reached.
+    let ask =
+        async |more: &str| send(here, "GET", "/api/v1/jobs", &format!("Host: scan.example\r\n{more}")).await.status;
+    assert_eq!(ask("").await, 401);
+    assert_eq!(ask("Authorization: Bearer unknown-token-0123456789\r\n").await, 401);
+    assert_eq!(ask(&format!("Authorization: Bearer {READ}\r\n")).await, 200);
 }
 
 #[test]

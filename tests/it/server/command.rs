@@ -66,7 +66,8 @@ pub(super) fn serve_in(folder: &Path, more: &[&str]) -> Served {
 
 /// The same with a log of this level. Somebody has to read it.
 pub(super) fn serve_logging_in(folder: &Path, more: &[&str], level: &str) -> Served {
-    let arguments = [&["serve", "--listen", "127.0.0.1:0"], more].concat();
+    let here: &[_] = if more.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
+    let arguments = [&["serve"], here, more].concat();
     let (child, mut err) = start_logging_in(folder, &arguments, level);
     loop {
         // What comes first may be a warning or the log's.
