@@ -16,6 +16,7 @@ mod files;
 mod in_postgres;
 mod plans;
 mod scale;
+mod search;
 
 /// Queue and store in memory.
 struct InMemory;
