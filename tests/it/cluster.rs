@@ -23,10 +23,15 @@ use mailscan_core::job::{JobId, JobStatus};
 use mailscan_core::queue::Queue;
 use mailscan_core::simulate::{SimulatedWeb, SimulationOptions};
 use mailscan_core::store::Store;
+use mailscan_tests::at_home;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::cli::{binary, json, run_in};
 use crate::postgres::Cluster;
+
+/// Longer than any fault and any lease here lasts: without a new address for so long, none comes.
+const STANDS_STILL: Duration = Duration::from_secs(180);
 
 /// A database at a server, a job in it, and the web that the job reads.
 struct Stage<'c> {
@@ -111,15 +116,20 @@ impl<'c> Stage<'c> {
         tokio::task::spawn_blocking(move || node(binary(), &folder, &url, lease, ["0", "100000"])).await.unwrap()
     }
 
-    /// Waits until so many addresses are stored, or the job has ended.
+    /// Waits until so many addresses are stored, or the job has ended; not for a job that stands still.
     async fn collected(&self, addresses: u64) {
+        let (mut most, mut since) = (0, Instant::now());
         loop {
             // The server may be away for now.
-            if let Ok(Some(job)) = self.database.job(self.job).await
-                && (job.collected >= addresses || job.status.is_settled())
-            {
-                return;
+            if let Ok(Some(job)) = self.database.job(self.job).await {
+                if job.collected >= addresses || job.status.is_settled() {
+                    return;
+                }
+                if job.collected > most {
+                    (most, since) = (job.collected, Instant::now());
+                }
             }
+            assert!(since.elapsed() < STANDS_STILL, "the job stands still at {most} addresses");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -170,33 +180,26 @@ fn submission(web: &SimulatedWeb, folder: &Path, url: &str, workers: u32) -> Vec
     text.split(' ').map(str::to_owned).collect()
 }
 
+/// What starts a node of a program.
+fn worker(program: &Path, folder: &Path, url: &str, lease: u32, pace: [&str; 2]) -> Command {
+    let mut command = at_home(program, folder);
+    command.args(["worker", "--db", url, "--lease", &lease.to_string()]);
+    command.args(["--rate-limit", pace[0], "--per-host", pace[1], "--allow-network", "127.0.0.0/8"]);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
 /// Starts a node of a program, and waits until it says that it works.
 fn node(program: &Path, folder: &Path, url: &str, lease: u32, pace: [&str; 2]) -> Node {
-    let (node, mut err) = node_and_words(program, folder, url, lease, pace);
+    let (node, mut err) = node_and_words(worker(program, folder, url, lease, pace));
     // What it says later must not make it wait.
     std::thread::spawn(move || std::io::copy(&mut err, &mut std::io::sink()));
     node
 }
 
 /// Likewise, and answers what it says later.
-fn node_and_words(
-    program: &Path,
-    folder: &Path,
-    url: &str,
-    lease: u32,
-    pace: [&str; 2],
-) -> (Node, BufReader<ChildStderr>) {
-    let lease = lease.to_string();
-    let options = ["--rate-limit", pace[0], "--per-host", pace[1], "--allow-network", "127.0.0.0/8"];
-    let mut child = Command::new(program)
-        .args(["worker", "--db", url, "--lease", &lease])
-        .args(options)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+fn node_and_words(mut command: Command) -> (Node, BufReader<ChildStderr>) {
+    let mut child = command.spawn().unwrap();
     let mut said = String::new();
     let mut err = BufReader::new(child.stderr.take().unwrap());
     err.read_line(&mut said).unwrap();

@@ -1,10 +1,13 @@
 //! The guide `docs/cluster.md`, followed with the commands that stand in it.
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use mailscan_core::simulate::SimulatedWeb;
+use tempfile::TempDir;
 
-use crate::cli::{binary, json};
+use crate::cli::{json, mailscan};
 use crate::postgres::{is_there, shared};
 
 /// The commands of the guide that are mailscan's, in their order.
@@ -23,16 +26,16 @@ fn commands() -> Vec<String> {
 }
 
 /// One of them as a process, with the database of the test and its own web for the site of the guide.
-fn command(line: &str, url: &str, site: &str) -> Command {
+fn command(line: &str, folder: &Path, [url, site]: [&str; 2]) -> Command {
     let mut words = line.split(' ').skip(1).map(|word| if word == "https://example.org/" { site } else { word });
-    let mut command = Command::new(binary());
-    command.arg(words.next().unwrap()).args(words).env("MAILSCAN_DB", url).current_dir(std::env::temp_dir());
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut command = mailscan(folder);
+    command.arg(words.next().unwrap()).args(words).env("MAILSCAN_DB", url);
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
     command
 }
 
-fn output(line: &str, url: &str, site: &str) -> String {
-    let output = command(line, url, site).output().unwrap();
+fn output(line: &str, folder: &Path, of: [&str; 2]) -> String {
+    let output = command(line, folder, of).output().unwrap();
     assert!(output.status.success(), "{line}");
     String::from_utf8(output.stdout).unwrap()
 }
@@ -58,20 +61,24 @@ async fn the_guide_leads_to_three_nodes() {
     let web = SimulatedWeb::start(super::web_of(500)).await.unwrap();
     let (url, site) = (shared().url(&shared().fresh().await), web.site_url());
     let followed = tokio::task::spawn_blocking(move || {
+        let folder = TempDir::new().unwrap();
+        let (folder, of) = (folder.path(), [&*url, &*site]);
         let commands = commands();
         let [submit, worker, list, show, export] = &commands[..] else { panic!("the guide has changed: {commands:?}") };
-        assert_eq!(json(&output(submit, &url, &site))["status"], "queued");
+        assert_eq!(json(&output(submit, folder, of))["status"], "queued");
         let start = |_| {
-            let mut node = command(worker, &url, &site);
+            let mut node = command(worker, folder, of);
             // The web of the test is on this machine.
             node.args(["--allow-network", "127.0.0.0/8"]).stdout(Stdio::null()).spawn().unwrap()
         };
         let _nodes = Nodes((0..3).map(start).collect());
-        while !output(list, &url, &site).contains("completed") {
-            std::thread::sleep(std::time::Duration::from_millis(100));
+        let begun = Instant::now();
+        while !output(list, folder, of).contains("completed") {
+            assert!(begun.elapsed() < super::STANDS_STILL, "the job does not end");
+            std::thread::sleep(Duration::from_millis(100));
         }
-        assert!(output(show, &url, &site).contains("200"));
-        output(export, &url, &site).lines().count()
+        assert!(output(show, folder, of).contains("200"));
+        output(export, folder, of).lines().count()
     });
     assert_eq!(followed.await.unwrap(), 201, "the target and a header");
 }

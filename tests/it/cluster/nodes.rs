@@ -3,25 +3,39 @@
 use std::io::BufRead;
 use std::time::Duration;
 
+use mailscan_core::job::JobStatus;
+use mailscan_core::simulate::SimulationOptions;
 use mailscan_core::store::Store;
 
-use super::Stage;
+use super::{Stage, web_of};
 use crate::cli::{hang_up, interrupt, json, run_in, start_in};
 use crate::postgres::{is_there, shared};
+
+/// Longer than anything here may take.
+const HANGS: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_share_a_job_and_one_that_is_killed_costs_nothing() {
     if !is_there() {
         return;
     }
-    let stage = Stage::set(shared(), 3_000, 20).await;
-    let first = stage.node(4).await;
-    let _second = stage.node(4).await;
-    stage.collected(700).await;
-    let nodes = stage.database.nodes().await.unwrap();
-    assert_eq!(nodes.len(), 2, "both nodes are listed");
+    // Pages so slow that whoever works has some under way.
+    let web = SimulationOptions { page_delay: Duration::from_millis(200), ..web_of(6_000) };
+    let stage = Stage::of(shared(), shared().fresh().await, web, 20).await;
+    let (first, _second) = (stage.node(4).await, stage.node(4).await);
+    let both_work = async { while busy_nodes(&stage).await < 2 {} };
+    tokio::time::timeout(HANGS, both_work).await.expect("both nodes are listed, and work");
     first.signal("KILL");
+    assert_eq!(stage.database.job(stage.job).await.unwrap().unwrap().status, JobStatus::Running);
     stage.finish_and_compare().await;
+    let crashes = "SELECT sum(crashes)::bigint FROM mailscan.task";
+    assert!(stage.cluster.number(&stage.name, crashes).await > 0, "nothing was under way that the kill could cost");
+}
+
+/// How many nodes say that they have something under way.
+async fn busy_nodes(stage: &Stage<'_>) -> usize {
+    let nodes = stage.database.nodes().await.unwrap();
+    nodes.iter().filter(|node| node.beat.workers.iter().any(|worker| worker.in_flight > 0)).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,8 +92,8 @@ async fn a_pause_reaches_every_node() {
     let stage = Stage::set(shared(), 20_000, 20).await;
     let (_first, _second) = (stage.node(30).await, stage.node(30).await);
     stage.collected(300).await;
-    let from = [mailscan_core::job::JobStatus::Queued, mailscan_core::job::JobStatus::Running];
-    stage.database.transition(stage.job, &from, mailscan_core::job::JobStatus::Paused, None).await.unwrap();
+    let from = [JobStatus::Queued, JobStatus::Running];
+    stage.database.transition(stage.job, &from, JobStatus::Paused, None).await.unwrap();
     let leased = "SELECT count(*) FROM mailscan.task WHERE state = 3";
     // In five seconds all have heard it and let go; a hundred turns of 50 ms.
     let mut turns = 0;
@@ -132,5 +146,5 @@ async fn a_node_obeys_its_suppression_list_and_reads_it_again() {
         assert!(child.wait().unwrap().success());
         (first, second)
     });
-    assert_eq!(tokio::time::timeout(Duration::from_secs(60), told).await.unwrap().unwrap(), (1, 3));
+    assert_eq!(tokio::time::timeout(HANGS, told).await.unwrap().unwrap(), (1, 3));
 }

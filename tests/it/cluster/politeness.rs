@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::{STANDS_STILL, node};
 use crate::cli::{binary, run_in};
 use crate::postgres::{is_there, shared};
 
@@ -92,23 +93,30 @@ async fn four_nodes(of_nodes: &'static str, of_job: &'static str) {
     let list: String = (0..PAGES).map(|n| format!("http://127.0.0.1:{port}/{n}\n")).collect();
     std::fs::write(folder.path().join("list.txt"), list).unwrap();
     let (path, at) = (folder.path().to_owned(), url.clone());
-    let start = move || {
-        let job = "run --detach --urls list.txt --target 1000 --workers 20 --per-host".split(' ');
-        let job: Vec<_> = job.chain([of_job, "--db", &at]).collect();
-        let ran = run_in(&path, &job);
-        assert_eq!(ran.code, 0, "{}", ran.err);
-        (0..4).map(|_| super::node(binary(), &path, &at, 30, ["0.05", of_nodes])).collect::<Vec<_>>()
-    };
+    let start = move || (0..4).map(|_| node(binary(), &path, &at, 30, ["0.05", of_nodes])).collect::<Vec<_>>();
     let _nodes = tokio::task::spawn_blocking(start).await.unwrap();
     let database = Postgres::open(&url, PostgresOptions::default()).await.unwrap();
-    loop {
-        let job = database.job(JobId(1)).await.unwrap().unwrap();
-        if job.status.is_settled() {
-            assert_eq!(job.collected, PAGES as u64, "{}", job.status);
-            break;
+    // All four are there before there is anything to do.
+    let listed = async { while database.nodes().await.unwrap().len() < 4 {} };
+    tokio::time::timeout(STANDS_STILL, listed).await.expect("all nodes are listed");
+    let path = folder.path().to_owned();
+    let submit = move || {
+        let job = "run --detach --urls list.txt --target 1000 --workers 20 --per-host".split(' ');
+        run_in(&path, &job.chain([of_job, "--db", &url]).collect::<Vec<_>>())
+    };
+    let ran = tokio::task::spawn_blocking(submit).await.unwrap();
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let ended = async {
+        loop {
+            let job = database.job(JobId(1)).await.unwrap().unwrap();
+            if job.status.is_settled() {
+                return job;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    };
+    let job = tokio::time::timeout(STANDS_STILL, ended).await.expect("the job does not end");
+    assert_eq!(job.collected, PAGES as u64, "{}", job.status);
     let most = seen.most.load(Ordering::SeqCst);
     assert!((1..=PER_HOST).contains(&most), "{most} requests at a time");
     // Told, not asserted: a busy machine delays what is seen here.

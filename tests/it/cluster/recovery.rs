@@ -1,14 +1,15 @@
 //! A server that comes back without the last of what it had confirmed, and one that lets nobody in, or takes nothing, for a
 //! while.
 
-use std::io::BufRead;
+use std::io::{BufRead, BufReader};
+use std::process::ChildStderr;
 use std::time::Duration;
 
 use mailscan_core::ErrorKind;
 use mailscan_core::backend::postgres::{Postgres, PostgresOptions};
 use mailscan_core::store::Store;
 
-use super::{Stage, node_and_words};
+use super::{Stage, node_and_words, worker};
 use crate::cli::binary;
 use crate::postgres::{Cluster, is_there, shared};
 
@@ -77,28 +78,66 @@ async fn a_node_tells_of_a_database_that_takes_nothing_and_of_its_return() {
     }
     let stage = Stage::set(shared(), 3_000, 20).await;
     let (url, folder) = (stage.url(), stage.folder.path().to_owned());
-    let start = move || node_and_words(binary(), &folder, &url, 4, ["0", "64"]);
+    let start = move || node_and_words(worker(binary(), &folder, &url, 4, ["0", "64"]));
     let (_node, mut words) = tokio::task::spawn_blocking(start).await.unwrap();
     stage.collected(300).await;
-    // As where a standby takes the place of its primary: everything can be read.
-    let set = async |setting: &str| {
-        let name = &stage.name;
-        let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
-        shared().execute("postgres", &format!("ALTER DATABASE {name} {setting}")).await;
-        shared().execute("postgres", &end).await;
-    };
-    set("SET default_transaction_read_only = on").await;
-    let mut line = async || {
-        tokio::task::block_in_place(|| {
-            let mut line = String::new();
-            words.read_line(&mut line).unwrap();
-            line
-        })
-    };
-    let told = line().await;
+    take_nothing(&stage).await;
+    let told = line(&mut words);
     assert!(told.contains("takes nothing") && told.contains("read-only"), "{told}");
-    set("RESET default_transaction_read_only").await;
-    let told = line().await;
+    take_all(&stage).await;
+    let told = line(&mut words);
     assert!(told.contains("takes what is written again"), "{told}");
     stage.finish_and_compare().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_of_warnings_tells_what_is_repeated_and_why() {
+    if !is_there() {
+        return;
+    }
+    let stage = Stage::set(shared(), 3_000, 20).await;
+    let (url, folder) = (stage.url(), stage.folder.path().to_owned());
+    let start = move || {
+        let mut command = worker(binary(), &folder, &url, 4, ["0", "64"]);
+        command.env("MAILSCAN_LOG", "warn");
+        node_and_words(command)
+    };
+    let (_node, mut words) = tokio::task::spawn_blocking(start).await.unwrap();
+    stage.collected(300).await;
+    take_nothing(&stage).await;
+    loop {
+        let told = line(&mut words);
+        if told.contains("is repeated") && told.contains("read-only") {
+            assert!(told.contains("WARN"), "{told}");
+            break;
+        }
+    }
+    take_all(&stage).await;
+    std::thread::spawn(move || std::io::copy(&mut words, &mut std::io::sink()));
+    stage.finish_and_compare().await;
+}
+
+/// Has the database refuse what is written, as where a standby takes the place of its primary: everything can be read.
+async fn take_nothing(stage: &Stage<'_>) {
+    set(stage, "SET default_transaction_read_only = on").await;
+}
+
+async fn take_all(stage: &Stage<'_>) {
+    set(stage, "RESET default_transaction_read_only").await;
+}
+
+async fn set(stage: &Stage<'_>, setting: &str) {
+    let name = &stage.name;
+    let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+    shared().execute("postgres", &format!("ALTER DATABASE {name} {setting}")).await;
+    shared().execute("postgres", &end).await;
+}
+
+/// The next line of what a node says.
+fn line(words: &mut BufReader<ChildStderr>) -> String {
+    tokio::task::block_in_place(|| {
+        let mut line = String::new();
+        assert!(words.read_line(&mut line).unwrap() > 0, "the node has ended");
+        line
+    })
 }
