@@ -235,13 +235,19 @@ async fn what_cannot_be_listened_to_is_said_in_a_problem() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listener_is_not_idle_and_one_who_does_not_read_holds_nobody_up() {
-    let server = start(ServeOptions { head_timeout: Duration::from_millis(100), ..ServeOptions::default() }).await;
+    /// Far more than lies between a server and a client who does not read: the buffers of both and of the system.
+    const TOLD: usize = 24 << 20;
+    const EVENT: usize = 1 << 20;
+    let server = start(ServeOptions { head_timeout: Duration::from_secs(1), ..ServeOptions::default() }).await;
     let id = job(&server.store, 1_000, JobStatus::Running).await;
     let mut reads = Listener::open(server.address, "/api/v1/jobs/1/events", "").await;
     let _deaf = Listener::open(server.address, "/api/v1/jobs/1/events", "").await;
-    for n in 0..6 {
-        collect(&server.store, id, n * 10..n * 10 + 10).await;
-        reads.until(|_, progress| progress["collected"] == n * 10 + 10).await;
+    let states = [JobStatus::Running, JobStatus::Paused, JobStatus::Queued];
+    for n in 1..=TOLD / EVENT {
+        let (from, to) = (states[(n - 1) % 3], states[n % 3]);
+        let reason = format!("{n} {}", "x".repeat(EVENT));
+        server.store.transition(id, &[from], to, Some(&reason)).await.unwrap();
+        reads.until(|_, progress| progress["reason"] == *reason).await;
     }
 }
 
