@@ -7,7 +7,7 @@ use mailscan_core::job::JobStatus;
 use mailscan_core::simulate::SimulationOptions;
 use mailscan_core::store::Store;
 
-use super::{Stage, web_of};
+use super::{STANDS_STILL, Stage, web_of};
 use crate::cli::{hang_up, interrupt, json, run_in, start_in};
 use crate::postgres::{is_there, shared};
 
@@ -20,11 +20,11 @@ async fn two_nodes_share_a_job_and_one_that_is_killed_costs_nothing() {
         return;
     }
     // Pages so slow that whoever works has some under way.
-    let web = SimulationOptions { page_delay: Duration::from_millis(200), ..web_of(6_000) };
+    let web = SimulationOptions { page_delay: Duration::from_millis(200), ..web_of(4_000) };
     let stage = Stage::of(shared(), shared().fresh().await, web, 20).await;
     let (first, _second) = (stage.node(4).await, stage.node(4).await);
     let both_work = async { while busy_nodes(&stage).await < 2 {} };
-    tokio::time::timeout(HANGS, both_work).await.expect("both nodes are listed, and work");
+    tokio::time::timeout(STANDS_STILL, both_work).await.expect("both nodes are listed, and work");
     first.signal("KILL");
     assert_eq!(stage.database.job(stage.job).await.unwrap().unwrap().status, JobStatus::Running);
     stage.finish_and_compare().await;
