@@ -57,7 +57,7 @@ async fn gaps(lanes: u32, rate_limit: Duration) -> Vec<Duration> {
     spec.options.workers = Some(1);
     spec.options.rate_limit = rate_limit;
     let job = create(&*pipeline, "k", spec).await;
-    let mut engine = Engine::start(pipeline.clone(), only(job));
+    let engine = Engine::start(pipeline.clone(), only(job));
     assert_eq!(engine.finished(job).await.unwrap().status, JobStatus::Completed);
     engine.drain().await.unwrap();
     let mut starts = pipeline.fetcher.0.lock().unwrap().clone();
@@ -92,7 +92,7 @@ async fn the_calls_of_a_search_are_spread_over_the_workers_of_the_plan() {
     assert_eq!(spec.options.rate_limit, Duration::from_millis(100));
     let job = create(&*pipeline, "k", spec).await;
     let began = Instant::now();
-    let mut engine = Engine::start(pipeline.clone(), EngineOptions { per_host: 10_000, ..only(job) });
+    let engine = Engine::start(pipeline.clone(), EngineOptions { per_host: 10_000, ..only(job) });
     let last = engine.finished(job).await.unwrap();
     assert_eq!((last.collected, last.workers), (1_000, 50));
     assert!(began.elapsed() < Duration::from_millis(300), "two calls of each worker took {:?}", began.elapsed());

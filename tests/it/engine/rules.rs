@@ -163,6 +163,7 @@ async fn a_fetcher_that_finds_links_itself_goes_no_further_than_the_job() {
     }
 }
 
+#[tokio::test(start_paused = true)]
 async fn who_asks_for_a_job_after_the_drain_is_told_how_it_stands() {
     let pipeline = in_memory(pages_after(Duration::from_secs(60)));
     let job = create(&*pipeline, "k", pages_job(1_000, 10_000)).await;
