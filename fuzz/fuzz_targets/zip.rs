@@ -1,6 +1,8 @@
 //! Any bytes read as a zip file: no panic, an end, and nothing behind an error.
 #![no_main]
 
+mod read;
+
 use std::fs::File;
 use std::io::{Seek, Write};
 
@@ -10,10 +12,6 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let mut file: File = tempfile::tempfile().expect("a temporary file");
     file.write_all(b"PK\x03\x04").and_then(|()| file.write_all(bytes)).expect("room for it");
     file.rewind().expect("a file");
-    let Ok(mut pieces) = Pieces::of_file(file, "", Vec::new()) else { return };
-    let mut failed = false;
-    while let Some(piece) = pieces.next() {
-        assert!(!failed, "an error is the last");
-        failed = piece.is_err();
-    }
+    let Ok(pieces) = Pieces::of_file(file, "", Vec::new()) else { return };
+    read::read(pieces);
 });

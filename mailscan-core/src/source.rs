@@ -14,6 +14,9 @@ mod crowd;
 mod declared;
 #[cfg(feature = "files")]
 pub mod file;
+#[cfg(all(feature = "http", feature = "oracle"))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(any(feature = "http", feature = "files"))]
