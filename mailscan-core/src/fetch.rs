@@ -82,6 +82,10 @@ pub trait Fetcher: Debug + Send + Sync + 'static {
 /// The code of a [`FetchErrorClass::Deferred`] that is for the job's own sake: others may ask the host.
 pub const JOB_TURN: &str = "job-turn";
 
+/// The code of a [`FetchErrorClass::Deferred`] of who waited in vain for one of the places at a host: the host goes on as before, and
+/// others may come to wait for it.
+pub const HOST_FULL: &str = "host-full";
+
 /// The code of an error that ends a stream and is only a note: the source, or a part of it, is of a kind that is not read.
 pub const NOT_READ: &str = "file-kind";
 
@@ -258,7 +262,7 @@ pub enum FetchErrorClass {
     /// Try again later; uses up one attempt.
     Transient,
     /// Come back later; nothing was tried, or the host refused to be asked so often: no attempt is used up. Unless its code is
-    /// [`JOB_TURN`], the engine claims no task of the host for as long as [`FetchError::retry_after`] says, whatever the job, at
+    /// [`JOB_TURN`] or [`HOST_FULL`], the engine claims no task of the host for as long as [`FetchError::retry_after`] says, whatever the job, at
     /// most for the length of a lease.
     Deferred,
     /// It will not work however often it is tried.

@@ -55,6 +55,9 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// Answers take this many times as long as the quickest, in two epochs on end: perhaps the server is busy. In one alone it
 /// may be a moment in which this machine or the server did nothing, and that is over.
 const STRETCHED: f64 = 1.3;
+/// Fewer are not tried: so few are no burden to a server, and one page that does not end would keep all others waiting. Only what a
+/// server refuses, or breaks off, brings the limit below.
+const LEAST_TRIED: usize = 4;
 /// How much throughput a move down may cost.
 const TOLERATED: f64 = 0.98;
 /// How much of what a move up could bring it must bring.
@@ -124,7 +127,7 @@ enum Phase {
     /// The limit stands; so many epochs are left until the next try. The throughput is a running mean.
     Resting { throughput: f64, epochs: u32 },
     /// A limit below or above `from`, which brought `throughput`, is tried.
-    Probing { from: usize, throughput: f64 },
+    Probing { from: usize, back: usize, throughput: f64 },
 }
 
 impl Limiter {
@@ -234,9 +237,9 @@ impl Limiter {
         match self.phase {
             Phase::New if stretched => self.try_lower(used, throughput, 0.7),
             Phase::New => self.settle(throughput, 1),
-            Phase::Probing { from, throughput: before } if self.limit < from => {
+            Phase::Probing { from, back, throughput: before } if self.limit < from => {
                 if throughput < before * TOLERATED {
-                    self.limit = from;
+                    self.limit = back;
                     self.turn();
                     self.back_off(before);
                 } else if throughput > before * (2.0 - TOLERATED) {
@@ -248,7 +251,7 @@ impl Limiter {
                     self.settle(before.max(throughput), 1);
                 }
             }
-            Phase::Probing { from, throughput: before } => {
+            Phase::Probing { from, throughput: before, .. } => {
                 let possible = self.limit as f64 / from as f64 - 1.0;
                 let gained = throughput / before - 1.0;
                 if gained < possible * WORTHWHILE {
@@ -268,7 +271,7 @@ impl Limiter {
                 } else if epochs > 1 && !fallen {
                     let mean = if before > 0.0 { 0.7 * before + 0.3 * throughput } else { throughput };
                     self.phase = Phase::Resting { throughput: mean, epochs: epochs - 1 };
-                } else if stretched && self.was_stretched && used > 1 && (fallen || self.went_up) {
+                } else if stretched && self.was_stretched && used > LEAST_TRIED && (fallen || self.went_up) {
                     self.went_up = false;
                     self.try_lower(used, throughput, if fallen { 0.7 } else { 1.0 / self.step });
                 } else if self.limit < self.most() && used == self.limit {
@@ -283,13 +286,13 @@ impl Limiter {
     }
 
     fn try_lower(&mut self, from: usize, throughput: f64, factor: f64) {
-        let lower = ((from as f64 * factor) as usize).clamp(1, from.max(2) - 1);
-        if lower == from {
+        let lower = ((from as f64 * factor) as usize).max(LEAST_TRIED);
+        if lower >= from {
             return self.settle(throughput, self.rest);
         }
+        self.phase = Phase::Probing { from, back: self.limit, throughput };
         self.limit = lower;
         self.reason = Reason::Probing;
-        self.phase = Phase::Probing { from, throughput };
     }
 
     fn try_higher(&mut self, throughput: f64, factor: f64) {
@@ -299,7 +302,7 @@ impl Limiter {
             return self.settle(throughput, 1);
         }
         self.reason = Reason::Probing;
-        self.phase = Phase::Probing { from, throughput };
+        self.phase = Phase::Probing { from, back: from, throughput };
     }
 
     /// After a bold try a careful one, and the other way around.

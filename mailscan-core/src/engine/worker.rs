@@ -20,8 +20,8 @@ use super::shared::Shared;
 use crate::class::LeftOut;
 use crate::clock::FAR;
 use crate::fetch::{
-    Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher, IN_PART, JOB_TURN, NOT_READ,
-    Recall,
+    Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher, HOST_FULL, IN_PART, JOB_TURN,
+    NOT_READ, Recall,
 };
 use crate::job::{Job, JobSpec};
 use crate::lease::{Lease, Settle, Verdict};
@@ -284,7 +284,7 @@ impl<P: Pipeline> Worker<P> {
         let max_attempts = assigned.run.job.spec.options.max_attempts;
         let failure = outcome::failure(&assigned.claimed, error, max_attempts, options.backoff, rand::random());
         if error.class == FetchErrorClass::Deferred
-            && error.code != JOB_TURN
+            && !matches!(&*error.code, JOB_TURN | HOST_FULL)
             && let Some(after) = error.retry_after.filter(|after| !after.is_zero())
         {
             let host = assigned.claimed.task.work.host();

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::agreed::{AGAIN, AHEAD, Agreed, Held, Terms, is_late, with_slack};
 use super::crowd::{Crowd, Place};
 use crate::clock::{FAR, in_time};
-use crate::fetch::{FetchError, FetchErrorClass, HostLimit, JOB_TURN, MAX_LIMITS};
+use crate::fetch::{FetchError, FetchErrorClass, HOST_FULL, HostLimit, JOB_TURN, MAX_LIMITS};
 use crate::job::JobId;
 use crate::limiter::{Answer, Limiter};
 use crate::turns::{KEPT, SharedTurns};
@@ -318,10 +318,13 @@ impl Politeness {
         self.turns.clone().map(|turns| (turns, host.to_owned()))
     }
 
-    /// The answer to whoever found no place in time: those who hold one may wait for the host as well.
+    /// The answer to whoever found no place in time: those who hold one may wait for the host as well, which then is what is told.
     fn full(&self, host: &str, state: &Host) -> FetchError {
         let blocked = state.schedule().blocked().saturating_duration_since(Instant::now());
-        defer(host, blocked.max(self.pace.patience))
+        if !blocked.is_zero() {
+            return defer(host, blocked.max(self.pace.patience));
+        }
+        FetchError { code: HOST_FULL.into(), ..defer(host, self.pace.patience) }
     }
 
     fn host(&self, name: &str) -> Arc<Host> {
