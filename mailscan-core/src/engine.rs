@@ -224,10 +224,10 @@ impl<P: Pipeline> Engine<P> {
         self.shared.until_ended().await
     }
 
-    /// Stops at once: drops fetches in flight, gives their tasks back, commits what was fetched. A backend that has not
-    /// taken all of it after three seconds is not waited for: what is not committed then is delivered again. A second later
-    /// no other call to it is waited for either, so that this ends whatever the backend does, and leaves nothing running but
-    /// what blocks a thread.
+    /// Stops at once: drops fetches in flight, gives their tasks back, commits what was fetched. A backend that answers nothing
+    /// for three seconds, or has not taken all of it after eight, is not waited for: what is not committed then is delivered again,
+    /// and counts as a crash. A second later no other call to it is waited for either, so that this ends whatever the backend
+    /// does. Calls that were given up may still take effect.
     ///
     /// Cancel-safe as [`drain`](Self::drain) is.
     ///

@@ -61,8 +61,8 @@
 //!
 //! # What may come to be more
 //!
-//! Enums that a later version may add to are `#[non_exhaustive]`, and their `ALL` is a list of any length. Those that are not are
-//! answers and orders that a backend or a fetcher has to understand in full, such as [`lease::Verdict`], [`job::JobStatus`],
+//! Most enums that a later version may add to are `#[non_exhaustive]`, and their `ALL` is a list of any length. Those that are not
+//! are mostly answers and orders that a backend or a fetcher has to understand in full, such as [`lease::Verdict`], [`job::JobStatus`],
 //! [`job::Origin`] and [`queue::Settled`]: whoever matches them is to hear of a new one from the compiler.
 //!
 //! # What always holds

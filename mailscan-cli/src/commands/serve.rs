@@ -82,7 +82,11 @@ async fn work<P: Pipeline>(
         tokio::select! {
             () = signals.next() => break Ok(()),
             error = engine.failed() => break Err(error.into()),
-            ended = &mut server => return Err(Failure::Failed(format!("the server ended: {ended:?}"))),
+            ended = &mut server => {
+                // So that tasks go back before the process ends; whatever that brings, the server is what failed.
+                let _ = engine.abort().await;
+                return Err(Failure::Failed(format!("the server ended: {ended:?}")));
+            }
             () = reloads.next() => files.read_again().await.iter().for_each(|line| say!("{line}")),
             line = outages.next() => say!("{line}"),
         }

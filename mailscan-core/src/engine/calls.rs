@@ -27,6 +27,8 @@ struct Waiting {
     /// Numbers rise with time.
     next: u64,
     since: BTreeMap<u64, Instant>,
+    /// When one was answered last.
+    answered: Option<Instant>,
 }
 
 /// One of them, until it is dropped.
@@ -50,6 +52,17 @@ impl Calls {
         self.waiting().since.values().next().map_or(Duration::ZERO, Instant::elapsed)
     }
 
+    /// For how long calls have waited and none was answered; zero where none waits.
+    pub(super) fn silence(&self) -> Duration {
+        let answered = self.waiting().answered.map_or(Duration::MAX, |at| at.elapsed());
+        self.longest().min(answered)
+    }
+
+    /// Notes that one was answered.
+    fn hear(&self) {
+        self.waiting().answered = Some(Instant::now());
+    }
+
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -67,7 +80,10 @@ impl<P: Pipeline> Shared<P> {
         let _call = self.calls.begin();
         tokio::select! {
             biased;
-            done = work => Some(done),
+            done = work => {
+                self.calls.hear();
+                Some(done)
+            }
             () = self.over.cancelled() => None,
         }
     }
@@ -97,6 +113,7 @@ impl<P: Pipeline> Shared<P> {
                     () = self.give_up.cancelled() => return None,
                 }
             };
+            self.calls.hear();
             match answer {
                 Ok(value) => {
                     if attempt > 1 {
@@ -141,7 +158,10 @@ mod tests {
         assert_eq!(calls.longest(), Duration::from_secs(3));
         drop(first);
         assert_eq!(calls.longest(), Duration::from_secs(1));
+        calls.hear();
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!((calls.longest(), calls.silence()), (Duration::from_secs(4), Duration::from_secs(3)));
         drop(second);
-        assert_eq!(calls.longest(), Duration::ZERO);
+        assert_eq!((calls.longest(), calls.silence()), (Duration::ZERO, Duration::ZERO));
     }
 }

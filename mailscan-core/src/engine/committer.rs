@@ -180,7 +180,11 @@ async fn settle_accounts<P: Pipeline>(shared: &Shared<P>, written: Option<(Batch
         let filled = tokio::select! {
             biased;
             // It may take long, and is of little use any more.
-            () = shared.drain.cancelled() => None,
+            () = shared.drain.cancelled() => {
+                // Nobody else would say that it is over; what is written says it anew.
+                shared.set_trouble(None);
+                None
+            }
             filled = shared.persist(|| intake::fill_filter(shared.pipeline.store(), run)) => filled,
         };
         tally(&shared.counters.front.rebuilt, usize::from(filled.is_some()));

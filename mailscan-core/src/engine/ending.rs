@@ -4,8 +4,8 @@
 //! ends as one that is aborted.
 //!
 //! ```text
-//! drain  -- nothing could be written, or no call was answered, for DRAIN_PATIENCE --> abort
-//! abort  -- ABORT_PATIENCE --> give up: what is not written is dropped
+//! drain  -- nothing could be written, or no call was answered, for DRAIN_PATIENCE; or one for LONGEST_CALL --> abort
+//! abort  -- the same for ABORT_PATIENCE, or LONGEST_ABORT in all --> give up: what is not written is dropped
 //! give up -- LAST_MOMENT --> over: no call is waited for -- LAST_MOMENT / 2 --> the parts are dropped
 //! ```
 
@@ -19,37 +19,53 @@ use super::shared::Shared;
 use crate::error::Result;
 use crate::pipeline::Pipeline;
 
-/// How long a drain waits for a backend that cannot be written to, or does not answer. With all that comes after it is less
-/// than the ten seconds that containers are given to stop.
+/// How long a drain waits for a backend that cannot be written to, or does not answer. With all that comes after, one that is away
+/// when the drain begins takes less than the ten seconds that containers are given to stop.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
-/// How long an abort waits for the backend.
+/// How long a drain waits for one call while others are answered: longer than the backends here wait for their databases, since
+/// what is given up counts as a crash of all that is held.
+const LONGEST_CALL: Duration = Duration::from_secs(25);
+/// How long an abort waits for such a backend, and how long for one that answers.
 const ABORT_PATIENCE: Duration = Duration::from_secs(3);
+const LONGEST_ABORT: Duration = Duration::from_secs(8);
 /// How long what is left to tell may take once the backend is not waited for any more.
 const LAST_MOMENT: Duration = Duration::from_secs(1);
 
-/// Says that the engine has ended, whatever becomes of the task that attends to it.
-struct End<P: Pipeline>(Arc<Shared<P>>);
+/// Says that the engine has ended, whatever becomes of the task that attends to it. There until it is dropped.
+struct End<P: Pipeline>(Option<Arc<Shared<P>>>);
 
 impl<P: Pipeline> Drop for End<P> {
     fn drop(&mut self) {
-        self.0.end();
+        if let Some(shared) = self.0.take() {
+            shared.end();
+            let ended = shared.ended.clone();
+            // Before it is said: whoever waits for it may count on the pipeline's being let go of.
+            drop(shared);
+            ended.cancel();
+        }
     }
 }
 
 /// Sees the parts of an engine to their end. Without a runtime that goes on, they end as in a crash.
 pub(super) fn attend<P: Pipeline>(shared: Arc<Shared<P>>, mut parts: JoinSet<()>) {
-    let end = End(shared);
+    let end = End(Some(shared));
     tokio::spawn(async move {
         tokio::select! {
             biased;
             () = async { while parts.join_next().await.is_some() {} } => {}
-            () = patience(&end.0) => {
+            () = until_it_is_enough(&end) => {
                 tracing::warn!("the backend does not answer: what waits for it is dropped");
                 // One that holds its thread does not let itself be dropped.
                 let _ = timeout(LAST_MOMENT / 2, parts.shutdown()).await;
             }
         }
     });
+}
+
+async fn until_it_is_enough<P: Pipeline>(end: &End<P>) {
+    if let Some(shared) = &end.0 {
+        patience(shared).await;
+    }
 }
 
 /// Lasts as long as the parts of the engine are waited for.
@@ -71,22 +87,30 @@ async fn until_given_up<P: Pipeline>(shared: &Shared<P>) {
             shared.abort();
         }
     }
-    sleep(ABORT_PATIENCE).await;
+    let begun = Instant::now();
+    let away = async { in_vain(shared, begun, ABORT_PATIENCE).await };
+    // Either way there is no more to wait for.
+    let _ = timeout(LONGEST_ABORT, away).await;
 }
 
 /// Waits until the engine drains and nothing could be written for a while; answers why.
 async fn drained_in_vain<P: Pipeline>(shared: &Shared<P>) -> String {
     shared.drain.cancelled().await;
-    let begun = Instant::now();
+    in_vain(shared, Instant::now(), DRAIN_PATIENCE).await
+}
+
+/// Waits until the backend was away for so long, from `begun` on; answers why it seems to be.
+async fn in_vain<P: Pipeline>(shared: &Shared<P>, begun: Instant, patience: Duration) -> String {
     let mut since = begun;
     loop {
-        sleep(DRAIN_PATIENCE / 20).await;
+        sleep(patience / 20).await;
         match shared.held_up() {
             None => since = Instant::now(),
-            Some(trouble) if since.elapsed() >= DRAIN_PATIENCE => return trouble,
+            Some(trouble) if since.elapsed() >= patience => return trouble,
             Some(_) => {}
         }
-        if shared.calls.longest().min(begun.elapsed()) >= DRAIN_PATIENCE {
+        let lasts = |waited: Duration, most| waited.min(begun.elapsed()) >= most;
+        if lasts(shared.calls.silence(), patience) || lasts(shared.calls.longest(), LONGEST_CALL) {
             return "the backend does not answer".to_owned();
         }
     }
@@ -100,14 +124,13 @@ impl<P: Pipeline> Shared<P> {
         self.abort.cancel();
     }
 
-    /// Lets go of what was not let go of in order, and says that nobody works any more.
+    /// Lets go of what was not let go of in order. That nobody works any more is said afterwards (`ended`).
     fn end(&self) {
         self.drain.cancel();
         for run in self.runs() {
             self.remove_run(run.id());
             self.progress.publish(run.progress(None, true));
         }
-        self.ended.cancel();
     }
 
     /// Whether there is work done, or to be done: not after the end, nor after an error that stops the engine.

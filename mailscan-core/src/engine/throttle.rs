@@ -247,7 +247,12 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
             (busy, resources)
         });
         // What cannot be told holds nothing back.
-        let resources = sampled.await.map_or_else(
+        let sampled = tokio::select! {
+            // Nor do threads that others hold.
+            () = shared.committed.cancelled() => return,
+            sampled = sampled => sampled,
+        };
+        let resources = sampled.map_or_else(
             |_| Resources::default(),
             |(back, resources)| {
                 sampler = Some(back);

@@ -24,12 +24,13 @@ use tokio::time::timeout;
 use super::script::{Script, addresses_of, create, expected, number, only, pages_job, stored, text};
 
 /// Longer than any engine takes to end.
-const ENDS: Duration = Duration::from_secs(20);
+const ENDS: Duration = Duration::from_secs(60);
 
-/// Which call is never answered.
+/// Which call is never answered, or late.
 #[derive(Debug, Default)]
 struct Silence {
     of: Mutex<Option<&'static str>>,
+    late: Mutex<Option<Duration>>,
     met: AtomicBool,
 }
 
@@ -41,7 +42,11 @@ impl Silence {
     async fn of(&self, call: &str) {
         if self.of.lock().unwrap().is_some_and(|of| of == call) {
             self.met.store(true, Ordering::Relaxed);
-            std::future::pending::<()>().await;
+            let late = *self.late.lock().unwrap();
+            match late {
+                Some(late) => tokio::time::sleep(late).await,
+                None => std::future::pending().await,
+            }
         }
     }
 }
@@ -179,6 +184,27 @@ async fn whatever_is_not_answered_holds_up_no_end() {
                 assert!(ends_in_silence(from, call, drains).await, "{call} is asked for");
             }
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_is_slow_takes_all_there_is() {
+    for (seconds, drains) in [(6, true), (9, true), (6, false)] {
+        let (pipeline, silence) = quiet();
+        *silence.late.lock().unwrap() = Some(Duration::from_secs(seconds));
+        let mut spec = pages_job(300, 1_000_000);
+        (spec.options.workers, spec.options.connections_per_worker) = (Some(5), 10);
+        let job = create(&*pipeline, "k", spec).await;
+        let engine = Engine::start(pipeline.clone(), only(job));
+        tokio::time::sleep(Duration::from_millis(3_100)).await;
+        silence.set(Some("insert"));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        timeout(ENDS, async { if drains { engine.drain().await } else { engine.abort().await } })
+            .await
+            .unwrap()
+            .unwrap();
+        let depth = pipeline.queue.depth(job).await.unwrap();
+        assert_eq!(depth.leased, 0, "{seconds} s, {drains}: {depth:?}");
     }
 }
 
