@@ -337,9 +337,9 @@ impl HttpSource {
     /// section 2.3.1).
     async fn fetch_robots(&self, page: &Url, wishes: &Wishes, deadline: Instant) -> Result<Rules, FetchError> {
         let mut url = robots_cache::location(page);
-        // Five hops, as section 2.3.1.2 asks for, and one more try; robots.txt files of the hosts passed through do not apply to it.
-        let mut wishes = Cow::Borrowed(wishes);
-        for _ in 0..=6 {
+        // Five hops, as section 2.3.1.2 asks for; robots.txt files of the hosts passed through do not apply to it.
+        let (mut wishes, mut hops) = (Cow::Borrowed(wishes), 0);
+        while hops <= 5 {
             // Other jobs wait for the file as well, so one job's limit is none for it.
             let turn = self.politeness.turn(&host_of(&url), None, None, deadline).await?;
             // A small file tells nothing of how pages are answered.
@@ -358,6 +358,7 @@ impl HttpSource {
                         turn.led_elsewhere();
                     }
                     url = next;
+                    hops += 1;
                     continue;
                 }
                 Ok(None) => {}
