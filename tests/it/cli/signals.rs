@@ -40,10 +40,10 @@ impl Running {
         Self { child, err }
     }
 
-    /// Starts a run that is to outlive its terminal.
-    fn start_with_nohup(folder: &Path, arguments: &[&str]) -> Self {
-        let mut command = at_home("nohup", folder);
-        command.arg(binary()).args(arguments).stdout(Stdio::null()).stderr(Stdio::piped());
+    /// Starts a run by another program, such as one that sees to it that the run outlives its terminal, or does not.
+    fn start_by(by: &[&str], folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = at_home(by[0], folder);
+        command.args(&by[1..]).arg(binary()).args(arguments).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let err = BufReader::new(child.stderr.take().unwrap());
         Self { child, err }
@@ -133,8 +133,8 @@ async fn a_run_is_paused_when_its_terminal_is_closed_unless_it_was_started_to_ou
     let (path, outliving_path, url) = (folder.path().to_owned(), outliving.path().to_owned(), web.site_url());
     let test = spawn_blocking(move || {
         let run = ["run", "--url", &url, "--crawl", "--target", "1000", "--rate-limit", "0", "--per-host", "1"];
-        let mut running = Running::start(&path, &run);
-        let outliving = Running::start_with_nohup(&outliving_path, &run);
+        let mut running = Running::start_by(&["env", "--default-signal=HUP"], &path, &run);
+        let outliving = Running::start_by(&["nohup"], &outliving_path, &run);
         for (path, child) in [(&path, &running.child), (&outliving_path, &outliving.child)] {
             until(path, |job| job["collected"].as_u64() > Some(0));
             hang_up(child);

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
-use mailscan_core::engine::Engine;
+use mailscan_core::engine::{Engine, EngineOptions, Progress};
 use mailscan_core::fetch::{FetchContext, FetchError, Fetched, Fetcher};
-use mailscan_core::job::JobStatus;
+use mailscan_core::job::{JobId, JobStatus};
 use mailscan_core::pipeline::{Backends, Pipeline};
 use mailscan_core::queue::QueueLimits;
 use mailscan_core::store::{ErrorQuery, Store};
 use mailscan_core::task::Task;
+use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
 use super::script::{addresses_of, create, number, only, pages_job, stored, text};
@@ -53,30 +54,56 @@ impl Fetcher for Deadly {
             return std::future::pending().await;
         }
         // So long that all others are in flight when the process dies.
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
         Ok(text(task, addresses_of(number(task)).join(" ")))
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_task_that_ends_the_process_is_set_aside_and_no_other_with_it() {
+/// A process of its own, as far as the engine can tell.
+fn process() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+fn options(job: JobId) -> EngineOptions {
+    let milliseconds = Duration::from_millis;
+    EngineOptions {
+        lease_for: milliseconds(900),
+        heartbeat: milliseconds(200),
+        lease_margin: milliseconds(100),
+        sweep_every: milliseconds(50),
+        ..only(job)
+    }
+}
+
+/// Works on a job until it ends, or the process does; answers how the job ended.
+fn live(pipeline: &Arc<Backends<MemoryQueue, MemoryStore, Deadly>>, job: JobId) -> Option<Progress> {
+    let process = process();
+    let engine = process.block_on(async { Engine::start(pipeline.clone(), options(job)) });
+    let last = process.block_on(async {
+        tokio::select! {
+            last = engine.finished(job) => Some(last.unwrap()),
+            () = pipeline.fetcher.dies.notified() => None,
+        }
+    });
+    // A process that dies gives nothing back, which the engine would when it is dropped.
+    process.shutdown_background();
+    last
+}
+
+#[test]
+fn a_task_that_ends_the_process_is_set_aside_and_no_other_with_it() {
     let limits = QueueLimits::default();
     let fetcher = Deadly::default();
     let pipeline = Arc::new(Backends { queue: MemoryQueue::new(limits), store: MemoryStore::new(), fetcher });
-    let job = create(&*pipeline, "k", pages_job(PAGES, 10_000)).await;
+    let job = process().block_on(create(&*pipeline, "k", pages_job(PAGES, 10_000)));
     let mut deaths = 0;
     let last = loop {
-        let options = only(job);
-        let lease = options.lease_for;
-        let engine = Engine::start(pipeline.clone(), options);
-        tokio::select! {
-            last = engine.finished(job) => break last.unwrap(),
-            () = pipeline.fetcher.dies.notified() => deaths += 1,
+        if let Some(last) = live(&pipeline, job) {
+            break last;
         }
+        deaths += 1;
         assert!(deaths <= limits.quarantine_after, "it is delivered for ever");
-        // A process that dies gives nothing back.
-        drop(engine);
-        tokio::time::sleep(lease + Duration::from_secs(1)).await;
+        std::thread::sleep(options(job).lease_for);
     };
     assert_eq!((last.status, deaths), (JobStatus::Completed, limits.quarantine_after));
     assert_eq!((last.depth.quarantined, last.depth.done, last.depth.open()), (1, PAGES - 1, 0));
@@ -84,8 +111,9 @@ async fn a_task_that_ends_the_process_is_set_aside_and_no_other_with_it() {
     let mut others: Vec<_> = (0..PAGES).filter(|page| *page != DEADLY).flat_map(addresses_of).collect();
     others.sort();
     others.dedup();
-    assert_eq!(stored(&*pipeline, job).await, others);
-    let errors = pipeline.store().errors(&ErrorQuery { limit: 9, ..ErrorQuery::default() }).await.unwrap();
+    assert_eq!(process().block_on(stored(&*pipeline, job)), others);
+    let query = ErrorQuery { limit: 9, ..ErrorQuery::default() };
+    let errors = process().block_on(pipeline.store().errors(&query)).unwrap();
     let codes: Vec<_> = errors.iter().map(|error| (&*error.error.code, &*error.error.label)).collect();
     assert_eq!(codes, [("crashes", "http://site2.org/7")]);
 }
