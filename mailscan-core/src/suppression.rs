@@ -26,7 +26,8 @@ struct Entries {
 
 impl Suppression {
     /// Reads a list: an address (`ann@example.org`) or a domain (`example.org`, also `@example.org`) a line. Empty lines,
-    /// what stands behind a `#` that begins a line or a word, and white space around an entry do not count.
+    /// what stands behind a `#` that begins a line or a word, white space around an entry, and the dot of the root behind a
+    /// domain (`example.org.`) do not count. There are no patterns: a `*` in a local part is refused, unless it is quoted.
     ///
     /// ```
     /// use mailscan_core::{address::Address, suppression::Suppression};
@@ -38,8 +39,8 @@ impl Suppression {
     /// ```
     ///
     /// # Errors
-    /// A line for people that names the first line which is neither, or says that the list is longer than [`MAX_LIST`]: a
-    /// list that was read in part would be obeyed in part.
+    /// A line for people that names the first line which is neither, and the mend where one is known, or says that the list is
+    /// longer than [`MAX_LIST`]: a list that was read in part would be obeyed in part.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.len() > MAX_LIST {
             return Err(format!(
@@ -53,10 +54,7 @@ impl Suppression {
             if entry.is_empty() {
                 continue;
             }
-            entries.add(entry).ok_or_else(|| {
-                let entry = entry.escape_debug();
-                format!("line {} is `{entry}`, which is neither an address nor a domain", number + 1)
-            })?;
+            entries.add(entry).map_err(|why| format!("line {} is `{}`, {why}", number + 1, entry.escape_debug()))?;
         }
         Ok(Self(Arc::new(RwLock::new(Arc::new(entries)))))
     }
@@ -110,22 +108,61 @@ impl Entries {
         self.addresses.contains(identity) || untagged() || domains.any(|domain| self.domains.contains(domain))
     }
 
-    /// Adds what a line names; `None` where that is nothing.
-    fn add(&mut self, entry: &str) -> Option<()> {
+    /// Adds what a line names, or says why that is nothing.
+    fn add(&mut self, entry: &str) -> Result<(), String> {
+        let neither = || "which is neither an address nor a domain".to_owned();
         if entry.contains(char::is_whitespace) {
-            return None;
+            return Err(neither());
         }
         let (local, domain) = entry.rsplit_once('@').unwrap_or(("", entry));
-        // What makes an address of both tells whether the domain can be one.
-        let address = Address::new(if local.is_empty() { "any" } else { local }, domain)?;
-        if local.is_empty() {
-            let is_domain = address.domain().contains('.') && !address.domain().starts_with('.');
-            self.domains.insert(Some(address.domain()).filter(|_| is_domain)?.into());
-        } else {
-            self.addresses.insert(address.identity().into());
+        if let Some(why) = no_local_part(local, domain) {
+            return Err(why);
         }
-        Some(())
+        let domain = domain.strip_suffix(DOTS).unwrap_or(domain);
+        // What makes an address of both tells whether the domain can be one.
+        let address = Address::new(if local.is_empty() { "any" } else { local }, domain)
+            .filter(|address| address.domain().split('.').all(|label| !label.is_empty()))
+            .ok_or_else(neither)?;
+        if !local.is_empty() {
+            self.addresses.insert(address.identity().into());
+        } else if address.domain().contains('.') {
+            self.domains.insert(address.domain().into());
+        } else {
+            return Err(neither());
+        }
+        Ok(())
     }
+}
+
+/// The dots of domains (UTS #46).
+const DOTS: [char; 4] = ['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'];
+
+/// Why no mention has such a local part: it would stand on the list and leave nothing out.
+fn no_local_part(local: &str, domain: &str) -> Option<String> {
+    if let Some(scheme) = local.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("mailto:")) {
+        let address = format!("{}@{domain}", &local[scheme.len()..]);
+        return Some(format!("which is a link: write `{}`", address.escape_debug()));
+    }
+    if local.contains(is_unseen) {
+        return Some("with a character that cannot be seen: remove it".to_owned());
+    }
+    if local.starts_with('"') {
+        return None;
+    }
+    if local.contains('*') {
+        return Some(format!("which is a pattern: write `{}` for all of its addresses", domain.escape_debug()));
+    }
+    if local.contains([',', ';']) {
+        return Some("which is more than one entry: write one a line".to_owned());
+    }
+    local.contains(['(', ')', '<', '>', '[', ']', ':', '@', '\\', '"']).then(|| "which is no address".to_owned())
+}
+
+/// Whether it controls or formats text, and leaves no mark of its own.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -170,8 +207,33 @@ mod tests {
             let error = Suppression::parse(list).unwrap_err();
             assert!(error.starts_with(&format!("line {line} is ")), "{list:?}: {error}");
         }
+        for list in ["ann@.org", "a..org", "a.org..", "ann@a..org", "<ann@a.org", "https://ann@a.org"] {
+            assert!(Suppression::parse(list).is_err(), "{list:?}");
+        }
         let list = Suppression::parse("\u{feff}a.org\r\nann@b.org\r\n# no entry\n\n").unwrap();
         assert_eq!((list.len(), list.is_empty()), (2, false));
+    }
+
+    #[test]
+    fn the_dot_of_the_root_does_not_count() {
+        for entry in ["a.org.", "@a.org.", "ann@a.org.", "a.org\u{3002}"] {
+            assert!(is_on(entry, "ann@a.org"), "{entry}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_would_leave_nothing_out_is_told_with_its_mend() {
+        for (entry, why) in [
+            ("*@a.org", "`*@a.org`, which is a pattern: write `a.org` for all of its addresses"),
+            ("info*@a.org", "`info*@a.org`, which is a pattern: write `a.org` for all of its addresses"),
+            ("ann@a.org,bob@a.org", "`ann@a.org,bob@a.org`, which is more than one entry: write one a line"),
+            ("MailTo:ann@a.org", "`MailTo:ann@a.org`, which is a link: write `ann@a.org`"),
+            ("\u{200b}ann@a.org", "`\\u{200b}ann@a.org`, with a character that cannot be seen: remove it"),
+        ] {
+            let error = Suppression::parse(&format!("b.org\n{entry}")).unwrap_err();
+            assert_eq!(error, format!("line 2 is {why}"));
+        }
+        assert!(is_on("\"a*b\"@a.org", "a*b@a.org") && is_on("\"a,b\"@a.org", "\"a,b\"@a.org"));
     }
 
     #[test]
