@@ -45,7 +45,7 @@ pub(crate) fn lines(job: &Job, depth: &Depth, partial: u64, groups: &[ErrorGroup
         let (host, code) = (escape(place(&group.host)), escape(&group.code));
         text.push_str(&format!(
             "blocked by {host}: {} ({code}), which says nothing of what it holds\n",
-            grouped(group.count)
+            grouped(group.open)
         ));
     }
     let more = blocked(groups).count().saturating_sub(HOSTS);
@@ -100,9 +100,9 @@ pub(crate) fn unattended(id: JobId, db: &str) -> String {
     format!("no process works on it: `{by}` or `mailscan serve{at}` goes on\n")
 }
 
-/// The groups of what sources refused.
+/// The groups of what sources refused, as far as nobody has looked at it.
 fn blocked(groups: &[ErrorGroup]) -> impl Iterator<Item = &ErrorGroup> {
-    groups.iter().filter(|group| group.class == ErrorClass::Failed(FailureClass::Blocked))
+    groups.iter().filter(|group| group.open > 0 && group.class == ErrorClass::Failed(FailureClass::Blocked))
 }
 
 /// A host as people know it: some of what a job asks is none.
@@ -127,9 +127,11 @@ fn at(db: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use mailscan_core::lease::FailureClass;
+    use mailscan_core::store::{ErrorClass, ErrorGroup};
     use mailscan_core::task::Work;
 
-    use super::place;
+    use super::{blocked, place};
 
     #[test]
     fn what_is_no_host_is_named_in_words() {
@@ -140,5 +142,21 @@ mod tests {
         {
             assert_eq!(place(&work.host()), named);
         }
+    }
+
+    #[test]
+    fn who_refused_is_told_until_it_is_resolved() {
+        let group = |host: &str, class, open| ErrorGroup {
+            class,
+            code: "http-403".to_owned(),
+            host: host.to_owned(),
+            count: 2,
+            open,
+            samples: Vec::new(),
+        };
+        let of = ErrorClass::Failed(FailureClass::Blocked);
+        let groups = [group("a.org", of, 0), group("b.org", of, 1), group("c.org", ErrorClass::Partial, 2)];
+        let told: Vec<_> = blocked(&groups).map(|group| group.host.as_str()).collect();
+        assert_eq!(told, ["b.org"]);
     }
 }
