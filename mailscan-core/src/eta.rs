@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use crate::job::JobStatus;
 
+/// A silence in which a job would have brought so many addresses at the pace that it had before says that nothing comes.
+const EXPECTED: f64 = 3.0;
 /// The most samples a window keeps; older ones are thinned out first.
 const MAX_SAMPLES: usize = 256;
 
 /// What a job had collected after a time at work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sample {
     active: Duration,
     collected: u64,
@@ -23,6 +25,8 @@ struct Sample {
 pub struct RateWindow {
     span: Duration,
     samples: VecDeque<Sample>,
+    /// When there was a new address last, as far as the window was there; it outlives the samples.
+    news: Sample,
 }
 
 /// A rate with its spread, in addresses a second.
@@ -37,7 +41,7 @@ pub struct Rate {
 impl RateWindow {
     /// A window over the last `span` of work.
     pub fn new(span: Duration) -> Self {
-        Self { span, samples: VecDeque::new() }
+        Self { span, samples: VecDeque::new(), news: Sample::default() }
     }
 
     /// Notes that `collected` addresses were there after `active` of work.
@@ -51,6 +55,9 @@ impl RateWindow {
                 self.samples.pop_back();
             }
         }
+        if self.samples.is_empty() || collected > self.news.collected {
+            self.news = Sample { active, collected };
+        }
         self.samples.push_back(Sample { active, collected });
         // The sample just outside the window stays: the window's rate begins there.
         while self.samples.len() > 2 && active.saturating_sub(self.samples[1].active) >= self.span {
@@ -59,6 +66,14 @@ impl RateWindow {
         if self.samples.len() > MAX_SAMPLES {
             self.samples.remove(1);
         }
+    }
+
+    /// For how long a window that is as long as it should be, or longer, has brought nothing; `None` where it brought something,
+    /// or is too short to tell.
+    fn silence(&self) -> Option<Duration> {
+        let (first, last) = (self.samples.front()?, self.samples.back()?);
+        let is_full = last.active - first.active >= self.span;
+        (is_full && first.collected == last.collected).then(|| last.active.saturating_sub(self.news.active))
     }
 
     /// The rate over the window; `None` until two samples span some time.
@@ -82,11 +97,13 @@ impl RateWindow {
 /// When a job will be done: the contract's five figures, and what they rest on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Eta {
-    /// Seconds until the target is reached, rounded up; `None` while nothing has been collected, 0 when done.
+    /// Seconds until the target is reached, rounded up; `None` while nothing has been collected and when nothing comes any
+    /// more, 0 when done.
     pub eta_seconds: Option<u64>,
     /// The same for people, such as `2h 15m 30s`.
     pub eta_formatted: Option<String>,
-    /// Addresses a minute: now, over the window; over the whole job where the window is silent.
+    /// Addresses a minute: now, over the window; over the whole job where the window is too short to tell, and no more than
+    /// that where a job that brings few has brought none of late. 0 when nothing comes any more.
     pub emails_per_minute: f64,
     /// Addresses a minute over all the time at work.
     pub overall_emails_per_minute: f64,
@@ -108,8 +125,7 @@ impl Eta {
         let remaining = target.saturating_sub(collected);
         let overall = overall_rate(collected, active);
         let recent = window.rate().filter(|rate| rate.mean > 0.0);
-        // A window without a new address says nothing about the future; the whole job still does.
-        let rate = recent.unwrap_or(Rate { mean: overall, deviation: 0.0 });
+        let rate = recent.unwrap_or_else(|| Rate { mean: silent_rate(overall, window), deviation: 0.0 });
         let at = |per_second: f64| seconds_until(remaining, if collected == 0 { 0.0 } else { per_second });
         let eta_seconds = at(rate.mean);
         Self {
@@ -145,6 +161,16 @@ impl Eta {
             ..self
         }
     }
+}
+
+/// Addresses a second by a window without a new one. It falls with time as long as nothing comes.
+fn silent_rate(overall: f64, window: &RateWindow) -> f64 {
+    // A window that is too short says nothing about the future; the whole job still does.
+    let Some(silence) = window.silence().map(|silence| silence.as_secs_f64()) else { return overall };
+    // The pace before the silence: that of the whole job would fall with it, until so little was to be expected that the rate
+    // came back.
+    let before = window.news.collected as f64 / window.news.active.as_secs_f64();
+    if before * silence >= EXPECTED { 0.0 } else { overall.min(1.0 / silence) }
 }
 
 fn overall_rate(collected: u64, active: Duration) -> f64 {
@@ -266,9 +292,40 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_window_falls_back_to_the_whole_job() {
-        let eta = Eta::new(100, 200, Duration::from_secs(200), &window(&[(100, 100), (150, 100), (200, 100)]));
-        assert_eq!(eta.eta_seconds, Some(200));
+    fn a_window_that_is_too_short_to_tell_falls_back_to_the_whole_job() {
+        let eta = Eta::new(100, 200, Duration::from_secs(125), &window(&[(100, 100), (110, 100), (125, 100)]));
+        assert_eq!((eta.eta_seconds, eta.emails_per_minute), (Some(125), 48.0));
+    }
+
+    #[test]
+    fn a_job_that_stalls_has_no_rate() {
+        let mut window = window(&[(0, 0), (10, 1_000), (70, 1_004)]);
+        let rate = |window: &RateWindow, seconds| {
+            let eta = Eta::new(1_004, 2_000, Duration::from_secs(seconds), window);
+            assert_eq!(eta.eta_seconds.is_none(), eta.emails_per_minute == 0.0);
+            eta.emails_per_minute
+        };
+        assert_eq!(rate(&window, 70), 4.0);
+        for seconds in 71..100_000 {
+            window.push(Duration::from_secs(seconds), 1_004);
+            let rate = rate(&window, seconds);
+            assert!(rate < 4.0 && (seconds < 100 || rate == 0.0), "{rate} after {seconds} s");
+        }
+    }
+
+    #[test]
+    fn a_job_that_brings_few_keeps_a_rate_that_falls() {
+        // One a minute, and none any more after two.
+        let mut window = RateWindow::new(Duration::from_secs(30));
+        let rates: Vec<f64> = (0..310)
+            .map(|seconds| {
+                let collected = (seconds / 60).min(2);
+                window.push(Duration::from_secs(seconds), collected);
+                Eta::new(collected, 10, Duration::from_secs(seconds), &window).emails_per_minute
+            })
+            .collect();
+        assert!(rates[120..].is_sorted_by(|before, after| after <= before), "{rates:?}");
+        assert!(rates[299] > 0.0 && rates[301] == 0.0, "{rates:?}");
     }
 
     #[test]
