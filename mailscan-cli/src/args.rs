@@ -17,7 +17,7 @@ use mailscan_core::source::http::IpNet;
 pub(crate) use jobs::{Errors, ErrorsAction, ExportFormat, Job, JobChange};
 pub(crate) use limits::{Constants, Leases, Planning};
 pub(crate) use server::{Access, Encryption, Networks};
-pub(crate) use values::{classes, count, job_id, listen, page_url, seconds, share, size, stale};
+pub(crate) use values::{classes, count, duplicates, job_id, listen, page_url, seconds, share, size, stale};
 
 /// Collects every e-mail address that a set of sources exposes.
 #[derive(Debug, Parser)]
@@ -388,7 +388,7 @@ pub(crate) struct Simulated {
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) pages_per_call: u32,
     /// The share of mentions that repeat an earlier address, at most 0.95
-    #[arg(long, default_value = "0.1", value_parser = share, value_name = "SHARE")]
+    #[arg(long, default_value = "0.1", value_parser = duplicates, value_name = "SHARE")]
     pub(crate) duplicates: f64,
     /// The share of calls and pages that fail at first
     #[arg(long, default_value = "0", value_parser = share, value_name = "SHARE")]

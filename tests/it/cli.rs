@@ -143,6 +143,7 @@ fn mistakes_get_a_suggestion_and_exit_code_2() {
         (&["run", "--url", "https://example.org/", "--target", "1", "--rate-limit", "1e19"], "from 0 to 1000000"),
         (&["run", "--url", "https://example.org/", "--target", "1", "--time-limit", "1e300"], "from 0 to 1000000"),
         (&["demo", "--emails", "1", "--page-delay", "1e19"], "from 0 to 1000000"),
+        (&["demo", "--duplicates", "0.99"], "from 0 to 0.95"),
         (&["run", "--path", ".", "--target", "1", "--per-host", "0"], "1.."),
         (&["job", "show", "first"], "the number of a job"),
         (&["run", "--resume", "99999999999999999999"], "the number of a job"),

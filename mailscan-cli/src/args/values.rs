@@ -72,6 +72,11 @@ pub(crate) fn share(text: &str) -> Result<f64, String> {
     if (0.0..=1.0).contains(&number) { Ok(number) } else { Err("give a share from 0 to 1".to_owned()) }
 }
 
+/// The share of mentions of the simulated web that repeat others: new ones have to come to an end.
+pub(crate) fn duplicates(text: &str) -> Result<f64, String> {
+    share(text).ok().filter(|number| *number <= 0.95).ok_or_else(|| "give a share from 0 to 0.95".to_owned())
+}
+
 /// Classes of addresses to keep that are left out otherwise.
 pub(crate) fn classes(text: &str) -> Result<ClassFilter, String> {
     ClassFilter::parse(text)
