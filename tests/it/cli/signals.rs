@@ -126,6 +126,29 @@ async fn an_interrupted_run_is_paused_and_completed_by_resume() {
     timeout(HANGS, test).await.expect("the run does not end").unwrap();
 }
 
+#[test]
+fn an_interrupted_export_leaves_nothing_behind() {
+    let folder = TempDir::new().unwrap();
+    // Far more than is written in the time that it takes to interrupt it.
+    let many: String = (0..100_000).map(|n| format!("user{n}@host.org\n")).collect();
+    std::fs::write(folder.path().join("many.txt"), many).unwrap();
+    assert_eq!(run_in(folder.path(), &["run", "--path", "many.txt", "--target", "1000000"]).code, 0);
+    std::fs::write(folder.path().join("out.csv"), "before").unwrap();
+    let names =
+        || std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let is_begun = || names().any(|name| name.ends_with(".part"));
+
+    let mut running = Running::start(folder.path(), &["job", "export", "1", "--output", "out.csv"]);
+    while !is_begun() {
+        assert!(running.child.try_wait().unwrap().is_none(), "it ended before it was interrupted");
+    }
+    running.interrupt();
+    let ran = running.end();
+    assert_eq!((ran.code, ran.err.as_str()), (130, "stopped: out.csv is as it was\n"));
+    assert!(!is_begun());
+    assert_eq!(std::fs::read_to_string(folder.path().join("out.csv")).unwrap(), "before");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_paused_when_its_terminal_is_closed_unless_it_was_started_to_outlive_it() {
     let web = web(Duration::from_millis(100)).await;

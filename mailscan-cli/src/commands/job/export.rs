@@ -13,6 +13,7 @@ use mailscan_core::suppression::Suppression;
 use crate::args::ExportFormat;
 use crate::exit::{Exit, Failure, Result};
 use crate::render::{counted, grouped};
+use crate::signals::Signals;
 
 /// How many addresses one look at the store brings.
 const PAGE: usize = 10_000;
@@ -48,8 +49,17 @@ pub(super) async fn run(store: &impl Store, asked: &Asked<'_>) -> Result<Exit> {
             },
         )?,
         Some(path) => {
-            let file = NewFile::create(path)?;
-            let written = write(&mut export, store, &asked.suppression, &mut &file.file).await;
+            let mut file = NewFile::create(path)?;
+            let (mut out, stop) = (&file.file, file.stop.as_mut());
+            let written = tokio::select! {
+                written = write(&mut export, store, &asked.suppression, &mut out) => written,
+                () = asked_to_stop(stop) => {
+                    file.discard();
+                    let path = crate::render::escape(&path.display().to_string());
+                    say!("stopped: {path} is as it was");
+                    return Ok(Exit::Interrupted);
+                }
+            };
             file.end(written)?;
         }
     }
@@ -84,11 +94,21 @@ fn failure(error: ExportError) -> Failure {
     }
 }
 
+/// Waits for a request to stop; for ever where the system heeds it by itself.
+async fn asked_to_stop(stop: Option<&mut Signals>) {
+    match stop {
+        Some(signals) => signals.next().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// A file that takes the place of the one before only once it is whole.
 struct NewFile<'a> {
     file: File,
     /// Where it is written meanwhile; `None` for what is not to be replaced, such as a pipe or a link.
     part: Option<PathBuf>,
+    /// Requests to stop, while there is something to remove then.
+    stop: Option<Signals>,
     path: &'a Path,
 }
 
@@ -102,6 +122,8 @@ impl<'a> NewFile<'a> {
             name.push(format!(".{:08x}.part", rand::random::<u32>()));
             PathBuf::from(name)
         });
+        // Before the file is there, so that none of them leaves it behind.
+        let stop = part.as_ref().map(|_| Signals::of_terminal()).transpose()?;
         let create = || {
             let file = match &part {
                 Some(part) => File::create_new(part)?,
@@ -114,7 +136,7 @@ impl<'a> NewFile<'a> {
             Ok(file)
         };
         let file = create().map_err(|error| cannot_write(path, &error))?;
-        Ok(Self { file, part, path })
+        Ok(Self { file, part, stop, path })
     }
 
     /// Puts the file in its place if all was written, else removes it.
@@ -123,13 +145,20 @@ impl<'a> NewFile<'a> {
             Failure::Output(error) => cannot_write(self.path, &error),
             error => error,
         });
-        let Some(part) = self.part else { return written };
         if written.is_err() {
-            // What is wrong is told of already.
-            let _ = fs::remove_file(part);
+            self.discard();
             return written;
         }
+        let Some(part) = self.part else { return Ok(()) };
         fs::rename(part, self.path).map_err(|error| cannot_write(self.path, &error))
+    }
+
+    /// Removes what was written of it.
+    fn discard(self) {
+        if let Some(part) = self.part {
+            // Why it is not wanted is told already.
+            let _ = fs::remove_file(part);
+        }
     }
 }
 
