@@ -109,7 +109,9 @@ fn outlook(progress: &Progress) -> String {
     if progress.errors > 0 {
         text.push_str(&format!(", {}", counted(progress.errors, "error", "errors")));
     }
-    if let Some(reason) = &progress.reason {
+    // What holds up the whole process is what binds the job as well.
+    let told = matches!(&progress.bound, Bound::Process { hold, .. } if *hold == progress.reason);
+    if let Some(reason) = progress.reason.as_ref().filter(|_| !told) {
         text.push_str(&format!(" ({})", escape(reason)));
     }
     text

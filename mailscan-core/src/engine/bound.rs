@@ -118,7 +118,7 @@ fn host_line(f: &mut std::fmt::Formatter<'_>, host: &HostLimit) -> std::fmt::Res
     }
     let paced = *interval > Duration::ZERO && under_way < limit;
     if paced {
-        write!(f, "{host} is asked once every {} s", interval.as_secs_f64())?;
+        write!(f, "{host} is asked once every {} s", figures(interval.as_secs_f64()))?;
     } else {
         let requests = if *limit == 1 { "request" } else { "requests" };
         write!(f, "{host} gets {limit} {requests} at a time, {}", reason.as_str())?;
@@ -128,6 +128,14 @@ fn host_line(f: &mut std::fmt::Formatter<'_>, host: &HostLimit) -> std::fmt::Res
         1 => f.write_str("; 1 waits"),
         _ => write!(f, "; {waiting} wait"),
     }
+}
+
+/// A number above 0 with its first three figures, and all that stand before the point.
+fn figures(number: f64) -> String {
+    // The cast saturates, and what is asked once in a nanosecond is not asked politely.
+    let places = (2.0 - number.log10().floor()).clamp(0.0, 9.0) as usize;
+    let text = format!("{number:.places$}");
+    if places == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
 }
 
 #[cfg(test)]
@@ -183,6 +191,21 @@ mod tests {
         );
         let hold = Standing { running: 5, places: 0, hold: Some("memory: 96 % of it is in use"), ..BUSY };
         assert_eq!(line(hold), "memory: 96 % of it is in use (0 places)");
+    }
+
+    #[test]
+    fn seconds_have_three_figures() {
+        for (seconds, text) in [
+            (0.017_716_848, "0.0177"),
+            (0.999_9, "1"),
+            (1.234_5, "1.23"),
+            (2.5, "2.5"),
+            (3.0, "3"),
+            (100.0, "100"),
+            (86_400.4, "86400"),
+        ] {
+            assert_eq!(figures(seconds), text);
+        }
     }
 
     #[test]

@@ -95,6 +95,7 @@ impl std::fmt::Display for Hold {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         const MIB: u64 = 1 << 20;
         match self {
+            Self::Memory { percent: 1_000.. } => f.write_str("memory: far more than all of it is in use"),
             Self::Memory { percent } => write!(f, "memory: {percent} % of it is in use"),
             Self::Cpu => f.write_str("processors: all are busy"),
             Self::Disk { left, wanted } => write!(

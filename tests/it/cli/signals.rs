@@ -149,6 +149,15 @@ fn an_interrupted_export_leaves_nothing_behind() {
     assert_eq!(std::fs::read_to_string(folder.path().join("out.csv")).unwrap(), "before");
 }
 
+#[test]
+fn memory_that_is_used_up_is_told_once() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("a.txt"), "ann@host.org").unwrap();
+    let mut running =
+        Running::start(folder.path(), &["run", "--path", "a.txt", "--target", "9", "--memory-limit", "1"]);
+    running.wait_for(", memory: far more than all of it is in use (0 places)\n");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_paused_when_its_terminal_is_closed_unless_it_was_started_to_outlive_it() {
     let web = web(Duration::from_millis(100)).await;
