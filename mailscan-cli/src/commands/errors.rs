@@ -62,6 +62,9 @@ async fn resolve(
         let message = "name the errors to resolve by --job, --class, --code, --host or --id";
         return Err(Failure::Usage(message.to_owned()));
     }
+    if note.trim().is_empty() {
+        return Err(Failure::Usage("`--note` is missing: say what was done about them".to_owned()));
+    }
     if let Some(job) = selection.job {
         super::job::find(database, job).await?;
     }

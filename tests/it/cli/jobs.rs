@@ -245,6 +245,11 @@ fn what_failed_is_shown_and_resolved() {
     assert_eq!((&groups[0]["code"], &groups[0]["open"]), (&"file-not-found".into(), &1.into()));
     assert!(run(&["errors", "--list"]).out.contains("in/0.txt"));
     assert_eq!(run(&["errors", "resolve", "--note", "x"]).code, 2);
+    for note in ["", " "] {
+        let nothing = run(&["errors", "resolve", "--job", "1", "--note", note]);
+        assert_eq!(nothing.code, 2);
+        assert!(nothing.err.contains("`--note` is missing: say what was done about them"), "{}", nothing.err);
+    }
     for (of, why) in [(["--job", "9"], "there is no job 9"), (["--id", "99"], "no such error is open")] {
         let none = run(&["errors", "resolve", of[0], of[1], "--note", "x"]);
         assert!(none.code == 1 && none.err.contains(why), "{}", none.err);
