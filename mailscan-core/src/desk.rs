@@ -126,6 +126,29 @@ pub async fn retry_errors(
     }
 }
 
+/// Whether any of the open errors that the selection names is of a task that was given up: resolved without another try, no
+/// later [`retry_errors`] finds it.
+///
+/// # Errors
+/// Those of the queue and the store.
+pub async fn any_given_up(queue: &impl Queue, store: &impl Store, selection: &ErrorSelection) -> Result<bool> {
+    let mut query = ErrorQuery { after: 0, limit: PAGE, open_only: true, of: selection.clone() };
+    loop {
+        let page = store.errors(&query).await?;
+        let Some(last) = page.last() else { return Ok(false) };
+        query.after = last.id;
+        let mut jobs: BTreeMap<JobId, Vec<TaskId>> = BTreeMap::new();
+        for row in &page {
+            jobs.entry(row.error.job).or_default().push(row.error.task);
+        }
+        for (job, tasks) in jobs {
+            if queue.states(job, &tasks).await?.contains(&Some(TaskState::GivenUp)) {
+                return Ok(true);
+            }
+        }
+    }
+}
+
 /// Refuses a job whose tasks would never be done.
 async fn can_go_on(store: &impl Store, id: JobId) -> Result<()> {
     let refused = |kind, message| Err(Error::new(kind, "retry", message));

@@ -139,7 +139,8 @@ pub(crate) enum ErrorsAction {
         /// What was done about them
         #[arg(long, value_name = "TEXT")]
         note: String,
-        /// Try again what was given up; a job that had come to its end goes on
+        /// Try again what was given up; a job that had come to its end goes on. Errors that were resolved without it cannot be
+        /// tried again
         #[arg(long)]
         retry: bool,
         /// Answer in JSON

@@ -68,6 +68,7 @@ async fn resolve(
     if let Some(job) = selection.job {
         super::job::find(database, job).await?;
     }
+    let given_up = !retry && !json && desk::any_given_up(database, database, selection).await?;
     let resolved = if retry {
         desk::retry_errors(database, database, selection, note).await?
     } else {
@@ -82,7 +83,11 @@ async fn resolve(
         writeln!(out)?;
     } else {
         let tasks = counted(resolved.tasks, "task", "tasks");
-        let again = if retry { format!(", {tasks} tried again where workers run") } else { String::new() };
+        let again = match (retry, given_up) {
+            (true, _) => format!(", {tasks} tried again where workers run"),
+            (false, true) => ": what was given up is not tried again, by no later --retry either".to_owned(),
+            (false, false) => String::new(),
+        };
         say!("{} resolved{again}", counted(resolved.errors, "error", "errors"));
     }
     Ok(Exit::Done)

@@ -265,6 +265,19 @@ fn what_failed_is_shown_and_resolved() {
 }
 
 #[test]
+fn who_resolves_without_a_retry_hears_that_there_is_none_later() {
+    let folder = sources();
+    let run = |arguments: &[&str]| run_in(folder.path(), arguments);
+    assert_eq!(run(&["run", "--path", "in", "--path", "in/0.txt", "--target", "100", "--detach"]).code, 0);
+    fs::remove_file(folder.path().join("in/0.txt")).unwrap();
+    assert_eq!(run(&["run", "--resume"]).code, 3);
+    let resolved = run(&["errors", "resolve", "--job", "1", "--note", "gone"]);
+    let told = "1 error resolved: what was given up is not tried again, by no later --retry either\n";
+    assert_eq!((resolved.code, &*resolved.err), (0, told));
+    assert_eq!(run(&["errors", "resolve", "--job", "1", "--note", "again", "--retry"]).code, 1);
+}
+
+#[test]
 fn what_was_given_up_is_tried_again() {
     let folder = sources();
     let run = |arguments: &[&str]| run_in(folder.path(), arguments);
