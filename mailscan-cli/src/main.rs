@@ -24,6 +24,7 @@ mod telemetry;
 mod usage;
 mod wire;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -38,7 +39,10 @@ use crate::exit::Exit;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(answer) => return told(&answer),
+    };
     let telemetry = telemetry::start();
     let outcome = commands::carry_out(args.command);
     telemetry.end();
@@ -49,5 +53,17 @@ fn main() -> ExitCode {
             say!("error: {}", render::escape(&error.to_string()));
             error.exit().into()
         }
+    }
+}
+
+/// Gives the help or version that was asked for, or says what is wrong with what was typed.
+fn told(answer: &clap::Error) -> ExitCode {
+    let printed = answer.print().and_then(|()| io::stdout().flush());
+    match printed {
+        Err(error) if !answer.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
+            say!("error: cannot write the answer: {error}");
+            Exit::Failed.into()
+        }
+        _ => u8::try_from(answer.exit_code()).map_or(Exit::Usage.into(), ExitCode::from),
     }
 }

@@ -417,6 +417,23 @@ fn an_export_takes_the_place_of_a_file_only_once_it_is_whole() {
 }
 
 #[test]
+fn help_that_cannot_be_written_is_an_error() {
+    for asked in ["--help", "--version", "run --help"] {
+        for (line, code) in [(format!("$MAILSCAN {asked} > /dev/full"), 1), (format!("$MAILSCAN {asked} | true"), 0)] {
+            let mut command = at_home("bash", Path::new("."));
+            let script = format!("{line}; exit ${{PIPESTATUS[0]}}");
+            let ran = Ran::from(command.args(["-c", &script]).env("MAILSCAN", binary()).output().unwrap());
+            assert_eq!(
+                (ran.code, ran.err.contains("cannot write the answer")),
+                (code, code == 1),
+                "{line}: {}",
+                ran.err
+            );
+        }
+    }
+}
+
+#[test]
 fn what_nobody_can_be_told_ends_nothing() {
     let folder = sources();
     let shell = |line: &str| {
