@@ -268,8 +268,11 @@ fn find_directory(file: &dyn Places, length: u64) -> Result<Option<Directory>> {
 /// `from`.
 fn directory_before(file: &dyn Places, tail: &[u8], from: u64, end: usize) -> Result<Option<Directory>> {
     let (size, said) = (long_of(tail, end + 12), long_of(tail, end + 16));
+    // Whichever number is too large for this record stands in that of large files; the others may be right in both.
+    let counts = short(tail, end + 8).max(short(tail, end + 10));
+    let is_large = counts == u16::MAX || size.max(said) == u64::from(u32::MAX);
     let end = from + end as u64;
-    let large = if size.max(said) == u64::from(u32::MAX) { large_directory(file, end)? } else { None };
+    let large = if is_large { large_directory(file, end)? } else { None };
     let (size, said, end) = large.unwrap_or((size, said, end));
     // It stands right before its end.
     let at = end.checked_sub(size).filter(|at| *at >= said);
@@ -464,6 +467,25 @@ mod tests {
         let names: Vec<_> = (0..70_000).map(|number| number.to_string()).collect();
         let files: Vec<_> = names.iter().map(|name| (name.as_str(), name.as_bytes())).collect();
         let (found, failed) = read(&packed(&files, WAYS[0]));
+        assert_eq!((found.len(), failed), (names.len(), None));
+        assert!(found.iter().all(|(name, text)| name == text));
+    }
+
+    #[test]
+    fn many_files_in_a_small_zip_file_are_read() {
+        // Only the count is too large for the record at the end, and only that is left out of it by Info-ZIP and Python.
+        let names: Vec<_> = (0..65_536).map(|number| number.to_string()).collect();
+        let files: Vec<_> = names.iter().map(|name| (name.as_str(), name.as_bytes())).collect();
+        let mut zip = packed(&files, WAYS[0]);
+        let end = zip.len() - END as usize;
+        let large = end - POINTER as usize - LARGE_END;
+        assert!(zip[end..].starts_with(MAGIC[1]) && zip[large..].starts_with(b"PK\x06\x06"));
+        for (field, of_large) in [(12, 40), (16, 48)] {
+            let number = longer(&zip, large + of_large);
+            zip[end + field..][..4].copy_from_slice(&u32::try_from(number).unwrap().to_le_bytes());
+        }
+        assert_eq!(short(&zip, end + 10), u16::MAX);
+        let (found, failed) = read(&zip);
         assert_eq!((found.len(), failed), (names.len(), None));
         assert!(found.iter().all(|(name, text)| name == text));
     }
