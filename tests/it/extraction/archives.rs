@@ -150,7 +150,7 @@ async fn a_damaged_page_costs_no_other_and_is_told_of() {
     assert_eq!(read, ["#http://a.org/3", "#http://a.org/5"]);
     let error = error.unwrap();
     assert_eq!((error.class, &*error.code), (FetchErrorClass::Permanent, "file-in-part"));
-    let told = "3 of its 5 pages cannot be read, the first of them http://a.org/1: ";
+    let told = "3 of its 5 pages cannot be read whole, the first of them http://a.org/1: ";
     assert!(error.message.contains(told), "{}", error.message);
 }
 

@@ -36,7 +36,7 @@ const START: usize = 64;
 const MAX_ENCODINGS: usize = 2;
 /// The largest window of a zstd body, as a power of two: the 8 MiB of RFC 9659.
 const ZSTD_WINDOW: u32 = 23;
-/// The most bytes that an encoded page is decoded to: more is a bomb.
+/// The most bytes that an encoded page is decoded to: more may be a bomb.
 pub(super) const MOST_DECODED: u64 = 1 << 30;
 
 pub(super) type Body = Box<dyn Read + Send>;
@@ -119,7 +119,8 @@ impl Damage {
     pub(super) fn take(&mut self, failed: Option<Error>) -> Option<Error> {
         let Self { of_files, pages, damaged, first, of_system } = std::mem::take(self);
         let kind = if of_files { "files" } else { "pages" };
-        let message = |first| format!("{damaged} of its {pages} {kind} cannot be read, the first of them {first}");
+        let message =
+            |first| format!("{damaged} of its {pages} {kind} cannot be read whole, the first of them {first}");
         of_system.or(failed).or_else(|| Some(in_part(message(first?))))
     }
 }
@@ -304,7 +305,7 @@ fn is_text(start: &[u8]) -> bool {
     start.iter().all(|byte| *byte >= b' ' && *byte != 0x7f || byte.is_ascii_whitespace()) && start.is_ascii()
 }
 
-/// A decoded body that must not go on for ever.
+/// A decoded body that must not go on for ever: an error behind what it may have.
 pub(super) struct Capped {
     pub(super) body: Body,
     pub(super) left: u64,
@@ -312,9 +313,15 @@ pub(super) struct Capped {
 
 impl Read for Capped {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let count = self.body.read(buffer)?;
-        let bomb = || Error::new(ErrorKind::InvalidData, "it decodes to more than 1 GiB");
-        self.left = self.left.checked_sub(count as u64).ok_or_else(bomb)?;
+        if self.left == 0 && !buffer.is_empty() {
+            return match self.body.read(&mut [0])? {
+                0 => Ok(0),
+                _ => Err(Error::new(ErrorKind::InvalidData, "it is longer than 1 GiB, so it was read up to there")),
+            };
+        }
+        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let count = self.body.read(&mut buffer[..most])?;
+        self.left -= count as u64;
         Ok(count)
     }
 }
@@ -358,8 +365,10 @@ mod tests {
     fn a_bomb_ends_in_an_error() {
         let body = |left| Capped { body: Box::new(Cursor::new(vec![b' '; 100])), left };
         assert_eq!(body(100).read_to_end(&mut Vec::new()).unwrap(), 100);
-        let error = body(99).read_to_end(&mut Vec::new()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        let mut read = Vec::new();
+        let error = body(99).read_to_end(&mut read).unwrap_err();
+        assert_eq!((error.kind(), read.len()), (ErrorKind::InvalidData, 99), "all up to there is read");
+        assert!(error.to_string().contains("read up to there"), "{error}");
     }
 
     #[test]

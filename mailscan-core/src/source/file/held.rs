@@ -224,8 +224,7 @@ mod tests {
         let (found, told) = read(Pieces::of_file(file, "a.zip", Vec::new()).unwrap());
         let rest = ("c.txt".to_owned(), "dan@d.org".to_owned());
         assert_eq!(found, [pages("a.pdf"), vec![rest]].concat());
-        let message =
-            "1 of its 3 files cannot be read, the first of them b.pdf: it is of a kind that is not read (damaged pdf)";
+        let message = "1 of its 3 files cannot be read whole, the first of them b.pdf: it is of a kind that is not read (damaged pdf)";
         assert_eq!(told.as_deref(), Some(message));
         for media in ["application/pdf", "application/octet-stream"] {
             let answer = format!("HTTP/1.1 200 OK\r\nContent-Type: {media}\r\n\r\n{FILE}");
@@ -285,7 +284,8 @@ mod tests {
         let message = message(&files);
         let (found, told) = read(of(&message));
         assert_eq!(found, expected);
-        let of_nine = "1 of its 9 files cannot be read, the first of them a.7z: it is of a kind that is not read (7z)";
+        let of_nine =
+            "1 of its 9 files cannot be read whole, the first of them a.7z: it is of a kind that is not read (7z)";
         assert_eq!(told.as_deref(), Some(of_nine));
         // The same within a zip file, but for what stands too deep.
         let (found, told) = read(of_file(&zipped(&[("x.msg", &message)])));

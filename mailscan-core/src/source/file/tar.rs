@@ -284,7 +284,8 @@ mod tests {
     fn a_database_is_told_of_and_searched_as_it_stands() {
         let database = "SQLite format 3\0 ann@a.org";
         let bytes = packed(&[("a.db", database.as_bytes()), ("b.txt", b"bob@b.org")]);
-        let told = "1 of its 2 files cannot be read, the first of them a.db: it is of a kind that is not read (sqlite)";
+        let told =
+            "1 of its 2 files cannot be read whole, the first of them a.db: it is of a kind that is not read (sqlite)";
         let (texts, error) = read(bytes);
         assert_eq!(texts, found(&[("a.db", database), ("b.txt", "bob@b.org")]));
         assert!(error.as_deref().is_some_and(|error| error.contains(told)), "{error:?}");
@@ -362,7 +363,9 @@ mod tests {
         let (read, failed) = read(packed(&files));
         assert_eq!(read, found(&[("a.log.gz", "ann@a.org"), ("b", "bob@b.org"), ("d.txt", "eve@e.org")]));
         assert!(
-            failed.is_some_and(|error| error.starts_with("1 of its 4 files cannot be read, the first of them c.zip"))
+            failed.is_some_and(
+                |error| error.starts_with("1 of its 4 files cannot be read whole, the first of them c.zip")
+            )
         );
     }
 

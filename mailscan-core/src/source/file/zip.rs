@@ -505,7 +505,7 @@ mod tests {
         assert_eq!(found, pairs(&[rest, ("c.txt", "cy@c.org"), log]));
         let failed = failed.unwrap();
         assert!(
-            failed.contains("1 of its 4 files cannot be read, the first of them a.pdf") && failed.contains("pdf"),
+            failed.contains("1 of its 4 files cannot be read whole, the first of them a.pdf") && failed.contains("pdf"),
             "{failed}"
         );
         // The third entry's method, flags, and place.
