@@ -11,10 +11,12 @@ use crate::fetch::{FetchError, FetchErrorClass};
 
 /// The kind of a database in one file, which holds its text in parts.
 pub(crate) const SQLITE: &str = "sqlite";
+/// The kind of a text in UTF-32 that says so by its mark.
+pub(crate) const UTF_32: &str = "utf-32";
 
 /// What files of each kind begin with. Those of today's offices (.docx, .xlsx, .odt) are zip, which is read where it is a whole
-/// file; those of old ones are ole, which is read wherever files are.
-const MARKS: [(&[u8], &str); 10] = [
+/// file; those of old ones are ole, which is read wherever files are. Of gzip only a layer too many is not.
+const MARKS: [(&[u8], &str); 13] = [
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),
     (b"\xfd7zXZ\0", "xz"),
@@ -25,6 +27,9 @@ const MARKS: [(&[u8], &str); 10] = [
     (b"!BDN", "pst"),
     (b"SQLite format 3\0", SQLITE),
     (b"\x04\x22\x4d\x18", "lz4"),
+    (b"\x1f\x8b\x08", "gzip"),
+    (b"\xff\xfe\0\0", UTF_32),
+    (b"\0\0\xfe\xff", UTF_32),
 ];
 
 /// The types of the same over HTTP, and of gzip and PDF, in case that what is in it is no text, or none.
@@ -106,6 +111,9 @@ mod tests {
             (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Some("ole")),
             (b"SQLite format 3\0\x10\0", Some("sqlite")),
             (b"SQLite format 3 is", None),
+            (b"\xff\xfe\0\0a\0\0\0", Some("utf-32")),
+            (b"\0\0\xfe\xff\0\0\0a", Some("utf-32")),
+            (b"\xff\xfea\0", None),
             (b"BZhang@a.org", None),
             (b"PK is short for", None),
             (b"\x89PNG\r\n", None),

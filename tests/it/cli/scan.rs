@@ -9,9 +9,9 @@ use tempfile::TempDir;
 
 use super::{json, mailscan, run_in, run_with_input};
 
-fn gzip(text: &str) -> Vec<u8> {
+fn gzip(text: impl AsRef<[u8]>) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.write_all(text.as_ref()).unwrap();
     encoder.finish().unwrap()
 }
 
@@ -292,6 +292,24 @@ fn files_of_kinds_that_are_not_read_are_counted() {
         errors.contains("partial file-kind") && errors.contains("c.pdf` is of a kind that is not read (damaged pdf)"),
         "{errors}"
     );
+}
+
+#[test]
+fn what_is_undone_no_further_is_counted_by_its_kind() {
+    let folder = TempDir::new().unwrap();
+    let twice = |text: &str| gzip(&gzip(text));
+    let utf32 = |mark: char| -> Vec<u8> {
+        format!("{mark}ann@a.org").chars().flat_map(|c| u32::from(c).to_be_bytes()).collect()
+    };
+    write(folder.path(), "a.gz", twice("ann@a.org"));
+    write(folder.path(), "b.gz", gzip(&twice("bob@b.org")));
+    write(folder.path(), "c.txt", utf32('\u{feff}'));
+    let little: Vec<u8> = utf32('\u{feff}').chunks(4).flat_map(|unit| unit.iter().rev().copied()).collect();
+    write(folder.path(), "d.txt", &little);
+    let ran = run_in(folder.path(), &["scan", "."]);
+    assert_eq!((ran.code, ran.out.as_str()), (3, "ann@a.org\n"), "{}", ran.err);
+    let unread = "; 3 files are of a kind that is not read (gzip 1, utf-32 2)";
+    assert!(ran.err.contains(unread), "{}", ran.err);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Compressed files: gzip, bzip2, xz and zstd, told by their first bytes.
+//! Compressed files: gzip, bzip2, xz, the older lzma, and zstd, told by their first bytes.
 //!
 //! Takes any reader and gives a reader of what was compressed, in memory that is bounded by what the formats allow a file to
 //! ask for, or less. Files that were written one behind the other are one text.
@@ -23,6 +23,7 @@ pub(super) enum Compression {
     Gzip,
     Bzip2,
     Xz,
+    Lzma,
     Zstd,
 }
 
@@ -35,6 +36,7 @@ impl Compression {
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
             _ if is_bzip2() => Self::Bzip2,
+            _ if is_lzma(start) => Self::Lzma,
             _ => return None,
         })
     }
@@ -45,8 +47,12 @@ impl Compression {
         match self {
             Self::Gzip => Box::new(MultiGzDecoder::new(reader)),
             Self::Bzip2 => Box::new(Told { reader: Ok(MultiBzDecoder::new(reader)) }),
-            Self::Xz => {
-                let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED).map_err(Error::from);
+            Self::Xz | Self::Lzma => {
+                let stream = match self {
+                    Self::Lzma => Stream::new_lzma_decoder(XZ_MEMORY),
+                    _ => Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED),
+                };
+                let stream = stream.map_err(Error::from);
                 Box::new(Told { reader: stream.map(|stream| XzDecoder::new_stream(reader, stream)) })
             }
             Self::Zstd => {
@@ -58,6 +64,16 @@ impl Compression {
             }
         }
     }
+}
+
+/// Whether a file begins as those of lzma, which have no mark: the usual properties, a dictionary of 4 KiB or more as `xz` and
+/// LZMA's own programs make them, and a length that is below 256 GiB or stands nowhere.
+fn is_lzma(start: &[u8]) -> bool {
+    let [0x5d, a, b, c, d, length @ ..] = start else { return false };
+    let dictionary = u32::from_le_bytes([*a, *b, *c, *d]);
+    let is_round = |size: u32| size.is_power_of_two() || (size / 3).is_power_of_two() && size % 3 == 0;
+    let Some(length) = length.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)) else { return false };
+    dictionary >= 4 << 10 && is_round(dictionary) && (length < 1 << 38 || length == u64::MAX)
 }
 
 /// A decoder that could be made or not, and whose own errors are those of the data.
@@ -104,6 +120,13 @@ mod tests {
                 encoder.write_all(bytes).unwrap();
                 encoder.finish().unwrap()
             }
+            Compression::Lzma => {
+                let options = liblzma::stream::LzmaOptions::new_preset(1).unwrap();
+                let stream = Stream::new_lzma_encoder(&options).unwrap();
+                let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+                encoder.write_all(bytes).unwrap();
+                encoder.finish().unwrap()
+            }
             Compression::Zstd => zstd::encode_all(bytes, 1).unwrap(),
         }
     }
@@ -124,6 +147,23 @@ mod tests {
         for other in [&b"BZh91 is how it begins"[..], b"BZh", b"\x1f\x8b", b"\xfd7zX", b"\x28\xb5", b""] {
             assert_eq!(Compression::of(other), None, "{other:?}");
         }
+    }
+
+    #[test]
+    fn lzma_is_told_by_what_its_head_may_be() {
+        let text = b"ann@a.org ".repeat(10_000);
+        let file = compressed(Compression::Lzma, &text);
+        assert_eq!(Compression::of(&file), Some(Compression::Lzma));
+        let (read, error) = undone(Compression::Lzma, file[..file.len() - 9].to_vec());
+        assert!(text.starts_with(&read));
+        assert_eq!(error, Some(ErrorKind::UnexpectedEof));
+        for (at, byte) in [(0, b'['), (1, 1), (4, 3), (12, 1)] {
+            let mut other = file.clone();
+            other[at] = byte;
+            assert_eq!(Compression::of(&other), None, "byte {at}");
+        }
+        assert_eq!(Compression::of(&file[..12]), None, "cut within its head");
+        assert_eq!(undone(Compression::Lzma, file), (text, None));
     }
 
     #[test]

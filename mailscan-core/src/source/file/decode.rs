@@ -1,4 +1,4 @@
-//! From the bytes of a file to the bytes of its text: compression by content (`compression.rs`), UTF-16 by its mark or its
+//! From the bytes of a file to the bytes of its text: compression by content (`compression.rs`), also twice, UTF-16 by its mark or its
 //! zeros, any other charset by what the document says of itself, ISO-2022-JP by its escapes, and Shift_JIS and Big5 by how often
 //! what stands in it.
 //!
@@ -11,9 +11,10 @@ use std::io::{Cursor, Read, Result};
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{BIG5, Decoder, DecoderResult, Encoding, SHIFT_JIS, UTF_8};
 
+use super::archive::{Body, Capped, MOST_DECODED};
 use super::compression::Compression;
 use crate::extract::{Media, charset};
-use crate::source::{declared, media};
+use crate::source::{declared, kind, media};
 
 /// How much is read from the file at a time where it has to be decoded.
 const CHUNK: usize = 64 << 10;
@@ -22,6 +23,8 @@ const TELLING: usize = 16 << 10;
 const FEWEST: usize = 4;
 /// How much of a compressed text tells its charset.
 const START: usize = 4 << 10;
+/// The most compressions laid over each other that are undone. One makes a thousand bytes of one, so the second is bounded.
+const MOST_LAYERS: usize = 2;
 
 /// What a file is encoded in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,10 @@ impl Coding {
 
 /// The charset of a text that begins with these bytes, unless that is UTF-8, or nothing tells.
 fn charset_of(start: &[u8], media: Option<Media>) -> Option<&'static Encoding> {
+    // Nothing decodes UTF-32, and its mark begins as that of UTF-16.
+    if kind::of_content(start) == Some(kind::UTF_32) {
+        return None;
+    }
     let marked = start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff");
     if marked || charset::holds_zeros(start) {
         return charset::utf16_of(start);
@@ -85,18 +92,33 @@ fn ideographic(start: &[u8]) -> Option<&'static Encoding> {
     (result == DecoderResult::InputEmpty && wide >= FEWEST).then_some(guess)
 }
 
-/// A reader of the text in UTF-8.
-pub(super) fn open(reader: impl Read + Send + 'static, coding: Coding, media: Option<Media>) -> Box<dyn Read + Send> {
+/// A reader of the text in UTF-8, of which a compression gives at most so many bytes.
+pub(super) fn open(reader: impl Read + Send + 'static, coding: Coding, media: Option<Media>, most: u64) -> Body {
     match coding {
         Coding::Charset(encoding) => transcoder(reader, encoding),
         Coding::Compressed(compression) => {
-            let (start, reader) = peek(compression.undo(reader), START);
+            let (start, reader) = undo(reader, compression, most);
             match charset_of(&start, media) {
                 Some(encoding) => transcoder(reader, encoding),
-                None => Box::new(reader),
+                None => reader,
             }
         }
     }
+}
+
+/// What was compressed, once or more often: its first bytes, and a reader that begins with them.
+fn undo(reader: impl Read + Send + 'static, compression: Compression, most: u64) -> (Vec<u8>, Body) {
+    let (mut start, mut body) = layer(reader, compression, most);
+    for _ in 1..MOST_LAYERS {
+        let Some(within) = Compression::of(&start) else { break };
+        (start, body) = layer(body, within, most.min(MOST_DECODED));
+    }
+    (start, body)
+}
+
+fn layer(reader: impl Read + Send + 'static, compression: Compression, most: u64) -> (Vec<u8>, Body) {
+    let (start, reader) = peek(Capped { body: compression.undo(reader), left: most }, START);
+    (start, Box::new(reader))
 }
 
 fn transcoder(reader: impl Read + Send + 'static, encoding: &'static Encoding) -> Box<dyn Read + Send> {
@@ -175,7 +197,7 @@ mod tests {
     fn text(bytes: Vec<u8>) -> (String, bool) {
         let Some(coding) = Coding::of(&bytes, None) else { return (String::from_utf8(bytes).unwrap(), false) };
         let mut text = String::new();
-        open(Cursor::new(bytes), coding, None).read_to_string(&mut text).unwrap();
+        open(Cursor::new(bytes), coding, None, u64::MAX).read_to_string(&mut text).unwrap();
         (text, matches!(coding, Coding::Compressed(_)))
     }
 
@@ -227,6 +249,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_compressed_twice_is_undone_twice() {
+        let long = "ann@a.org \u{fc}\n".repeat(20_000);
+        assert_eq!(text(gzip(&gzip(long.as_bytes()))), (long.clone(), true));
+        assert_eq!(text(gzip(&gzip(&utf16(&long, true)))), (long.clone(), true), "in another charset");
+        // A bomb goes on in neither of its layers.
+        for (bytes, rest) in [(gzip(&gzip(&[b' '; 500])), 100), (gzip(&gzip(b"").repeat(20)), 0)] {
+            let coding = Coding::of(&bytes, None).unwrap();
+            let mut read = Vec::new();
+            open(Cursor::new(bytes), coding, None, 100).read_to_end(&mut read).unwrap_err();
+            assert_eq!(read.len(), rest);
+        }
+        // A third stays.
+        let bytes = gzip(&gzip(&gzip(b"ann@a.org")));
+        let (coding, mut read) = (Coding::of(&bytes, None).unwrap(), Vec::new());
+        open(Cursor::new(bytes), coding, None, u64::MAX).read_to_end(&mut read).unwrap();
+        assert_eq!(kind::of_content(&read), Some("gzip"));
+    }
+
+    #[test]
     fn utf16_in_both_orders_and_inside_gzip() {
         let long = "ann@a.org \u{1f600} ü\n".repeat(20_000);
         assert_eq!(text(utf16(&long, true)), (long.clone(), false));
@@ -269,7 +310,7 @@ mod tests {
             let mut bytes = gzip(&text[..length]);
             bytes.truncate(bytes.len() - 8);
             let (mut reader, mut read) =
-                (open(Cursor::new(bytes), Coding::Compressed(Compression::Gzip), None), Vec::new());
+                (open(Cursor::new(bytes), Coding::Compressed(Compression::Gzip), None, u64::MAX), Vec::new());
             assert!(reader.read_to_end(&mut read).is_err());
             assert_eq!(read, text[..length], "what could be read comes first");
         }

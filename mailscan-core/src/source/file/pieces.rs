@@ -14,7 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use encoding_rs::{Encoding, UTF_8};
 
-use super::archive::{self, Archive, Capped, Damage, MOST_DECODED, Warc};
+use super::archive::{self, Archive, Damage, MOST_DECODED, Warc};
 use super::attached::Attached;
 use super::buffer::Buffer;
 use super::decode::{self, Coding};
@@ -72,7 +72,7 @@ pub struct PieceView<'a> {
 }
 
 /// The text of a file, in pieces of about 1 MiB, read in constant memory but for files of up to 64 MiB that can only be read
-/// whole (PDFs, old documents of offices): gzip, bzip2, xz, zstd and charsets are decoded on the way.
+/// whole (PDFs, old documents of offices): gzip, bzip2, xz, lzma, zstd and charsets are decoded on the way.
 ///
 /// A piece ends in its last 64 KiB, where a search of its end and of what follows finds what one of both together does: after
 /// white space where that can be, else beside a bracket or a quote, another sign, or a character beyond ASCII. Where there
@@ -321,11 +321,8 @@ impl Pieces {
 
     /// Reads on through what undoes the coding.
     fn undo(&mut self, coding: Coding) {
-        self.reader = decode::open(self.take_reader(), coding, self.media);
-        if self.is_foreign {
-            let body = std::mem::replace(&mut self.reader, Box::new(std::io::empty()));
-            self.reader = Box::new(Capped { body, left: MOST_DECODED });
-        }
+        let most = if self.is_foreign { MOST_DECODED } else { u64::MAX };
+        self.reader = decode::open(self.take_reader(), coding, self.media, most);
         self.ended = false;
     }
 

@@ -98,14 +98,10 @@ impl Pieces {
         }
         let start = &self.buffer.bytes()[..self.filled];
         let is_compressed = Compression::of(start).is_some();
-        if let Some(kind) = kind::of_content(start).filter(|_| !is_compressed) {
-            let error = Error::new(ErrorKind::InvalidData, format!("it is of a kind that is not read ({kind})"));
-            if kind != kind::SQLITE || !self.damage.of_files {
-                return Err(error);
-            }
-            // Most of its text stands in it as it is.
-            self.damage.note(self.page.as_ref(), &error);
+        if !is_compressed {
+            self.note_kind()?;
         }
+        let start = &self.buffer.bytes()[..self.filled];
         self.media = page.declared.media(start);
         // What is in it tells. A file in an archive of files is searched as one on the disk is, whatever it holds.
         let is_wanted = self.archive.as_ref().is_some_and(|archive| archive.wants_all());
@@ -120,8 +116,23 @@ impl Pieces {
             if self.enter_file()? {
                 return Ok(());
             }
+            if is_compressed {
+                self.note_kind()?;
+            }
         }
         self.join_runs();
+        Ok(())
+    }
+
+    /// Tells of a file of a kind that is not read.
+    fn note_kind(&mut self) -> Result<()> {
+        let Some(kind) = kind::of_content(&self.buffer.bytes()[..self.filled]) else { return Ok(()) };
+        let error = Error::new(ErrorKind::InvalidData, format!("it is of a kind that is not read ({kind})"));
+        if kind != kind::SQLITE || !self.damage.of_files {
+            return Err(error);
+        }
+        // Most of its text stands in it as it is.
+        self.damage.note(self.page.as_ref(), &error);
         Ok(())
     }
 
