@@ -153,17 +153,31 @@ impl Pieces {
         Ok(this)
     }
 
-    /// The same of a whole file, which may be a zip file too: those are read from their end.
+    /// The same of a whole file, which may be a zip file too, or end as one: those are read from their end.
     ///
     /// # Errors
     /// Those of reading the first bytes, and the directory of a zip file.
     pub fn of_file(mut file: File, name: &str, memory: Vec<u8>) -> Result<Self> {
         let mut this = Self::blank(name, memory);
-        this.keep_left = MOST_DECODED.max(file.metadata()?.len().saturating_mul(MOST_KEPT));
+        let data = file.metadata()?;
+        this.keep_left = MOST_DECODED.max(data.len().saturating_mul(MOST_KEPT));
         let failure = this.read_start(&mut file)?;
-        match Zip::begins(&this.buffer.bytes()[..this.filled]) {
-            true => this.begin_zip(&(Arc::new(file) as Arc<dyn Places>))?,
-            false => this.begin_file(Box::new(failure.chain(file))),
+        let file = Arc::new(file);
+        let places = Arc::clone(&file) as Arc<dyn Places>;
+        let start = &this.buffer.bytes()[..this.filled];
+        if Zip::begins(start) {
+            this.begin_zip(&places)?;
+            return Ok(this);
+        }
+        // A pipe has no end to begin with, and what is another archive by its begin is that.
+        let may_end_as_zip = data.is_file() && Format::of(start).is_none() && !Self::is_sequence(start);
+        match may_end_as_zip.then(|| Zip::open_behind(&places)).transpose()?.flatten() {
+            Some(zip) => this.begin_archive(Box::new(zip)),
+            // Reading from a place moves where Windows reads on.
+            None if may_end_as_zip && cfg!(windows) => {
+                this.begin_file(Box::new(failure.chain(Part::behind(&places, this.filled as u64)?)))
+            }
+            None => this.begin_file(Box::new(failure.chain(file))),
         }
         Ok(this)
     }
@@ -208,7 +222,6 @@ impl Pieces {
     }
 
     /// Whether bytes that begin so are files or pages one behind the other.
-    #[cfg(feature = "http")]
     pub(crate) fn is_sequence(start: &[u8]) -> bool {
         start.starts_with(archive::MAGIC) || Tar::begins(start)
     }
@@ -221,14 +234,18 @@ impl Pieces {
 
     /// Begins a zip file, or any other that only begins as one.
     fn begin_zip(&mut self, places: &Arc<dyn Places>) -> Result<()> {
-        self.archive = open_zip(places)?;
-        if self.archive.is_none() {
-            self.begin_file(Box::new(Part::behind(places, self.filled as u64)?));
-            return Ok(());
+        match open_zip(places)? {
+            Some(archive) => self.begin_archive(archive),
+            None => self.begin_file(Box::new(Part::behind(places, self.filled as u64)?)),
         }
+        Ok(())
+    }
+
+    /// Begins a file that holds others.
+    fn begin_archive(&mut self, archive: Box<dyn Archive>) {
+        self.archive = Some(archive);
         self.damage.of_files = true;
         (self.filled, self.ended, self.compressed) = (0, true, true);
-        Ok(())
     }
 
     /// Nothing read yet.

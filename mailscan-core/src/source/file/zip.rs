@@ -43,6 +43,8 @@ pub(super) struct Zip {
     directory: BufReader<Part>,
     /// By how much everything is farther behind than it says: other bytes may stand before a zip file.
     shift: u64,
+    /// How much stands before it that is still to be read, as a file of its own.
+    front: Option<u64>,
     /// How many bytes entries may still take. Those of honest files do not lie over each other.
     left: u64,
 }
@@ -66,8 +68,31 @@ impl Zip {
             places: Arc::clone(places),
             directory: BufReader::with_capacity(CHUNK, part),
             shift,
+            front: None,
             left: length,
         }))
+    }
+
+    /// A zip file behind something else, such as the program that unpacks it: what stands before it is read first. `None` where the
+    /// file does not end as one, or has not the file in it that its directory tells of first.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub(super) fn open_behind(places: &Arc<dyn Places>) -> Result<Option<Self>> {
+        let length = places.length()?;
+        let mut end = [0; END as usize];
+        let Some(at) = length.checked_sub(END) else { return Ok(None) };
+        // One read tells of nearly all files that they are none, so a comment is not looked for.
+        let is_end =
+            read_at(&**places, &mut end, at)? == end.len() && end.starts_with(MAGIC[1]) && short(&end, 20) == 0;
+        if !is_end {
+            return Ok(None);
+        }
+        let (Some(mut zip), Some(again)) = (Self::open(places)?, Self::open(places)?) else { return Ok(None) };
+        let Ok(Some(first)) = zip.next_entry() else { return Ok(None) };
+        let (front, mut head) = (first.at.saturating_add(zip.shift), [0; 4]);
+        let is_there = read_at(&**places, &mut head, front)? == head.len() && head == *MAGIC[0];
+        Ok(is_there.then_some(Self { front: Some(front), ..again }))
     }
 
     fn next_entry(&mut self) -> Result<Option<Entry>> {
@@ -195,6 +220,11 @@ impl Read for Checked {
 /// Folders are passed over.
 impl Archive for Zip {
     fn next_page(&mut self) -> Result<Option<Page>> {
+        if let Some(end) = self.front.take() {
+            let part = Part { places: Arc::clone(&self.places), at: 0, end };
+            let (url, declared) = ("".into(), declared_by_name(""));
+            return Ok(Some(Page { url, declared, media: None, body: Ok(Box::new(part)) }));
+        }
         loop {
             let entry = match self.next_entry() {
                 Ok(Some(entry)) => entry,
@@ -286,11 +316,13 @@ fn large_directory(file: &dyn Places, end: u64) -> Result<Option<(u64, u64, u64)
     if read_at(file, &mut pointer, before)? < pointer.len() || !pointer.starts_with(b"PK\x06\x07") {
         return Ok(None);
     }
-    let at = longer(&pointer, 8);
-    if read_at(file, &mut large, at)? < large.len() || !large.starts_with(b"PK\x06\x06") {
-        return Ok(None);
+    // Where other bytes stand before the zip file, its end is farther behind than it says: right before what points to it.
+    for at in [longer(&pointer, 8), before.saturating_sub(LARGE_END as u64)] {
+        if read_at(file, &mut large, at)? == large.len() && large.starts_with(b"PK\x06\x06") {
+            return Ok(Some((longer(&large, 40), longer(&large, 48), at)));
+        }
     }
-    Ok(Some((longer(&large, 40), longer(&large, 48), at)))
+    Ok(None)
 }
 
 /// The numbers of the field of large files.
@@ -560,6 +592,39 @@ mod tests {
         let mut text = String::new();
         page.body.unwrap().read_to_string(&mut text).unwrap();
         assert_eq!((&*page.url, &*text), ("a.txt", "ann@a.org"));
+    }
+
+    #[test]
+    fn a_file_that_ends_as_a_zip_file_is_read_as_one() {
+        let files = [("a.txt", &b"ann@a.org"[..]), ("b.txt", b"ben@b.org")];
+        let zip = packed(&files, WAYS[1]);
+        let before = "#!/bin/sh\n# written by eve@e.org\nexec java -jar \"$0\"\n";
+        let expected = pairs(&[("", before), ("a.txt", "ann@a.org"), ("b.txt", "ben@b.org")]);
+        let whole = [before.as_bytes(), &zip].concat();
+        assert_eq!(read(&whole), (expected.clone(), None));
+        // The programs that unpack themselves may say where all of it stands in the whole file.
+        let mut moved = whole.clone();
+        let directory = memchr::memmem::find(&whole, ENTRY_MAGIC).unwrap();
+        let end = whole.len() - END as usize;
+        let second = memchr::memmem::find_iter(&whole, ENTRY_MAGIC).nth(1).unwrap();
+        for field in [directory + 42, second + 42, end + 16] {
+            let said = u32_at(&whole, field) + u32::try_from(before.len()).unwrap();
+            moved[field..field + 4].copy_from_slice(&said.to_le_bytes());
+        }
+        assert_eq!(read(&moved), (expected, None));
+        // A text that only ends so is one.
+        let mut other = whole;
+        other[before.len()] = b'X';
+        let (found, failed) = read(&other);
+        assert_eq!((found.len(), &*found[0].0, failed), (1, "", None));
+    }
+
+    #[test]
+    fn many_files_behind_something_else_are_read() {
+        let names: Vec<_> = (0..65_536).map(|number| number.to_string()).collect();
+        let files: Vec<_> = names.iter().map(|name| (name.as_str(), name.as_bytes())).collect();
+        let (found, failed) = read(&[b"MZ ", &packed(&files, WAYS[0])[..]].concat());
+        assert_eq!((found.len(), failed), (1 + names.len(), None));
     }
 
     #[test]
