@@ -36,6 +36,8 @@ struct Summary {
     unread: BTreeMap<&'static str, u64>,
     /// Files of mailscan's own databases.
     own: u64,
+    /// Links that were not followed.
+    links: u64,
     left_out: LeftOut,
 }
 
@@ -94,6 +96,7 @@ impl Summary {
         let begun = std::mem::take(&mut self.begun);
         match &searched.error {
             None if searched.own => self.own += 1,
+            None if searched.link => self.links += 1,
             None => self.files += 1,
             Some(reason) => {
                 self.files += u64::from(begun);
@@ -130,6 +133,10 @@ impl Summary {
         if self.own > 0 {
             let own = counted(self.own, "file", "files");
             line.push_str(&format!("; passed over: {own} of mailscan's own databases"));
+        }
+        if self.links > 0 {
+            let links = counted(self.links, "link", "links");
+            line.push_str(&format!("; not followed: {links} to folders or to nothing"));
         }
         if let Some(left_out) = left_out(&self.left_out) {
             line.push_str(&format!("\n{left_out}"));

@@ -312,6 +312,28 @@ fn what_is_undone_no_further_is_counted_by_its_kind() {
     assert!(ran.err.contains(unread), "{}", ran.err);
 }
 
+#[cfg(unix)]
+#[test]
+fn links_that_are_not_followed_are_counted() {
+    use std::os::unix::fs::symlink;
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir_all(path("in")).unwrap();
+    fs::create_dir_all(path("out")).unwrap();
+    write(folder.path(), "out/a.txt", "ann@a.org");
+    symlink("../out", path("in/folder")).unwrap();
+    symlink("../gone", path("in/gone")).unwrap();
+    symlink("../out/a.txt", path("in/file")).unwrap();
+    symlink("in", path("link")).unwrap();
+    let ran = run_in(folder.path(), &["scan", "link/", "out"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "ann@a.org\n"), "{}", ran.err);
+    assert!(ran.err.contains("in 2 files (18 bytes); not followed: 2 links to folders or to nothing"), "{}", ran.err);
+    let ran = run_in(folder.path(), &["scan", "link"]);
+    assert!(ran.err.contains("not followed: 2 links"), "{}", ran.err);
+    let ran = run_in(folder.path(), &["scan", "out"]);
+    assert!(!ran.err.contains("not followed"), "{}", ran.err);
+}
+
 #[test]
 fn tar_files_are_read_file_by_file_however_they_are_compressed() {
     let folder = TempDir::new().unwrap();

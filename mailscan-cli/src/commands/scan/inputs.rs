@@ -13,6 +13,8 @@ pub(super) enum Input {
     Named(PathBuf),
     /// A file of a folder.
     Listed(PathBuf),
+    /// A link in a folder to another folder, which is not followed, or to nothing.
+    Link,
     /// What could not be listed, and why.
     Broken(String),
 }
@@ -40,10 +42,18 @@ fn walk(folder: &Path, gitignore: bool) -> impl Iterator<Item = Input> + Send + 
     }
     walk.build().filter_map(|entry| match entry {
         Ok(entry) => {
-            // A link is read as what it points to when that is a file; links to folders are not followed.
-            let file = entry.file_type().is_some_and(|kind| kind.is_file())
-                || (entry.path_is_symlink() && entry.path().is_file());
-            file.then(|| Input::Listed(entry.into_path()))
+            let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
+            // The folder itself may be named by a link.
+            if is_file || !entry.path_is_symlink() || entry.depth() == 0 {
+                return is_file.then(|| Input::Listed(entry.into_path()));
+            }
+            // A link is read as what it points to when that is a file; links to folders may lead round.
+            let target = entry.path().metadata();
+            match target.map(|target| (target.is_file(), target.is_dir())) {
+                Ok((true, _)) => Some(Input::Listed(entry.into_path())),
+                Ok((_, true)) | Err(_) => Some(Input::Link),
+                Ok(_) => None,
+            }
         }
         Err(error) => Some(Input::Broken(format!("cannot list {error}"))),
     })

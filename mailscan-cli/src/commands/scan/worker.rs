@@ -50,6 +50,8 @@ pub(super) struct Searched {
     pub(super) unread: Option<&'static str>,
     /// Whether it was passed over, since it is a database of mailscan or lies beside one.
     pub(super) own: bool,
+    /// Whether it is a link that was not followed.
+    pub(super) link: bool,
 }
 
 impl Searched {
@@ -96,6 +98,7 @@ impl Worker {
             Input::Broken(reason) => {
                 return Searched { error: Some(reason.clone()), ended: true, ..Searched::default() };
             }
+            Input::Link => return Searched { link: true, ended: true, ..Searched::default() },
             Input::Stdin => ("(standard input)".to_owned(), Pieces::from_reader(io::stdin(), "")),
             Input::Named(path) => (path.to_string_lossy().into_owned(), readable(path).and_then(|()| self.open(path))),
             Input::Listed(path) => (path.to_string_lossy().into_owned(), self.open(path)),
