@@ -261,7 +261,7 @@ fn what_cannot_be_read_is_named() {
     assert!(ran.err.contains("cannot read `missing\\u{1b}[31m`"), "{}", ran.err);
     assert!(ran.err.contains("1 file could not be read"), "{}", ran.err);
     assert_eq!(run_in(folder.path(), &["scan", "missing"]).code, 1);
-    let mut broken = gzip(&"ann@a.org and words ".repeat(1_000));
+    let mut broken = gzip("ann@a.org and words ".repeat(1_000));
     broken.truncate(broken.len() / 2);
     write(folder.path(), "broken.gz", broken);
     let ran = run_in(folder.path(), &["scan", "broken.gz", "a.txt"]);
@@ -297,12 +297,12 @@ fn files_of_kinds_that_are_not_read_are_counted() {
 #[test]
 fn what_is_undone_no_further_is_counted_by_its_kind() {
     let folder = TempDir::new().unwrap();
-    let twice = |text: &str| gzip(&gzip(text));
+    let twice = |text: &str| gzip(gzip(text));
     let utf32 = |mark: char| -> Vec<u8> {
         format!("{mark}ann@a.org").chars().flat_map(|c| u32::from(c).to_be_bytes()).collect()
     };
     write(folder.path(), "a.gz", twice("ann@a.org"));
-    write(folder.path(), "b.gz", gzip(&twice("bob@b.org")));
+    write(folder.path(), "b.gz", gzip(twice("bob@b.org")));
     write(folder.path(), "c.txt", utf32('\u{feff}'));
     let little: Vec<u8> = utf32('\u{feff}').chunks(4).flat_map(|unit| unit.iter().rev().copied()).collect();
     write(folder.path(), "d.txt", &little);

@@ -71,7 +71,7 @@ impl Compression {
 fn is_lzma(start: &[u8]) -> bool {
     let [0x5d, a, b, c, d, length @ ..] = start else { return false };
     let dictionary = u32::from_le_bytes([*a, *b, *c, *d]);
-    let is_round = |size: u32| size.is_power_of_two() || (size / 3).is_power_of_two() && size % 3 == 0;
+    let is_round = |size: u32| size.is_power_of_two() || (size / 3).is_power_of_two() && size.is_multiple_of(3);
     let Some(length) = length.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)) else { return false };
     dictionary >= 4 << 10 && is_round(dictionary) && (length < 1 << 38 || length == u64::MAX)
 }

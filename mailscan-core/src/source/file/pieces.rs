@@ -17,6 +17,7 @@ use encoding_rs::{Encoding, UTF_8};
 use super::archive::{self, Archive, Damage, MOST_DECODED, Warc};
 use super::attached::Attached;
 use super::buffer::Buffer;
+use super::compression::Compression;
 use super::decode::{self, Coding};
 use super::held::{Format, Held, Unread};
 use super::own;
@@ -170,12 +171,13 @@ impl Pieces {
             return Ok(this);
         }
         // A pipe has no end to begin with, and what is another archive by its begin is that.
-        let may_end_as_zip = data.is_file() && Format::of(start).is_none() && !Self::is_sequence(start);
+        let is_other = Format::of(start).is_some() || Compression::of(start).is_some() || Self::is_sequence(start);
+        let may_end_as_zip = data.is_file() && !is_other;
         match may_end_as_zip.then(|| Zip::open_behind(&places)).transpose()?.flatten() {
             Some(zip) => this.begin_archive(Box::new(zip)),
             // Reading from a place moves where Windows reads on.
             None if may_end_as_zip && cfg!(windows) => {
-                this.begin_file(Box::new(failure.chain(Part::behind(&places, this.filled as u64)?)))
+                this.begin_file(Box::new(failure.chain(Part::behind(&places, this.filled as u64)?)));
             }
             None => this.begin_file(Box::new(failure.chain(file))),
         }
@@ -203,7 +205,7 @@ impl Pieces {
     #[cfg(feature = "http")]
     pub(crate) fn are_packed(start: &[u8]) -> bool {
         Zip::begins(start)
-            || super::compression::Compression::of(start).is_some()
+            || Compression::of(start).is_some()
             || Self::is_sequence(start)
             || rtf::begins(start)
             || Format::of(start) == Some(Format::Ole)
