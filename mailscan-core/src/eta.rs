@@ -167,8 +167,7 @@ impl Eta {
 fn silent_rate(overall: f64, window: &RateWindow) -> f64 {
     // A window that is too short says nothing about the future; the whole job still does.
     let Some(silence) = window.silence().map(|silence| silence.as_secs_f64()) else { return overall };
-    // The pace before the silence: that of the whole job would fall with it, until so little was to be expected that the rate
-    // came back.
+    // The pace before the silence: that of the whole job already has the silence in it.
     let before = window.news.collected as f64 / window.news.active.as_secs_f64();
     if before * silence >= EXPECTED { 0.0 } else { overall.min(1.0 / silence) }
 }
@@ -315,17 +314,17 @@ mod tests {
 
     #[test]
     fn a_job_that_brings_few_keeps_a_rate_that_falls() {
-        // One a minute, and none any more after two.
+        // Eight at first, one more a minute later, and none after that.
         let mut window = RateWindow::new(Duration::from_secs(30));
         let rates: Vec<f64> = (0..310)
             .map(|seconds| {
-                let collected = (seconds / 60).min(2);
+                let collected = [0, 8, 9][usize::try_from(seconds / 60).unwrap().min(2)];
                 window.push(Duration::from_secs(seconds), collected);
-                Eta::new(collected, 10, Duration::from_secs(seconds), &window).emails_per_minute
+                Eta::new(collected, 100, Duration::from_secs(seconds), &window).emails_per_minute
             })
             .collect();
         assert!(rates[120..].is_sorted_by(|before, after| after <= before), "{rates:?}");
-        assert!(rates[299] > 0.0 && rates[301] == 0.0, "{rates:?}");
+        assert!(rates[159] > 0.0 && rates[161] == 0.0, "{rates:?}");
     }
 
     #[test]
