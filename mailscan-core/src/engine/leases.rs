@@ -22,6 +22,8 @@ struct Held {
     suspect: bool,
     /// The work is done and waits for the committer: it burdens its host no more.
     finished: bool,
+    /// The host was asked for it, or is to be: how it ended tells how quickly the host gives back what it has.
+    asked: bool,
     trusted_until: Instant,
     cancel: CancellationToken,
 }
@@ -108,9 +110,18 @@ impl Leases {
         table.by_host.entry(host.clone()).or_insert_with(|| HostLoad::new(Instant::now())).held += 1;
         *table.by_job.entry(lease.job).or_default() += 1;
         table.suspects += usize::from(suspect);
-        let held = Held { lease, host, suspect, finished: false, trusted_until, cancel: cancel.clone() };
+        let held = Held { lease, host, suspect, finished: false, asked: true, trusted_until, cancel: cancel.clone() };
         table.held.insert((lease.job, lease.task), held);
         cancel
+    }
+
+    /// Notes that the host is not asked for a task this time, so that its end is no sign of how the host works.
+    pub(super) fn not_asked(&self, lease: Lease) {
+        if let Some(held) = self.table().held.get_mut(&(lease.job, lease.task))
+            && held.lease == lease
+        {
+            held.asked = false;
+        }
     }
 
     /// Notes that the work on a task is done. Its lease is held until the outcome is committed.
@@ -120,8 +131,8 @@ impl Leases {
             && held.lease == lease
             && !std::mem::replace(&mut held.finished, true)
         {
-            let host = held.host.clone();
-            table.relieve(&host);
+            let (host, asked) = (held.host.clone(), held.asked);
+            table.relieve(&host, asked);
         }
     }
 
@@ -255,12 +266,12 @@ impl Leases {
 }
 
 impl Table {
-    /// A host has one task less.
-    fn relieve(&mut self, host: &Arc<str>) {
+    /// A host has one task less, for which it was asked or not.
+    fn relieve(&mut self, host: &Arc<str>, asked: bool) {
         if let Some(load) = self.by_host.get_mut(host) {
             load.advance(Instant::now());
             load.held -= 1;
-            load.ended[0] += 1;
+            load.ended[0] += usize::from(asked);
             if load.held == 0 && self.by_host.len() > MAX_LOADS {
                 self.by_host.remove(host);
             }
@@ -271,7 +282,7 @@ impl Table {
         let held = self.held.remove(&key)?;
         self.suspects -= usize::from(held.suspect);
         if !held.finished {
-            self.relieve(&held.host);
+            self.relieve(&held.host, held.asked);
         }
         if let Some(count) = self.by_job.get_mut(&held.lease.job) {
             *count -= 1;
@@ -320,6 +331,21 @@ mod tests {
         leases.remove([lease(1, 1), lease(2, 1)]);
         assert!(leases.busy_hosts(|_, _| 1).is_empty() && leases.held(JobId(1)) == 0);
         assert_eq!(leases.table().by_host["a"].ended[0], 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_not_asked_for_is_no_sign_of_a_quick_host() {
+        let (leases, until) = (Leases::default(), Instant::now() + Duration::from_secs(60));
+        for task in 1..=3 {
+            leases.add(lease(task, 1), "a.org", false, until);
+        }
+        leases.not_asked(lease(1, 1));
+        leases.finish(lease(1, 1));
+        assert_eq!(leases.most_ended(), 0);
+        leases.finish(lease(2, 1));
+        leases.not_asked(lease(3, 1));
+        leases.remove([lease(2, 1), lease(3, 1)]);
+        assert_eq!(leases.most_ended(), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -283,6 +283,9 @@ impl<P: Pipeline> Worker<P> {
         let options = &self.shared.options;
         let max_attempts = assigned.run.job.spec.options.max_attempts;
         let failure = outcome::failure(&assigned.claimed, error, max_attempts, options.backoff, rand::random());
+        if error.class == FetchErrorClass::Deferred {
+            self.shared.leases.not_asked(assigned.claimed.lease);
+        }
         if error.class == FetchErrorClass::Deferred
             && !matches!(&*error.code, JOB_TURN | HOST_FULL)
             && let Some(after) = error.retry_after.filter(|after| !after.is_zero())
