@@ -27,6 +27,9 @@ pub struct RateWindow {
     samples: VecDeque<Sample>,
     /// When there was a new address last, as far as the window was there; it outlives the samples.
     news: Sample,
+    /// The longest time between two of those until now, and the rate of the window that had one last.
+    longest: Duration,
+    pace: f64,
 }
 
 /// A rate with its spread, in addresses a second.
@@ -41,7 +44,7 @@ pub struct Rate {
 impl RateWindow {
     /// A window over the last `span` of work.
     pub fn new(span: Duration) -> Self {
-        Self { span, samples: VecDeque::new(), news: Sample::default() }
+        Self { span, samples: VecDeque::new(), news: Sample::default(), longest: Duration::ZERO, pace: f64::INFINITY }
     }
 
     /// Notes that `collected` addresses were there after `active` of work.
@@ -56,6 +59,9 @@ impl RateWindow {
             }
         }
         if self.samples.is_empty() || collected > self.news.collected {
+            if !self.samples.is_empty() {
+                self.longest = self.longest.max(active.saturating_sub(self.news.active));
+            }
             self.news = Sample { active, collected };
         }
         self.samples.push_back(Sample { active, collected });
@@ -65,6 +71,9 @@ impl RateWindow {
         }
         if self.samples.len() > MAX_SAMPLES {
             self.samples.remove(1);
+        }
+        if let Some(rate) = self.rate().filter(|rate| rate.mean > 0.0) {
+            self.pace = rate.mean;
         }
     }
 
@@ -167,9 +176,15 @@ impl Eta {
 fn silent_rate(overall: f64, window: &RateWindow) -> f64 {
     // A window that is too short says nothing about the future; the whole job still does.
     let Some(silence) = window.silence().map(|silence| silence.as_secs_f64()) else { return overall };
+    // No faster than it was before nothing came.
+    let slowed = overall.min(window.pace);
+    // A job whose pages bring many, now and then, has been as silent before.
+    if silence < 2.0 * window.longest.as_secs_f64() {
+        return slowed;
+    }
     // The pace before the silence: that of the whole job already has the silence in it.
     let before = window.news.collected as f64 / window.news.active.as_secs_f64();
-    if before * silence >= EXPECTED { 0.0 } else { overall.min(1.0 / silence) }
+    if before * silence >= EXPECTED { 0.0 } else { slowed.min(1.0 / silence) }
 }
 
 fn overall_rate(collected: u64, active: Duration) -> f64 {
@@ -308,7 +323,18 @@ mod tests {
         for seconds in 71..100_000 {
             window.push(Duration::from_secs(seconds), 1_004);
             let rate = rate(&window, seconds);
-            assert!(rate < 4.0 && (seconds < 100 || rate == 0.0), "{rate} after {seconds} s");
+            assert!(rate <= 4.0 && (seconds < 190 || rate == 0.0), "{rate} after {seconds} s");
+        }
+    }
+
+    #[test]
+    fn a_job_whose_pages_bring_many_now_and_then_keeps_its_rate() {
+        let mut window = RateWindow::new(Duration::from_secs(30));
+        for seconds in 0..3_000 {
+            let collected = seconds / 300 * 50;
+            window.push(Duration::from_secs(seconds), collected);
+            let eta = Eta::new(collected, 10_000, Duration::from_secs(seconds), &window);
+            assert!(seconds < 600 || eta.emails_per_minute > 4.0, "{} after {seconds} s", eta.emails_per_minute);
         }
     }
 
@@ -324,7 +350,7 @@ mod tests {
             })
             .collect();
         assert!(rates[120..].is_sorted_by(|before, after| after <= before), "{rates:?}");
-        assert!(rates[159] > 0.0 && rates[161] == 0.0, "{rates:?}");
+        assert!(rates[239] > 0.0 && rates[241] == 0.0, "{rates:?}");
     }
 
     #[test]
