@@ -15,8 +15,10 @@ pub(crate) fn of_name(name: &str) -> Option<Media> {
     const MARKUP: [&str; 8] = ["html", "htm", "xhtml", "shtml", "xml", "svg", "rss", "atom"];
     const MAIL: [&str; 12] =
         ["eml", "emlx", "mbox", "mbx", "mht", "mhtml", "ics", "ical", "ifb", "vcf", "vcard", "ldif"];
-    let compressed = [".gz", ".bz2", ".xz", ".zst"];
-    let name = compressed.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
+    let compressed = [".gz", ".bz2", ".xz", ".lzma", ".zst"];
+    // As many layers as are undone.
+    let undone = |name| compressed.iter().find_map(|ending| str::strip_suffix(name, ending)).unwrap_or(name);
+    let name = undone(undone(name));
     let (_, ending) = name.rsplit_once('.')?;
     let is = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(ending));
     match (is(&MARKUP), is(&MAIL)) {

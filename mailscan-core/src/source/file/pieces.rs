@@ -173,7 +173,8 @@ impl Pieces {
         // A pipe has no end to begin with, and what is another archive by its begin is that.
         let is_other = Format::of(start).is_some() || Compression::of(start).is_some() || Self::is_sequence(start);
         let may_end_as_zip = data.is_file() && !is_other;
-        match may_end_as_zip.then(|| Zip::open_behind(&places)).transpose()?.flatten() {
+        // A file that cannot be read at its end may be read up to there.
+        match may_end_as_zip.then(|| Zip::open_behind(&places).ok().flatten()).flatten() {
             Some(zip) => this.begin_archive(Box::new(zip)),
             // Reading from a place moves where Windows reads on.
             None if may_end_as_zip && cfg!(windows) => {
