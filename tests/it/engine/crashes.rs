@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
 use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
 use mailscan_core::engine::{Engine, EngineOptions, Progress};
 use mailscan_core::fetch::{FetchContext, FetchError, Fetched, Fetcher};
@@ -67,9 +68,9 @@ fn process() -> Runtime {
 fn options(job: JobId) -> EngineOptions {
     let milliseconds = Duration::from_millis;
     EngineOptions {
-        lease_for: milliseconds(900),
-        heartbeat: milliseconds(200),
-        lease_margin: milliseconds(100),
+        lease_for: milliseconds(2_000),
+        heartbeat: milliseconds(300),
+        lease_margin: milliseconds(300),
         sweep_every: milliseconds(50),
         ..only(job)
     }
@@ -77,6 +78,8 @@ fn options(job: JobId) -> EngineOptions {
 
 /// Works on a job until it ends, or the process does; answers how the job ended.
 fn live(pipeline: &Arc<Backends<MemoryQueue, MemoryStore, Deadly>>, job: JobId) -> Option<Progress> {
+    // What an earlier process was told.
+    let _ = pipeline.fetcher.dies.notified().now_or_never();
     let process = process();
     let engine = process.block_on(async { Engine::start(pipeline.clone(), options(job)) });
     let last = process.block_on(async {
@@ -85,8 +88,8 @@ fn live(pipeline: &Arc<Backends<MemoryQueue, MemoryStore, Deadly>>, job: JobId) 
             () = pipeline.fetcher.dies.notified() => None,
         }
     });
-    // A process that dies gives nothing back, which the engine would when it is dropped.
-    process.shutdown_background();
+    // A process that dies gives nothing back, which the engine would if it were dropped while anything runs.
+    process.shutdown_timeout(Duration::from_secs(60));
     last
 }
 
