@@ -212,8 +212,8 @@ impl<P: Pipeline> Engine<P> {
     }
 
     /// Stops well: claims nothing more, lets fetches in flight end, commits them, gives the rest back. Where the backend
-    /// cannot be written to for five seconds of it, or leaves a call without an answer for so long, it ends as
-    /// [`abort`](Self::abort) does.
+    /// cannot be written to for five seconds of it, answers nothing for so long, or leaves one call without an answer for 25, it
+    /// ends as [`abort`](Self::abort) does.
     ///
     /// Cancel-safe: a dropped drain goes on, and [`abort`](Self::abort) or another drain may follow, also from elsewhere.
     ///

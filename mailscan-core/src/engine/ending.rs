@@ -87,20 +87,19 @@ async fn until_given_up<P: Pipeline>(shared: &Shared<P>) {
             shared.abort();
         }
     }
-    let begun = Instant::now();
-    let away = async { in_vain(shared, begun, ABORT_PATIENCE).await };
     // Either way there is no more to wait for.
-    let _ = timeout(LONGEST_ABORT, away).await;
+    let _ = timeout(LONGEST_ABORT, in_vain(shared, ABORT_PATIENCE)).await;
 }
 
 /// Waits until the engine drains and nothing could be written for a while; answers why.
 async fn drained_in_vain<P: Pipeline>(shared: &Shared<P>) -> String {
     shared.drain.cancelled().await;
-    in_vain(shared, Instant::now(), DRAIN_PATIENCE).await
+    in_vain(shared, DRAIN_PATIENCE).await
 }
 
-/// Waits until the backend was away for so long, from `begun` on; answers why it seems to be.
-async fn in_vain<P: Pipeline>(shared: &Shared<P>, begun: Instant, patience: Duration) -> String {
+/// Waits until the backend was away for so long, from now on; answers why it seems to be.
+async fn in_vain<P: Pipeline>(shared: &Shared<P>, patience: Duration) -> String {
+    let begun = Instant::now();
     let mut since = begun;
     loop {
         sleep(patience / 20).await;
