@@ -72,9 +72,16 @@ impl RateWindow {
         if self.samples.len() > MAX_SAMPLES {
             self.samples.remove(1);
         }
-        if let Some(rate) = self.rate().filter(|rate| rate.mean > 0.0) {
-            self.pace = rate.mean;
+        if let Some(mean) = self.mean().filter(|mean| *mean > 0.0) {
+            self.pace = mean;
         }
+    }
+
+    /// Addresses a second over the window; `None` until two samples span some time.
+    fn mean(&self) -> Option<f64> {
+        let (first, last) = (self.samples.front()?, self.samples.back()?);
+        let seconds = (last.active - first.active).as_secs_f64();
+        (seconds > 0.0).then(|| (last.collected - first.collected) as f64 / seconds)
     }
 
     /// For how long a window that is as long as it should be, or longer, has brought nothing; `None` where it brought something,
@@ -87,12 +94,8 @@ impl RateWindow {
 
     /// The rate over the window; `None` until two samples span some time.
     pub fn rate(&self) -> Option<Rate> {
-        let (first, last) = (self.samples.front()?, self.samples.back()?);
-        let seconds = (last.active - first.active).as_secs_f64();
-        if seconds <= 0.0 {
-            return None;
-        }
-        let mean = (last.collected - first.collected) as f64 / seconds;
+        let mean = self.mean()?;
+        let seconds = (self.samples.back()?.active - self.samples.front()?.active).as_secs_f64();
         // The variance of the rate, each interval weighted by how long it was.
         let variance = self.samples.iter().zip(self.samples.iter().skip(1)).fold(0.0, |sum, (from, to)| {
             let part = (to.active - from.active).as_secs_f64();
