@@ -2,8 +2,8 @@
 //!
 //! A page task comes in; its text goes out as one document, that of a PDF as one of each page (`http/pdf.rs`), and that of a file
 //! which holds others as one of each of these (`http/archive.rs`). Sitemaps list pages (`http/sitemaps.rs`). Every hop is checked
-//! anew: the scheme, the network address (at connect time), robots.txt of its host, and the host's turn. Nothing here finds
-//! addresses or links.
+//! anew: the scheme, the network address (at connect time), robots.txt of its host (`http/robots_file.rs`), and the host's turn.
+//! Nothing here finds addresses or links.
 
 #[cfg(feature = "files")]
 mod archive;
@@ -16,11 +16,11 @@ mod network;
 mod outage;
 mod pdf;
 mod robots_cache;
+mod robots_file;
 mod sitemaps;
 mod sockets;
 mod tls;
 
-use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -37,7 +37,6 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use super::content_type::ContentType;
 use super::kind;
 use super::politeness::{FIRST_BLOCK, JobLimit, Pace, Politeness, Refusal, Turn};
-use super::robots::Rules;
 use crate::clock::in_time;
 use crate::error::Result;
 use crate::fetch::{
@@ -328,58 +327,6 @@ impl HttpSource {
         self.politeness.turn(&host_of(url), wishes.limit, rules.delay, deadline).await
     }
 
-    /// The rules of a URL's site, fetched unless they are known.
-    async fn rules(&self, url: &Url, wishes: &Wishes, deadline: Instant) -> Result<Arc<Rules>, FetchError> {
-        self.robots.rules(url, deadline, || self.fetch_robots(url, wishes, deadline)).await
-    }
-
-    /// Fetches a site's robots.txt: 4xx allows everything, what cannot be reached allows nothing for now (RFC 9309,
-    /// section 2.3.1).
-    async fn fetch_robots(&self, page: &Url, wishes: &Wishes, deadline: Instant) -> Result<Rules, FetchError> {
-        let mut url = robots_cache::location(page);
-        // Five hops, as section 2.3.1.2 asks for; robots.txt files of the hosts passed through do not apply to it.
-        let (mut wishes, mut hops) = (Cow::Borrowed(wishes), 0);
-        while hops <= 5 {
-            // Other jobs wait for the file as well, so one job's limit is none for it.
-            let turn = self.politeness.turn(&host_of(&url), None, None, deadline).await?;
-            // A small file tells nothing of how pages are answered.
-            turn.passes_over();
-            let response = match self.ask(&url, &wishes, &turn, deadline).await {
-                // Mostly another task would ask the next time, with no more room than this one.
-                Err(error) if error.code == LARGE_HEAD && !wishes.again => {
-                    wishes.to_mut().again = true;
-                    continue;
-                }
-                answered => answered.map_err(unreachable_robots)?,
-            };
-            match redirect(&url, &response) {
-                Ok(Some(next)) => {
-                    if host_of(&next) != host_of(&url) {
-                        turn.led_elsewhere();
-                    }
-                    url = next;
-                    hops += 1;
-                    continue;
-                }
-                Ok(None) => {}
-                // A file that is nowhere is no file, as with too many redirects.
-                Err(_) => return Ok(Rules::default()),
-            }
-            return match self.judge(&response, &turn, None) {
-                Ok(()) => {
-                    let body = self.bodies.read(response, super::robots::MAX_BYTES, Wanted::Whole, deadline).await;
-                    let body = body.map_err(unreachable_robots)?;
-                    Ok(if body.truncated { Rules::parse_beginning(&body.bytes) } else { Rules::parse(&body.bytes) })
-                }
-                Err(error) if matches!(error.class, FetchErrorClass::Transient | FetchErrorClass::Deferred) => {
-                    Err(unreachable_robots(error))
-                }
-                Err(_) => Ok(Rules::default()),
-            };
-        }
-        Ok(Rules::default())
-    }
-
     /// Asks for a URL under a turn; tells the gate when no answer comes.
     async fn ask(
         &self,
@@ -480,19 +427,6 @@ impl HttpSource {
             return Err(permanent("search-size", format!("the answer is larger than {} bytes", budget.body)));
         }
         Ok(body.bytes)
-    }
-}
-
-/// A robots.txt that cannot be had keeps us out for now, whatever the reason; a time-out is not the page's.
-fn unreachable_robots(error: FetchError) -> FetchError {
-    match error.class {
-        FetchErrorClass::Deferred | FetchErrorClass::Refused => error,
-        // What keeps the file from us keeps the page from us too, today and tomorrow.
-        FetchErrorClass::Permanent if matches!(&*error.code, "tls" | "no-such-host") => error,
-        FetchErrorClass::Transient | FetchErrorClass::Permanent => {
-            let message = format!("robots.txt of the site cannot be read, so nothing is fetched: {}", error.message);
-            FetchError { class: FetchErrorClass::Transient, message, ..error }
-        }
     }
 }
 
