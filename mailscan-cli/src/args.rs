@@ -341,7 +341,7 @@ pub(crate) struct Serve {
     pub(crate) constants: Constants,
     #[command(flatten)]
     pub(crate) leases: Leases,
-    /// Seconds after which the workers of a process that says nothing any more are shown as stale
+    /// Seconds after which the workers of a process that says nothing any more are shown as stale, at most 3600
     #[arg(long, default_value = "300", value_name = "SECONDS", value_parser = stale)]
     pub(crate) stale_after: Duration,
     #[command(flatten)]

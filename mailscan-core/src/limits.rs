@@ -24,7 +24,8 @@ pub struct Limits {
     /// How many addresses the Bloom filter is sized for at first; it grows. From 1 to
     /// [`MOST_BLOOM_CAPACITY`](Self::MOST_BLOOM_CAPACITY).
     pub bloom_capacity: usize,
-    /// After how long without a heartbeat a worker counts as stale.
+    /// After how long without a heartbeat a worker counts as stale. Above 0, and at most
+    /// [`MOST_STALE_AFTER`](Self::MOST_STALE_AFTER).
     pub stale_after: Duration,
 }
 
@@ -49,6 +50,8 @@ impl Limits {
     pub const MOST_WORKERS: u32 = 100_000;
     /// The most that [`bloom_capacity`](Self::bloom_capacity) may be: 2 GB of filter.
     pub const MOST_BLOOM_CAPACITY: usize = 1 << 30;
+    /// The most that [`stale_after`](Self::stale_after) may be: a process that was silent for longer is forgotten by its store.
+    pub const MOST_STALE_AFTER: Duration = Duration::from_secs(3_600);
 
     /// E-mails that one worker collects while there are fewer workers than `max_workers`; above, it is e-mails by workers.
     ///
@@ -87,6 +90,14 @@ impl Limits {
             let message = "workers are stale after 0 seconds: give more than the time between two reports";
             return Err(Error::new(ErrorKind::Invalid, "limits", message));
         }
+        let most = Self::MOST_STALE_AFTER;
+        if self.stale_after > most {
+            let (seconds, most) = (self.stale_after.as_secs(), most.as_secs());
+            let message = format!(
+                "workers are stale after {seconds} seconds, but are forgotten after {most}: give at most {most} seconds"
+            );
+            return Err(Error::new(ErrorKind::Invalid, "limits", message));
+        }
         Ok(())
     }
 }
@@ -108,6 +119,10 @@ mod tests {
             let error = Limits { bloom_capacity, ..Limits::default() }.validate().unwrap_err().to_string();
             assert!(error.contains(&format!("the Bloom capacity is {bloom_capacity}")), "{error}");
         }
-        assert!(Limits { stale_after: Duration::ZERO, ..Limits::default() }.validate().is_err());
+        let stale_after = |stale_after| Limits { stale_after, ..Limits::default() }.validate();
+        assert!(stale_after(Duration::ZERO).is_err());
+        assert!(stale_after(Limits::MOST_STALE_AFTER).is_ok());
+        let error = stale_after(Duration::from_secs(7_200)).unwrap_err().to_string();
+        assert!(error.contains("stale after 7200 seconds"), "{error}");
     }
 }

@@ -38,6 +38,7 @@
 //! | `beat` | all workers of a process, and a bound for each job at work |
 
 mod errors;
+mod nodes;
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -57,6 +58,7 @@ pub use errors::{
     ErrorClass, ErrorGroup, ErrorQuery, ErrorSample, ErrorSelection, GroupKey, GroupQuery, NewWorkerError, Resolution,
     SAMPLES, WorkerError,
 };
+pub use nodes::{JobBound, NodeBeat, NodeSeen, SILENT_FOR, WorkerState, WorkerStatus, Workforce};
 
 /// How many addresses [`Store::search_addresses`] reads at a time, and how often.
 const SEARCHED: usize = 5_000;
@@ -285,12 +287,6 @@ pub trait Store: Debug + Send + Sync + 'static {
 /// The note of an error whose task was done by a later try.
 pub const RECOVERED: &str = "a later try succeeded";
 
-/// A process that was not heard of for so long is no longer believed to work on anything: its leases have run out.
-const HEARD_LATELY: Duration = Duration::from_secs(90);
-
-/// A process that was silent for longer is forgotten. Long after it counts as stale, so that people see that it was there.
-pub const SILENT_FOR: Duration = Duration::from_secs(3_600);
-
 /// What became of a creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Created {
@@ -398,59 +394,4 @@ pub struct Matches {
     pub rows: Vec<Stored>,
     /// From where on nothing was looked at yet; `None` when that is nothing.
     pub next_after: Option<u64>,
-}
-
-/// What a process says of itself every few seconds, once for all its workers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NodeBeat {
-    /// The process.
-    pub node: NodeId,
-    /// The machine's name.
-    pub host: String,
-    /// The process id.
-    pub pid: u32,
-    /// Its workers.
-    pub workers: Vec<WorkerState>,
-    /// What bounds the jobs that it works on.
-    pub bounds: Vec<JobBound>,
-}
-
-/// What keeps a process from doing more for a job.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JobBound {
-    /// The job.
-    pub job: JobId,
-    /// Fetches in flight for it.
-    pub in_flight: usize,
-    /// What bounds that number, in a line for people.
-    pub bound: String,
-}
-
-/// What one worker is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorkerState {
-    /// The worker's number within its process, from 0.
-    pub worker: u32,
-    /// How many fetches it has in flight; 0 is idle.
-    pub in_flight: u32,
-    /// The job of the fetch it began last.
-    pub job: Option<JobId>,
-    /// What it began last, as people know it.
-    pub task: Option<String>,
-}
-
-/// A process as the store last heard of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NodeSeen {
-    /// What it said.
-    pub beat: NodeBeat,
-    /// How long ago, by the store's clock. A node is stale after five minutes; its tasks return sooner.
-    pub silent_for: Duration,
-}
-
-impl NodeSeen {
-    /// Whether it was heard of so lately that it is believed to work.
-    pub fn is_alive(&self) -> bool {
-        self.silent_for < HEARD_LATELY
-    }
 }

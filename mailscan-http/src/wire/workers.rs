@@ -2,7 +2,7 @@
 
 use mailscan_core::job::{JobState, JobStatus, Outline};
 use mailscan_core::limits::Limits;
-use mailscan_core::store::{NodeSeen, WorkerState};
+use mailscan_core::store::{self, NodeSeen, WorkerState, Workforce};
 use mailscan_core::task;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -38,57 +38,36 @@ impl Workers {
     /// The workers of a job among all processes that the store knows of.
     pub fn new(job: &JobState, outline: &Outline, nodes: &[NodeSeen], limits: &Limits) -> Self {
         let planned = planned(job, outline, limits);
-        if job.status != JobStatus::Running {
-            // Nobody works on it, whatever the last heartbeats said.
-            return Self { job_id: job.id.0, planned, active: 0, idle: 0, stale: 0, workers: Vec::new() };
-        }
-        let workers: Vec<_> = nodes.iter().flat_map(|node| workers_of(job, node, limits)).collect();
-        let count = |state| u32::try_from(workers.iter().filter(|worker| worker.state == state).count());
-        let active = count("active").unwrap_or(u32::MAX);
-        let stale = count("stale").unwrap_or(u32::MAX);
-        // Workers belong to no job: so many of those that do nothing are there for this one.
-        let idle = idle(nodes, limits).min(planned.saturating_sub(active));
+        let Workforce { active, idle, stale } = Workforce::of_job(job, planned, nodes, limits);
+        // Nobody works on a job that does not run, whatever the last heartbeats said.
+        let nodes = if job.status == JobStatus::Running { nodes } else { &[] };
+        let workers = nodes.iter().flat_map(|node| workers_of(job, node, limits)).collect();
         Self { job_id: job.id.0, planned, active, idle, stale, workers }
     }
 }
 
-/// Workers without anything in flight, in processes that are alive.
-fn idle(nodes: &[NodeSeen], limits: &Limits) -> u32 {
-    let alive = nodes.iter().filter(|node| node.silent_for < limits.stale_after);
-    let idle = alive.flat_map(|node| &node.beat.workers).filter(|worker| worker.in_flight == 0);
-    u32::try_from(idle.count()).unwrap_or(u32::MAX)
-}
-
 fn workers_of<'a>(job: &'a JobState, node: &'a NodeSeen, limits: &'a Limits) -> impl Iterator<Item = Worker> + 'a {
     let beat = &node.beat;
-    let stale = node.silent_for >= limits.stale_after;
-    beat.workers.iter().filter(|worker| worker.job == Some(job.id)).map(move |worker| Worker {
+    let own = node.workers(limits).filter(|(worker, _)| worker.job == Some(job.id));
+    own.map(move |(worker, status)| Worker {
         node: beat.node.0.clone(),
         host: beat.host.clone(),
         pid: beat.pid,
         worker: worker.worker,
-        state: state(worker, stale),
+        state: status.as_str(),
         in_flight: worker.in_flight,
         task: worker.task.clone(),
         last_heartbeat_seconds: node.silent_for.as_secs(),
     })
 }
 
-fn state(worker: &WorkerState, stale: bool) -> &'static str {
-    match worker.in_flight {
-        _ if stale => "stale",
-        0 => "idle",
-        _ => "active",
-    }
-}
-
 /// Every process and its workers, as they last said.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Nodes {
     nodes: Vec<Node>,
-    active: usize,
-    idle: usize,
-    stale: usize,
+    active: u32,
+    idle: u32,
+    stale: u32,
 }
 
 /// A process.
@@ -119,21 +98,17 @@ pub struct NodeWorker {
 impl Nodes {
     /// The wire form of all processes that the store knows of.
     pub fn new(seen: &[NodeSeen], limits: &Limits) -> Self {
-        let nodes: Vec<_> = seen.iter().map(|node| Node::new(node, limits)).collect();
-        let count =
-            |status| nodes.iter().flat_map(|node| &node.workers).filter(|worker| worker.status == status).count();
-        let (active, idle, stale) = (count("active"), count("idle"), count("stale"));
-        Self { nodes, active, idle, stale }
+        let Workforce { active, idle, stale } = Workforce::of_all(seen, limits);
+        Self { nodes: seen.iter().map(|node| Node::new(node, limits)).collect(), active, idle, stale }
     }
 }
 
 impl Node {
     fn new(seen: &NodeSeen, limits: &Limits) -> Self {
-        let stale = seen.silent_for >= limits.stale_after;
         let beat = &seen.beat;
-        let worker = |worker: &WorkerState| NodeWorker {
+        let worker = |(worker, status): (&WorkerState, store::WorkerStatus)| NodeWorker {
             worker: worker.worker,
-            status: state(worker, stale),
+            status: status.as_str(),
             in_flight: worker.in_flight,
             job: worker.job.map(|job| job.0),
             task: worker.task.clone(),
@@ -143,8 +118,8 @@ impl Node {
             host: beat.host.clone(),
             pid: beat.pid,
             silent_seconds: seen.silent_for.as_secs(),
-            stale,
-            workers: beat.workers.iter().map(worker).collect(),
+            stale: seen.is_stale(limits),
+            workers: seen.workers(limits).map(worker).collect(),
         }
     }
 }
