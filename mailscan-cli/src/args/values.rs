@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use mailscan_core::class::ClassFilter;
+use mailscan_core::simulate::SimulationOptions;
 use mailscan_core::source::http::IpNet;
 use mailscan_core::store::ErrorClass;
 
@@ -72,9 +73,10 @@ pub(crate) fn share(text: &str) -> Result<f64, String> {
     if (0.0..=1.0).contains(&number) { Ok(number) } else { Err("give a share from 0 to 1".to_owned()) }
 }
 
-/// The share of mentions of the simulated web that repeat others: new ones have to come to an end.
+/// The share of mentions of the simulated web that repeat others.
 pub(crate) fn duplicates(text: &str) -> Result<f64, String> {
-    share(text).ok().filter(|number| *number <= 0.95).ok_or_else(|| "give a share from 0 to 0.95".to_owned())
+    let most = SimulationOptions::MOST_DUPLICATES;
+    share(text).ok().filter(|number| *number <= most).ok_or_else(|| format!("give a share from 0 to {most}"))
 }
 
 /// Classes of addresses to keep that are left out otherwise.

@@ -52,7 +52,7 @@ pub struct SimulationOptions {
     pub bears: Option<usize>,
     /// The median size of a page.
     pub page_bytes: usize,
-    /// The share of mentions that repeat an earlier address, from 0 to 0.95.
+    /// The share of mentions that repeat an earlier address, from 0 to [`MOST_DUPLICATES`](Self::MOST_DUPLICATES).
     pub duplicate_share: f64,
     /// The share of mentions that are written with character references, from 0 to 1.
     pub encoded_share: f64,
@@ -60,6 +60,11 @@ pub struct SimulationOptions {
     pub decoy_share: f64,
     /// The share of calls and pages whose first request fails, by a 500 or a dropped connection, from 0 to 1.
     pub failure_share: f64,
+}
+
+impl SimulationOptions {
+    /// The most that [`duplicate_share`](Self::duplicate_share) may be: new addresses have to come to an end.
+    pub const MOST_DUPLICATES: f64 = 0.95;
 }
 
 impl Default for SimulationOptions {
@@ -199,7 +204,7 @@ fn check(options: &SimulationOptions) -> io::Result<()> {
         return invalid("e-mails per call is 0: give at least 1".to_owned());
     }
     for (name, value, most) in [
-        ("share of duplicates", options.duplicate_share, 0.95),
+        ("share of duplicates", options.duplicate_share, SimulationOptions::MOST_DUPLICATES),
         ("share of encoded mentions", options.encoded_share, 1.0),
         ("share of decoys", options.decoy_share, 1.0),
         ("share of failures", options.failure_share, 1.0),
