@@ -1,8 +1,7 @@
 //! `demo`: the real pipeline over real sockets against a simulated web in another process, and a check of the result.
 //!
-//! The figures are those of mailscan alone; the simulation reports its own. The floor is the time that the latencies
-//! alone take when every connection is always busy: with `slots = workers x connections`,
-//! `ceil(calls / slots) x call delay + ceil(pages / slots) x page delay`.
+//! The figures are those of mailscan alone; the simulation reports its own. The floor is the time that the latencies alone take,
+//! whoever asks: see [`floor`].
 
 mod peer;
 mod report;
@@ -76,7 +75,7 @@ pub(crate) async fn run(typed: &args::Demo) -> Result<Exit> {
     let seconds = started.elapsed().as_secs_f64();
     // Taken before the check, which holds all addresses at once.
     let (cpu_seconds, peak_rss_bytes) = (usage::cpu_seconds(), usage::peak_rss_bytes());
-    let floor = floor(typed, peer.listening(), config.slots as u64);
+    let floor = floor(&typed.simulated, peer.listening(), config.slots as u64);
     let served = peer.end().await?;
     let job = find(pipeline.store(), id).await?;
     if matches!(job.status, JobStatus::Paused) {
@@ -110,11 +109,16 @@ pub(crate) async fn run(typed: &args::Demo) -> Result<Exit> {
     Ok(if answer.verified { exit(&job, &depth, partial) } else { Exit::Failed })
 }
 
-/// The time that the latencies alone take.
-fn floor(typed: &args::Demo, web: &Listening, slots: u64) -> Duration {
-    let rounds = |n: u64| u32::try_from(n.div_ceil(slots)).unwrap_or(u32::MAX);
-    let calls = typed.simulated.call_delay.saturating_mul(rounds(web.calls));
-    calls.saturating_add(typed.simulated.page_delay.saturating_mul(rounds(web.pages)))
+/// The time that the latencies alone take with so many connections (`workers x connections`): the longest of what nobody can do
+/// sooner, which is all of it with every connection always busy; the calls, one after the other on each connection; and the
+/// pages, likewise, after the first call.
+fn floor(typed: &args::Simulated, web: &Listening, slots: u64) -> Duration {
+    let rounds = |delay: Duration, n: u64| delay.saturating_mul(u32::try_from(n.div_ceil(slots)).unwrap_or(u32::MAX));
+    let together = |delay: Duration, n: u64| delay.as_secs_f64() * n as f64 / slots as f64;
+    let (call, page) = (typed.call_delay, typed.page_delay);
+    let busy = Duration::try_from_secs_f64(together(call, web.calls) + together(page, web.pages));
+    let pages = if web.pages > 0 { call.saturating_add(rounds(page, web.pages)) } else { Duration::ZERO };
+    busy.unwrap_or(Duration::MAX).max(rounds(call, web.calls)).max(pages)
 }
 
 async fn count_errors(store: &impl Store, id: JobId) -> Result<u64> {
@@ -193,6 +197,40 @@ impl Drop for Kept {
             name.push(ending);
             // A file that was never made needs no removal.
             let _ = std::fs::remove_file(PathBuf::from(name));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    /// The floor of a web of so many calls and pages with so many connections, in seconds.
+    fn seconds(words: &str, (calls, pages): (u64, u64), slots: u64) -> f64 {
+        let words = ["mailscan", "demo"].into_iter().chain(words.split_whitespace());
+        let args::Command::Demo(demo) = args::Args::try_parse_from(words).unwrap().command else { unreachable!() };
+        let (search_url, site_url) = (String::new(), String::new());
+        let web = Listening { address: ([127, 0, 0, 1], 80).into(), search_url, site_url, calls, pages };
+        let floor = floor(&demo.simulated, &web, slots).as_secs_f64();
+        (floor * 1_000.0).round() / 1_000.0
+    }
+
+    #[test]
+    fn the_floor_is_what_nobody_can_do_sooner() {
+        for (words, web, slots, expected) in [
+            ("", (100_000, 100_000), 1_000, 210.0),
+            ("", (100, 100), 50, 4.2),
+            ("--call-delay 2.1", (100_000, 0), 1_000, 210.0),
+            // No connection has a part of a call, and none is idle while another has two.
+            ("--call-delay 2.1", (1_001, 0), 1_000, 4.2),
+            // The last pages and the last calls may go on side by side.
+            ("--call-delay 2", (1_001, 1_001), 1_000, 6.0),
+            ("", (1, 1), 1_000, 2.1),
+            ("--page-delay 0", (1, 1), 1_000, 0.1),
+        ] {
+            assert_eq!(seconds(words, web, slots), expected, "{words} {web:?}");
         }
     }
 }
