@@ -238,7 +238,7 @@ fn retry(session: &mut Session<'_>, job: JobId, tasks: &[TaskId], now: Timestamp
             None | Some((_, TaskState::Done)) => Retried::Unchanged,
             Some((state, TaskState::Open)) => {
                 if state == State::Delayed {
-                    hasten.execute(params![int(task.0), int(session.memory.order.next(now))])?;
+                    hasten.execute([int(task.0)])?;
                 }
                 Retried::Open
             }
