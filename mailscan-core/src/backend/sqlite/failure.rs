@@ -45,7 +45,8 @@ impl Failure {
 pub(super) fn sql_error(operation: &'static str, error: &rusqlite::Error) -> Error {
     let (kind, hint) = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => (ErrorKind::Full, "the disk of the database is full: make room and go on"),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+        // The last is a lost race for the write-ahead log among several processes.
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
             (ErrorKind::Unavailable, "the database is locked by another process: try again")
         }
         Some(ErrorCode::NotADatabase) => (ErrorKind::NotADatabase, "the file is not a database"),
@@ -58,6 +59,7 @@ pub(super) fn sql_error(operation: &'static str, error: &rusqlite::Error) -> Err
             ErrorKind::Unavailable,
             "the database cannot be written, which even reading needs: check its rights, or copy it to where you may write",
         ),
+        Some(ErrorCode::OutOfMemory) => (ErrorKind::Unavailable, "there is no memory for a statement of the database"),
         Some(ErrorCode::SystemIoFailure) => (ErrorKind::Unavailable, "reading or writing the database failed"),
         _ => (ErrorKind::Internal, "the database refused a statement"),
     };

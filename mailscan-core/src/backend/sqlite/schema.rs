@@ -92,7 +92,8 @@ fn alone(path: &Path, connection: &Connection) -> Result<Option<File>> {
             Err(_) if Instant::now() < deadline => std::thread::sleep(MIGRATION_TIMEOUT / 20),
             Err(_) => {
                 let message = format!(
-                    "{} is of an older mailscan, which works on it: stop that one, and this one brings the file up to date",
+                    "{} is of an older mailscan, and another process works on it: stop that one where it is the older \
+                     mailscan, or wait until it has brought the file up to date",
                     path.display()
                 );
                 return Err(Error::new(ErrorKind::Conflict, OPERATION, message));
