@@ -116,10 +116,15 @@ impl From<OptionsJson> for JobOptions {
             search_lanes: json.search_lanes,
             per_host: json.per_host,
             contact: json.contact,
-            // A class that only a newer version knows is none that this one could bring back.
-            classes: ClassFilter::parse(&json.include).unwrap_or_default(),
+            classes: classes(&json.include),
         }
     }
+}
+
+/// The classes that are named, without those that only a newer version knows: they are none that this one could bring back.
+fn classes(include: &str) -> ClassFilter {
+    let known = include.split(',').filter(|name| ClassFilter::parse(name).is_ok());
+    ClassFilter::parse(&known.collect::<Vec<_>>().join(",")).unwrap_or_default()
 }
 
 /// The specification as JSON.
@@ -277,6 +282,18 @@ mod tests {
             assert!(decode(wrong).is_err(), "{wrong}");
             assert_eq!(outline(wrong), Outline::default(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_class_that_only_a_newer_version_knows_takes_no_other_with_it() {
+        let included = |include: &str| {
+            let options = format!(r#"{{"include": "{include}"}}"#);
+            decode(&format!(r#"{{"target": 5, "sources": [], "options": {options}}}"#)).unwrap().options.classes
+        };
+        let role = ClassFilter::parse("role").unwrap();
+        assert_eq!(["role", "role,quantum", "quantum, role"].map(included), [role; 3]);
+        assert_eq!(included("quantum"), ClassFilter::default());
+        assert_eq!(included("all"), ClassFilter::all());
     }
 
     #[test]
