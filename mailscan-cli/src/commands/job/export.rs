@@ -141,16 +141,23 @@ impl<'a> NewFile<'a> {
 
     /// Puts the file in its place if all was written, else removes it.
     fn end(self, written: Result<()>) -> Result<()> {
-        let written = written.map_err(|error| match error {
+        let placed = written.and_then(|()| self.place().map_err(Failure::Output));
+        let placed = placed.map_err(|error| match error {
             Failure::Output(error) => cannot_write(self.path, &error),
             error => error,
         });
-        if written.is_err() {
+        if placed.is_err() {
             self.discard();
-            return written;
         }
-        let Some(part) = self.part else { return Ok(()) };
-        fs::rename(part, self.path).map_err(|error| cannot_write(self.path, &error))
+        placed
+    }
+
+    /// Puts what is written in the place of the file before.
+    fn place(&self) -> std::io::Result<()> {
+        let Some(part) = &self.part else { return Ok(()) };
+        // Some file systems say only now that there is no room.
+        self.file.sync_all()?;
+        fs::rename(part, self.path)
     }
 
     /// Removes what was written of it.
