@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{JobId, JobState, JobStatus};
 use crate::queue::{Queue, Retried, TaskState};
-use crate::store::{ErrorQuery, ErrorSelection, Store, WorkerError};
+use crate::store::{ErrorQuery, ErrorSelection, GroupQuery, Store, WorkerError};
 use crate::task::TaskId;
 
 /// How many errors are looked at at a time.
@@ -93,14 +93,16 @@ impl Outcome {
 }
 
 /// Resolves the open errors that the selection names and puts their tasks, where they were given up, back on the queue.
-/// A job that had come to its end goes on, as soon as an engine takes it up; a paused one stays paused.
+/// A job that had come to its end goes on, as soon as an engine takes it up; a paused one stays paused; of one that is being
+/// deleted nothing is tried.
 ///
 /// Tasks go back first, then the job goes on, and errors are resolved last: what is open after a crash is what a
-/// repetition has to look at.
+/// repetition has to look at. Errors that come meanwhile are left alone, be they of a task that has failed once more.
 ///
 /// # Errors
 /// [`ErrorKind::Conflict`] when a job is cancelled or has its target, so that its tasks would never be done; what came
-/// before in the order of errors is done. Those of the queue and the store.
+/// before is done: a thousand errors at a time in the order of their ids, and of those one job after the other. Those of the
+/// queue and the store.
 pub async fn retry_errors(
     queue: &impl Queue,
     store: &impl Store,
@@ -108,21 +110,36 @@ pub async fn retry_errors(
     note: &str,
 ) -> Result<Resolved> {
     let mut resolved = Resolved::default();
+    let newest = newest_error(store, selection).await?;
     let mut query = ErrorQuery { after: 0, limit: PAGE, open_only: true, of: selection.clone() };
-    loop {
+    while query.after < newest {
         let page = store.errors(&query).await?;
-        let Some(last) = page.last() else { return Ok(resolved) };
+        let Some(last) = page.last() else { break };
         query.after = last.id;
         let mut jobs: BTreeMap<JobId, Vec<&WorkerError>> = BTreeMap::new();
-        for row in &page {
+        for row in page.iter().filter(|row| row.id <= newest) {
             jobs.entry(row.error.job).or_default().push(row);
         }
         for (job, errors) in jobs {
-            can_go_on(store, job).await?;
-            let part = retry(queue, store, job, &errors, note).await?;
-            resolved.errors += part.errors;
-            resolved.tasks += part.tasks;
+            if can_go_on(store, job).await? {
+                let part = retry(queue, store, job, &errors, note).await?;
+                resolved.errors += part.errors;
+                resolved.tasks += part.tasks;
+            }
         }
+    }
+    Ok(resolved)
+}
+
+/// The id of the newest error that the selection names; 0 where there is none.
+async fn newest_error(store: &impl Store, selection: &ErrorSelection) -> Result<u64> {
+    let mut newest = 0;
+    let mut query = GroupQuery { of: selection.clone(), after: None, limit: PAGE };
+    loop {
+        let groups = store.error_groups(&query).await?;
+        let Some(last) = groups.last() else { return Ok(newest) };
+        query.after = Some(last.key());
+        newest = groups.iter().flat_map(|group| &group.samples).map(|sample| sample.id).fold(newest, u64::max);
     }
 }
 
@@ -149,20 +166,18 @@ pub async fn any_given_up(queue: &impl Queue, store: &impl Store, selection: &Er
     }
 }
 
-/// Refuses a job whose tasks would never be done.
-async fn can_go_on(store: &impl Store, id: JobId) -> Result<()> {
-    let refused = |kind, message| Err(Error::new(kind, "retry", message));
+/// Whether there is such a job, and not just what a deletion has not come to yet. Refuses one whose tasks would never be done.
+async fn can_go_on(store: &impl Store, id: JobId) -> Result<bool> {
+    let refused = |message| Err(Error::new(ErrorKind::Conflict, "retry", message));
     match store.job_states(&[id]).await?.into_iter().flatten().next() {
-        None => refused(ErrorKind::NotFound, format!("there is no job {id}")),
+        None => Ok(false),
         Some(job) if job.status == JobStatus::Cancelled => {
-            let message = format!("job {id} is cancelled, so nothing of it is tried again: resolve without a retry");
-            refused(ErrorKind::Conflict, message)
+            refused(format!("job {id} is cancelled, so nothing of it is tried again: resolve without a retry"))
         }
         Some(job) if job.collected >= job.target => {
-            let message = format!("job {id} has its target, so nothing of it is tried again: resolve without a retry");
-            refused(ErrorKind::Conflict, message)
+            refused(format!("job {id} has its target, so nothing of it is tried again: resolve without a retry"))
         }
-        Some(_) => Ok(()),
+        Some(_) => Ok(true),
     }
 }
 

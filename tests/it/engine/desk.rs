@@ -12,8 +12,10 @@ use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::Queue;
 use mailscan_core::store::{Deletion, ErrorQuery, ErrorSelection, RECOVERED, Store};
 use mailscan_core::task::Task;
+use tokio::time::timeout;
 
 use super::script::{Script, addresses_of, create, expected, in_memory, number, pages_job, stored, text};
+use super::silence::quiet_with;
 
 const LATENCY: Duration = Duration::from_millis(20);
 
@@ -114,5 +116,25 @@ async fn a_job_goes_on_as_soon_as_it_is_resumed() {
     let last = engine.finished(job).await.unwrap();
     assert_eq!((last.status, last.depth.done), (JobStatus::Completed, 2_000));
     assert_eq!(stored(&*pipeline, job).await, expected(2_000));
+    engine.drain().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_of_errors_leaves_alone_what_fails_meanwhile() {
+    const PAGES: u64 = 2_500;
+    let gone = |_: &Task| Err(FetchError::new(FetchErrorClass::Permanent, "http-404", "not there"));
+    let (pipeline, silence) = quiet_with(Script::new(Duration::ZERO, gone));
+    let job = create(&*pipeline, "k", pages_job(PAGES, 10_000)).await;
+    let engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    engine.finished(job).await.unwrap();
+    // While the next errors are read, what was put back fails once more.
+    silence.delay("errors", Duration::from_secs(10));
+    let of = ErrorSelection { job: Some(job), ..ErrorSelection::default() };
+    let retried =
+        timeout(Duration::from_secs(600), desk::retry_errors(pipeline.queue(), pipeline.store(), &of, "again")).await;
+    let resolved = retried.expect("the retry has an end").unwrap();
+    assert_eq!((resolved.errors, resolved.tasks), (PAGES, PAGES));
+    engine.finished(job).await.unwrap();
+    assert_eq!(pipeline.store().open_errors(job).await.unwrap(), PAGES, "each has failed once more");
     engine.drain().await.unwrap();
 }

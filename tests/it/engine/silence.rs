@@ -28,7 +28,7 @@ const ENDS: Duration = Duration::from_secs(60);
 
 /// Which call is never answered, or late.
 #[derive(Debug, Default)]
-struct Silence {
+pub(super) struct Silence {
     of: Mutex<Option<&'static str>>,
     late: Mutex<Option<Duration>>,
     met: AtomicBool,
@@ -37,6 +37,12 @@ struct Silence {
 impl Silence {
     fn set(&self, of: Option<&'static str>) {
         *self.of.lock().unwrap() = of;
+    }
+
+    /// From now on this call is answered, but late.
+    pub(super) fn delay(&self, call: &'static str, by: Duration) {
+        *self.late.lock().unwrap() = Some(by);
+        self.set(Some(call));
     }
 
     async fn of(&self, call: &str) {
@@ -53,7 +59,7 @@ impl Silence {
 
 /// A queue or a store that answers all calls but one.
 #[derive(Debug)]
-struct Silent<T> {
+pub(super) struct Silent<T> {
     inner: T,
     silence: Arc<Silence>,
 }
@@ -126,14 +132,17 @@ impl Store for Silent<MemoryStore> {
     }
 }
 
-type Quiet = Backends<Silent<MemoryQueue>, Silent<MemoryStore>, Script>;
+pub(super) type Quiet = Backends<Silent<MemoryQueue>, Silent<MemoryStore>, Script>;
 
 /// A pipeline of 300 pages that take a second each, and what makes its backend silent.
 fn quiet() -> (Arc<Quiet>, Arc<Silence>) {
+    quiet_with(Script::new(Duration::from_secs(1), |task| Ok(text(task, addresses_of(number(task)).join(" ")))))
+}
+
+pub(super) fn quiet_with(fetcher: Script) -> (Arc<Quiet>, Arc<Silence>) {
     let silence = Arc::<Silence>::default();
     let queue = Silent { inner: MemoryQueue::new(QueueLimits::default()), silence: silence.clone() };
     let store = Silent { inner: MemoryStore::new(), silence: silence.clone() };
-    let fetcher = Script::new(Duration::from_secs(1), |task| Ok(text(task, addresses_of(number(task)).join(" "))));
     (Arc::new(Backends { queue, store, fetcher }), silence)
 }
 
