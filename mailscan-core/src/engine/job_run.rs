@@ -114,6 +114,16 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl JobRun {
+    /// How many places it could use: what its plan gives, but after a claim that found nothing no more than it holds and one for
+    /// what may come. So others have what it would leave empty, and it gets its share back with the first task that is found.
+    pub(super) fn could_use(&self) -> usize {
+        if !self.dry.load(Ordering::Relaxed) {
+            return self.limit;
+        }
+        let holds = self.running.load(Ordering::Relaxed) + self.ready.load(Ordering::Relaxed);
+        self.limit.min(holds + 1)
+    }
+
     /// A job, as the store of this epoch has it, to work on until it stops or the engine drains.
     pub(super) fn new(job: Job, epoch: u64, options: &EngineOptions, drain: &CancellationToken) -> Self {
         let limits = &options.limits;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::EngineOptions;
@@ -33,6 +34,8 @@ pub(super) struct Shared<P> {
     pub(super) counters: Counters,
     /// Fetches in flight, over all jobs.
     pub(super) running: AtomicUsize,
+    /// When the engine began.
+    began: Instant,
     /// Fetches that workers are at.
     at_work: AtomicUsize,
     /// The first of them has begun, or the last has ended.
@@ -92,6 +95,7 @@ impl<P: Pipeline> Shared<P> {
             throttle: Throttle::new(),
             counters: Counters::default(),
             running: AtomicUsize::new(0),
+            began: Instant::now(),
             at_work: AtomicUsize::new(0),
             work_changed: Notify::new(),
             wake_dispatcher: Notify::new(),
@@ -170,11 +174,21 @@ impl<P: Pipeline> Shared<P> {
 
     /// How the places of this process are shared between the jobs at work, which come with their shares.
     pub(super) fn shares(&self) -> Vec<(Arc<JobRun>, usize)> {
-        let runs: Vec<_> = self.runs().into_iter().filter(|run| !run.is_stopping()).collect();
-        let claimant = |run: &Arc<JobRun>| Claimant { weight: run.job.spec.options.weight, cap: run.limit };
+        let mut runs: Vec<_> = self.runs().into_iter().filter(|run| !run.is_stopping()).collect();
+        let places = self.throttle.places();
+        let is_alone = runs.len() == 1;
+        // Where a place is much of a share, those that are left over go round.
+        if places < runs.len() * 10 {
+            let first = self.began.elapsed().as_secs() as usize % runs.len().max(1);
+            runs.rotate_left(first);
+        }
+        let claimant = |run: &Arc<JobRun>| Claimant {
+            weight: run.job.spec.options.weight,
+            cap: if is_alone { run.limit } else { run.could_use() },
+        };
         let claimants: Vec<_> = runs.iter().map(claimant).collect();
-        let places = fair_shares(self.throttle.places(), &claimants);
-        runs.into_iter().zip(places).collect()
+        let shares = fair_shares(places, &claimants);
+        runs.into_iter().zip(shares).collect()
     }
 
     /// Stops the whole engine because of an error that repeating will not mend.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mailscan_core::engine::{Engine, EngineOptions};
 use mailscan_core::fetch::{Discovered, FetchError, FetchErrorClass, Fetched, JOB_TURN};
-use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus};
+use mailscan_core::job::{JobId, JobOptions, JobSource, JobSpec, JobStatus};
 use mailscan_core::task::{Task, Work};
 use tokio::time::Instant;
 
@@ -249,5 +249,51 @@ async fn a_small_job_behind_a_huge_one_takes_the_time_of_its_share() {
     println!("1,000 pages in {:?}, {beside} of the huge job meanwhile", begin.elapsed());
     // By equal shares the huge job gets as much as the small one, and more while that one begins and ends.
     assert!((900..1_800).contains(&beside), "{beside}");
+    engine.abort().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_jobs_that_wait_would_leave_empty_is_anothers() {
+    const BUSY: JobId = JobId(10);
+    let later =
+        || FetchError::new(FetchErrorClass::Deferred, JOB_TURN, "later").retry_after(Duration::from_secs(3_600));
+    let script = Script::new(LATENCY, move |task| match task.work.label().ends_with("/0") {
+        true => Ok(leads_to((1..=20_000).map(|n| url(&format!("job{}-{}", task.job.0, n % 50), n)))),
+        false if task.job < BUSY => Err(later()),
+        false => Ok(Fetched::default()),
+    });
+    let pipeline = in_memory(script);
+    let job = |name: &str| JobSpec {
+        options: JobOptions { max_tasks: Some(500), ..job_of(name, 1_000).options },
+        ..job_of(name, 1_000)
+    };
+    for number in 1..10 {
+        let name = format!("waits{number}");
+        create(&*pipeline, &name, job(&name)).await;
+    }
+    let engine = Engine::start(pipeline.clone(), engine_of(1_000));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(create(&*pipeline, "busy", job_of("busy", 1_000)).await, BUSY);
+    let begin = Instant::now();
+    engine.finished(BUSY).await.unwrap();
+    let took = begin.elapsed();
+    println!("20,000 pages of 20 ms over 1,000 places beside nine jobs that wait: {took:?}");
+    // Twenty rounds take 0.4 s; in a tenth of the places, and as many as wait for one, it would be 1.8 s.
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    engine.abort().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_only_place_goes_round_among_the_jobs() {
+    let (script, counts) = counting(|_| 1_000);
+    let pipeline = in_memory(script);
+    for name in ["one", "two"] {
+        create(&*pipeline, name, job_of(name, 10)).await;
+    }
+    let engine = Engine::start(pipeline.clone(), engine_of(1));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let counts = counts.lock().unwrap().clone();
+    println!("pages after ten seconds: {counts:?}");
+    assert!(counts[1].min(counts[2]) > 100, "{counts:?}");
     engine.abort().await.unwrap();
 }
