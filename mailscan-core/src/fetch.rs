@@ -58,7 +58,7 @@ pub trait Fetcher: Debug + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Fetched, FetchError>> + Send;
 
     /// The hosts that hold work up now: those that are asked less than they might be for their own sake, or that have
-    /// requests wait for a turn. At most [`MAX_LIMITS`], those with most waiting first. A fetcher without hosts has none.
+    /// requests wait for a turn, those with most waiting first. A fetcher without hosts has none.
     fn limits(&self) -> Vec<HostLimit> {
         Vec::new()
     }
@@ -95,9 +95,6 @@ pub const SEARCH_ENGINES: &str = "search-engines";
 /// The code of an error that ends a stream and is only a note: a part of the source could not be read, such as one file of an
 /// archive, and no other try would change that.
 pub const IN_PART: &str = "file-in-part";
-
-/// The most hosts that [`Fetcher::limits`] names.
-pub const MAX_LIMITS: usize = 16;
 
 /// How many requests one host gets at a time, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::fetch::HostLimit;
+use crate::job::JobId;
 
 /// The limit that binds. Its text is a line for people.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -55,23 +56,57 @@ pub(super) struct Standing<'a> {
     pub(super) hold: Option<&'a str>,
     /// Tasks that could be claimed.
     pub(super) pending: u64,
-    /// Hosts that hold work up.
-    pub(super) limits: &'a [HostLimit],
+    /// What waits for hosts.
+    pub(super) held_up: &'a HeldUp,
+}
+
+/// What hosts hold up of a job.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct HeldUp {
+    /// The limit that most of its requests wait for.
+    first: Option<HostLimit>,
+    /// How many hosts hold it up.
+    hosts: usize,
+    /// How many of its requests wait.
+    waiting: usize,
+}
+
+impl HeldUp {
+    /// What the limits hold up of a job that has so many tasks at a host: at a limit for all, others may wait as well.
+    pub(super) fn of(job: JobId, limits: &[HostLimit], held: impl Fn(&str) -> usize) -> Self {
+        let mut held_up = Self::default();
+        // A host may be held up twice: by its own limit, and by that of a job.
+        let mut hosts = BTreeSet::new();
+        for limit in limits {
+            let most = match limit.job {
+                None => held(&limit.host),
+                Some(of) if of == job => usize::MAX,
+                Some(_) => 0,
+            };
+            if most == 0 {
+                continue;
+            }
+            let waiting = limit.waiting.min(most);
+            held_up.waiting += waiting;
+            hosts.insert(&limit.host);
+            if held_up.first.as_ref().is_none_or(|first| first.waiting < waiting) {
+                held_up.first = Some(HostLimit { waiting, ..limit.clone() });
+            }
+        }
+        Self { hosts: hosts.len(), ..held_up }
+    }
 }
 
 impl Bound {
     pub(super) fn of(now: &Standing<'_>) -> Self {
-        let waiting: usize = now.limits.iter().map(|limit| limit.waiting).sum();
-        // A host may be held up twice: by its own limit, and by that of a job.
-        let names = || now.limits.iter().map(|limit| &limit.host).collect::<BTreeSet<_>>().len();
-        let hosts = || Self::Hosts { first: now.limits.first().cloned(), hosts: names() };
+        let hosts = || Self::Hosts { first: now.held_up.first.clone(), hosts: now.held_up.hosts };
         if now.hold.is_some() && now.running >= now.places {
             return Self::Process { places: now.places, hold: now.hold.map(str::to_owned) };
         }
         // Some are always between two tasks.
         let is_taken = |by: usize, limit: usize| by + limit / 10 >= limit;
         // Places that only wait for turns are no lack of places.
-        if now.in_flight > 0 && waiting * 2 >= now.in_flight {
+        if now.in_flight > 0 && now.held_up.waiting.saturating_mul(2) >= now.in_flight {
             return hosts();
         }
         if is_taken(now.in_flight, now.planned) {
@@ -141,9 +176,10 @@ fn figures(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::JobId;
     use crate::limiter::Reason;
 
+    const JOB: JobId = JobId(1);
+    const NOTHING: HeldUp = HeldUp { first: None, hosts: 0, waiting: 0 };
     const BUSY: Standing<'_> = Standing {
         in_flight: 10,
         planned: 50,
@@ -152,7 +188,7 @@ mod tests {
         places: 50,
         hold: None,
         pending: 0,
-        limits: &[],
+        held_up: &NOTHING,
     };
 
     fn host(waiting: usize) -> HostLimit {
@@ -210,24 +246,42 @@ mod tests {
 
     #[test]
     fn hosts_bind_when_what_is_in_flight_waits_for_them() {
-        let limits = [host(6)];
-        let line = |now| Bound::of(&now).to_string();
-        let waits = Standing { limits: &limits, ..BUSY };
+        let held = |limits: &[HostLimit]| HeldUp::of(JOB, limits, |_| usize::MAX);
+        let line = |limits: &[HostLimit]| Bound::of(&Standing { held_up: &held(limits), ..BUSY }).to_string();
         assert_eq!(
-            line(waits),
+            line(&[host(6)]),
             "hosts: a.org gets 8 requests at a time, more at a time brought no more answers; 6 wait"
         );
-        let twice = [HostLimit { limit: 1, ..host(6) }, HostLimit { job: Some(JobId(1)), ..host(1) }];
+        let twice = [HostLimit { limit: 1, ..host(6) }, HostLimit { job: Some(JOB), ..host(1) }];
         let one = "hosts: a.org gets 1 request at a time, more at a time brought no more answers; 6 wait";
-        assert_eq!(line(Standing { limits: &twice, ..BUSY }), one);
+        assert_eq!(line(&twice), one);
         let other = HostLimit { host: "b.org".to_owned(), ..host(1) };
         let blocked = [HostLimit { blocked: Duration::from_secs(7), ..host(6) }, other];
         assert_eq!(
-            line(Standing { limits: &blocked, ..BUSY }),
+            line(&blocked),
             "hosts: 2 of them, first a.org is left alone for 7 s more, as it asks or does not answer"
         );
         let paced = [HostLimit { interval: Duration::from_secs(3), under_way: 1, ..host(9) }];
-        assert_eq!(line(Standing { limits: &paced, ..BUSY }), "hosts: a.org is asked once every 3 s; 9 wait");
-        assert_eq!(line(Standing { limits: &limits, in_flight: 50, ..BUSY }), "plan: its 50 connections are busy");
+        assert_eq!(line(&paced), "hosts: a.org is asked once every 3 s; 9 wait");
+        let busy = Standing { held_up: &held(&[host(6)]), in_flight: 50, ..BUSY };
+        assert_eq!(Bound::of(&busy).to_string(), "plan: its 50 connections are busy");
+    }
+
+    #[test]
+    fn many_hosts_bind_together() {
+        let limits: Vec<_> = (0..100).map(|n| HostLimit { host: format!("h{n}.org"), limit: 1, ..host(1) }).collect();
+        let held_up = HeldUp::of(JOB, &limits, |_| usize::MAX);
+        let all = Standing { in_flight: 150, planned: 150, running: 150, held_up: &held_up, ..BUSY };
+        let line = Bound::of(&all).to_string();
+        assert!(line.starts_with("hosts: 100 of them, first h0.org gets 1 request at a time"), "{line}");
+    }
+
+    #[test]
+    fn a_job_is_held_up_only_by_hosts_that_it_has_tasks_of() {
+        let limits = [host(56), HostLimit { host: "b.org".to_owned(), job: Some(JobId(2)), ..host(9) }];
+        let held_up = |tasks| HeldUp::of(JOB, &limits, move |host| if host == "a.org" { tasks } else { 0 });
+        assert_eq!(held_up(0), HeldUp::default(), "others wait there");
+        let HeldUp { first, hosts, waiting } = held_up(2);
+        assert_eq!((first.map(|first| (first.host, first.waiting)), hosts, waiting), (Some(("a.org".into(), 2)), 1, 2));
     }
 }

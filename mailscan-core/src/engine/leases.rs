@@ -136,6 +136,15 @@ impl Leases {
         }
     }
 
+    /// How many tasks whose work is not done each job has of each host.
+    pub(super) fn by_host(&self) -> AHashMap<JobId, AHashMap<Arc<str>, usize>> {
+        let mut jobs = AHashMap::<_, AHashMap<_, usize>>::new();
+        for held in self.table().held.values().filter(|held| !held.finished) {
+            *jobs.entry(held.lease.job).or_default().entry(held.host.clone()).or_default() += 1;
+        }
+        jobs
+    }
+
     /// Forgets leases that were settled or lost.
     pub(super) fn remove(&self, leases: impl IntoIterator<Item = Lease>) {
         let mut table = self.table();

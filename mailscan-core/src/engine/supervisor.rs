@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use futures::future::join_all;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::bound::{Bound, Standing};
+use super::bound::{Bound, HeldUp, Standing};
 use super::intake;
 use super::job_run::{JobRun, Stop};
 use super::lifecycle;
@@ -95,10 +95,15 @@ async fn sample<P: Pipeline>(shared: &Shared<P>) {
 fn find_bounds<P: Pipeline>(shared: &Shared<P>) {
     let limits = shared.pipeline.fetcher().limits();
     let hold = shared.throttle.hold().map(|hold| hold.to_string());
+    let shares = shared.shares();
+    // Whatever waits is of the only job there is.
+    let by_host = if shares.len() > 1 { Some(shared.leases.by_host()) } else { None };
     let mut changed = false;
-    for (run, share) in shared.shares() {
-        let limits: Vec<_> =
-            limits.iter().filter(|limit| limit.job.is_none_or(|job| job == run.id())).cloned().collect();
+    for (run, share) in shares {
+        let held_up = HeldUp::of(run.id(), &limits, |host| match &by_host {
+            Some(by_host) => by_host.get(&run.id()).and_then(|hosts| hosts.get(host)).copied().unwrap_or(0),
+            None => usize::MAX,
+        });
         changed |= run.set_bound(Bound::of(&Standing {
             in_flight: run.running.load(Ordering::Relaxed),
             planned: run.limit,
@@ -107,7 +112,7 @@ fn find_bounds<P: Pipeline>(shared: &Shared<P>) {
             places: shared.throttle.places(),
             hold: hold.as_deref(),
             pending: run.pending(),
-            limits: &limits,
+            held_up: &held_up,
         }));
     }
     if changed {

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::agreed::{AGAIN, AHEAD, Agreed, Held, Terms, is_late, with_slack};
 use super::crowd::{Crowd, Place};
 use crate::clock::{FAR, in_time};
-use crate::fetch::{FetchError, FetchErrorClass, HOST_FULL, HostLimit, JOB_TURN, MAX_LIMITS};
+use crate::fetch::{FetchError, FetchErrorClass, HOST_FULL, HostLimit, JOB_TURN};
 use crate::job::JobId;
 use crate::limiter::{Answer, Limiter};
 use crate::turns::{KEPT, SharedTurns};
@@ -376,7 +376,6 @@ impl Politeness {
         };
         let mut limits: Vec<_> = hosts.iter().flat_map(|(name, host)| host.limits(name)).collect();
         limits.sort_by(|a, b| b.waiting.cmp(&a.waiting).then_with(|| a.host.cmp(&b.host)));
-        limits.truncate(MAX_LIMITS);
         limits
     }
 }
