@@ -70,6 +70,9 @@ struct Part {
     _room: Option<OwnedSemaphorePermit>,
 }
 
+/// Where places are empty for lack of what a batch brings, it waits so many times shorter.
+const HUNGRY: u32 = 4;
+
 /// Writes until every worker is gone, then says that all is committed.
 pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>, mut finished: mpsc::Receiver<Finished>) {
     let marks = shared.options.watermarks;
@@ -97,28 +100,35 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>, mut finished: mpsc:
 }
 
 /// What has come by the time a watermark is reached, or when little more can come: as soon as no more fetches run than
-/// outcomes wait, unless each of their jobs has claimed tasks that wait for a place.
+/// outcomes wait, unless each of their jobs has claimed tasks that wait for a place. A job that has none waits for those that an
+/// outcome leads to, such as the next call of a search, so they are waited with for a [part](HUNGRY) of the time only.
 async fn gather(
     first: Finished,
     finished: &mut mpsc::Receiver<Finished>,
     marks: Watermarks,
     running: &AtomicUsize,
 ) -> Vec<Finished> {
-    let deadline = Instant::now() + marks.linger;
+    let began = Instant::now();
     let runs_dry = |finished: &Finished| finished.run.ready.load(Ordering::Relaxed) == 0;
-    let (mut weight, mut dry) = (first.outcome.weight(), runs_dry(&first));
+    let feeds = |finished: &Finished| runs_dry(finished) && !finished.outcome.discovered.is_empty();
+    let (mut weight, mut dry, mut hungry) = (first.outcome.weight(), runs_dry(&first), feeds(&first));
     let mut batch = vec![first];
     while batch.len() < marks.outcomes && weight < marks.sightings {
         let next = match finished.try_recv() {
             Ok(next) => next,
             Err(_) if dry && batch.len() >= running.load(Ordering::Relaxed) => break,
-            Err(_) => match timeout_at(deadline, finished.recv()).await {
-                Ok(Some(next)) => next,
-                Ok(None) | Err(_) => break,
-            },
+            Err(_) => {
+                match timeout_at(began + if hungry { marks.linger / HUNGRY } else { marks.linger }, finished.recv())
+                    .await
+                {
+                    Ok(Some(next)) => next,
+                    Ok(None) | Err(_) => break,
+                }
+            }
         };
         weight += next.outcome.weight();
         dry |= runs_dry(&next);
+        hungry |= feeds(&next);
         batch.push(next);
     }
     batch

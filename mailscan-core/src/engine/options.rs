@@ -110,7 +110,8 @@ pub struct Watermarks {
     /// and no outcome holds more. From 1 to [`MOST`](Self::MOST).
     pub sightings: usize,
     /// As soon as the first of them has waited this long. Outcomes wait only while their jobs have claimed tasks that wait for
-    /// a place, or while more fetches run than there are outcomes, so a task on which everything waits is not held up.
+    /// a place, or while more fetches run than there are outcomes, so a task on which everything waits is not held up; and where a
+    /// job has nothing that waits for a place and one of them leads to more, a quarter as long.
     pub linger: Duration,
 }
 

@@ -98,3 +98,30 @@ async fn the_calls_of_a_search_are_spread_over_the_workers_of_the_plan() {
     assert!(began.elapsed() < Duration::from_millis(300), "two calls of each worker took {:?}", began.elapsed());
     engine.drain().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_its_place_waits_for_is_not_held_up_by_a_large_batch() {
+    // More lanes than a batch has outcomes, and each lane's next call comes with the commit of the one before.
+    const LANES: u32 = 600;
+    const ROUNDS: u32 = 20;
+    let script = Script::new(Duration::from_secs(2), |task| {
+        let Work::Search { page, .. } = &task.work else { panic!("not a call: {:?}", task.work) };
+        let mut fetched = text(task, format!("user{page}@host.org"));
+        fetched.discovered.push(next_call(&task.work));
+        Ok(fetched)
+    });
+    let pipeline = in_memory(script);
+    let mut spec = search((LANES * ROUNDS).into(), LANES);
+    spec.options.workers = Some(LANES);
+    spec.options.connections_per_worker = 1;
+    spec.options.rate_limit = Duration::ZERO;
+    let job = create(&*pipeline, "k", spec).await;
+    let began = Instant::now();
+    let engine = Engine::start(pipeline.clone(), EngineOptions { per_host: 10_000, ..only(job) });
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!(last.collected, u64::from(LANES * ROUNDS));
+    let over = began.elapsed() - Duration::from_secs(2) * ROUNDS;
+    println!("{ROUNDS} rounds of 2 s took {over:?} longer than their calls");
+    assert!(over < Duration::from_millis(15) * ROUNDS, "{over:?}");
+    engine.drain().await.unwrap();
+}
