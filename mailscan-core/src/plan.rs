@@ -93,6 +93,31 @@ pub struct PageRate {
     pub workers: f64,
     /// By the hosts, whatever the workers.
     pub hosts: f64,
+    /// By the process: as many fetches in flight as it may have. Infinite where nothing is known of it.
+    pub process: f64,
+}
+
+/// Which limit of a [`PageRate`] binds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PageBound {
+    /// The plan's workers and their connections.
+    Workers,
+    /// The hosts, so that more workers would bring nothing.
+    Hosts,
+    /// The process that does the work.
+    Process,
+}
+
+impl PageBound {
+    /// A stable short name, for programs and for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Workers => "workers",
+            Self::Hosts => "hosts",
+            Self::Process => "process",
+        }
+    }
 }
 
 impl PageRate {
@@ -101,17 +126,30 @@ impl PageRate {
         let each = page.as_secs_f64();
         let of_host = (f64::from(hosts.at_a_time) / each).min(1.0 / hosts.interval.as_secs_f64());
         let workers = f64::from(workers) * f64::from(connections) / each;
-        Self { workers, hosts: hosts.hosts as f64 * of_host }
+        Self { workers, hosts: hosts.hosts as f64 * of_host, process: f64::INFINITY }
+    }
+
+    /// The same in a process that keeps at most so many fetches in flight, of pages that take `page` each.
+    #[must_use]
+    pub fn in_process(self, places: usize, page: Duration) -> Self {
+        Self { process: places as f64 / page.as_secs_f64(), ..self }
     }
 
     /// The least of them.
     pub fn most(&self) -> f64 {
-        self.workers.min(self.hosts)
+        self.workers.min(self.hosts).min(self.process)
     }
 
-    /// Whether the hosts bind, so that more workers would bring nothing.
-    pub fn hosts_bind(&self) -> bool {
-        self.hosts < self.workers
+    /// Which of them that is; of equal ones the workers, which are the easiest to change, then the process.
+    pub fn bound(&self) -> PageBound {
+        let most = self.most();
+        if self.workers <= most {
+            PageBound::Workers
+        } else if self.process <= most {
+            PageBound::Process
+        } else {
+            PageBound::Hosts
+        }
     }
 }
 
@@ -146,6 +184,18 @@ mod tests {
     }
 
     #[test]
+    fn the_least_of_all_limits_binds() {
+        let hosts = Hosts { hosts: 1_000, at_a_time: 1, interval: Duration::from_secs(3) };
+        let page = Duration::from_secs(2);
+        let rate = |workers| PageRate::new(workers, 1, page, &hosts);
+        let found = |rate: PageRate| (rate.most() as u64, rate.bound().as_str());
+        assert_eq!(found(rate(1_000)), (333, "hosts"));
+        assert_eq!(found(rate(10)), (5, "workers"));
+        assert_eq!(found(rate(1_000).in_process(384, page)), (192, "process"));
+        assert_eq!(found(rate(384).in_process(384, page)), (192, "workers"), "neither would bring more alone");
+    }
+
+    #[test]
     fn the_contracts_table() {
         let limits = Limits::default();
         assert_eq!(limits.optimal_results_per_worker(), 20);
@@ -174,10 +224,10 @@ mod tests {
     fn hosts_bound_what_workers_bring() {
         let slow = Hosts { hosts: 1_000, at_a_time: 1, interval: Duration::from_secs(3) };
         let rate = PageRate::new(1_000, 100, Duration::from_secs(2), &slow);
-        assert_eq!((rate.most().floor(), rate.hosts_bind()), (333.0, true));
+        assert_eq!((rate.most().floor(), rate.bound()), (333.0, PageBound::Hosts));
         let quick = Hosts { at_a_time: 8, interval: Duration::ZERO, ..slow };
         let rate = PageRate::new(50, 1, Duration::from_secs(2), &quick);
-        assert_eq!((rate.most(), rate.hosts, rate.hosts_bind()), (25.0, 4_000.0, false));
+        assert_eq!((rate.most(), rate.hosts, rate.bound()), (25.0, 4_000.0, PageBound::Workers));
     }
 
     #[test]

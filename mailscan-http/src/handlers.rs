@@ -147,7 +147,12 @@ impl<P: Pipeline> Api<P> {
             let at_a_time = query.per_host.unwrap_or(at_a_time);
             let interval = query.host_interval.unwrap_or(self.pace.interval);
             let hosts = Hosts { hosts, at_a_time, interval };
-            PageRate::new(plan.workers, connections, self.limits.deep_scrape, &hosts)
+            let rate = PageRate::new(plan.workers, connections, self.limits.deep_scrape, &hosts);
+            match self.monitor.as_ref().and_then(Monitor::vitals) {
+                Some(vitals) => rate.in_process(vitals.most_places, self.limits.deep_scrape),
+                // Others work on the jobs of this server.
+                None => rate,
+            }
         });
         Reply::json(&match rate {
             Some(rate) => wire::Plan::at_rate(&plan, &self.limits, &rate),

@@ -49,7 +49,7 @@ pub struct Plan {
     max_pages_per_second: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     /// What keeps the job from being done sooner: `workers_per_1000`, `max_workers`, `workers` where their number was set by hand
-    /// or hosts were told, or `hosts`.
+    /// or hosts were told, `hosts`, or `process`, which keeps so many fetches in flight at most.
     bound_by: Option<&'static str>,
 }
 
@@ -73,7 +73,7 @@ impl Plan {
     pub fn at_rate(plan: &WorkerPlan, limits: &Limits, rate: &PageRate) -> Self {
         let (projection, whole) = (plan.projection_at(limits, rate), Self::new(plan, limits));
         let most = Some(rate.most()).filter(|rate| rate.is_finite());
-        let bound_by = most.map(|_| if rate.hosts_bind() { "hosts" } else { "workers" });
+        let bound_by = most.map(|_| rate.bound().as_str());
         Self {
             projected_seconds: projection.as_secs_f64(),
             projected_formatted: format_projection(projection),

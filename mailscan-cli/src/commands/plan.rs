@@ -4,12 +4,12 @@ use std::io::Write;
 
 use mailscan_core::eta::format_projection;
 use mailscan_core::limits::Limits;
-use mailscan_core::plan::{Hosts, PageRate, WorkerPlan};
+use mailscan_core::plan::{Hosts, PageBound, PageRate, WorkerPlan};
 use mailscan_http::wire;
 
 use crate::exit::{Exit, Result};
 use crate::render::grouped;
-use crate::{args, config};
+use crate::{args, config, files};
 
 pub(crate) fn run(typed: &args::Plan) -> Result<Exit> {
     let limits = config::plan_limits(typed)?;
@@ -32,12 +32,13 @@ pub(crate) fn run(typed: &args::Plan) -> Result<Exit> {
     writeln!(out, "calls per worker    {}", grouped(plan.calls_per_worker(&limits)))?;
     writeln!(out, "projected time      {}", format_projection(projection))?;
     if let Some(rate) = rate {
-        let (bound, other) = if rate.hosts_bind() {
-            ("hosts", format!("{} by the workers", per_second(rate.workers)))
-        } else {
-            ("workers", format!("{} by the hosts", per_second(rate.hosts)))
-        };
-        writeln!(out, "pages a second      at most {}, bound by the {bound} ({other})", per_second(rate.most()))?;
+        let (most, bound) = (per_second(rate.most()), rate.bound());
+        let all =
+            [(PageBound::Workers, rate.workers), (PageBound::Hosts, rate.hosts), (PageBound::Process, rate.process)];
+        let others = all.into_iter().filter(|(limit, _)| *limit != bound);
+        let others: Vec<_> =
+            others.map(|(limit, rate)| format!("{} by the {}", per_second(rate), limit.as_str())).collect();
+        writeln!(out, "pages a second      at most {most}, bound by the {} ({})", bound.as_str(), others.join(", "))?;
     }
     Ok(Exit::Done)
 }
@@ -55,7 +56,8 @@ fn workers(plan: &WorkerPlan, limits: &Limits) -> String {
 /// How many pages a second can come, where the hosts are told.
 fn rate(typed: &args::Plan, plan: &WorkerPlan) -> Option<PageRate> {
     let hosts = Hosts { hosts: typed.hosts?, at_a_time: typed.per_host, interval: typed.host_interval };
-    Some(PageRate::new(plan.workers, typed.connections, typed.deep_scrape, &hosts))
+    let rate = PageRate::new(plan.workers, typed.connections, typed.deep_scrape, &hosts);
+    Some(rate.in_process(files::room(0), typed.deep_scrape))
 }
 
 fn per_second(rate: f64) -> String {

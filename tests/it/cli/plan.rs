@@ -30,7 +30,11 @@ fn the_contracts_figures() {
 fn hosts_tell_how_many_pages_a_second_can_come_and_what_binds() {
     let typed = ["plan", "1000000", "--hosts", "1000", "--per-host", "1", "--host-interval", "3"];
     let shown = run(&typed).out;
-    assert!(shown.contains("at most 333, bound by the hosts (50,000 by the workers)"), "{shown}");
+    assert!(shown.contains("at most 333, bound by the hosts (50,000 by the workers, "), "{shown}");
+    // However many files it may open, no process has more than 16,384 fetches in flight.
+    let many = json(&run(&["plan", "1000000", "--hosts", "1000000", "--json"]).out);
+    assert_eq!(many["bound_by"], "process");
+    assert!(many["max_pages_per_second"].as_f64().unwrap() <= 8_192.0, "{many}");
     assert!(shown.contains("projected time      5m 0s"), "100,000 pages cannot come sooner: {shown}");
     let plan = json(&run(&[&typed[..], &["--json"]].concat()).out);
     assert_eq!((plan["max_pages_per_second"].as_f64().unwrap() as u64, &plan["bound_by"]), (333, &"hosts".into()));
