@@ -5,7 +5,8 @@
 //! experience with building a controller for the .NET thread pool", 2009): it is moved, and the move stands if the answers
 //! a second bear it out. Latency only says when a move down is worth a try, since it cannot tell a distant server from a
 //! busy one. Refusals halve the limit at once (AIMD: Chiu and Jain, 1989). Requests that are broken off do so only where
-//! they are many: a site that loses one in a hundred loses it however few it is asked.
+//! they are many: a site that loses one in a hundred loses it however few it is asked. What fails while nothing else is
+//! under way was not too much at a time.
 
 use std::time::Duration;
 
@@ -118,6 +119,8 @@ struct Epoch {
     latency: Duration,
     /// Answers when fewer requests were under way than might have been.
     slack: usize,
+    /// The most requests that were under way when one of those ended which count.
+    peak: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -181,6 +184,7 @@ impl Limiter {
         let current = self.epoch.stale == 0;
         if current {
             self.latest.count(answer);
+            self.epoch.peak = self.epoch.peak.max(under_way);
         }
         match answer {
             Answer::Served => {}
@@ -219,9 +223,15 @@ impl Limiter {
             self.epoch.stale -= 1;
             return false;
         }
-        let (before, used) = (self.limit, self.limit.min(under_way));
-        self.limit = (used / 2).max(1);
-        (self.bearable, self.memory) = ((used * 7 / 8).max(1), MEMORY);
+        // Requests that fail together end one by one, and few are left when enough have to be believed.
+        let (before, used) = (self.limit, self.limit.min(self.epoch.peak.max(under_way)));
+        if used <= 1 {
+            self.latest = Latest::default();
+            self.epoch.stale = self.epoch.stale.saturating_sub(1);
+            return false;
+        }
+        self.limit = used / 2;
+        (self.bearable, self.memory) = (used * 7 / 8, MEMORY);
         self.reason = Reason::Overload;
         self.rest = (self.rest * 2).min(LONGEST_REST);
         self.phase = Phase::Resting { throughput: 0.0, epochs: self.rest };
@@ -339,7 +349,7 @@ impl Latest {
 
 impl Epoch {
     fn new(began: Duration, stale: usize) -> Self {
-        Self { began, stale, answers: 0, latency: Duration::ZERO, slack: 0 }
+        Self { began, stale, answers: 0, latency: Duration::ZERO, slack: 0, peak: 0 }
     }
 
     /// Counts an answer, unless it belongs to an earlier limit; the epoch begins with the last of those.

@@ -150,7 +150,34 @@ fn what_broke_together_halves_once() {
     for under_way in (1..=100).rev() {
         limiter.ended(Duration::from_secs(1), Duration::from_secs(1), Answer::Broken, under_way);
     }
-    assert_eq!(limiter.limit(), 49);
+    assert_eq!(limiter.limit(), 50);
+}
+
+#[test]
+fn what_fails_alone_says_nothing_of_how_many_are_borne() {
+    let mut limiter = Limiter::new(8);
+    for answer in [Answer::Refused, Answer::Broken] {
+        for seconds in 0..100 {
+            assert!(!limiter.ended(Duration::from_secs(seconds), Duration::ZERO, answer, 1));
+        }
+    }
+    assert_eq!((limiter.limit(), limiter.reason()), (8, Reason::Ceiling));
+    let usual = Duration::from_millis(100);
+    rounds(&mut limiter, Duration::from_secs(100), 9, usual);
+    limiter.ended(Duration::from_secs(101), usual, Answer::Broken, 2);
+    assert_eq!(limiter.limit(), 8, "nor is what failed alone added to one that did not");
+}
+
+#[test]
+fn what_breaks_together_is_judged_by_all_that_were_under_way() {
+    let (mut limiter, usual) = (Limiter::new(8), Duration::from_millis(100));
+    let now = rounds(&mut limiter, Duration::ZERO, 50, usual);
+    for under_way in (1..=8).rev() {
+        limiter.ended(now, usual, Answer::Broken, under_way);
+    }
+    assert_eq!((limiter.limit(), limiter.reason()), (4, Reason::Overload));
+    rounds(&mut limiter, now, 200, usual);
+    assert_eq!(limiter.limit(), 7, "and what was borne before is tried again");
 }
 
 /// Ends as many requests together as the limit allows, `rounds` times, each time after `latency`; answers when that was.

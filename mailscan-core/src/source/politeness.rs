@@ -19,7 +19,7 @@ use crate::fetch::{FetchError, FetchErrorClass, HOST_FULL, HostLimit, JOB_TURN};
 use crate::job::JobId;
 use crate::limiter::{Answer, Limiter};
 use crate::turns::{KEPT, SharedTurns};
-use schedule::Schedule;
+use schedule::{Begins, Schedule};
 
 pub(crate) use schedule::{FIRST_BLOCK, Refusal};
 
@@ -110,6 +110,7 @@ struct Host {
 pub(crate) struct Turn {
     host: Arc<Host>,
     place: Place,
+    begins: Begins,
     /// The place among those of all processes, where there are others.
     _held: Option<Held>,
     /// The place among those that the job allows itself.
@@ -217,10 +218,12 @@ impl Politeness {
                 continue;
             }
             // The host may have asked to be left alone since the start was promised.
-            if state.schedule().begin(interval) {
+            let begins = state.schedule().begin(Some(interval));
+            if let Some(begins) = begins {
                 promise.keep();
                 place.begin();
-                return Ok(Turn { host: state, place, _held: held, _of_job: of_job, others: self.others(host) });
+                let others = self.others(host);
+                return Ok(Turn { host: state, place, begins, _held: held, _of_job: of_job, others });
             }
         }
     }
@@ -284,9 +287,11 @@ impl Politeness {
             if start > Instant::now() {
                 tokio::time::sleep_until(start).await;
             }
-            if state.schedule().blocked() <= Instant::now() {
+            let begins = state.schedule().begin(None);
+            if let Some(begins) = begins {
                 place.begin();
-                return Ok(Turn { host: state, place, _held: None, _of_job: None, others: self.others(host) });
+                let others = self.others(host);
+                return Ok(Turn { host: state, place, begins, _held: None, _of_job: None, others });
             }
         }
     }
@@ -506,9 +511,15 @@ impl Turn {
 
     /// The request was not answered, or by a server that waited in vain for another: a sign that fewer at a time might be, if
     /// it was `sent` at all. Answers how long the host is left alone, where that is no fault of the page with this hash.
+    ///
+    /// Of a host that is away, neither what cannot be sent nor what tries whether it is back tells how many it bears.
     pub(crate) fn unanswered(&self, sent: bool, page: u64) -> Option<Duration> {
+        let mut schedule = self.host.schedule();
+        if self.begins == Begins::Probe || (!sent && schedule.is_silent()) {
+            self.place.pass_over();
+        }
         self.place.note(Answer::Broken);
-        self.host.schedule().unanswered(sent, page)
+        schedule.unanswered(sent, page)
     }
 
     /// The host asked to be left alone (429 or 503), for a time or without saying how long, when it was asked for a page

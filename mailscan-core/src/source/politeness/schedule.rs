@@ -79,6 +79,19 @@ pub(super) struct Schedule {
     silent_since: Instant,
     silent_last: Instant,
     tried: Instant,
+    /// Whether the host has been left alone in this silence, and until when others wait for what comes of the last request that
+    /// tries whether it is over.
+    is_away: bool,
+    probed: Instant,
+}
+
+/// What a request that may begin is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begins {
+    /// What it asks for.
+    Usual,
+    /// To tell whether a host that answered nothing does again.
+    Probe,
 }
 
 /// What is known of a refusal.
@@ -108,6 +121,8 @@ impl Schedule {
             silent_since: now,
             silent_last: now,
             tried: now,
+            is_away: false,
+            probed: now,
         }
     }
 
@@ -149,6 +164,7 @@ impl Schedule {
             let more = self.silent.checked_sub(enough)?;
             let wait = FIRST_BLOCK.saturating_mul(1 << more.min(20)).min(LONGEST_SILENCE);
             self.blocked = now + wait;
+            self.is_away = true;
         }
         let is_of_host = self.serves && now - self.silent_since < GRACE && self.is_spared(page, sent);
         is_of_host.then(|| self.blocked - now)
@@ -170,7 +186,13 @@ impl Schedule {
         if self.silent > 0 {
             self.silent = 0;
             self.unanswered.clear();
+            (self.is_away, self.probed) = (false, Instant::now());
         }
+    }
+
+    /// Whether the host has answered nothing of late.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent > 0
     }
 
     /// Gives back a start that was promised with this interval behind it, and is of no use.
@@ -182,7 +204,7 @@ impl Schedule {
 
     /// Where the first start is that was given back and serves who keeps this interval, from now on.
     fn find_given_back(&mut self, interval: Duration, now: Instant) -> Option<usize> {
-        let from = self.blocked.max(now);
+        let from = self.closed().max(now);
         self.given_back.retain(|(start, _)| *start >= now);
         let of_use = |(_, given): &(usize, &(Instant, Duration))| given.0 >= from && given.1 >= interval;
         self.given_back.iter().enumerate().filter(of_use).min_by_key(|(_, given)| given.0).map(|(at, _)| at)
@@ -190,7 +212,12 @@ impl Schedule {
 
     /// When the host may be asked again.
     pub(super) fn free(&self) -> Instant {
-        self.next.max(self.blocked)
+        self.next.max(self.closed())
+    }
+
+    /// Until when nothing may begin: the host is left alone, or a probe tells first.
+    fn closed(&self) -> Instant {
+        self.blocked.max(self.probed)
     }
 
     /// Until when the host is left alone.
@@ -238,17 +265,24 @@ impl Schedule {
             return self.promise(self.learnt, latest);
         }
         let now = Instant::now();
-        let start = self.blocked.max(now);
+        let start = self.closed().max(now);
         if start > latest { Err(start - now) } else { Ok(start) }
     }
 
-    /// Notes that a request begins which keeps this interval, unless the host is to be left alone by now.
-    pub(super) fn begin(&mut self, interval: Duration) -> bool {
-        let begins = self.blocked <= Instant::now();
-        if begins {
-            self.interval = interval;
+    /// Notes that a request begins which keeps this interval, or none; `None` where the host is to be left alone by now.
+    ///
+    /// While the host answers nothing, one request at a time tries whether it does again; after a while another does.
+    pub(super) fn begin(&mut self, interval: Option<Duration>) -> Option<Begins> {
+        let now = Instant::now();
+        if self.closed() > now {
+            return None;
         }
-        begins
+        self.interval = interval.unwrap_or(self.interval);
+        if !self.is_away {
+            return Some(Begins::Usual);
+        }
+        self.probed = now + TOGETHER;
+        Some(Begins::Probe)
     }
 
     /// The host answered as it should: a page, or something beside the pages. An answer to what was asked before a refusal

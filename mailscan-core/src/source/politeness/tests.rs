@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::future::{BoxFuture, FutureExt};
 
+mod outage;
+
 use super::*;
 use crate::error::{Error, ErrorKind, Result};
 use crate::turns::{TurnGrant, TurnRequest};
