@@ -33,6 +33,8 @@ pub enum Reason {
     Best,
     /// The server refused requests or broke them off.
     Overload,
+    /// It did so lately when it was asked for more at a time.
+    Borne,
 }
 
 impl Reason {
@@ -43,6 +45,7 @@ impl Reason {
             Self::Probing => "trying whether it answers as much or more",
             Self::Best => "more at a time brought no more answers",
             Self::Overload => "it refused requests or broke them off",
+            Self::Borne => "it refused or broke off more than this lately",
         }
     }
 }
@@ -327,7 +330,13 @@ impl Limiter {
     }
 
     fn settle(&mut self, throughput: f64, epochs: u32) {
-        self.reason = if self.limit >= self.ceiling { Reason::Ceiling } else { Reason::Best };
+        self.reason = match self.reason {
+            _ if self.limit >= self.ceiling => Reason::Ceiling,
+            _ if self.limit >= self.most() => Reason::Borne,
+            // No more was tried since.
+            Reason::Overload | Reason::Borne if self.memory > 0 => Reason::Borne,
+            _ => Reason::Best,
+        };
         self.phase = Phase::Resting { throughput, epochs: epochs.max(1) };
     }
 }

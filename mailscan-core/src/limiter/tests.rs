@@ -177,7 +177,17 @@ fn what_breaks_together_is_judged_by_all_that_were_under_way() {
     }
     assert_eq!((limiter.limit(), limiter.reason()), (4, Reason::Overload));
     rounds(&mut limiter, now, 200, usual);
-    assert_eq!(limiter.limit(), 7, "and what was borne before is tried again");
+    assert_eq!((limiter.limit(), limiter.reason()), (7, Reason::Borne), "and what was borne before is tried again");
+}
+
+#[test]
+fn a_limit_that_demand_does_not_reach_is_not_said_to_be_the_best() {
+    let mut limiter = Limiter::new(8);
+    limiter.ended(Duration::ZERO, Duration::ZERO, Answer::Refused, 8);
+    for tenths in 0..1_000 {
+        limiter.ended(Duration::from_millis(tenths * 100), Duration::from_millis(50), Answer::Served, 1);
+    }
+    assert_eq!((limiter.limit(), limiter.reason()), (4, Reason::Borne));
 }
 
 /// Ends as many requests together as the limit allows, `rounds` times, each time after `latency`; answers when that was.
