@@ -18,10 +18,13 @@ use crate::store::Store;
 
 /// How often the system is asked.
 const EVERY: Duration = Duration::from_secs(1);
-/// Below this share of its memory the process may grow, above the next it shrinks, above the last it stops for now.
+/// Below this share of its memory the process may grow, up to the next it grows slowly, above that it shrinks, above the last it
+/// stops for now.
 const ROOMY: f64 = 0.75;
 const TIGHT: f64 = 0.85;
 const FULL: f64 = 0.95;
+/// Where places grow slowly, it takes so many samples to have all of them.
+const SLOWLY: usize = 128;
 /// What a fetch takes of the memory at least: its connection, a page, and the work on it; and what is assumed until that can
 /// be told. By this, places are never given out for memory that is not there, however quickly they would be taken.
 const FETCH: u64 = 128 << 10;
@@ -155,14 +158,14 @@ impl Gate {
         let was_full = matches!(self.hold, Some(Hold::Disk { .. }));
         let wanted = if was_full { self.min_free.saturating_mul(RECOVERED) } else { self.min_free };
         let step = self.most.div_ceil(16);
+        let fitting =
+            |room: u64| usize::try_from(room / self.fetch).unwrap_or(usize::MAX).saturating_add(signals.in_flight);
         let (places, hold) = if let Some(left) = signals.disk.filter(|left| *left < wanted) {
             (0, Some(Hold::Disk { left, wanted: self.min_free.saturating_mul(RECOVERED) }))
         } else if signals.memory >= FULL {
             (patient, Some(Hold::Memory { percent }))
         } else if signals.memory >= TIGHT {
             (self.places.min(signals.in_flight.max(1)) * 3 / 4, Some(Hold::Memory { percent }))
-        } else if signals.memory >= ROOMY && self.places < self.most {
-            (self.places, Some(Hold::Memory { percent }))
         } else if self.busy_for >= BUSY_FOR {
             // Down to where they have just enough to do; but no more than half at once, since those in flight may be few for
             // a moment.
@@ -170,12 +173,14 @@ impl Gate {
             ((used - used / 16).max(self.least_busy).min(self.places), Some(Hold::Cpu))
         } else if signals.cpu >= EASED && self.places < self.most {
             (self.places, Some(Hold::Cpu))
+        } else if signals.memory >= ROOMY && self.places < self.most {
+            // No further than half of the way to where it is tight, so that it comes near to that and stays there.
+            let more = (self.places + self.most.div_ceil(SLOWLY)).min(fitting(signals.room / 2));
+            (self.places.max(more), Some(Hold::Memory { percent }))
         } else {
             (self.places + step, None)
         };
-        let fitting =
-            usize::try_from(signals.room / self.fetch).unwrap_or(usize::MAX).saturating_add(signals.in_flight);
-        let fitting = fitting.max(patient);
+        let fitting = fitting(signals.room).max(patient);
         let (places, hold) = if fitting < places.min(self.most) && hold.is_none() {
             (fitting, Some(Hold::Memory { percent }))
         } else {
@@ -326,7 +331,8 @@ mod tests {
         let tight = Signals { memory: 0.9, ..FINE };
         assert_eq!(after(&mut gate, tight), (75, Some(Hold::Memory { percent: 90 })), "three quarters of those in use");
         assert_eq!(after(&mut gate, tight).0, 56);
-        assert_eq!(after(&mut gate, Signals { memory: 0.8, ..FINE }).0, 56, "neither more nor fewer in between");
+        assert_eq!(after(&mut gate, Signals { memory: 0.8, ..FINE }).0, 58, "a few more in between");
+        assert_eq!(after(&mut gate, Signals { memory: 0.8, cpu: 0.95, ..FINE }).0, 58, "not while they are busy");
         assert_eq!(after(&mut gate, Signals { memory: 0.96, ..FINE }).0, 0);
         for _ in 0..PATIENCE {
             gate.sense(Signals { memory: 0.99, room: 0, in_flight: 0, ..FINE });
@@ -389,6 +395,45 @@ mod tests {
         assert_eq!(memory_of(&Resources::default(), None), (0.0, u64::MAX));
         let addresses = Resources { address_space: 80, address_space_limit: 100, ..resources };
         assert_eq!(memory_of(&addresses, None), (0.8, 5));
+    }
+
+    /// What a machine of 64 GiB says of which others use so much, and of so many fetches in flight that take a megabyte each.
+    fn shared(others: f64, in_flight: usize) -> Signals {
+        let all = 64.0 * f64::from(1 << 30);
+        let own = (in_flight as u64) << 20;
+        let used = others * all + own as f64;
+        let room = (TIGHT * all - used).max(0.0) as u64;
+        Signals { memory: used / all, own, room, in_flight, ..FINE }
+    }
+
+    #[test]
+    fn what_a_moment_took_comes_back_where_the_memory_is_used_by_others() {
+        let mut gate = Gate::new(2_048, 10, 2);
+        let moments =
+            [shared(0.87, 0), Signals { memory: 0.97, room: 0, ..FINE }, Signals { disk: Some(0), ..shared(0.78, 0) }];
+        for moment in moments {
+            gate.sense(shared(0.78, 0));
+            (0..40).for_each(|_| gate.sense(moment));
+            assert!(gate.places <= 1, "{moment:?}");
+            for _ in 0..SLOWLY {
+                let in_flight = gate.places;
+                gate.sense(shared(0.78, in_flight));
+            }
+            assert_eq!((gate.places, gate.hold), (2_048, None), "{moment:?}");
+        }
+    }
+
+    #[test]
+    fn places_come_near_to_tight_memory_and_stay_there() {
+        // There is room for 1,311 fetches until it is tight.
+        let mut gate = Gate::new(4_096, 10, 2);
+        let signals = |gate: &Gate| shared(0.83, gate.places);
+        (0..40).for_each(|_| gate.sense(Signals { in_flight: 0, ..shared(0.9, 0) }));
+        for second in 0..3_600 {
+            gate.sense(signals(&gate));
+            assert!(signals(&gate).memory < TIGHT, "after {second} s");
+        }
+        assert!((1_250..=1_311).contains(&gate.places), "{}", gate.places);
     }
 
     #[test]
