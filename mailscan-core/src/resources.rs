@@ -2,8 +2,12 @@
 //!
 //! Supervisors and servers sample it off the request path and show or act on what it says.
 
+mod cgroup;
+
+use std::path::Path;
 use std::time::Duration;
 
+use cgroup::Groups;
 use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 /// Memory and load at one moment. Sizes are in bytes.
@@ -32,6 +36,8 @@ pub struct Resources {
     pub load: [f64; 3],
     /// Processors that this process may use.
     pub cpus: usize,
+    /// How much of them it may take, in processors: parts of one as well where its container has a quota, else `cpus`.
+    pub processors: f64,
 }
 
 impl Resources {
@@ -46,6 +52,7 @@ impl Resources {
 pub struct Sampler {
     /// `None` where the system is none that `sysinfo` knows; then every figure but the processors is 0.
     system: Option<System>,
+    groups: Groups,
     pid: Option<Pid>,
     peak: u64,
     address_space_limit: u64,
@@ -57,7 +64,8 @@ impl Sampler {
     /// A sampler for this process.
     pub fn new() -> Self {
         let (system, pid) = (System::new().ok(), sysinfo::get_current_pid().ok());
-        Self { system, pid, peak: 0, address_space_limit: address_space_limit(), reserved: None }
+        let groups = Groups::find(Path::new("/"));
+        Self { system, groups, pid, peak: 0, address_space_limit: address_space_limit(), reserved: None }
     }
 
     /// Reads the system now; takes well under a millisecond.
@@ -81,6 +89,7 @@ impl Sampler {
             process_cpu_time,
             load,
             cpus,
+            processors: processors(cpus, self.groups.processors()),
         }
     }
 
@@ -113,6 +122,13 @@ impl Sampler {
         let time = Duration::from_millis(process.accumulated_cpu_time());
         (process.memory(), process.virtual_memory(), f64::from(process.cpu_usage()).max(0.0) / 100.0, time)
     }
+}
+
+/// How many processors this process may take, by those that it sees and the quota of its container. What it sees of a quota is
+/// whole processors, and one at least.
+fn processors(cpus: usize, quota: Option<f64>) -> f64 {
+    let seen = cpus as f64;
+    quota.filter(|quota| *quota < seen + 1.0).unwrap_or(seen)
 }
 
 impl Default for Sampler {
@@ -157,7 +173,14 @@ mod tests {
         assert!(resources.memory > 0 && resources.memory <= resources.memory_peak, "{resources:?}");
         assert!(resources.memory_limit >= resources.memory, "{resources:?}");
         assert!(resources.memory_percent() > 0.0 && resources.memory_percent() <= 100.0);
-        assert!(resources.cpus >= 1);
+        assert!(resources.cpus >= 1 && resources.processors > 0.0);
+    }
+
+    #[test]
+    fn quotas_are_no_whole_processors() {
+        assert_eq!([None, Some(0.5)].map(|quota| processors(1, quota)), [1.0, 0.5]);
+        assert_eq!([Some(1.5), Some(8.0)].map(|quota| processors(1, quota)), [1.5, 1.0]);
+        assert_eq!(processors(8, Some(2.5)), 2.5);
     }
 
     #[test]

@@ -37,6 +37,8 @@ const LARGE_FETCH: u64 = 4 << 20;
 /// From this share on the processors are busy, and more fetches only wait for them; below the next, more may be begun.
 const BUSY: f64 = 0.97;
 const EASED: f64 = 0.90;
+/// No process has less of the processors, nor does Linux give a container less; a process that takes nothing is not busy.
+const LEAST_QUOTA: f64 = 0.01;
 /// For how many samples they are busy before places are taken: a moment of work is none too much.
 const BUSY_FOR: u32 = 3;
 /// What busy processors leave of the fetches in flight: so many for each of them, however quickly these are answered.
@@ -285,7 +287,7 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
 /// How busy the processors are, where this process takes at least half of what they can do; else 0, since the work of others
 /// becomes no less by fewer fetches here.
 fn own_load(resources: &Resources) -> f64 {
-    let own = resources.process_cpu / resources.cpus.max(1) as f64;
+    let own = resources.process_cpu / resources.processors.max(LEAST_QUOTA);
     // A container may have less than the processors that it sees busy.
     if own >= 0.5 { resources.cpu.max(own) } else { 0.0 }
 }
@@ -369,8 +371,12 @@ mod tests {
 
     #[test]
     fn only_what_this_process_takes_of_the_processors_counts() {
-        let load = |cpu, process_cpu| own_load(&Resources { cpu, process_cpu, cpus: 2, ..Resources::default() });
-        assert_eq!((load(1.0, 1.2), load(1.0, 0.9), load(0.03, 2.0)), (1.0, 0.0, 1.0));
+        let load = |cpu, process_cpu, processors| {
+            own_load(&Resources { cpu, process_cpu, processors, ..Resources::default() })
+        };
+        assert_eq!((load(1.0, 1.2, 2.0), load(1.0, 0.9, 2.0), load(0.03, 2.0, 2.0)), (1.0, 0.0, 1.0));
+        assert_eq!((load(0.1, 0.5, 0.5), load(0.1, 0.97, 1.5) < BUSY), (1.0, true), "parts of one as well");
+        assert_eq!(own_load(&Resources::default()), 0.0);
     }
 
     #[test]
