@@ -7,7 +7,7 @@ mod cgroup;
 use std::path::Path;
 use std::time::Duration;
 
-use cgroup::Groups;
+use cgroup::{Groups, Memory};
 use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 /// Memory and load at one moment. Sizes are in bytes.
@@ -21,6 +21,11 @@ pub struct Resources {
     pub memory_limit: u64,
     /// Memory in use within that limit, by anybody; caches that the system gives up when asked are not counted.
     pub memory_used: u64,
+    /// Of all limits that hold for this process (its container's, those of what that is in, the machine's memory) the one that is
+    /// the nearest to being used up.
+    pub nearest_limit: u64,
+    /// Memory in use within that one, counted in the same way.
+    pub nearest_used: u64,
     /// The addresses of memory that this process needs: those of its memory, and of what else it had when it was first asked.
     /// What is set aside later for memory that is given back is used again, and not counted.
     pub address_space: u64,
@@ -73,15 +78,17 @@ impl Sampler {
         let (memory, addresses, process_cpu, process_cpu_time) = self.process();
         let reserved = *self.reserved.get_or_insert(addresses.saturating_sub(memory));
         self.peak = self.peak.max(memory).max(peak_of_the_system());
-        let (memory_limit, memory_used) = self.memory_limit();
+        let (least, nearest) = self.limits();
         let cpu = self.busy();
         let load = System::load_average().map_or([0.0; 3], |load| [load.one, load.five, load.fifteen]);
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         Resources {
             memory,
             memory_peak: self.peak,
-            memory_limit,
-            memory_used,
+            memory_limit: least.limit,
+            memory_used: least.used,
+            nearest_limit: nearest.limit,
+            nearest_used: nearest.used,
             address_space: memory + reserved,
             address_space_limit: self.address_space_limit,
             cpu,
@@ -93,17 +100,12 @@ impl Sampler {
         }
     }
 
-    /// The limit that holds for this process, and how much within it is in use.
-    fn memory_limit(&mut self) -> (u64, u64) {
-        let Some(system) = &mut self.system else { return (0, 0) };
+    /// The least limit of memory that holds for this process, and the one that is the nearest to being used up.
+    fn limits(&mut self) -> (Memory, Memory) {
+        let Some(system) = &mut self.system else { return Default::default() };
         system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
-        let machine = (system.total_memory(), system.used_memory());
-        // The group's own count of what is free takes the page cache for used, and a database fills that.
-        let group = self.pid.and_then(|pid| system.process(pid)).and_then(sysinfo::Process::cgroup_limits);
-        match group.or_else(|| system.cgroup_limits()) {
-            Some(group) if (1..machine.0).contains(&group.total_memory) => (group.total_memory, group.rss),
-            _ => machine,
-        }
+        let machine = Memory { limit: system.total_memory(), used: system.used_memory() };
+        limits(machine, &self.groups.memory(machine.limit))
     }
 
     /// The share of the processors that is busy since the last sample.
@@ -122,6 +124,13 @@ impl Sampler {
         let time = Duration::from_millis(process.accumulated_cpu_time());
         (process.memory(), process.virtual_memory(), f64::from(process.cpu_usage()).max(0.0) / 100.0, time)
     }
+}
+
+/// The least limit of the machine's and its groups', and the one that is the nearest to being used up.
+fn limits(machine: Memory, groups: &[Memory]) -> (Memory, Memory) {
+    let least = groups.iter().copied().min_by_key(|memory| memory.limit).unwrap_or(machine);
+    let nearest = groups.iter().copied().max_by(|a, b| a.share().total_cmp(&b.share()));
+    (least, nearest.filter(|memory| memory.share() > machine.share()).unwrap_or(machine))
 }
 
 /// How many processors this process may take, by those that it sees and the quota of its container. What it sees of a quota is
@@ -174,6 +183,16 @@ mod tests {
         assert!(resources.memory_limit >= resources.memory, "{resources:?}");
         assert!(resources.memory_percent() > 0.0 && resources.memory_percent() <= 100.0);
         assert!(resources.cpus >= 1 && resources.processors > 0.0);
+        let nearest = (resources.nearest_used, resources.nearest_limit);
+        assert!(nearest.0 > 0 && nearest.1 >= resources.memory_limit, "{resources:?}");
+    }
+
+    #[test]
+    fn the_least_limit_is_told_and_the_nearest_as_well() {
+        let [machine, pod, own] = [(64, 60), (8, 6), (1, 0)].map(|(limit, used)| Memory { limit, used });
+        assert_eq!(limits(machine, &[]), (machine, machine));
+        assert_eq!(limits(machine, &[own, pod]), (own, machine));
+        assert_eq!(limits(Memory { used: 20, ..machine }, &[own, pod]), (own, pod));
     }
 
     #[test]

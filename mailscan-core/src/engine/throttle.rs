@@ -292,12 +292,13 @@ fn own_load(resources: &Resources) -> f64 {
     if own >= 0.5 { resources.cpu.max(own) } else { 0.0 }
 }
 
-/// The share of the memory that is in use, by this process of what it may have or by all of what there is, and the bytes
-/// until it is tight.
+/// The share of the memory that is in use, by this process of what it may have or by all of what there is, here and in whatever
+/// this is within, and the bytes until it is tight.
 fn memory_of(resources: &Resources, own_limit: Option<u64>) -> (f64, u64) {
     let by_all = (resources.memory.max(resources.memory_used), resources.memory_limit);
+    let nearest = (resources.nearest_used, resources.nearest_limit);
     let addresses = (resources.address_space, resources.address_space_limit);
-    let bounds = own_limit.map(|limit| (resources.memory, limit)).into_iter().chain([by_all, addresses]);
+    let bounds = own_limit.map(|limit| (resources.memory, limit)).into_iter().chain([by_all, nearest, addresses]);
     // A limit of 0 is one that is not known.
     bounds.filter(|(_, limit)| *limit > 0).fold((0.0, u64::MAX), |(share, room), (used, limit)| {
         let left = ((limit as f64 * TIGHT) as u64).saturating_sub(used);
@@ -401,6 +402,8 @@ mod tests {
         assert_eq!(memory_of(&Resources::default(), None), (0.0, u64::MAX));
         let addresses = Resources { address_space: 80, address_space_limit: 100, ..resources };
         assert_eq!(memory_of(&addresses, None), (0.8, 5));
+        let around = Resources { nearest_used: 900, nearest_limit: 1_000, ..resources };
+        assert_eq!(memory_of(&around, None), (0.9, 0), "a container is within another");
     }
 
     /// What a machine of 64 GiB says of which others use so much, and of so many fetches in flight that take a megabyte each.
