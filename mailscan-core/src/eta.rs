@@ -3,13 +3,20 @@
 //! The engine feeds a [`RateWindow`] with what a job has collected after how much work; [`Eta::new`] turns that into
 //! the contract's figures. Pauses never enter: all times are times at work.
 
+mod lulls;
+
 use std::collections::VecDeque;
 use std::time::Duration;
+
+use lulls::Lulls;
 
 use crate::job::JobStatus;
 
 /// A silence in which a job would have brought so many addresses at the pace that it had before says that nothing comes.
 const EXPECTED: f64 = 3.0;
+/// A window that begins in the middle of a job calls no silence the end before it has seen so much of it: it does not know how
+/// long the job has been silent before.
+const ACQUAINTED: Duration = Duration::from_secs(300);
 /// The most samples a window keeps; older ones are thinned out first.
 const MAX_SAMPLES: usize = 256;
 
@@ -21,6 +28,8 @@ struct Sample {
 }
 
 /// The recent past of a job: how much it had collected when. Bounded in time and in number.
+///
+/// Where addresses come in bursts that lie further apart than the window is long, it begins before the last few of these times.
 #[derive(Clone, Debug)]
 pub struct RateWindow {
     span: Duration,
@@ -30,6 +39,9 @@ pub struct RateWindow {
     /// The longest time between two of those until now, and the rate of the window that had one last.
     longest: Duration,
     pace: f64,
+    lulls: Lulls,
+    /// The first sample.
+    began: Sample,
 }
 
 /// A rate with its spread, in addresses a second.
@@ -44,13 +56,22 @@ pub struct Rate {
 impl RateWindow {
     /// A window over the last `span` of work.
     pub fn new(span: Duration) -> Self {
-        Self { span, samples: VecDeque::new(), news: Sample::default(), longest: Duration::ZERO, pace: f64::INFINITY }
+        Self {
+            span,
+            samples: VecDeque::new(),
+            news: Sample::default(),
+            longest: Duration::ZERO,
+            pace: f64::INFINITY,
+            lulls: Lulls::default(),
+            began: Sample::default(),
+        }
     }
 
     /// Notes that `collected` addresses were there after `active` of work.
     ///
     /// Samples must come in order; one that goes back in time or number starts the window anew.
     pub fn push(&mut self, active: Duration, collected: u64) {
+        let sample = Sample { active, collected };
         if let Some(last) = self.samples.back() {
             if active < last.active || collected < last.collected {
                 self.samples.clear();
@@ -58,13 +79,14 @@ impl RateWindow {
                 self.samples.pop_back();
             }
         }
-        if self.samples.is_empty() || collected > self.news.collected {
-            if !self.samples.is_empty() {
-                self.longest = self.longest.max(active.saturating_sub(self.news.active));
-            }
-            self.news = Sample { active, collected };
+        if self.samples.is_empty() {
+            (self.news, self.began, self.lulls) = (sample, sample, Lulls::default());
+        } else if collected > self.news.collected {
+            self.longest = self.longest.max(active.saturating_sub(self.news.active));
+            self.lulls.end(self.news, active, self.span);
+            self.news = sample;
         }
-        self.samples.push_back(Sample { active, collected });
+        self.samples.push_back(sample);
         // The sample just outside the window stays: the window's rate begins there.
         while self.samples.len() > 2 && active.saturating_sub(self.samples[1].active) >= self.span {
             self.samples.pop_front();
@@ -77,9 +99,27 @@ impl RateWindow {
         }
     }
 
+    /// Where the addresses of the rate begin and end: the last few lulls where these are longer than the window, else the window.
+    fn ends(&self) -> Option<(Sample, Sample)> {
+        let (first, last) = (*self.samples.front()?, *self.samples.back()?);
+        let Some(start) = self.lulls_told_from().and_then(|lulls| lulls.starts().next()) else {
+            return Some((first, last));
+        };
+        // As long as it is no longer than those, the lull of now says nothing.
+        let active = self.news.active.max(last.active.saturating_sub(self.lulls.longest()));
+        Some((start, Sample { active, ..self.news }))
+    }
+
+    /// The lulls, where the rate is told from them: not once nothing has come for so long that it may be the end.
+    fn lulls_told_from(&self) -> Option<&Lulls> {
+        let silence = self.samples.back()?.active.saturating_sub(self.news.active);
+        let told = self.lulls.longest() > self.span && silence < self.longest.saturating_mul(2);
+        told.then_some(&self.lulls)
+    }
+
     /// Addresses a second over the window; `None` until two samples span some time.
     fn mean(&self) -> Option<f64> {
-        let (first, last) = (self.samples.front()?, self.samples.back()?);
+        let (first, last) = self.ends()?;
         let seconds = (last.active - first.active).as_secs_f64();
         (seconds > 0.0).then(|| (last.collected - first.collected) as f64 / seconds)
     }
@@ -92,18 +132,35 @@ impl RateWindow {
         (is_full && first.collected == last.collected).then(|| last.active.saturating_sub(self.news.active))
     }
 
+    /// Whether a silence of this length may be the end: not when there was one half as long before, nor while little is known.
+    fn may_be_the_end(&self, silence: Duration) -> bool {
+        let known = self.samples.back().map_or(Duration::ZERO, |last| last.active.saturating_sub(self.began.active));
+        silence >= self.longest.saturating_mul(2) && (self.began.collected == 0 || known >= ACQUAINTED)
+    }
+
     /// The rate over the window; `None` until two samples span some time.
     pub fn rate(&self) -> Option<Rate> {
         let mean = self.mean()?;
-        let seconds = (self.samples.back()?.active - self.samples.front()?.active).as_secs_f64();
-        // The variance of the rate, each interval weighted by how long it was.
-        let variance = self.samples.iter().zip(self.samples.iter().skip(1)).fold(0.0, |sum, (from, to)| {
-            let part = (to.active - from.active).as_secs_f64();
-            let rate = (to.collected - from.collected) as f64 / part;
-            sum + part / seconds * (rate - mean).powi(2)
-        });
-        Some(Rate { mean, deviation: variance.sqrt() })
+        let deviation = match self.lulls_told_from() {
+            Some(lulls) => deviation(mean, lulls.starts().chain(self.ends().map(|(_, end)| end))),
+            None => deviation(mean, self.samples.iter().copied()),
+        };
+        Some(Rate { mean, deviation })
     }
+}
+
+/// The standard deviation of the rate between neighbouring samples from its mean, each weighted by the time between them.
+fn deviation(mean: f64, samples: impl Iterator<Item = Sample>) -> f64 {
+    let (mut seconds, mut sum, mut before) = (0.0, 0.0, None::<Sample>);
+    for to in samples {
+        if let Some(from) = before {
+            let part = (to.active - from.active).as_secs_f64();
+            sum += part * ((to.collected - from.collected) as f64 / part - mean).powi(2);
+            seconds += part;
+        }
+        before = Some(to);
+    }
+    f64::sqrt(sum / seconds)
 }
 
 /// When a job will be done: the contract's five figures, and what they rest on.
@@ -114,8 +171,9 @@ pub struct Eta {
     pub eta_seconds: Option<u64>,
     /// The same for people, such as `2h 15m 30s`.
     pub eta_formatted: Option<String>,
-    /// Addresses a minute: now, over the window; over the whole job where the window is too short to tell, and no more than
-    /// that where a job that brings few has brought none of late. 0 when nothing comes any more.
+    /// Addresses a minute: now, over the window, or over its last few bursts where these lie further apart; over the whole job
+    /// where the window is too short to tell, and no more than that where a job that brings few has brought none of late. 0 when
+    /// nothing comes any more.
     pub emails_per_minute: f64,
     /// Addresses a minute over all the time at work.
     pub overall_emails_per_minute: f64,
@@ -178,13 +236,13 @@ impl Eta {
 /// Addresses a second by a window without a new one. It falls with time as long as nothing comes.
 fn silent_rate(overall: f64, window: &RateWindow) -> f64 {
     // A window that is too short says nothing about the future; the whole job still does.
-    let Some(silence) = window.silence().map(|silence| silence.as_secs_f64()) else { return overall };
+    let Some(silence) = window.silence() else { return overall };
     // No faster than it was before nothing came.
     let slowed = overall.min(window.pace);
-    // A job whose pages bring many, now and then, has been as silent before.
-    if silence < 2.0 * window.longest.as_secs_f64() {
+    if !window.may_be_the_end(silence) {
         return slowed;
     }
+    let silence = silence.as_secs_f64();
     // The pace before the silence: that of the whole job already has the silence in it.
     let before = window.news.collected as f64 / window.news.active.as_secs_f64();
     if before * silence >= EXPECTED { 0.0 } else { slowed.min(1.0 / silence) }
@@ -330,15 +388,64 @@ mod tests {
         }
     }
 
+    /// The rates a minute of a job that has so many addresses at each second from `from` to `to`, watched from the first on.
+    fn rates(window: &mut RateWindow, (from, to): (u64, u64), collected: impl Fn(u64) -> u64) -> Vec<f64> {
+        let rate = |second| {
+            window.push(Duration::from_secs(second), collected(second));
+            Eta::new(collected(second), 10_000_000, Duration::from_secs(second), window).emails_per_minute
+        };
+        (from..to).map(rate).collect()
+    }
+
+    /// Fifty addresses every five minutes: ten a minute.
+    fn bursts(second: u64) -> u64 {
+        second / 300 * 50
+    }
+
     #[test]
     fn a_job_whose_pages_bring_many_now_and_then_keeps_its_rate() {
-        let mut window = RateWindow::new(Duration::from_secs(30));
-        for seconds in 0..3_000 {
-            let collected = seconds / 300 * 50;
-            window.push(Duration::from_secs(seconds), collected);
-            let eta = Eta::new(collected, 10_000, Duration::from_secs(seconds), &window);
-            assert!(seconds < 600 || eta.emails_per_minute > 4.0, "{} after {seconds} s", eta.emails_per_minute);
-        }
+        let mut window = window(&[]);
+        let told = rates(&mut window, (0, 3_000), bursts);
+        assert!(told[300..].iter().all(|rate| (rate - 10.0).abs() < 1e-6), "{told:?}");
+        // It ends with the burst at 2,700 s: a little later it falls, and it is 0 once nothing has come for twice as long as ever.
+        let told = rates(&mut window, (3_000, 5_000), |_| 450);
+        assert!(told.is_sorted_by(|before, after| after <= before), "{told:?}");
+        assert!(told[299] > 5.0 && told[300..].iter().all(|rate| *rate == 0.0), "{told:?}");
+    }
+
+    #[test]
+    fn bursts_that_take_a_while_and_come_now_and_then_have_a_rate_as_well() {
+        // Each brings one address a second for 50 seconds, after four to six minutes.
+        let lulls = [300_u64, 250, 340, 270, 360, 240, 310, 290];
+        let collected = |second: u64| {
+            let (mut begins, mut sum) = (0, 0);
+            for lull in lulls {
+                begins += lull;
+                sum += second.saturating_sub(begins).min(50);
+                begins += 50;
+            }
+            sum
+        };
+        let told = rates(&mut window(&[]), (0, 2_600), collected);
+        assert!(told[400..].iter().all(|rate| (5.0..10.0).contains(rate)), "{told:?}");
+    }
+
+    #[test]
+    fn a_window_that_begins_in_a_silence_does_not_call_it_the_end() {
+        let mut window = window(&[]);
+        let told = rates(&mut window, (2_450, 3_000), bursts);
+        assert!(told.iter().all(|rate| (8.0..14.0).contains(rate)), "{told:?}");
+        let stalled = rates(&mut self::window(&[]), (2_450, 3_000), |_| 400);
+        assert!(stalled.is_sorted_by(|before, after| after <= before) && stalled[300] == 0.0, "{stalled:?}");
+    }
+
+    #[test]
+    fn a_pace_that_lasts_counts_after_a_silence() {
+        // A thousand a minute, nothing for ten minutes, and then as before.
+        let collected = |second: u64| (second.min(300) + second.saturating_sub(900)) * 100 / 6;
+        let told = rates(&mut window(&[]), (0, 1_200), collected);
+        assert!(told[340..900].iter().all(|rate| *rate == 0.0), "{told:?}");
+        assert!(told[1_025..].iter().all(|rate| (rate - 1_000.0).abs() < 50.0), "{told:?}");
     }
 
     #[test]
