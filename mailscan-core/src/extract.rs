@@ -241,6 +241,7 @@ pub fn oracle(document: &[u8], media: Media) -> Vec<Finding> {
 pub fn links_oracle(document: &[u8], base: &url::Url) -> Vec<url::Url> {
     let mut found = Vec::new();
     links::scan_whole(document, base, |link| found.extend(link.into_url()));
+    found.truncate(MAX_LINKS);
     found
 }
 
@@ -251,15 +252,21 @@ pub fn links_oracle(document: &[u8], base: &url::Url) -> Vec<url::Url> {
 /// refresh, inside of `noscript` too. At most [`MAX_LINKS`] come out of a document, and none longer than
 /// [`MAX_LINK_LENGTH`] bytes.
 pub fn links(document: &[u8], base: &url::Url, mut found: impl FnMut(url::Url)) {
-    links::scan(document, base, |link| link.into_url().into_iter().for_each(&mut found));
+    let mut left = MAX_LINKS;
+    links::scan(document, base, |link| {
+        if left > 0 {
+            left -= 1;
+            link.into_url().into_iter().for_each(&mut found);
+        }
+    });
 }
 
-/// The same, without a [`Url`](url::Url) made where the text of one is known.
+/// The same, without a [`Url`](url::Url) made where the text of one is known, and however many they are.
 pub(crate) fn link_texts(document: &[u8], base: &url::Url, found: impl FnMut(Link<'_>)) {
     links::scan(document, base, found);
 }
 
-/// The most links that [`links`] gives of one document.
+/// The most links that [`links`] gives of one document, and that a job follows of one page for the first time.
 pub const MAX_LINKS: usize = 10_000;
 
 /// The most bytes of a URL that [`links`] gives.

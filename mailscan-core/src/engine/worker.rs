@@ -29,6 +29,7 @@ use crate::pipeline::{Pipeline, TaskOutcome};
 use crate::store::{ErrorClass, WorkerState};
 use crate::task::{SEARCH_HOST, Task, Work};
 
+mod links;
 mod outcome;
 
 use outcome::Harvest;

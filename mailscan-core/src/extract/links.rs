@@ -12,10 +12,10 @@ use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Emitter, ForwardingEmitter, Span, State, Tokenizer, naive_next_state};
 use url::{Position, Url};
 
+use super::MAX_LINK_LENGTH;
 use super::attributes::Attributes;
 use super::refresh;
 use super::skim::{Foreign, Markup, skim};
-use super::{MAX_LINK_LENGTH, MAX_LINKS};
 
 /// A link, absolute and without its fragment.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ impl Link<'_> {
 /// How a document is parted into what matters of it.
 type Part = for<'a> fn(&'a [u8], &mut dyn FnMut(Markup<'a>));
 
-/// Hands every link of `document` to `found`.
+/// Hands every link of `document` to `found`, which bounds how many it keeps.
 pub(super) fn scan(document: &[u8], base: &Url, found: impl FnMut(Link<'_>)) {
     scan_by(document, skim, base, found);
 }
@@ -71,7 +71,6 @@ fn scan_by(document: &[u8], part: Part, base: &Url, found: impl FnMut(Link<'_>))
         attribute: Attribute::Other,
         inside_noscript: false,
         noscript: None,
-        count: 0,
         found,
     };
     reader.read(document);
@@ -213,7 +212,6 @@ struct LinkReader<F> {
     /// What the tokenizer has read of the `noscript` that it is in. To a reader without scripts it is markup like any
     /// other, which the tokenizer takes for text.
     noscript: Option<Vec<u8>>,
-    count: usize,
     found: F,
 }
 
@@ -331,14 +329,14 @@ impl<F: FnMut(Link<'_>)> LinkReader<F> {
         }
         if self.own_base || !is_path(link) || self.origin.len() + link.len() > MAX_LINK_LENGTH {
             if let Some(url) = self.resolve(link) {
-                self.give(|found| found(Link::Url(url)));
+                (self.found)(Link::Url(url));
             }
             return;
         }
         let mut path = std::mem::take(&mut self.path);
         path.clone_from(&self.origin);
         path.extend(link.iter().map(|byte| char::from(*byte)));
-        self.give(|found| found(Link::Path(&path)));
+        (self.found)(Link::Path(&path));
         self.path = path;
     }
 
@@ -349,13 +347,6 @@ impl<F: FnMut(Link<'_>)> LinkReader<F> {
         leave_user_out(&mut url);
         let fit = matches!(url.scheme(), "http" | "https") && url.as_str().len() <= MAX_LINK_LENGTH;
         (fit && url.has_host()).then_some(url)
-    }
-
-    fn give(&mut self, give: impl FnOnce(&mut F)) {
-        if self.count < MAX_LINKS {
-            self.count += 1;
-            give(&mut self.found);
-        }
     }
 }
 
@@ -467,10 +458,9 @@ mod tests {
     }
 
     #[test]
-    fn links_are_bounded_in_number_and_length() {
+    fn links_are_bounded_in_length() {
         let long = format!("<a href='{}'>", "x".repeat(MAX_LINK_LENGTH));
         assert_eq!(links(&long), Vec::<String>::new());
-        assert_eq!(links(&"<a href=x>".repeat(MAX_LINKS + 5)).len(), MAX_LINKS);
     }
 
     const PIECES: [&str; 77] = [

@@ -2,7 +2,7 @@
 
 mod neighbours;
 
-use super::{Finding, Form, Media, addresses};
+use super::{Finding, Form, MAX_LINKS, Media, addresses, links};
 use crate::class::{ClassFilter, Classes};
 
 fn findings(text: &str) -> Vec<Finding> {
@@ -552,4 +552,12 @@ fn mailto_behind_what_a_form_puts_before_every_link() {
         ("mailto:http://ann@acme.org", "ann@acme.org"),
         ("http://mailtoo:ann@acme.org/", ""),
     ]);
+}
+
+#[test]
+fn links_are_bounded_in_number() {
+    let (page, base) = ("<a href=x>".repeat(MAX_LINKS + 5), url::Url::parse("https://a.org/").unwrap());
+    let mut count = 0;
+    links(page.as_bytes(), &base, |_| count += 1);
+    assert_eq!(count, MAX_LINKS);
 }

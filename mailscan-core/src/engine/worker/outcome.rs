@@ -1,14 +1,12 @@
 //! What a fetched document, or a failure to fetch one, means for the job. Pure but for the extraction it calls.
 
-use std::collections::HashSet;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::met_links::MetLinks;
-use super::super::session_ids;
+use super::links;
 use crate::class::{Class, ClassFilter, LeftOut};
-use crate::extract::{self, Extractor, Link, Media, Mention};
+use crate::extract::{Extractor, Media, Mention};
 use crate::fetch::{Discovered, Document, Documents, FetchError, FetchErrorClass, Fetched};
 use crate::job::{JobId, JobOptions};
 use crate::lease::{Claimed, FailureClass, NodeId, Verdict};
@@ -34,6 +32,8 @@ pub(super) struct Harvest<'a> {
     sightings: Vec<Sighting>,
     discovered: Vec<NewTask>,
     truncated: bool,
+    /// Whether there were more links than are followed of one page.
+    more_links: bool,
     /// Whether links were left alone since they lead further than the job goes.
     at_depth: bool,
     /// The mentions that the job does not want.
@@ -57,6 +57,7 @@ impl<'a> Harvest<'a> {
             sightings: Vec::new(),
             discovered: Vec::new(),
             truncated: false,
+            more_links: false,
             at_depth: false,
             left_out: LeftOut::NONE,
         }
@@ -148,30 +149,12 @@ impl<'a> Harvest<'a> {
     }
 
     fn follow(&mut self, document: &Document, base: &url::Url) {
-        let mut seen = HashSet::new();
-        let mut links = Vec::new();
-        let mut texts = String::new();
-        extract::link_texts(&document.body, base, |link| {
-            let on_site = match &link {
-                Link::Path(_) => true,
-                Link::Url(url) => same_site(url, base),
-            };
-            let (text, begin) = (session_ids::without(link.as_str()), texts.len());
-            if on_site && text != base.as_str() {
-                texts.push_str(&text);
-                links.push((self.met_links.hash(&text), begin..texts.len()));
-            }
-        });
-        self.met_links.retain_new(&mut links);
-        links.retain(|(hash, _)| seen.insert(*hash));
         let (task, limit) = (&self.claimed.task, self.options.max_tasks);
         let depth = task.depth.saturating_add(1);
         // They stay on the site of a page that does, so none needs another look.
-        let new = |(_, text): (_, Range<usize>)| {
-            let url = texts.get(text).unwrap_or_default().to_owned();
-            NewTask { job: task.job, work: Work::Page { url }, depth, limit }
-        };
-        self.discovered.extend(links.into_iter().map(new));
+        self.more_links |= links::follow(&document.body, base, self.met_links, |url| {
+            self.discovered.push(NewTask { job: task.job, work: Work::Page { url }, depth, limit });
+        });
     }
 
     fn push(&mut self, work: Work, step: u32) {
@@ -189,8 +172,16 @@ impl<'a> Harvest<'a> {
 
     /// What is to be noted of a task that is done all the same.
     pub(super) fn note(&self) -> Option<FetchError> {
-        let message = "it holds more than is read of one page: what stands after that was left out";
-        self.truncated.then(|| FetchError::new(FetchErrorClass::Permanent, "truncated", message))
+        let truncated = "it holds more than is read of one page: what stands after that was left out";
+        let links =
+            "it links to more pages than are followed of one: links behind the first 10,000 new ones were left out";
+        let (code, message) = match (self.truncated, self.more_links) {
+            (true, true) => ("truncated", format!("{truncated}; {links}")),
+            (true, false) => ("truncated", truncated.to_owned()),
+            (false, true) => ("links", links.to_owned()),
+            (false, false) => return None,
+        };
+        Some(FetchError::new(FetchErrorClass::Permanent, code, message))
     }
 
     /// Whether a page was read whose links, if it has any, lead further than the job goes.
@@ -386,6 +377,28 @@ mod tests {
         for id in ["0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"] {
             assert_eq!(links_with(id), pages, "{id}");
         }
+    }
+
+    #[test]
+    fn what_was_left_out_of_a_page_is_noted() {
+        let options = JobOptions { crawl: Some(crate::job::Crawl { max_depth: 5 }), ..JobOptions::default() };
+        let (claimed, met_links, nobody) = (claimed(1), MetLinks::new(), Suppression::default());
+        let note_of = |links: usize, truncated: bool| {
+            let mut harvest = Harvest::new(&claimed, &options, &met_links, &nobody);
+            harvest.read(&Document {
+                source: "https://a.org/".into(),
+                base: Some(url::Url::parse("https://a.org/").unwrap()),
+                media: Media::Html,
+                body: (0..links).map(|n| format!("<a href=/{n}>")).collect::<String>().into(),
+                offset: 0,
+                truncated,
+            });
+            harvest.note().map(|note| (note.code.into_owned(), note.message.contains("links behind the first 10,000")))
+        };
+        assert_eq!(note_of(10_000, false), None);
+        assert_eq!(note_of(10_001, false), Some(("links".to_owned(), true)));
+        assert_eq!(note_of(10_000, true), Some(("truncated".to_owned(), false)));
+        assert_eq!(note_of(10_001, true), Some(("truncated".to_owned(), true)));
     }
 
     #[test]
