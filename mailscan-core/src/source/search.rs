@@ -273,7 +273,7 @@ impl SearchSource {
         }
         let mut fetched = gather(&endpoint, results, &endpoint.fill(query, page, "KEY"));
         // At the beginning of a query, and where it may have ended for that.
-        fetched.note = silent.filter(|_| page == 1 || results.is_empty());
+        fetched.note = silent.filter(|_| page == 1 || results.is_empty()).or(fetched.note);
         let next = page.saturating_add(stride.max(1));
         if !results.is_empty() && !self.repeats((job, query), page, &fetched.discovered) {
             if next <= endpoint.max_pages {
@@ -375,6 +375,13 @@ fn gather(endpoint: &SearchEndpoint, results: &[Value], source: &str) -> Fetched
         if let Some(url) = link.and_then(|link| parse_page_url(link).ok()) {
             fetched.discovered.push(Discovered { work: Work::Page { url: url.into() }, step: 0 });
         }
+    }
+    if results.len() > MAX_RESULTS {
+        let message = format!(
+            "the search endpoint gave {} results in one answer: those behind the first 1,000 were left out, so ask it for fewer",
+            results.len()
+        );
+        fetched.note = Some(FetchError::new(FetchErrorClass::Permanent, "search-results", message));
     }
     if !text.is_empty() {
         fetched.documents = Documents::One(Document {

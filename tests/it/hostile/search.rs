@@ -333,6 +333,18 @@ async fn results_that_are_no_pages_are_passed_over() {
 }
 
 #[tokio::test]
+async fn results_that_are_too_many_for_one_answer_are_told_of() {
+    for (count, code) in [(1_000, None), (1_001, Some("search-results"))] {
+        let items: Vec<_> = (0..count).map(|n| serde_json::json!({"link": format!("http://a.org/{n}")})).collect();
+        let answer = json(&serde_json::json!({"data": {"items": items}}));
+        let server = Server::with_robots(move |_| answer.clone()).await;
+        let fetched = search(&plain(), &described(&server.url(""), 1), call(1, 1)).await.unwrap();
+        let pages = fetched.discovered.iter().filter(|found| found.work.kind() == "page").count();
+        assert_eq!((pages, fetched.note.as_ref().map(|note| &*note.code)), (1_000, code), "{count}");
+    }
+}
+
+#[tokio::test]
 async fn json_without_end_of_nesting_does_not_crash() {
     let server = Server::with_robots(|_| text("200 OK", "", "[".repeat(1_000_000).as_bytes())).await;
     let error = search(&plain(), &described(&server.url(""), 1), call(1, 1)).await.unwrap_err();

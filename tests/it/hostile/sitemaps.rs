@@ -150,6 +150,27 @@ async fn an_index_of_indexes_comes_to_an_end() {
 }
 
 #[tokio::test]
+async fn an_index_on_another_host_that_lists_too_many_there_is_told_of() {
+    let site = Server::start(|_| page("x")).await;
+    let index = |count: usize| {
+        move |request: &super::server::Request| {
+            let here = request.header("host").unwrap();
+            // What is nobody's of both takes no room.
+            let other = "<sitemap><loc>http://other.example/s.xml</loc></sitemap>".repeat(50);
+            let list: String =
+                (0..count).map(|n| format!("<sitemap><loc>http://{here}/{n}.xml</loc></sitemap>")).collect();
+            xml(&format!("<sitemapindex>{other}{list}</sitemapindex>"))
+        }
+    };
+    for (count, is_partial) in [(1_000, false), (1_001, true)] {
+        let host = Server::start(index(count)).await;
+        let work = Work::Sitemap { site: site.address.to_string(), url: host.url("/index.xml") };
+        let (listed, partial) = found(fetch_task(&plain(), &task(work)).await);
+        assert_eq!((listed.len(), partial), (1_000, is_partial), "{count}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_sitemap_is_an_error_and_a_damaged_one_is_read_as_far_as_it_goes() {
     let site = Server::start(|request| {
         let first = format!("http://{}/1", request.header("host").unwrap());

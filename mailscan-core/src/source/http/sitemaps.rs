@@ -92,10 +92,17 @@ impl HttpSource {
             // A site may keep its sitemaps elsewhere, which its robots.txt says.
             let (here, mut elsewhere) = (host_of(&url), 0);
             let near = sitemap.sitemaps.into_iter().filter(|url| {
-                elsewhere += usize::from(!is_of_site(url, site));
-                is_of_site(url, site) || (is_of_site(url, &here) && elsewhere <= MAX_ELSEWHERE)
+                if is_whole_site(url) {
+                    return false;
+                }
+                if is_of_site(url, site) {
+                    return true;
+                }
+                elsewhere += usize::from(is_of_site(url, &here));
+                is_of_site(url, &here) && elsewhere <= MAX_ELSEWHERE
             });
-            discovered.extend(near.filter(|url| !is_whole_site(url)).map(|url| of_site(url, 1)));
+            discovered.extend(near.map(|url| of_site(url, 1)));
+            left_out |= elsewhere > MAX_ELSEWHERE;
         } else {
             left_out |= !sitemap.sitemaps.is_empty();
         }
@@ -117,7 +124,7 @@ fn no_sitemap() -> FetchError {
 
 /// What is said of a sitemap of which not all was read.
 const NOT_ALL: &str = "not all of it was read: it is damaged, or holds more than a sitemap may (50,000 URLs of 2,047 bytes, 16 MB \
-    of them in all, 50 MB of text), or lists sitemaps of sitemaps of sitemaps";
+    of them in all, 50 MB of text), or lists sitemaps of sitemaps of sitemaps, or more than 1,000 on another host than the site's";
 
 /// Says why something is missing.
 fn partial(message: String) -> Documents {
