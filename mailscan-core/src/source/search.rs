@@ -22,7 +22,7 @@ use crate::extract::Media;
 use crate::fetch::{
     Discovered, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, SEARCH_ENGINES,
 };
-use crate::job::{JobId, Origin, parse_page_url};
+use crate::job::{JobId, JobOptions, Origin, parse_page_url};
 use crate::task::Work;
 
 /// How the names of variables that hold keys begin.
@@ -31,8 +31,9 @@ const KEY_PREFIX: &str = "MAILSCAN_KEY";
 const MAX_RESULTS: usize = 1_000;
 /// The most endpoint descriptions kept parsed.
 const MAX_PARSED: usize = 64;
-/// The most searches whose last page is remembered.
-const MAX_SEARCHES: usize = 1_024;
+/// The most searches whose last page is remembered: all that one job can have under way. Each takes 25 bytes, twice that where the
+/// table has just grown, so 5 MB at the most.
+const MAX_SEARCHES: usize = JobOptions::MOST_CALLS as usize;
 /// The most engines that are named of those which did not answer, and when they are tried again.
 const MAX_ENGINES: usize = 5;
 const ENGINES_AGAIN: Duration = Duration::from_secs(10);
@@ -234,8 +235,8 @@ pub(crate) struct SearchSource {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct LastPage {
     number: u32,
-    /// The hash of the URLs of its results.
-    links: u64,
+    /// The hash of what is taken of its results: their URLs, and their snippets, since only these may differ.
+    results: u64,
 }
 
 impl SearchSource {
@@ -275,7 +276,7 @@ impl SearchSource {
         // At the beginning of a query, and where it may have ended for that.
         fetched.note = silent.filter(|_| page == 1 || results.is_empty()).or(fetched.note);
         let next = page.saturating_add(stride.max(1));
-        if !results.is_empty() && !self.repeats((job, query), page, &fetched.discovered) {
+        if !results.is_empty() && !self.repeats((job, query), page, &fetched) {
             if next <= endpoint.max_pages {
                 let work = Work::Search { query: query.to_owned(), page: next, stride };
                 fetched.discovered.push(Discovered { work, step: 0 });
@@ -288,24 +289,29 @@ impl SearchSource {
 
     /// Whether a page of results is the one before it once more, as of an endpoint that does not heed the number: every
     /// further call would bring the same. The same call once more, after a crash, repeats nothing.
-    fn repeats(&self, search: (JobId, &str), number: u32, results: &[Discovered]) -> bool {
-        // What is not known by URLs cannot be told apart.
-        if results.is_empty() {
+    fn repeats(&self, search: (JobId, &str), number: u32, found: &Fetched) -> bool {
+        let snippets = match &found.documents {
+            Documents::One(document) => &document.body[..],
+            Documents::None | Documents::Stream(_) => &[],
+        };
+        // Results of which nothing is taken cannot be told apart.
+        if found.discovered.is_empty() && snippets.is_empty() {
             return false;
         }
         let mut hasher = Xxh3::new();
-        for result in results {
+        for result in &found.discovered {
             hasher.update(result.work.locator().as_bytes());
             hasher.update(b"\n");
         }
-        let page = LastPage { number, links: hasher.digest() };
+        hasher.update(snippets);
+        let page = LastPage { number, results: hasher.digest() };
         let key = xxh3_64_with_seed(search.1.as_bytes(), search.0.0);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.len() >= MAX_SEARCHES && !last.contains_key(&key) {
             // Costs a call of each of them at the most.
             last.clear();
         }
-        last.insert(key, page).is_some_and(|before| before.number != number && before.links == page.links)
+        last.insert(key, page).is_some_and(|before| before.number != number && before.results == page.results)
     }
 
     fn endpoint(&self, text: Option<&str>) -> Result<Arc<SearchEndpoint>, FetchError> {
@@ -482,6 +488,17 @@ mod tests {
         let Documents::One(document) = fetched.documents else { panic!("no document") };
         let text = std::str::from_utf8(&document.body).unwrap();
         assert!(text.contains("ann@a.org, ben@b.org, <c>a<b</c>\n"), "{text}");
+    }
+
+    #[test]
+    fn as_many_searches_as_a_job_may_have_are_told_from_each_other() {
+        let source = SearchSource::default();
+        let page = gather(&endpoint(), &[serde_json::json!({"url": "http://a.org/"})], "source");
+        let searches = |number| {
+            let repeats = |n: u64| source.repeats((JobId(1), &n.to_string()), number, &page);
+            (0..JobOptions::MOST_CALLS).filter(|n| repeats(*n)).count() as u64
+        };
+        assert_eq!((searches(1), searches(1), searches(2)), (0, 0, JobOptions::MOST_CALLS));
     }
 
     #[test]

@@ -367,6 +367,25 @@ async fn an_api_that_repeats_its_page_is_not_asked_to_the_end() {
 }
 
 #[tokio::test]
+async fn a_page_with_other_snippets_is_no_repeated_one() {
+    let server = Server::with_robots(|request| {
+        let n = parameter(request, "p").parse::<u32>().unwrap().min(3);
+        let pinned = serde_json::json!({"link": "http://a.org/pinned", "about": "always first"});
+        json(&serde_json::json!({"data": {"items": [pinned, {"about": format!("ann{n}@a.org")}]}}))
+    })
+    .await;
+    let (sources, endpoint) = (plain(), described(&server.url(""), 1));
+    let next = async |page| {
+        let fetched = search(&sources, &endpoint, call(page, 1)).await.unwrap();
+        fetched.discovered.into_iter().map(|found| found.work).find(|work| work.kind() == "search")
+    };
+    for page in 1..=3 {
+        assert_eq!(next(page).await, Some(call(page + 1, 1)));
+    }
+    assert_eq!(next(4).await, None, "the third once more");
+}
+
+#[tokio::test]
 async fn an_endpoint_that_has_moved_says_where() {
     let server = Server::with_robots(|request| {
         let location = format!("Location: https://api.org{}\r\n", request.path);
