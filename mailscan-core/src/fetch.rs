@@ -86,6 +86,10 @@ pub const JOB_TURN: &str = "job-turn";
 /// others may come to wait for it.
 pub const HOST_FULL: &str = "host-full";
 
+/// The code of a [`FetchErrorClass::Deferred`] of who waited in vain for room, which large bodies of other hosts took: the host goes on
+/// as before.
+pub const BODIES_FULL: &str = "bodies-full";
+
 /// The code of an error that ends a stream and is only a note: the source, or a part of it, is of a kind that is not read.
 pub const NOT_READ: &str = "file-kind";
 
@@ -259,8 +263,8 @@ pub enum FetchErrorClass {
     /// Try again later; uses up one attempt.
     Transient,
     /// Come back later; nothing was tried, or the host refused to be asked so often: no attempt is used up. Unless its code is
-    /// [`JOB_TURN`] or [`HOST_FULL`], the engine claims no task of the host for as long as [`FetchError::retry_after`] says, whatever the job, at
-    /// most for the length of a lease.
+    /// [`JOB_TURN`], [`HOST_FULL`] or [`BODIES_FULL`], the engine claims no task of the host for as long as
+    /// [`FetchError::retry_after`] says, whatever the job, at most for the length of a lease.
     Deferred,
     /// It will not work however often it is tried.
     Permanent,

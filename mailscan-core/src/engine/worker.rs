@@ -20,8 +20,8 @@ use super::shared::Shared;
 use crate::class::LeftOut;
 use crate::clock::FAR;
 use crate::fetch::{
-    Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher, HOST_FULL, IN_PART, JOB_TURN,
-    NOT_READ, Recall,
+    BODIES_FULL, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher, HOST_FULL, IN_PART,
+    JOB_TURN, NOT_READ, Recall,
 };
 use crate::job::{Job, JobSpec};
 use crate::lease::{Lease, Settle, Verdict};
@@ -288,7 +288,7 @@ impl<P: Pipeline> Worker<P> {
             self.shared.leases.not_asked(assigned.claimed.lease);
         }
         if error.class == FetchErrorClass::Deferred
-            && !matches!(&*error.code, JOB_TURN | HOST_FULL)
+            && !matches!(&*error.code, JOB_TURN | HOST_FULL | BODIES_FULL)
             && let Some(after) = error.retry_after.filter(|after| !after.is_zero())
         {
             let host = assigned.claimed.task.work.host();

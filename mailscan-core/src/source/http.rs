@@ -15,6 +15,7 @@ mod head;
 mod network;
 mod outage;
 mod pdf;
+mod places;
 mod robots_cache;
 mod robots_file;
 mod sitemaps;
@@ -201,13 +202,13 @@ impl HttpSource {
             return Ok(Fetched { note, discovered, ..Fetched::default() });
         }
         let most = most_bytes(&declared, response.headers(), budget.body);
-        let mut body = self.bodies.read(response, most, wanted, deadline).await?;
+        let mut body = self.bodies.read(response, &url, most, wanted, deadline).await?;
         drop(turn);
         let is_packed = declared.is_gzip() || (declared.is_unknown() && body.bytes.starts_with(GZIP));
         let mut packed = None;
         if is_packed {
             packed = Some((body.bytes.clone(), body.truncated));
-            body = self.bodies.unpack(body, budget.body, wanted, deadline).await?;
+            body = self.bodies.unpack(body, &url, budget.body, wanted, deadline).await?;
             // What is in it tells how to read it.
             declared = ContentType::default();
         }
@@ -422,7 +423,7 @@ impl HttpSource {
         };
         // A redirect is an error too: following would hand the key to whoever the endpoint points at.
         self.judge(&response, &turn, Some(url)).map_err(|error| moved(error, url, &response))?;
-        let body = self.bodies.read(response, budget.body, Wanted::Whole, deadline).await?;
+        let body = self.bodies.read(response, url, budget.body, Wanted::Whole, deadline).await?;
         if body.truncated {
             return Err(permanent("search-size", format!("the answer is larger than {} bytes", budget.body)));
         }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mailscan_core::engine::{Engine, EngineOptions};
-use mailscan_core::fetch::{Discovered, FetchError, FetchErrorClass, Fetched, JOB_TURN};
+use mailscan_core::fetch::{BODIES_FULL, Discovered, FetchError, FetchErrorClass, Fetched, JOB_TURN};
 use mailscan_core::job::{JobId, JobOptions, JobSource, JobSpec, JobStatus};
 use mailscan_core::task::{Task, Work};
 use tokio::time::Instant;
@@ -185,7 +185,17 @@ async fn shares_hold_among_processes_of_which_each_does_what_it_can() {
 
 #[tokio::test(start_paused = true)]
 async fn a_job_that_asks_for_less_of_a_host_holds_up_no_other() {
-    let later = || FetchError::new(FetchErrorClass::Deferred, JOB_TURN, "later").retry_after(Duration::from_secs(60));
+    waits_for_nothing_but_itself(JOB_TURN).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_whose_large_pages_find_no_room_holds_up_no_other() {
+    waits_for_nothing_but_itself(BODIES_FULL).await;
+}
+
+/// Holds that another job goes on at a host that a job comes back to later with this code.
+async fn waits_for_nothing_but_itself(code: &'static str) {
+    let later = move || FetchError::new(FetchErrorClass::Deferred, code, "later").retry_after(Duration::from_secs(60));
     let script = Script::new(LATENCY, move |task| match task.work.label().ends_with("/0") {
         true => Ok(leads_to((1..=100).map(|n| url("shared", task.job.0 * 1_000 + n)))),
         false if task.job == JobId(1) => Err(later()),

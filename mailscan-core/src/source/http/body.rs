@@ -4,7 +4,7 @@
 //! dropped and noted. Large bodies are held a few at a time, so that thousands of fetches cannot each bring one.
 
 use std::io::{self, Cursor};
-use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt};
@@ -12,13 +12,16 @@ use http_body_util::{BodyExt, BodyStream};
 use hyper::Response;
 use hyper::body::{Body as _, Incoming};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, Take};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::io::StreamReader;
+use url::Url;
 
 use super::client::{explain, transient};
 use super::encodings::{self, Encoding, Encodings, Reader};
-use crate::fetch::FetchError;
+use super::places::{Claim, Places};
+use crate::fetch::{BODIES_FULL, FetchError, FetchErrorClass};
+use crate::task::host_of;
 
 /// How large a body may grow before it needs one of the places for large ones, in bytes.
 const SMALL: usize = 256 * 1024;
@@ -28,6 +31,8 @@ const PLACE: usize = 8 << 20;
 /// How many there are for those that take several, 128 MiB in all. One takes them at once, so that nobody who holds some waits for
 /// more.
 const FILE_PLACES: usize = 16;
+/// When a page that found no place comes back.
+const COMES_BACK: Duration = Duration::from_secs(10);
 
 /// A decoded body.
 #[derive(Debug)]
@@ -85,42 +90,49 @@ impl AsRef<[u8]> for Held {
 /// Reads bodies; owns the places for large ones.
 #[derive(Debug)]
 pub(crate) struct Bodies {
-    places: Arc<Semaphore>,
+    places: Places,
     /// Those for bodies that take several, so that a few files that come slowly keep no page waiting.
-    places_of_files: Arc<Semaphore>,
+    places_of_files: Places,
 }
 
 impl Default for Bodies {
     fn default() -> Self {
-        let places = |count| Arc::new(Semaphore::new(count));
-        Self { places: places(LARGE_PLACES), places_of_files: places(FILE_PLACES) }
+        Self { places: Places::new(LARGE_PLACES), places_of_files: Places::new(FILE_PLACES) }
     }
 }
 
 impl Bodies {
     /// The places for bodies of at most `cap` bytes.
-    pub(super) fn places(&self, cap: usize) -> &Arc<Semaphore> {
+    pub(super) fn places(&self, cap: usize) -> &Places {
         if cap > PLACE { &self.places_of_files } else { &self.places }
     }
 
-    /// Reads the body of an answer up to `cap` decoded bytes, no longer than until `deadline`.
+    fn room<'a>(&'a self, url: &'a Url, cap: usize) -> Room<'a> {
+        Room { places: self.places(cap), url, cap }
+    }
+
+    /// Reads the body of an answer of `url` up to `cap` decoded bytes, no longer than until `deadline`.
+    ///
+    /// # Errors
+    /// [`BODIES_FULL`] when there was no place for it until then, which is nobody's fault.
     pub(crate) async fn read(
         &self,
         response: Response<Incoming>,
+        url: &Url,
         cap: usize,
         wanted: Wanted,
         deadline: Instant,
     ) -> Result<Body, FetchError> {
         let encodings = Encodings::of(response.headers())?;
-        let mut came = Came::default();
+        let (mut came, room) = (Came::default(), self.room(url, cap));
         let reading = async {
             if encodings.known.is_empty() {
-                read_plain(response.into_body(), cap, self.places(cap), &mut came).await
+                read_plain(response.into_body(), room, &mut came).await
             } else {
-                Box::pin(decode(response, &encodings.known, cap, self.places(cap), &mut came)).await
+                Box::pin(decode(response, &encodings.known, room, &mut came)).await
             }
         };
-        let read = timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(late()));
+        let read = timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(came.late()));
         let body = came.body(read, wanted)?;
         match encodings.unknown {
             // Some servers name a charset there, or nothing that would be to undo.
@@ -129,10 +141,14 @@ impl Bodies {
         }
     }
 
-    /// What a body says that is a gzip file, up to `cap` bytes and no longer than until `deadline`; any other as it is.
+    /// What a body of `url` says that is a gzip file, up to `cap` bytes and no longer than until `deadline`; any other as it is.
+    ///
+    /// # Errors
+    /// As those of [`read`](Self::read).
     pub(crate) async fn unpack(
         &self,
         body: Body,
+        url: &Url,
         cap: usize,
         wanted: Wanted,
         deadline: Instant,
@@ -143,15 +159,11 @@ impl Bodies {
         let Body { bytes, truncated: is_cut, broken, place } = body;
         let reader: Reader = Box::pin(Cursor::new(bytes));
         let mut came = Came { place, ..Came::default() };
-        let unpacking = Box::pin(read_decoded(reader, &[Encoding::Gzip], cap, is_cut, self.places(cap), &mut came));
-        let read = timeout_at(deadline, unpacking).await.unwrap_or_else(|_| Err(late()));
+        let unpacking = Box::pin(read_decoded(reader, &[Encoding::Gzip], is_cut, self.room(url, cap), &mut came));
+        let read = timeout_at(deadline, unpacking).await.unwrap_or_else(|_| Err(came.late()));
         let unpacked = came.body(read, wanted)?;
         Ok(Body { broken: broken.or(unpacked.broken), ..unpacked })
     }
-}
-
-fn late() -> FetchError {
-    transient("body-timeout", "the body did not end in time".to_owned())
 }
 
 /// Whether bytes can be text in any charset: they begin without the control characters that none has.
@@ -160,11 +172,26 @@ fn is_text(bytes: &[u8]) -> bool {
     bytes.iter().take(1_024).all(is_of_text)
 }
 
-/// Waits for the place of a large body that may grow to `cap` bytes.
-async fn place(places: &Arc<Semaphore>, cap: usize) -> Option<OwnedSemaphorePermit> {
-    let count = u32::try_from(cap.div_ceil(PLACE).clamp(1, FILE_PLACES)).unwrap_or(1);
-    // The semaphore is never closed.
-    places.clone().acquire_many_owned(count).await.ok()
+/// Where a body comes from, and how large it may grow.
+#[derive(Clone, Copy)]
+struct Room<'a> {
+    places: &'a Places,
+    url: &'a Url,
+    /// In bytes, decoded.
+    cap: usize,
+}
+
+impl Room<'_> {
+    /// Waits for the place of a large body, unless it has one.
+    async fn take(self, came: &mut Came) {
+        if came.place.is_some() {
+            return;
+        }
+        let count = self.cap.div_ceil(PLACE).clamp(1, FILE_PLACES);
+        came.waits = true;
+        (came.claim, came.place) = self.places.take(host_of(self.url), count).await.unzip();
+        came.waits = false;
+    }
 }
 
 /// What has come of a body; it stays when the reading ends early.
@@ -176,9 +203,22 @@ struct Came {
     /// What was decoded, where there was something to decode.
     decoded: Vec<u8>,
     place: Option<OwnedSemaphorePermit>,
+    /// The host's right to the place, for as long as it sends.
+    claim: Option<Claim>,
+    /// Whether the place is waited for.
+    waits: bool,
 }
 
 impl Came {
+    /// Why it did not end in time.
+    fn late(&self) -> FetchError {
+        if self.waits {
+            let message = "other large pages were being read for so long that there was no room for it";
+            return FetchError::new(FetchErrorClass::Deferred, BODIES_FULL, message).retry_after(COMES_BACK);
+        }
+        transient("body-timeout", "the body did not end in time".to_owned())
+    }
+
     fn len(&self) -> usize {
         self.first.as_ref().map_or(0, Bytes::len).max(self.rest.len())
     }
@@ -208,20 +248,19 @@ impl Came {
         };
         let (truncated, broken) = match read {
             Ok(truncated) => (truncated, None),
-            Err(error) if wanted == Wanted::WhatComes && !bytes.is_empty() => (true, Some(Box::new(error))),
-            Err(error) => return Err(error),
+            // What comes back untouched is not the last try.
+            Err(error) if wanted == Wanted::Whole || bytes.is_empty() || error.class == FetchErrorClass::Deferred => {
+                return Err(error);
+            }
+            Err(error) => (true, Some(Box::new(error))),
         };
         Ok(Body { bytes, truncated, broken, place: self.place })
     }
 }
 
 /// Reads frames; answers whether there was more than the cap.
-async fn read_plain(
-    mut body: Incoming,
-    cap: usize,
-    places: &Arc<Semaphore>,
-    came: &mut Came,
-) -> Result<bool, FetchError> {
+async fn read_plain(mut body: Incoming, room: Room<'_>, came: &mut Came) -> Result<bool, FetchError> {
+    let cap = room.cap;
     // What the server announces, as far as nobody has to have a place for it.
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(SMALL).min(cap).min(SMALL);
     while let Some(frame) = body.frame().await {
@@ -233,8 +272,8 @@ async fn read_plain(
             came.push(data, announced);
             return Ok(true);
         }
-        if have + data.len() > SMALL && came.place.is_none() {
-            came.place = place(places, cap).await;
+        if have + data.len() > SMALL {
+            room.take(came).await;
         }
         came.push(data, announced);
     }
@@ -250,8 +289,7 @@ fn broken(error: &hyper::Error) -> FetchError {
 async fn decode(
     response: Response<Incoming>,
     encodings: &[Encoding],
-    cap: usize,
-    places: &Arc<Semaphore>,
+    room: Room<'_>,
     came: &mut Came,
 ) -> Result<bool, FetchError> {
     let frames = BodyStream::new(response.into_body());
@@ -261,23 +299,23 @@ async fn decode(
             Err(error) => Some(Err(error)),
         }
     });
-    let mut reader = encodings::bounded(StreamReader::new(Box::pin(data)), cap);
+    let mut reader = encodings::bounded(StreamReader::new(Box::pin(data)), room.cap);
     // Some servers name an encoding where there is nothing to encode.
     if reader.fill_buf().await.map_err(|error| undecodable(&error))?.is_empty() {
         return Ok(false);
     }
-    read_decoded(reader, encodings, cap, false, places, came).await
+    read_decoded(reader, encodings, false, room, came).await
 }
 
 /// Reads what encoded bytes say, which may themselves be cut; answers whether they are, or there was more than the cap.
 async fn read_decoded(
     mut reader: Reader,
     encodings: &[Encoding],
-    cap: usize,
     is_cut: bool,
-    places: &Arc<Semaphore>,
+    room: Room<'_>,
     came: &mut Came,
 ) -> Result<bool, FetchError> {
+    let cap = room.cap;
     for encoding in encodings.iter().rev() {
         reader = encoding.undo(reader, cap).await.map_err(|error| undecodable(&error))?;
     }
@@ -285,9 +323,7 @@ async fn read_decoded(
     let mut reader = reader.take(limit.min(SMALL as u64));
     read_on(&mut reader, &mut came.decoded, is_cut).await?;
     if came.decoded.len() == SMALL {
-        if came.place.is_none() {
-            came.place = place(places, cap).await;
-        }
+        room.take(came).await;
         reader.set_limit(limit.saturating_sub(SMALL as u64));
         read_on(&mut reader, &mut came.decoded, is_cut).await?;
     }

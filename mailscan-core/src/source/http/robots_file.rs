@@ -55,7 +55,7 @@ impl HttpSource {
             }
             return match self.judge(&response, &turn, None) {
                 Ok(()) => {
-                    let body = self.bodies.read(response, MAX_BYTES, Wanted::Whole, deadline).await;
+                    let body = self.bodies.read(response, &url, MAX_BYTES, Wanted::Whole, deadline).await;
                     let body = body.map_err(unreachable_robots)?;
                     Ok(if body.truncated { Rules::parse_beginning(&body.bytes) } else { Rules::parse(&body.bytes) })
                 }

@@ -15,6 +15,7 @@ use crate::task::TaskId;
 
 #[cfg(feature = "files")]
 mod archives;
+mod places;
 mod redirects;
 
 /// A server that answers each path with bytes, one request a connection, and remembers what it was asked for.
@@ -417,17 +418,6 @@ async fn a_robots_file_with_a_large_head_is_read_at_once() {
     assert_eq!(text(read(&source, server.url("/page").as_str(), budget()).await.unwrap()).0, "page");
     assert_eq!(&*read(&source, server.url("/x").as_str(), budget()).await.unwrap_err().code, "robots");
     assert_eq!(server.times_asked("/robots.txt"), 2);
-}
-
-#[tokio::test]
-async fn large_files_leave_large_pages_their_places() {
-    let source = source();
-    let page = vec![b'a'; 300 << 10];
-    let server = Server::start(move |path| if path == "/page" { ok("", &page) } else { MISSING.to_vec() }).await;
-    let held = source.bodies.places(usize::MAX).clone().acquire_many_owned(16).await.unwrap();
-    let roomy = Budget { body: 8 << 20, ..budget() };
-    assert_eq!(text(read(&source, server.url("/page").as_str(), roomy).await.unwrap()).0.len(), 300 << 10);
-    drop(held);
 }
 
 #[tokio::test]
