@@ -49,17 +49,20 @@ impl Rules {
         Self::parse(&file[..whole_lines])
     }
 
-    /// The rules of a file for this crawler: those of all groups that name it, else those of all groups for `*`.
-    pub(crate) fn parse(file: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(file);
+    /// The rules of a file for this crawler: those of all groups that name it, else those of all groups for `*`. In whatever
+    /// charset it is written, a rule is for the URLs of its octets.
+    pub(crate) fn parse(mut file: &[u8]) -> Self {
+        while let Some(behind) = file.strip_prefix(b"\xef\xbb\xbf") {
+            file = behind;
+        }
         let (mut ours, mut everybody, mut sitemaps) = (None, Self::default(), Vec::new());
         let mut more_sitemaps = false;
         let (mut group, mut naming) = (Group::Others, false);
-        for line in text.trim_start_matches('\u{feff}').split(['\n', '\r']) {
-            let line = line.split('#').next().unwrap_or_default();
-            let Some((field, value)) = line.split_once(':') else { continue };
-            let (field, value) = (field.trim().to_ascii_lowercase(), value.trim());
-            if field == "user-agent" {
+        for line in file.split(|byte| matches!(byte, b'\n' | b'\r')) {
+            let line = line.split(|byte| *byte == b'#').next().unwrap_or_default();
+            let Some(colon) = memchr::memchr(b':', line) else { continue };
+            let (field, value) = (trim(&line[..colon]).to_ascii_lowercase(), trim(&line[colon + 1..]));
+            if field == b"user-agent" {
                 let named = group_of(value);
                 // Several names in a row head one group.
                 group = if naming { merge(group, named) } else { named };
@@ -69,14 +72,14 @@ impl Rules {
                 }
                 continue;
             }
-            if field == "sitemap" && !value.is_empty() {
+            if field == b"sitemap" && !value.is_empty() {
                 more_sitemaps |= sitemaps.len() == MAX_SITEMAPS;
                 if !more_sitemaps {
-                    sitemaps.push(value.to_owned());
+                    sitemaps.push(String::from_utf8_lossy(value).into_owned());
                 }
             }
             // Only a rule ends the names of a group: other records must not change what the rules belong to.
-            naming &= !matches!(field.as_str(), "allow" | "disallow");
+            naming &= !matches!(&field[..], b"allow" | b"disallow");
             match (group, &mut ours) {
                 (Group::Ours, Some(ours)) => ours.add(&field, value),
                 (Group::Everybody, _) => everybody.add(&field, value),
@@ -103,16 +106,18 @@ impl Rules {
         rules + sitemaps
     }
 
-    fn add(&mut self, field: &str, value: &str) {
+    fn add(&mut self, field: &[u8], value: &[u8]) {
         match field {
             // An empty rule says nothing.
-            "allow" | "disallow" if !value.is_empty() => {
-                let (pattern, anchored) = value.strip_suffix('$').map_or((value, false), |value| (value, true));
-                let pattern = pattern.split('*').map(normalise).collect::<Vec<_>>().join("*");
-                self.rules.push(Rule { allow: field == "allow", pattern, anchored });
+            b"allow" | b"disallow" if !value.is_empty() => {
+                let (pattern, anchored) = value.strip_suffix(b"$").map_or((value, false), |value| (value, true));
+                let parts = pattern.split(|byte| *byte == b'*');
+                let pattern = parts.map(normalise).collect::<Vec<_>>().join("*");
+                self.rules.push(Rule { allow: field == b"allow", pattern, anchored });
             }
-            "crawl-delay" => {
-                let seconds = value.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds > 0.0);
+            b"crawl-delay" => {
+                let seconds = std::str::from_utf8(value).ok().and_then(|value| value.parse::<f64>().ok());
+                let seconds = seconds.filter(|seconds| seconds.is_finite() && *seconds > 0.0);
                 if let Some(seconds) = seconds {
                     self.delay = Some(Duration::from_secs_f64(seconds.min(LONGEST_DELAY.as_secs_f64())));
                 }
@@ -123,13 +128,13 @@ impl Rules {
 
     /// Whether the site allows this URL: the longest matching pattern decides, `Allow` where two are equally long.
     pub(crate) fn allow(&self, url: &url::Url) -> bool {
-        let mut path = normalise(url.path());
+        let mut path = normalise(url.path().as_bytes());
         if path == "/robots.txt" {
             return true;
         }
         if let Some(query) = url.query() {
             path.push('?');
-            path.push_str(&normalise(query));
+            path.push_str(&normalise(query.as_bytes()));
         }
         let matching = self.rules.iter().filter(|rule| rule.matches(&path));
         matching
@@ -159,12 +164,18 @@ impl Rule {
     }
 }
 
+/// A part of a line without the space around it: that of Unicode as well, which some editors leave there.
+fn trim(text: &[u8]) -> &[u8] {
+    std::str::from_utf8(text).map_or(text.trim_ascii(), |text| text.trim().as_bytes())
+}
+
 /// Whom a `User-agent` value means: the product name is compared without regard to case or version.
-fn group_of(value: &str) -> Group {
-    let name: String = value.chars().take_while(|c| c.is_ascii_alphabetic() || *c == '_' || *c == '-').collect();
-    if name.eq_ignore_ascii_case(PRODUCT) {
+fn group_of(value: &[u8]) -> Group {
+    let is_of_name = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-');
+    let name = &value[..value.iter().position(|byte| !is_of_name(byte)).unwrap_or(value.len())];
+    if name.eq_ignore_ascii_case(PRODUCT.as_bytes()) {
         Group::Ours
-    } else if value.starts_with('*') {
+    } else if value.starts_with(b"*") {
         Group::Everybody
     } else {
         Group::Others
@@ -182,9 +193,8 @@ fn merge(a: Group, b: Group) -> Group {
 /// One spelling for all that mean the same octets (RFC 9309, section 2.2.2): what need not be encoded is not, and the
 /// rest is, with upper-case digits. `*` and `$` count as what they are, so that only a pattern's own are special (2.2.3).
 /// What no URL may hold (RFC 3986, section 2) is encoded, since programs differ in which of it they leave as it is.
-fn normalise(text: &str) -> String {
-    let mut normal = String::with_capacity(text.len());
-    let bytes = text.as_bytes();
+fn normalise(bytes: &[u8]) -> String {
+    let mut normal = String::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         let escaped = if byte == b'%' { hex_pair(&bytes[at + 1..]) } else { None };
@@ -269,6 +279,14 @@ mod tests {
     fn encoded_and_plain_spellings_are_one() {
         let file = "User-agent: *\nDisallow: /b%c3%bccher\nDisallow: /%7ejoe\nDisallow: /käse\n";
         assert!(!allowed(file, "/bücher") && !allowed(file, "/~joe/x") && !allowed(file, "/k%C3%A4se"));
+    }
+
+    #[test]
+    fn a_rule_is_for_its_octets_in_whatever_charset() {
+        let file = b"\xef\xbb\xbfUser-agent: *\xe9\nDisallow: /caf\xe9/\nDisallow:\xc2\xa0/a # \xe9\nDisallow: /\xc3\xbc\xff*z\n";
+        let allowed = |path: &str| Rules::parse(file).allow(&url::Url::parse(&format!("http://a.org{path}")).unwrap());
+        assert!(!allowed("/caf%E9/x") && !allowed("/caf%e9/") && allowed("/caf%C3%A9/"));
+        assert!(!allowed("/a") && !allowed("/%C3%BC%FFyz") && allowed("/%C3%BCyz") && allowed("/caf%EF%BF%BD/"));
     }
 
     #[test]
