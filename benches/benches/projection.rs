@@ -57,6 +57,7 @@ impl Fetcher for Founding {
                     source: label.as_str().into(),
                     base: None,
                     media: Media::Text,
+                    charset: None,
                     body: text.into(),
                     offset: 0,
                     truncated: false,

@@ -61,6 +61,7 @@ impl Fetcher for Scripted {
                     source: label.as_str().into(),
                     base: None,
                     media: Media::Text,
+                    charset: None,
                     body: text.into(),
                     offset: 0,
                     truncated: false,

@@ -240,7 +240,7 @@ pub fn oracle(document: &[u8], media: Media) -> Vec<Finding> {
 #[cfg(feature = "oracle")]
 pub fn links_oracle(document: &[u8], base: &url::Url) -> Vec<url::Url> {
     let mut found = Vec::new();
-    links::scan_whole(document, base, |link| found.extend(link.into_url()));
+    links::scan_whole(document, base, None, |link| found.extend(link.into_url()));
     found.truncate(MAX_LINKS);
     found
 }
@@ -253,7 +253,7 @@ pub fn links_oracle(document: &[u8], base: &url::Url) -> Vec<url::Url> {
 /// [`MAX_LINK_LENGTH`] bytes.
 pub fn links(document: &[u8], base: &url::Url, mut found: impl FnMut(url::Url)) {
     let mut left = MAX_LINKS;
-    links::scan(document, base, |link| {
+    links::scan(document, base, None, |link| {
         if left > 0 {
             left -= 1;
             link.into_url().into_iter().for_each(&mut found);
@@ -261,9 +261,11 @@ pub fn links(document: &[u8], base: &url::Url, mut found: impl FnMut(url::Url)) 
     });
 }
 
-/// The same, without a [`Url`](url::Url) made where the text of one is known, and however many they are.
-pub(crate) fn link_texts(document: &[u8], base: &url::Url, found: impl FnMut(Link<'_>)) {
-    links::scan(document, base, found);
+/// The same, without a [`Url`](url::Url) made where the text of one is known, and however many they are. Queries are in
+/// `charset`, that of the page they were written in, where it is not UTF-8.
+pub(crate) fn link_texts(document: &[u8], base: &url::Url, charset: Option<&str>, found: impl FnMut(Link<'_>)) {
+    let charset = charset.and_then(|name| encoding_rs::Encoding::for_label(name.as_bytes()));
+    links::scan(document, base, charset, found);
 }
 
 /// The most links that [`links`] gives of one document, and that a job follows of one page for the first time.

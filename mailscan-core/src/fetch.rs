@@ -239,6 +239,9 @@ pub struct Document {
     pub base: Option<Url>,
     /// How to read it.
     pub media: Media,
+    /// The charset that a page was written in, as the WHATWG Encoding Standard names it, where that is not UTF-8: what is asked of a
+    /// site in links is written in it. `None` for UTF-8, and where nobody knows.
+    pub charset: Option<&'static str>,
     /// The text, decoded to UTF-8 where the charset was known. May hold invalid UTF-8.
     pub body: Bytes,
     /// Where in the source the body begins, in bytes.

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::convert::Infallible;
 
+use encoding_rs::Encoding;
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Emitter, ForwardingEmitter, Span, State, Tokenizer, naive_next_state};
 use url::{Position, Url};
@@ -47,18 +48,24 @@ impl Link<'_> {
 /// How a document is parted into what matters of it.
 type Part = for<'a> fn(&'a [u8], &mut dyn FnMut(Markup<'a>));
 
-/// Hands every link of `document` to `found`, which bounds how many it keeps.
-pub(super) fn scan(document: &[u8], base: &Url, found: impl FnMut(Link<'_>)) {
-    scan_by(document, skim, base, found);
+/// Hands every link of `document`, which was written in `charset` where that is not UTF-8, to `found`, which bounds how many it
+/// keeps.
+pub(super) fn scan(document: &[u8], base: &Url, charset: Option<&'static Encoding>, found: impl FnMut(Link<'_>)) {
+    scan_by(document, skim, (base, charset), found);
 }
 
 /// The same with every tag tokenized: the reference that skimming is held to.
 #[cfg(any(test, feature = "oracle"))]
-pub(super) fn scan_whole(document: &[u8], base: &Url, found: impl FnMut(Link<'_>)) {
-    scan_by(document, |document, take| take(Markup::Rest(document, Foreign::of(document))), base, found);
+pub(super) fn scan_whole(document: &[u8], base: &Url, charset: Option<&'static Encoding>, found: impl FnMut(Link<'_>)) {
+    scan_by(document, |document, take| take(Markup::Rest(document, Foreign::of(document))), (base, charset), found);
 }
 
-fn scan_by(document: &[u8], part: Part, base: &Url, found: impl FnMut(Link<'_>)) {
+fn scan_by(
+    document: &[u8],
+    part: Part,
+    (base, charset): (&Url, Option<&'static Encoding>),
+    found: impl FnMut(Link<'_>),
+) {
     let mut base = base.clone();
     leave_user_out(&mut base);
     let mut reader = LinkReader {
@@ -66,6 +73,7 @@ fn scan_by(document: &[u8], part: Part, base: &Url, found: impl FnMut(Link<'_>))
         own_base: false,
         origin: base[..Position::BeforePath].to_owned(),
         base,
+        charset,
         path: String::new(),
         tag: Tag::default(),
         attribute: Attribute::Other,
@@ -198,6 +206,7 @@ impl<E: Emitter> ForwardingEmitter for Switching<'_, E> {
 struct LinkReader<F> {
     part: Part,
     base: Url,
+    charset: Option<&'static Encoding>,
     own_base: bool,
     /// What stands before the path of the document's URL.
     origin: String,
@@ -342,12 +351,38 @@ impl<F: FnMut(Link<'_>)> LinkReader<F> {
 
     fn resolve(&self, link: &[u8]) -> Option<Url> {
         let text = std::str::from_utf8(link).ok().filter(|text| text.len() <= MAX_LINK_LENGTH)?;
-        let mut url = self.base.join(text.trim()).ok()?;
+        let url = match self.charset {
+            Some(charset) if !text.is_ascii() => join_in(charset, &self.base, text.trim()),
+            _ => self.base.join(text.trim()),
+        };
+        let mut url = url.ok()?;
         url.set_fragment(None);
         leave_user_out(&mut url);
         let fit = matches!(url.scheme(), "http" | "https") && url.as_str().len() <= MAX_LINK_LENGTH;
         (fit && url.has_host()).then_some(url)
     }
+}
+
+/// The URL of a link in a page of this charset: its query is in it, and all else in UTF-8 (WHATWG URL, "encoding").
+fn join_in(charset: &'static Encoding, base: &Url, link: &str) -> Result<Url, url::ParseError> {
+    Url::options().base_url(Some(base)).encoding_override(Some(&|query| encode(charset, query))).parse(link)
+}
+
+/// A query in a charset. What that does not hold is sent as a reference to the character, as browsers do.
+fn encode<'a>(charset: &'static Encoding, query: &'a str) -> Cow<'a, [u8]> {
+    let (encoded, _, lacks_some) = charset.encode(query);
+    if !lacks_some {
+        return encoded;
+    }
+    let mut encoded = Vec::new();
+    for character in query.chars() {
+        let mut room = [0; 4];
+        match charset.encode(character.encode_utf8(&mut room)) {
+            (bytes, _, false) => encoded.extend_from_slice(&bytes),
+            (_, _, true) => encoded.extend(format!("%26%23{}%3B", u32::from(character)).bytes()),
+        }
+    }
+    Cow::Owned(encoded)
 }
 
 /// What is written as a user is most often an address without its `mailto:`, and never sent.
@@ -386,7 +421,7 @@ mod tests {
 
     fn links(html: &str) -> Vec<String> {
         let mut urls = Vec::new();
-        scan(html.as_bytes(), &Url::parse("https://a.org/dir/page.html").unwrap(), |link| {
+        scan(html.as_bytes(), &Url::parse("https://a.org/dir/page.html").unwrap(), None, |link| {
             urls.push(link.as_str().to_owned());
         });
         urls
@@ -455,6 +490,27 @@ mod tests {
     #[test]
     fn a_repeated_attribute_does_not_count() {
         assert_eq!(links("<a href=first href=second>"), ["https://a.org/dir/first"]);
+    }
+
+    #[test]
+    fn queries_are_in_the_charset_of_the_page_and_paths_in_utf8() {
+        let base = Url::parse("https://a.org/").unwrap();
+        let link_in = |charset: &[u8], link: &str| {
+            let mut found = Vec::new();
+            let page = format!("<a href='{link}'>");
+            scan(page.as_bytes(), &base, Encoding::for_label(charset), |link| found.push(link.as_str().to_owned()));
+            found.concat()
+        };
+        for (charset, link, url) in [
+            ("utf-8", "/\u{fc}?q=\u{fc}", "/%C3%BC?q=%C3%BC"),
+            ("latin1", "/\u{fc}?q=\u{fc}#\u{fc}", "/%C3%BC?q=%FC"),
+            ("latin1", "/?q=&uuml;&amp;b", "/?q=%FC&b"),
+            ("latin1", "/?q=b&a=/%e4", "/?q=b&a=/%e4"),
+            ("shift_jis", "/?q=\u{30bd}", "/?q=%83\\"),
+            ("windows-1251", "?q=\u{431}\u{fc}&amp;c", "/?q=%E1%26%23252%3B&c"),
+        ] {
+            assert_eq!(link_in(charset.as_bytes(), link), format!("https://a.org{url}"), "{charset} {link}");
+        }
     }
 
     #[test]
@@ -550,7 +606,7 @@ mod tests {
         ) {
             let base = Url::parse("https://ann@a.org:81/dir/page.html?q").unwrap();
             let mut found = Vec::new();
-            scan(format!("<a href='{link}'>").as_bytes(), &base, |link| found.push(link.as_str().to_owned()));
+            scan(format!("<a href='{link}'>").as_bytes(), &base, None, |link| found.push(link.as_str().to_owned()));
             let expected = base.join(link.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https") && !link.is_empty());
             let expected = expected.map(|mut url| {
                 url.set_fragment(None);
@@ -567,7 +623,7 @@ mod tests {
         ) {
             let html = [if xml { "<?xml version='1.0'?>" } else { "" }, &pieces.concat()].concat();
             let mut whole: Vec<String> = Vec::new();
-            scan_whole(html.as_bytes(), &Url::parse("https://a.org/dir/page.html").unwrap(), |link| whole.push(link.as_str().to_owned()));
+            scan_whole(html.as_bytes(), &Url::parse("https://a.org/dir/page.html").unwrap(), None, |link| whole.push(link.as_str().to_owned()));
             proptest::prop_assert_eq!(links(&html), whole, "{}", html);
         }
     }

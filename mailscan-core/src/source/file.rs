@@ -172,6 +172,7 @@ fn document(piece: Piece, file: &Arc<str>) -> Document {
         source,
         base: None,
         media: piece.media,
+        charset: None,
         body: Bytes::from(piece.bytes),
         offset: piece.offset,
         truncated: false,

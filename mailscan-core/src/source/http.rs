@@ -517,7 +517,7 @@ fn document(url: Url, declared: &ContentType, mut body: Body, cap: usize) -> Fet
         return Fetched { note: kind::note_of_page(declared.essence(), &body.bytes), ..Fetched::default() };
     };
     let top = url.domain().and_then(|domain| domain.rsplit('.').next()).filter(|top| !top.is_empty());
-    let text = charset::to_utf8(body.bytes.clone(), declared, media, top);
+    let (text, charset) = charset::to_utf8(body.bytes.clone(), declared, media, top);
     // Decoded text may be longer than the bytes it came in.
     let truncated = body.truncated || text.len() > cap;
     let note = body.broken.take().map(|error| broken_off(*error));
@@ -526,6 +526,7 @@ fn document(url: Url, declared: &ContentType, mut body: Body, cap: usize) -> Fet
         source: url.as_str().into(),
         base: Some(url),
         media,
+        charset,
         body: body.holding(text),
         offset: 0,
         truncated,

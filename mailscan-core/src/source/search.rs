@@ -394,6 +394,7 @@ fn gather(endpoint: &SearchEndpoint, results: &[Value], source: &str) -> Fetched
             source: source.into(),
             base: None,
             media: Media::Text,
+            charset: None,
             body: text.into(),
             offset: 0,
             truncated: false,

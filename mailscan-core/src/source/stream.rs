@@ -99,7 +99,15 @@ mod tests {
 
     fn numbered(number: usize) -> Document {
         let source = number.to_string().into();
-        Document { source, base: None, media: Media::Text, body: Bytes::new(), offset: 0, truncated: false }
+        Document {
+            source,
+            base: None,
+            media: Media::Text,
+            charset: None,
+            body: Bytes::new(),
+            offset: 0,
+            truncated: false,
+        }
     }
 
     fn died(error: &JoinError) -> FetchError {

@@ -74,6 +74,7 @@ pub(super) fn text(task: &Task, text: String) -> Fetched {
         source: task.work.label().into(),
         base: None,
         media: Media::Text,
+        charset: None,
         body: text.into(),
         offset: 0,
         truncated: false,

@@ -1,6 +1,6 @@
 //! Pages in other charsets than UTF-8, as declared by the head, the page, a byte order mark, or nobody.
 
-use super::server::{Server, answer, body, fetch, plain};
+use super::server::{Server, answer, body, document, fetch, plain};
 
 /// The text of a page with a content type.
 async fn read(content_type: &str, bytes: &'static [u8]) -> String {
@@ -38,4 +38,13 @@ async fn without_a_word_it_is_what_its_bytes_tell() {
 #[tokio::test]
 async fn an_unknown_charset_does_not_hide_what_the_page_says() {
     assert!(read("text/html; charset=no-such", b"<meta charset=koi8-r>\xc1@a.org").await.ends_with("а@a.org"));
+}
+
+#[tokio::test]
+async fn a_page_says_in_which_charset_its_queries_are_asked() {
+    for (content_type, charset) in [("text/html; charset=latin1", Some("windows-1252")), ("text/html", None)] {
+        let fields = format!("Content-Type: {content_type}\r\n");
+        let server = Server::start(move |_| answer("200 OK", &fields, b"<a href='?q=&uuml;'>")).await;
+        assert_eq!(document(fetch(&plain(), &server.url("/")).await).charset, charset, "{content_type}");
+    }
 }

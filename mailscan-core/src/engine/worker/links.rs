@@ -9,6 +9,7 @@ use url::Url;
 use super::super::met_links::{LinkHash, MetLinks};
 use super::super::session_ids;
 use crate::extract::{self, Link, MAX_LINKS};
+use crate::fetch::Document;
 use crate::task::same_site;
 
 /// How many links are compared with those that were met at a time. Most pages have fewer.
@@ -16,10 +17,10 @@ const AT_ONCE: usize = 4_096;
 
 /// Hands the URL of every link of a page that is to become a task to `take`; answers whether there were more of them than
 /// are followed of one page. Links to elsewhere, to what is a task already, and repeated ones do not count.
-pub(super) fn follow(page: &[u8], base: &Url, met_links: &MetLinks, mut take: impl FnMut(String)) -> bool {
+pub(super) fn follow(page: &Document, base: &Url, met_links: &MetLinks, mut take: impl FnMut(String)) -> bool {
     let mut links =
         Links { met_links, waiting: Vec::new(), texts: String::new(), seen: HashSet::new(), are_too_many: false };
-    extract::link_texts(page, base, |link| {
+    extract::link_texts(&page.body, base, page.charset, |link| {
         let on_site = match &link {
             Link::Path(_) => true,
             Link::Url(url) => same_site(url, base),
@@ -69,12 +70,22 @@ impl Links<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::extract::Media;
 
     /// How many links of a page are followed, the last of them, and whether there were more.
     fn followed(page: &str, met_links: &MetLinks) -> (usize, Option<String>, bool) {
         let mut urls = Vec::new();
         let base = Url::parse("https://a.org/").unwrap();
-        let are_too_many = follow(page.as_bytes(), &base, met_links, |url| urls.push(url));
+        let page = Document {
+            source: "https://a.org/".into(),
+            base: None,
+            media: Media::Html,
+            charset: None,
+            body: page.to_owned().into(),
+            offset: 0,
+            truncated: false,
+        };
+        let are_too_many = follow(&page, &base, met_links, |url| urls.push(url));
         (urls.len(), urls.pop(), are_too_many)
     }
 

@@ -152,7 +152,7 @@ impl<'a> Harvest<'a> {
         let (task, limit) = (&self.claimed.task, self.options.max_tasks);
         let depth = task.depth.saturating_add(1);
         // They stay on the site of a page that does, so none needs another look.
-        self.more_links |= links::follow(&document.body, base, self.met_links, |url| {
+        self.more_links |= links::follow(document, base, self.met_links, |url| {
             self.discovered.push(NewTask { job: task.job, work: Work::Page { url }, depth, limit });
         });
     }
@@ -366,6 +366,7 @@ mod tests {
                 source: "https://a.org/".into(),
                 base: Some(url::Url::parse("https://a.org/").unwrap()),
                 media: Media::Html,
+                charset: None,
                 body: body.into(),
                 offset: 0,
                 truncated: false,
@@ -389,6 +390,7 @@ mod tests {
                 source: "https://a.org/".into(),
                 base: Some(url::Url::parse("https://a.org/").unwrap()),
                 media: Media::Html,
+                charset: None,
                 body: (0..links).map(|n| format!("<a href=/{n}>")).collect::<String>().into(),
                 offset: 0,
                 truncated,
@@ -432,6 +434,7 @@ mod tests {
             source: base.into(),
             base: url::Url::parse(base).ok(),
             media: Media::Text,
+            charset: None,
             body: crate::fetch::Bytes::new(),
             offset: 0,
             truncated: false,

@@ -139,6 +139,7 @@ impl Reading {
             source: source.as_str().into(),
             base: None,
             media: piece.media,
+            charset: None,
             body: piece.bytes.into(),
             offset: piece.offset,
             truncated: self.in_part.is_cut,

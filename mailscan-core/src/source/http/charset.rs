@@ -17,19 +17,32 @@ const TELLING: usize = 64 << 10;
 /// The body in UTF-8, without its byte order mark: by that mark, its head, its own words, or its bytes. A body that is UTF-8
 /// already is not copied, whatever it says it is, and one that is mail stays as it is: its parts have charsets of their own.
 ///
-/// `top` is the top-level domain that it comes from, in lower case, which tells between charsets that look alike.
-pub(crate) fn to_utf8(body: Bytes, content_type: &ContentType, media: Media, top: Option<&str>) -> Bytes {
+/// `top` is the top-level domain that it comes from, in lower case, which tells between charsets that look alike. The name is that
+/// of the charset in which queries of links in it are asked, where that is not UTF-8.
+pub(crate) fn to_utf8(
+    body: Bytes,
+    content_type: &ContentType,
+    media: Media,
+    top: Option<&str>,
+) -> (Bytes, Option<&'static str>) {
     if media == Media::Mail {
-        return body;
+        return (body, None);
     }
     if let Some((encoding, mark)) = Encoding::for_bom(&body) {
-        return decode(body.slice(mark..), encoding);
+        return (decode(body.slice(mark..), encoding), None);
     }
     let in_document = || if media == Media::Html { declared::in_document(&body) } else { None };
     match content_type.charset().or_else(in_document).or_else(|| of_bytes(&body, media, top)) {
-        Some(encoding) if !charset::is_as_it_is(&body, encoding) => decode(body, encoding),
-        _ => body,
+        Some(encoding) if !charset::is_as_it_is(&body, encoding) => (decode(body, encoding), of_queries(encoding)),
+        // What its links hold may still be written in references.
+        Some(encoding) if encoding != UTF_8 && body.is_ascii() => (body, of_queries(encoding)),
+        _ => (body, None),
     }
+}
+
+/// The charset of queries in a page of this one (WHATWG Encoding, "get an output encoding"); `None` for UTF-8.
+fn of_queries(encoding: &'static Encoding) -> Option<&'static str> {
+    Some(encoding.output_encoding()).filter(|encoding| *encoding != UTF_8).map(Encoding::name)
 }
 
 /// The charset that only the bytes tell; `None` for UTF-8, and for text in one byte a character, which is read as it is:
@@ -80,7 +93,7 @@ mod tests {
     use super::*;
 
     fn text(body: &'static [u8], content_type: &str, media: Media) -> String {
-        let bytes = to_utf8(Bytes::from_static(body), &ContentType::parse(content_type), media, None);
+        let (bytes, _) = to_utf8(Bytes::from_static(body), &ContentType::parse(content_type), media, None);
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
@@ -92,6 +105,27 @@ mod tests {
         assert_eq!(text("bücher".as_bytes(), "text/plain", Media::Text), "bücher");
         assert_eq!(text(b"<p>b\xfccher", "text/html", Media::Html), "<p>bücher", "as a link would hold it");
         assert_eq!(text(b"b\xfccher", "text/plain", Media::Text), "b\u{fffd}cher", "as it is");
+    }
+
+    #[test]
+    fn queries_are_in_the_charset_of_their_page() {
+        let charset = |body: &'static [u8], content_type: &str| {
+            to_utf8(Bytes::from_static(body), &ContentType::parse(content_type), Media::Html, None).1
+        };
+        assert_eq!(charset(b"b\xfccher", "text/html; charset=iso-8859-1"), Some("windows-1252"));
+        assert_eq!(charset(b"b&uuml;cher", "text/html; charset=iso-8859-1"), Some("windows-1252"));
+        assert_eq!(charset(b"<meta charset=koi8-r>\xc1", "text/html"), Some("KOI8-R"));
+        assert_eq!(charset(b"<p>b\xfccher", "text/html"), Some("windows-1252"), "as its bytes tell");
+        // Whatever it is called, its links are those that are written there.
+        assert_eq!(charset("b\u{fc}cher".as_bytes(), "text/html; charset=iso-8859-1"), None);
+        for (body, content_type) in [
+            (&b"a"[..], "text/html"),
+            (b"a", "text/html; charset=utf-8"),
+            (b"\xff\xfea\0", "text/html; charset=iso-8859-1"),
+            (b"a\0b\0c\0d\0", "text/html; charset=utf-16le"),
+        ] {
+            assert_eq!(charset(body, content_type), None, "{body:?}");
+        }
     }
 
     #[test]

@@ -68,6 +68,7 @@ fn documents(url: &Url, pdf: Pdf, truncated: bool) -> Documents {
                 source: source.as_str().into(),
                 base: None,
                 media: Media::Text,
+                charset: None,
                 body: text.into(),
                 offset: 0,
                 truncated,
