@@ -67,7 +67,8 @@ pub struct ClientOptions {
     /// From which network addresses to fetch, for whichever job: give [`NetworkPolicy::PublicOnly`] where others hand jobs in, or
     /// they reach this machine and the networks that it is in.
     pub network: NetworkPolicy,
-    /// Certificates (DER) to trust beside the system's, such as those of a company's own authority.
+    /// Certificates (DER) to trust beside the system's and those that the variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name, such as
+    /// those of a company's own authority.
     pub extra_roots: Vec<Vec<u8>>,
 }
 

@@ -1,18 +1,24 @@
 //! TLS: whom the client trusts, and what a failed handshake means in plain words.
 
+use std::env;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
-use rustls::{AlertDescription, CertificateError, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, InvalidMessage, RootCertStore};
+use rustls_native_certs::{load_certs_from_paths, load_native_certs};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The system's authorities, the bundled ones where the system has none, and the extra ones.
+/// The variables that name further authorities: a file of certificates in PEM, and folders of such files.
+const FILE: &str = "SSL_CERT_FILE";
+const FOLDERS: &str = "SSL_CERT_DIR";
+
+/// The system's authorities, the bundled ones where the system has none, those that the environment names, and the extra ones.
 pub(super) fn config(extra_roots: &[Vec<u8>]) -> Result<rustls::ClientConfig> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let (mut roots, wrong) = trusted(&named());
+    for message in wrong {
+        tracing::error!("{message}");
     }
     for certificate in extra_roots {
         roots.add(CertificateDer::from(certificate.clone())).map_err(|error| {
@@ -25,6 +31,48 @@ pub(super) fn config(extra_roots: &[Vec<u8>]) -> Result<rustls::ClientConfig> {
     let builder = builder
         .map_err(|error| Error::new(ErrorKind::Internal, "http client", "TLS is not available").with_source(error))?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// What the environment names, each with its variable.
+fn named() -> Vec<(&'static str, PathBuf)> {
+    let file = env::var_os(FILE).map(|file| (FILE, PathBuf::from(file)));
+    let folders = env::var_os(FOLDERS);
+    let folders = folders.iter().flat_map(env::split_paths).map(|folder| (FOLDERS, folder));
+    file.into_iter().chain(folders).filter(|(_, path)| !path.as_os_str().is_empty()).collect()
+}
+
+/// Who is trusted where the environment names these, and what is wrong with those. They come to the others: whoever names the
+/// authority of a company does not mean that nobody else is one.
+fn trusted(named: &[(&'static str, PathBuf)]) -> (RootCertStore, Vec<String>) {
+    let (mut roots, mut wrong) = (RootCertStore::empty(), Vec::new());
+    roots.add_parsable_certificates(of_system());
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    for (variable, path) in named {
+        let (file, folder) = if *variable == FILE { (Some(&**path), None) } else { (None, Some(&**path)) };
+        let read = load_certs_from_paths(file, folder);
+        if read.certs.is_empty() {
+            let why = read.errors.first().map_or_else(|| "there is none in it".to_owned(), ToString::to_string);
+            let path = path.display();
+            wrong.push(format!("no certificate comes of {variable} `{path}` ({why}): name one that holds some in PEM"));
+        }
+        roots.add_parsable_certificates(read.certs);
+    }
+    (roots, wrong)
+}
+
+/// The authorities of the system alone, as far as those can be had where the environment names others.
+fn of_system() -> Vec<CertificateDer<'static>> {
+    if env::var_os(FILE).is_none() && env::var_os(FOLDERS).is_none() {
+        return load_native_certs().certs;
+    }
+    #[cfg(all(unix, not(target_os = "macos")))]
+    return openssl_probe::candidate_cert_dirs()
+        .flat_map(|folder| load_certs_from_paths(None, Some(folder)).certs)
+        .collect();
+    #[cfg(not(all(unix, not(target_os = "macos"))))]
+    Vec::new()
 }
 
 /// Whether the next handshake with the same server is to fail as well. A server that is busy, or a line that is not sound, is no
@@ -82,6 +130,49 @@ pub(super) fn explain(error: &rustls::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const AUTHORITY: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBhjCCASugAwIBAgIUH8xI057sDZD63D/ymrJGFdV3e98wCgYIKoZIzj0EAwIw
+FzEVMBMGA1UEAwwMQW4gYXV0aG9yaXR5MCAXDTI2MTEzMDE1NTgyMloYDzIxMjYx
+MTA2MTU1ODIyWjAXMRUwEwYDVQQDDAxBbiBhdXRob3JpdHkwWTATBgcqhkjOPQIB
+BggqhkjOPQMBBwNCAASIEIIK6oHT8X9sCOqsXrpdVZGk91zcZoyGNQWkfYo8sOuU
+gytxThtwo95Jpy/mcHavi7zdZnuQpXbXXPVF+uD1o1MwUTAdBgNVHQ4EFgQU1Hus
+pHIlNTG84S7Lujp1v7ZRZvEwHwYDVR0jBBgwFoAU1HuspHIlNTG84S7Lujp1v7ZR
+ZvEwDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNJADBGAiEAqhaKUGMpocZh
+EZyV3Vovd9evoxEbErwA3FInraLU6p0CIQDR8FAQT+JFKgw/KlBxVqZIvp6Lex0N
+uJug3ricLfuRDA==
+-----END CERTIFICATE-----
+";
+
+    #[test]
+    fn authorities_that_the_environment_names_come_to_those_of_the_system() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("own.pem");
+        std::fs::write(&file, AUTHORITY).unwrap();
+        let (alone, nothing) = trusted(&[]);
+        assert!(alone.len() > 20 && nothing.is_empty(), "{} and {nothing:?}", alone.len());
+        for named in [(FILE, file.clone()), (FOLDERS, folder.path().to_owned())] {
+            let (roots, wrong) = trusted(&[named]);
+            assert_eq!((roots.len(), wrong), (alone.len() + 1, Vec::new()));
+        }
+    }
+
+    #[test]
+    fn what_brings_no_authority_is_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let none = folder.path().join("none.pem");
+        std::fs::write(&none, "nothing").unwrap();
+        let away = folder.path().join("away");
+        for (variable, path, why) in
+            [(FILE, &away, "No such file"), (FOLDERS, &away, "No such file"), (FILE, &none, "there is none in it")]
+        {
+            let (roots, wrong) = trusted(&[(variable, path.clone())]);
+            assert!(roots.len() > 20 && wrong.len() == 1, "{wrong:?}");
+            let says = wrong[0].contains(variable) && wrong[0].contains(why);
+            assert!(says && wrong[0].contains(&*path.to_string_lossy()), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn failed_handshakes_are_told_in_plain_words() {
