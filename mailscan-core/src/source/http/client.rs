@@ -21,6 +21,7 @@ use url::Url;
 use super::network::{self, CheckedResolver, NetworkPolicy, PrivateAddress};
 use super::sockets::{Counting, Sockets};
 use super::tls;
+use crate::clock::{FAR, in_time};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fetch::{FetchError, FetchErrorClass};
 use crate::source::open_files::{is_out_of_files, out_of_files};
@@ -54,9 +55,10 @@ pub struct ClientOptions {
     /// Where a site's owner learns who fetches and how to reach them; part of the User-Agent. Give your own: unless it is said it is
     /// the project's page, where nobody knows of you.
     pub contact: String,
-    /// The most time for a connection to be made.
+    /// The most time for a connection to be made; thirty years at most.
     pub connect_timeout: Duration,
-    /// The most time from the request to the head of the answer.
+    /// The most time for the head of the answer, once there is a connection; thirty years at most. A request and what it is asked
+    /// over get both times together, so that what the connection does not need is the answer's.
     pub header_timeout: Duration,
     /// How many bytes of a large page are read at once over HTTP/1, from 16 KiB: pages that come in one piece cost less, and
     /// every connection keeps as much memory. The largest head over HTTP/1 as well.
@@ -111,7 +113,7 @@ impl Client {
         let mut tcp = HttpConnector::new_with_resolver(CheckedResolver::new(network.clone()));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(options.connect_timeout));
+        tcp.set_connect_timeout(Some(options.connect_timeout.min(FAR)));
         let sockets = Arc::new(Sockets::new(options.max_idle));
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls::config(&options.extra_roots)?)
@@ -147,7 +149,7 @@ impl Client {
             .http1_max_headers(MAX_WIDE_FIELDS)
             .http2_max_header_list_size(MAX_WIDE_HEAD as u32)
             .build(connector);
-        let head_time = options.connect_timeout + options.header_timeout;
+        let head_time = options.connect_timeout.saturating_add(options.header_timeout);
         Ok(Self { pool, wide, sockets, user_agent, network, head_time })
     }
 
@@ -166,7 +168,7 @@ impl Client {
         deadline: Instant,
     ) -> Result<Response<Incoming>, FetchError> {
         self.check_literal(url)?;
-        let until = deadline.min(Instant::now() + self.head_time);
+        let until = deadline.min(in_time(self.head_time));
         let mut more_tries = MORE_TRIES;
         loop {
             let mut request = self.request(url, headers)?;

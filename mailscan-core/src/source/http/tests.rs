@@ -218,7 +218,9 @@ async fn a_budget_without_an_end_is_one() {
     })
     .await;
     let patient = Pace { patience: Duration::MAX, ..Pace::unlimited() };
-    let source = HttpSource::new(&ClientOptions::default(), patient).unwrap();
+    let (connect_timeout, header_timeout) = (Duration::MAX, Duration::MAX);
+    let client = ClientOptions { connect_timeout, header_timeout, ..ClientOptions::default() };
+    let source = HttpSource::new(&client, patient).unwrap();
     for path in ["/plain", "/packed"] {
         let endless = Budget { time: Duration::MAX, body: usize::MAX };
         assert_eq!(text(read(&source, server.url(path).as_str(), endless).await.unwrap()).0, "ann@a.org", "{path}");
