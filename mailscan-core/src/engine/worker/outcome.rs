@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::met_links::MetLinks;
+use super::super::session_ids;
 use super::links;
 use crate::class::{Class, ClassFilter, LeftOut};
 use crate::extract::{Extractor, Media, Mention};
@@ -73,7 +74,10 @@ impl<'a> Harvest<'a> {
         for Discovered { work, step } in found {
             match &work {
                 Work::Page { url } if step > 0 && matches!(self.claimed.task.work, Work::Page { .. }) => {
-                    if self.leads_on(page.as_ref(), url) {
+                    let url = session_ids::without(url);
+                    let is_itself = page.as_ref().is_some_and(|page| page.as_str() == url);
+                    if !is_itself && self.leads_on(page.as_ref(), &url) {
+                        let work = Work::Page { url: url.into_owned() };
                         self.push(work, step);
                     }
                 }
@@ -459,6 +463,11 @@ mod tests {
         let moved = Some("https://b.org/");
         assert_eq!(followed(a(), 0, moved, Some(5), &found), (vec![found[1].to_owned()], false));
         assert_eq!(followed(a(), 1, moved, Some(5), &found), (vec![], false));
+        // The same page with an id in its address is that page.
+        let ids = ["/x;jsessionid=0123456789abcdef0123456789abcdef", "/?PHPSESSID=0123456789abcdef0123456789abcdef"];
+        let ids = ids.map(|path| format!("https://a.org{path}"));
+        let without = (vec!["https://a.org/x".to_owned()], false);
+        assert_eq!(followed(a(), 0, None, Some(5), &ids.each_ref().map(String::as_str)), without);
         // What a sitemap lists was asked for.
         let sitemap = Work::Sitemap { site: "a.org".to_owned(), url: "https://a.org/sitemap.xml".to_owned() };
         assert_eq!(followed(sitemap, 0, None, None, &found), (found.map(str::to_owned).to_vec(), false));
