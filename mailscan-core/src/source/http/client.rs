@@ -5,6 +5,7 @@
 
 use std::error::Error as StdError;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::Instant;
 use url::Url;
 
-use super::network::{self, CheckedResolver, NetworkPolicy, PrivateAddress};
+use super::network::{self, CheckedResolver, LOOKING_UP, LookUp, NetworkPolicy, PrivateAddress};
 use super::sockets::{Counting, Sockets};
 use super::tls;
 use crate::clock::{FAR, in_time};
@@ -102,6 +103,11 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(options: &ClientOptions) -> Result<Self> {
+        Self::looking_up(options, network::by_system)
+    }
+
+    /// One that looks names up so.
+    pub(super) fn looking_up(options: &ClientOptions, look_up: LookUp) -> Result<Self> {
         let invalid = |message: String| Error::new(ErrorKind::Invalid, "http client", message);
         if options.contact.trim().is_empty() {
             return Err(invalid("the contact is empty: give a page or an address that tells who asks".to_owned()));
@@ -110,7 +116,7 @@ impl Client {
             invalid(format!("the contact `{}` cannot stand in a header", options.contact.escape_debug()))
         })?;
         let network = Arc::new(options.network.clone());
-        let mut tcp = HttpConnector::new_with_resolver(CheckedResolver::new(network.clone()));
+        let mut tcp = HttpConnector::new_with_resolver(CheckedResolver::new(network.clone(), look_up));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(options.connect_timeout.min(FAR)));
@@ -174,8 +180,9 @@ impl Client {
             let mut request = self.request(url, headers)?;
             let connection = capture_connection(&mut request);
             let pool = if again { &self.wide } else { &self.pool };
-            let waiting = self.sockets.wait();
-            match tokio::time::timeout_at(until, pool.request(request)).await {
+            let (waiting, looks_up) = (self.sockets.wait(), Arc::new(AtomicBool::new(false)));
+            let answer = LOOKING_UP.scope(looks_up.clone(), pool.request(request));
+            match tokio::time::timeout_at(until, answer).await {
                 Ok(Ok(response)) => {
                     drop(waiting);
                     if self.sockets.are_too_many()
@@ -187,6 +194,9 @@ impl Client {
                 }
                 Ok(Err(error)) if more_tries > 0 && is_unbegun(&error) => more_tries -= 1,
                 Ok(Err(error)) => return Err(explain(&error, error.is_connect())),
+                Err(_) if looks_up.load(Ordering::Relaxed) => {
+                    return Err(transient("dns", "the name was not looked up in time".to_owned()));
+                }
                 Err(_) if connection.connection_metadata().is_none() => return Err(unconnected()),
                 Err(_) => {
                     // Over HTTP/2 it may be all of the connection that stands still, and others would be asked over it.

@@ -3,12 +3,14 @@
 //! The check happens where the connection is made: on the addresses that a name resolves to, and on hosts that are
 //! written as addresses, at every hop. A name that resolves differently the second time therefore changes nothing.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use hyper_util::client::legacy::connect::dns::Name;
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 use tower_service::Service;
@@ -127,40 +129,80 @@ pub(super) fn is_no_such_name(text: &str) -> bool {
     WORDS.iter().any(|words| text.contains(words))
 }
 
-/// Resolves names by the system and drops the addresses that the policy refuses.
+/// How names are looked up: the addresses of one, whatever their ports, on a thread that may wait.
+pub(super) type LookUp = fn(&str) -> io::Result<Vec<SocketAddr>>;
+
+/// As the system does.
+pub(super) fn by_system(name: &str) -> io::Result<Vec<SocketAddr>> {
+    (name, 0).to_socket_addrs().map(Iterator::collect)
+}
+
+tokio::task_local! {
+    /// Whether the request that a task makes waits until its name is looked up, for whoever gives it up.
+    pub(super) static LOOKING_UP: Arc<AtomicBool>;
+}
+
+/// Says so for as long as it lives, unless the wait is given up with the request.
+struct Wait(Option<Arc<AtomicBool>>);
+
+impl Wait {
+    fn begin() -> Self {
+        // A connection may be made for a request that no longer needs it.
+        let wait = Self(LOOKING_UP.try_with(Arc::clone).ok());
+        wait.tell(true);
+        wait
+    }
+
+    fn tell(&self, waits: bool) {
+        if let Some(told) = &self.0 {
+            told.store(waits, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Resolves names and drops the addresses that the policy refuses.
 #[derive(Clone, Debug)]
-pub(crate) struct CheckedResolver {
-    inner: GaiResolver,
+pub(super) struct CheckedResolver {
+    look_up: LookUp,
     /// The system resolves on threads that other work needs as well, and a dead name holds one for long.
     places: Arc<Semaphore>,
     policy: Arc<NetworkPolicy>,
 }
 
 impl CheckedResolver {
-    pub(crate) fn new(policy: Arc<NetworkPolicy>) -> Self {
-        Self { inner: GaiResolver::new(), places: Arc::new(Semaphore::new(MAX_LOOKUPS)), policy }
+    pub(super) fn new(policy: Arc<NetworkPolicy>, look_up: LookUp) -> Self {
+        Self { look_up, places: Arc::new(Semaphore::new(MAX_LOOKUPS)), policy }
     }
 }
 
 impl Service<Name> for CheckedResolver {
     type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = std::io::Error;
+    type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(context)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
         let host = name.as_str().to_owned();
-        let (mut inner, places, policy) = (self.inner.clone(), self.places.clone(), self.policy.clone());
+        let (look_up, places, policy) = (self.look_up, self.places.clone(), self.policy.clone());
         Box::pin(async move {
-            let _place = places.acquire().await.map_err(std::io::Error::other)?;
-            let all: Vec<SocketAddr> = inner.call(name).await?.collect();
+            let wait = Wait::begin();
+            let place = places.acquire_owned().await.map_err(io::Error::other)?;
+            let looking = tokio::task::spawn_blocking(move || {
+                let found = look_up(name.as_str());
+                // Nobody may wait for it any more, but the thread was taken until now.
+                drop(place);
+                found
+            });
+            let all = looking.await.map_err(io::Error::other);
+            wait.tell(false);
+            let all = all??;
             let allowed: Vec<_> = all.iter().copied().filter(|address| policy.allows(address.ip())).collect();
             match all.first() {
                 Some(refused) if allowed.is_empty() => {
-                    Err(std::io::Error::other(PrivateAddress { host, address: refused.ip() }))
+                    Err(io::Error::other(PrivateAddress { host, address: refused.ip() }))
                 }
                 _ => Ok(allowed.into_iter()),
             }
@@ -170,7 +212,18 @@ impl Service<Name> for CheckedResolver {
 
 #[cfg(test)]
 mod tests {
+    use std::str::FromStr;
+    use std::sync::{Condvar, Mutex};
+    use std::time::Duration;
+
+    use futures::FutureExt;
+    use tokio::time::Instant;
+    use url::Url;
+
     use super::*;
+    use crate::fetch::FetchErrorClass;
+    use crate::source::http::ClientOptions;
+    use crate::source::http::client::Client;
 
     #[test]
     fn special_addresses_are_not_public_however_they_are_wrapped() {
@@ -231,6 +284,75 @@ mod tests {
         assert!(
             !is_no_such_name(&text("Temporary failure in name resolution")) && !is_no_such_name(&text("Try again"))
         );
+    }
+
+    /// Holds look-ups back until it is opened, or dropped.
+    struct Gate(Mutex<bool>, Condvar);
+
+    impl Gate {
+        const fn new() -> Self {
+            Self(Mutex::new(false), Condvar::new())
+        }
+
+        fn wait(&self) {
+            drop(self.1.wait_while(self.0.lock().unwrap(), |is_open| !*is_open).unwrap());
+        }
+    }
+
+    struct Opens(&'static Gate);
+
+    impl Drop for Opens {
+        fn drop(&mut self) {
+            *self.0.0.lock().unwrap() = true;
+            self.0.1.notify_all();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_look_up_that_nobody_waits_for_keeps_its_place_until_it_ends() {
+        static GATE: Gate = Gate::new();
+        let opens = Opens(&GATE);
+        let look_up: LookUp = |_| {
+            GATE.wait();
+            Ok(Vec::new())
+        };
+        let mut resolver = CheckedResolver::new(Arc::default(), look_up);
+        let mut call = || resolver.call(Name::from_str("a.org").unwrap());
+        for _ in 0..MAX_LOOKUPS {
+            assert!(call().now_or_never().is_none());
+        }
+        let mut next = call();
+        assert!(next.as_mut().now_or_never().is_none());
+        assert_eq!(resolver.places.available_permits(), 0);
+        drop(opens);
+        assert_eq!(next.await.unwrap().len(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_waits_for_its_name_says_so() {
+        static GATE: Gate = Gate::new();
+        let _opens = Opens(&GATE);
+        let look_up: LookUp = |name| {
+            if name == "dead.org" {
+                GATE.wait();
+            }
+            Ok(vec![(Ipv4Addr::LOCALHOST, 0).into()])
+        };
+        // It takes connections, and says nothing over them.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let short = Duration::from_millis(100);
+        let options = ClientOptions { connect_timeout: short, header_timeout: short, ..ClientOptions::default() };
+        let client = Client::looking_up(&options, look_up).unwrap();
+        for (url, code) in [
+            (format!("http://dead.org:{port}/"), "dns"),
+            (format!("https://a.org:{port}/"), "connect-timeout"),
+            (format!("http://a.org:{port}/"), "header-timeout"),
+        ] {
+            let far = Instant::now() + Duration::from_secs(60);
+            let error = client.get(&Url::parse(&url).unwrap(), &[], false, far).await.unwrap_err();
+            assert_eq!((error.class, &*error.code), (FetchErrorClass::Transient, code), "{url}: {error}");
+        }
     }
 
     #[test]
