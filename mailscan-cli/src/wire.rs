@@ -27,14 +27,30 @@ pub(crate) fn is_shared(db: &str) -> bool {
     db.starts_with("postgres://") || db.starts_with("postgresql://")
 }
 
-/// A database as it may be shown: without its password.
+/// A database as it may be shown: without its password, which the client also takes from the query.
 pub(crate) fn shown(db: &str) -> String {
-    let secret = db.split_once("://").and_then(|(scheme, rest)| {
-        let (account, place) = rest.split_once('/').unwrap_or((rest, "")).0.rsplit_once('@')?;
-        let (user, _) = account.split_once(':')?;
-        Some(format!("{scheme}://{user}@{place}{}", &rest[account.len() + 1 + place.len()..]))
-    });
-    secret.unwrap_or_else(|| db.to_owned())
+    let Some((scheme, rest)) = db.split_once("://") else { return db.to_owned() };
+    let (user, place) = account_apart(rest);
+    let (server, query) = place.split_once('?').unwrap_or((place, ""));
+    let options: Vec<_> = query.split('&').filter(|option| !is_password(option)).collect();
+    let options = options.join("&");
+    let at = if user.is_some() { "@" } else { "" };
+    let asks = if options.is_empty() { "" } else { "?" };
+    format!("{scheme}://{}{at}{server}{asks}{options}", user.unwrap_or_default())
+}
+
+/// The user and the place, parted as the client does it: what stands before the first `@` is the account, be there a `/` in it.
+fn account_apart(rest: &str) -> (Option<&str>, &str) {
+    let Some((account, place)) = rest.split_once('@') else { return (None, rest) };
+    let user = account.split([':', '?']).next();
+    // No host has an `@`: more of a password that was not encoded stands before it.
+    let host = place.split(['/', '?']).next().unwrap_or_default();
+    (user, &place[host.rfind('@').map_or(0, |at| at + 1)..])
+}
+
+/// Whether an option of the query, `key=value` with percent-encoding, is a password.
+fn is_password(option: &str) -> bool {
+    url::form_urlencoded::parse(option.as_bytes()).next().is_some_and(|(key, _)| key == "password")
 }
 
 /// Opens a database, and creates it when there is none.
@@ -150,5 +166,10 @@ mod tests {
         assert_eq!(shown("postgres://ann@h/d"), "postgres://ann@h/d");
         assert_eq!(shown("postgres://ann:s@ecret@h:5432/d?sslmode=require"), "postgres://ann@h:5432/d?sslmode=require");
         assert_eq!(shown("postgresql://ann:secret@h"), "postgresql://ann@h");
+        assert_eq!(shown("postgres://ann:se/cret@h/d"), "postgres://ann@h/d");
+        assert_eq!(shown("postgres://ann:se?cret@h/d"), "postgres://ann@h/d");
+        assert_eq!(shown("postgres://h/d?user=ann&password=secret"), "postgres://h/d?user=ann");
+        assert_eq!(shown("postgres:///d?p%61ssword=secret&host=/run&listen=off"), "postgres:///d?host=/run&listen=off");
+        assert_eq!(shown("postgres://ann:secret@h?password=secret"), "postgres://ann@h");
     }
 }
