@@ -295,7 +295,8 @@ const FIXED: [&str; 17] = [
 /// How hosts are treated. What is not typed is what the job began with, or the default.
 #[derive(Clone, Debug, Default, ClapArgs)]
 pub(crate) struct Politeness {
-    /// Seconds between two requests to one host, and between two calls of a search by one worker [default: 0.1]
+    /// Seconds between two requests to one host, and between two calls of a search by one worker; in `serve` and `worker`
+    /// the longer of theirs and the job's, if that is longer than the default [default: 0.1]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) rate_limit: Option<Duration>,
     /// The most requests to one host at a time [default: 8]

@@ -12,7 +12,7 @@
 //! | pace and number of requests of a host, [`JobOptions::per_host`] | the fetcher; the engine only holds no more tasks of a host than its [`per_host`](crate::engine::EngineOptions::per_host) |
 //! | robots.txt, [`JobOptions::contact`] | the fetcher |
 //! | what the job may reach, by its [`Origin`] and the network it is in | the fetcher |
-//! | [`JobOptions::rate_limit`] | the engine, between the calls of a search by one worker |
+//! | [`JobOptions::rate_limit`] | the engine, between the calls of a search by one worker, as [`Fetcher::call_interval`] says; the fetcher between the pages of a host |
 //! | how far links are followed, [`JobOptions::max_tasks`] | the engine |
 //! | tries, and the wait before the next | the engine, by the class of a [`FetchError`] |
 //!
@@ -67,6 +67,12 @@ pub trait Fetcher: Debug + Send + Sync + 'static {
     /// wait. More would only keep places from other hosts. A fetcher without hosts has no such bound.
     fn per_host_at_first(&self) -> usize {
         usize::MAX
+    }
+
+    /// The least time between two calls of a search by one worker, of a job with these options. A fetcher without a rate limit of
+    /// its own leaves it to the job.
+    fn call_interval(&self, options: &JobOptions) -> Duration {
+        options.rate_limit
     }
 
     /// Lets go of memory that it keeps only to be quicker later, since memory is short. Waits for nothing.

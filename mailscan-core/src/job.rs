@@ -165,7 +165,9 @@ pub struct JobOptions {
     pub workers: Option<u32>,
     /// How many fetches one worker keeps in flight. From 1.
     pub connections_per_worker: u32,
-    /// The least time between two calls of a search endpoint by one worker. At most [`MOST_SECONDS`].
+    /// The least time between two calls of a search endpoint by one worker, and where it is longer than both the default and that
+    /// of the process between two requests of the job to one host, of all processes that share turns. In turn that of the process
+    /// counts for calls where it is longer than both the default and this. At most [`MOST_SECONDS`].
     pub rate_limit: Duration,
     /// How long the job may be at work before it is paused, at most [`MOST_SECONDS`]; `None` for ever. Each resume starts
     /// anew; a restart of the process, or a crash, is none.

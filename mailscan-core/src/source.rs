@@ -46,6 +46,8 @@ mod stream;
 use crate::fetch::HostLimit;
 #[cfg(any(feature = "http", feature = "files"))]
 use crate::fetch::{FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher};
+#[cfg(feature = "http")]
+use crate::job::JobOptions;
 #[cfg(any(feature = "http", feature = "files"))]
 use crate::task::{Task, Work};
 
@@ -119,6 +121,11 @@ impl Fetcher for Sources {
     #[cfg(feature = "http")]
     fn per_host_at_first(&self) -> usize {
         self.http.as_ref().map_or(usize::MAX, http::HttpSource::per_host_at_first)
+    }
+
+    #[cfg(feature = "http")]
+    fn call_interval(&self, options: &JobOptions) -> Duration {
+        self.http.as_ref().map_or(options.rate_limit, |http| http.call_interval(options))
     }
 
     #[cfg(feature = "http")]

@@ -174,7 +174,8 @@ impl<P: Pipeline> Worker<P> {
     async fn fetch(&self, assigned: &Assigned) -> Result<Fetched, FetchError> {
         let Job { spec: JobSpec { options, .. }, origin, .. } = &assigned.run.job;
         let recall = Recall::on(&assigned.run.recall);
-        recall.unless(self.turn(&assigned.claimed.task.work, options.rate_limit)).await?;
+        let call_interval = self.shared.pipeline.fetcher().call_interval(options);
+        recall.unless(self.turn(&assigned.claimed.task.work, call_interval)).await?;
         let context = FetchContext { options, origin, budget: self.shared.options.budget, recall };
         let budget = context.budget;
         // Boxed, since it is large and would be moved on from hand to hand.
@@ -189,16 +190,16 @@ impl<P: Pipeline> Worker<P> {
         fetched
     }
 
-    /// Waits until this worker may begin: at once, but for the calls of a search, which the job's rate limit keeps apart
-    /// from start to start.
-    async fn turn(&self, work: &Work, rate_limit: Duration) -> Result<(), FetchError> {
+    /// Waits until this worker may begin: at once, but for the calls of a search, which are an interval apart from start to
+    /// start.
+    async fn turn(&self, work: &Work, call_interval: Duration) -> Result<(), FetchError> {
         if !matches!(work, Work::Search { .. }) {
             return Ok(());
         }
         let turn = {
             let mut next = self.next_call.lock().unwrap_or_else(PoisonError::into_inner);
             let turn = (*next).max(Instant::now());
-            *next = turn + rate_limit.min(FAR);
+            *next = turn + call_interval.min(FAR);
             turn
         };
         // A timer takes a millisecond even for what is due.

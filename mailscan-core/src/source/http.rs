@@ -38,12 +38,13 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use super::content_type::ContentType;
 use super::kind;
 use super::politeness::{FIRST_BLOCK, JobLimit, Pace, Politeness, Refusal, Turn};
-use crate::clock::in_time;
+use crate::clock::{FAR, in_time};
 use crate::error::Result;
 use crate::fetch::{
     Discovered, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, HostLimit, Recall,
 };
 use crate::job::{JobId, JobOptions};
+use crate::limits::Limits;
 use crate::task::{Task, Work, host_of};
 use crate::turns::SharedTurns;
 use body::{Bodies, Body, Wanted};
@@ -80,7 +81,7 @@ pub struct HttpSource {
     /// The places for archives.
     #[cfg(feature = "files")]
     archives: Arc<Semaphore>,
-    /// Whether a job's own limit for a host and its own contact count.
+    /// Whether a job's own limits for a host and its own contact count.
     heeds_jobs: bool,
 }
 
@@ -142,8 +143,8 @@ impl HttpSource {
         Self { politeness: self.politeness.shared(turns), ..self }
     }
 
-    /// The same source for a process that took the limit for a host and the contact of its one job into account already:
-    /// those that the job was started with count no more. They do otherwise, where the limit is lower.
+    /// The same source for a process that took the rate limit, the limit for a host and the contact of its one job into account
+    /// already: those that the job was started with count no more. They do otherwise, where the limits are stricter.
     #[must_use]
     pub fn for_one_job(self) -> Self {
         Self { heeds_jobs: false, ..self }
@@ -151,9 +152,19 @@ impl HttpSource {
 
     /// What this source heeds of a job, for one of its tasks.
     fn wishes(&self, task: &Task, options: &JobOptions) -> Wishes {
-        let per_host = options.per_host.filter(|_| self.heeds_jobs);
-        let limit = per_host.map(|most| JobLimit { job: task.job, most: most as usize });
+        let Pace { interval: of_process, concurrency, .. } = self.politeness.pace();
+        let limit = self.heeds_jobs.then(|| JobLimit {
+            job: task.job,
+            most: options.per_host.map_or(concurrency, |most| most as usize),
+            interval: stricter(of_process, options.rate_limit),
+        });
         Wishes { limit, headers: self.named(options), again: task.attempt > 1 }
+    }
+
+    /// The least time between two calls of a search by one worker.
+    pub(crate) fn call_interval(&self, options: &JobOptions) -> Duration {
+        let of_process = self.politeness.pace().interval;
+        if self.heeds_jobs { stricter(options.rate_limit, of_process) } else { of_process }
     }
 
     /// The header by which a site's owner reaches whoever started a job, where that is not who runs the process.
@@ -429,6 +440,13 @@ impl HttpSource {
         }
         Ok(body.bytes)
     }
+}
+
+/// The rate limit that is kept where a job and its process have one each: one's own, or the other's where that is longer. One that
+/// is no longer than the default was perhaps told by nobody, and keeps nobody from being quicker.
+fn stricter(own: Duration, other: Duration) -> Duration {
+    let other = if other > Limits::default().rate_limit { other } else { Duration::ZERO };
+    own.max(other).min(FAR)
 }
 
 /// The error of a page that keeps its attempts, where its host is to be left alone for so long.

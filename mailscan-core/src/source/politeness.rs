@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ahash::AHashMap;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedMutexGuard, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -33,8 +33,9 @@ const TELLING: Duration = Duration::from_secs(2);
 /// How a host is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
-    /// The least time between the starts of two requests; a longer crawl-delay of the host counts instead. Thirty years at
-    /// most.
+    /// The least time between the starts of two requests; a longer crawl-delay of the host counts instead, and so does a longer
+    /// [rate limit](crate::job::JobOptions::rate_limit) of a job for its own requests. Longer than the default, it is the least
+    /// time between two calls of a search by one worker as well. Thirty years at most.
     pub interval: Duration,
     /// The most requests at a time, from 1; 0 counts as 1.
     pub concurrency: usize,
@@ -86,6 +87,8 @@ pub(crate) struct JobLimit {
     pub(crate) job: JobId,
     /// The most requests of the job at a time, from 1.
     pub(crate) most: usize,
+    /// The least time between the starts of two requests of the job.
+    pub(crate) interval: Duration,
 }
 
 /// What one name stands for: a host, or the part of it that one job may have.
@@ -103,6 +106,8 @@ struct Host {
     agreed: Arc<Agreed>,
     /// When it was last heard what the host has asked of others; one asks for all calls.
     heard: tokio::sync::Mutex<Option<Instant>>,
+    /// Held by the request of a job that is the next to begin, where they are to be an interval apart.
+    starting: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A turn at a host; the host's place is free again when it is dropped.
@@ -145,9 +150,21 @@ impl Drop for Promise<'_> {
 /// One of the places of a job at a host, here and among all processes.
 #[derive(Debug)]
 struct JobPlace {
-    _host: Arc<Host>,
-    _place: Place,
+    host: Arc<Host>,
+    place: Place,
     _held: Option<Held>,
+    /// The right to be the next to begin, and the interval that the one after it keeps.
+    starting: Option<(OwnedMutexGuard<()>, Duration)>,
+}
+
+impl JobPlace {
+    /// The request is sent.
+    fn begin(&mut self) {
+        self.place.begin();
+        if let Some((_starting, interval)) = self.starting.take() {
+            self.host.schedule().began(interval);
+        }
+    }
 }
 
 impl Politeness {
@@ -168,6 +185,11 @@ impl Politeness {
         self
     }
 
+    /// How hosts are treated.
+    pub(crate) fn pace(&self) -> Pace {
+        self.pace
+    }
+
     /// How many tasks of a host that nothing is known of are worth holding: twice as many as it gets at a time, and no more
     /// than can begin before patience ends.
     pub(crate) fn per_host_at_first(&self) -> usize {
@@ -176,8 +198,8 @@ impl Politeness {
         concurrency.saturating_mul(2).min(usize::try_from(begun).unwrap_or(usize::MAX)).max(1)
     }
 
-    /// Waits for a turn at `host`, first come first served. `delay` is what its robots.txt asks for; a job's limit counts
-    /// where it is lower than the one for all.
+    /// Waits for a turn at `host`, first come first served. `delay` is what its robots.txt asks for; a job's limit and its
+    /// interval count where they are lower and longer than those for all.
     ///
     /// Cancel-safe: a dropped wait gives up its place and the time that it had been promised, but for what was agreed with others.
     ///
@@ -193,8 +215,8 @@ impl Politeness {
     ) -> Result<Turn, FetchError> {
         let latest = deadline.min(in_time(self.pace.patience));
         // First, so that those who wait for their own job take no place from others.
-        let of_job = match limit {
-            Some(limit) if limit.most < self.pace.concurrency => {
+        let mut of_job = match limit {
+            Some(limit) if limit.most < self.pace.concurrency || limit.interval > self.pace.interval => {
                 Some(Box::pin(self.job_place(host, limit, latest)).await?)
             }
             _ => None,
@@ -222,27 +244,69 @@ impl Politeness {
             if let Some(begins) = begins {
                 promise.keep();
                 place.begin();
+                of_job.iter_mut().for_each(JobPlace::begin);
                 let others = self.others(host);
                 return Ok(Turn { host: state, place, begins, _held: held, _of_job: of_job, others });
             }
         }
     }
 
-    /// Waits for one of the places that a job allows itself at a host.
+    /// Waits for one of the places that a job allows itself at a host, and until its interval is over.
     async fn job_place(&self, host: &str, limit: JobLimit, latest: Instant) -> Result<JobPlace, FetchError> {
         let name = format!("{host}{OF_JOB}{}", limit.job);
         let state = self.remembered(&name, Some(limit.job), limit.most, Limiter::fixed);
         let later = |away| FetchError { code: JOB_TURN.into(), ..defer(host, away) };
         let mut place = state.pages.enter(latest).await.ok_or_else(|| later(self.pace.patience))?;
+        let terms = |interval| Terms { host: &name, interval, concurrency: limit.most };
+        if limit.interval > self.pace.interval {
+            let terms = terms(with_slack(limit.interval));
+            let (held, starting) = self.job_start(&state, terms, latest).await.map_err(later)?;
+            return Ok(JobPlace { host: state, place, _held: held, starting: Some((starting, limit.interval)) });
+        }
         place.begin();
         let held = match &self.turns {
-            Some(turns) => {
-                let terms = Terms { host: &name, interval: Duration::ZERO, concurrency: limit.most };
-                Some(state.agreed.start(&**turns, terms, latest).await.map_err(later)?.0)
-            }
+            Some(turns) => Some(state.agreed.start(&**turns, terms(Duration::ZERO), latest).await.map_err(later)?.0),
             None => None,
         };
-        Ok(JobPlace { _host: state, _place: place, _held: held })
+        Ok(JobPlace { host: state, place, _held: held, starting: None })
+    }
+
+    /// Waits for the start of a job's request, one after the other: each keeps the interval to when the one before it really
+    /// began, which answers the right to be next. Fails with how far away the next try should be.
+    async fn job_start(
+        &self,
+        state: &Host,
+        terms: Terms<'_>,
+        latest: Instant,
+    ) -> Result<(Option<Held>, OwnedMutexGuard<()>), Duration> {
+        let starting = tokio::time::timeout_at(latest, state.starting.clone().lock_owned()).await;
+        let free = || state.schedule().free().saturating_duration_since(Instant::now());
+        let starting = starting.map_err(|_| free().max(self.pace.patience))?;
+        loop {
+            let again = match self.agreed_start(state, terms, latest).await {
+                Ok(held) => return Ok((held, starting)),
+                Err(away) => in_time(away),
+            };
+            // Also where it is in vain: the host cannot rest for one job's sake, and without this wait the engine would claim
+            // and defer all that the job has there, again and again.
+            tokio::time::sleep_until(again.min(latest)).await;
+            if again >= latest {
+                return Err(again.saturating_duration_since(Instant::now()));
+            }
+        }
+    }
+
+    /// Waits for the next start by what began here and by what is agreed with others, or fails with how far away it is.
+    async fn agreed_start(&self, state: &Host, terms: Terms<'_>, latest: Instant) -> Result<Option<Held>, Duration> {
+        let free = state.schedule().free();
+        if free > latest {
+            return Err(free.saturating_duration_since(Instant::now()));
+        }
+        tokio::time::sleep_until(free).await;
+        let Some(turns) = &self.turns else { return Ok(None) };
+        let (held, start) = state.agreed.start(&**turns, terms, latest).await?;
+        tokio::time::sleep_until(start).await;
+        Ok(Some(held))
     }
 
     /// The next start at a host and the interval that it keeps, or how far away it is: by the process's own schedule, or as
@@ -357,6 +421,7 @@ impl Politeness {
             schedule,
             agreed: Arc::default(),
             heard: tokio::sync::Mutex::default(),
+            starting: Arc::default(),
         });
         hosts.insert(name.to_owned(), host.clone());
         host

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
 use mailscan_core::engine::{Engine, EngineOptions};
 use mailscan_core::fetch::{Discovered, FetchContext, FetchError, Fetched, Fetcher};
-use mailscan_core::job::{JobSource, JobSpec, JobStatus};
+use mailscan_core::job::{JobOptions, JobSource, JobSpec, JobStatus};
 use mailscan_core::pipeline::Backends;
 use mailscan_core::queue::QueueLimits;
 use mailscan_core::task::{Task, Work};
@@ -17,9 +17,9 @@ use super::script::{Script, create, in_memory, only, text};
 /// How many calls a search takes that is watched.
 const CALLS: u32 = 5;
 
-/// A search of [`CALLS`] calls that take no time; notes when each begins.
+/// A search of [`CALLS`] calls that take no time; notes when each begins. May have an interval of its own.
 #[derive(Debug, Default)]
-struct Watched(Mutex<Vec<Instant>>);
+struct Watched(Mutex<Vec<Instant>>, Option<Duration>);
 
 impl Fetcher for Watched {
     async fn fetch(&self, task: &Task, _: &FetchContext<'_>) -> Result<Fetched, FetchError> {
@@ -27,6 +27,10 @@ impl Fetcher for Watched {
         let mut fetched = text(task, String::new());
         fetched.discovered.extend(Some(next_call(&task.work)).filter(|next| page_of(next) <= CALLS));
         Ok(fetched)
+    }
+
+    fn call_interval(&self, options: &JobOptions) -> Duration {
+        self.1.unwrap_or(options.rate_limit)
     }
 }
 
@@ -50,9 +54,9 @@ fn search(target: u64, lanes: u32) -> JobSpec {
 }
 
 /// The times between the starts of the calls of one worker.
-async fn gaps(lanes: u32, rate_limit: Duration) -> Vec<Duration> {
+async fn gaps(lanes: u32, rate_limit: Duration, of_fetcher: Option<Duration>) -> Vec<Duration> {
     let (queue, store) = (MemoryQueue::new(QueueLimits::default()), MemoryStore::new());
-    let pipeline = Arc::new(Backends { queue, store, fetcher: Watched::default() });
+    let pipeline = Arc::new(Backends { queue, store, fetcher: Watched(Mutex::default(), of_fetcher) });
     let mut spec = search(1_000, lanes);
     spec.options.workers = Some(1);
     spec.options.rate_limit = rate_limit;
@@ -71,9 +75,17 @@ async fn the_calls_of_one_worker_begin_no_closer_than_the_rate_limit() {
     // One after the other, and all of them ready at once.
     for lanes in [1, CALLS] {
         for rate_limit in [Duration::from_millis(100), Duration::from_secs(1)] {
-            let gaps = gaps(lanes, rate_limit).await;
+            let gaps = gaps(lanes, rate_limit, None).await;
             assert!(gaps.iter().all(|gap| *gap >= rate_limit), "{lanes} lanes, {rate_limit:?}: {gaps:?}");
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetcher_may_have_a_rate_limit_of_its_own_for_calls() {
+    for (of_job, of_fetcher) in [(0, 2), (5, 2)].map(|(a, b)| (Duration::from_secs(a), Duration::from_secs(b))) {
+        let gaps = gaps(1, of_job, Some(of_fetcher)).await;
+        assert!(gaps.iter().all(|gap| *gap >= of_fetcher && *gap < of_fetcher * 2), "{of_job:?}: {gaps:?}");
     }
 }
 

@@ -139,6 +139,33 @@ async fn packed(mut encoder: impl tokio::io::AsyncRead + Unpin) -> Vec<u8> {
 }
 
 #[tokio::test]
+async fn the_longer_rate_limit_of_a_job_and_its_process_counts_unless_it_is_the_default() {
+    let kept = |of_process: u64, of_job: u64| {
+        let pace = Pace { interval: Duration::from_millis(of_process), ..Pace::default() };
+        let options = JobOptions { rate_limit: Duration::from_millis(of_job), ..JobOptions::default() };
+        let source = || HttpSource::new(&ClientOptions::default(), pace).unwrap();
+        let page = |source: &HttpSource| source.wishes(&task_of("https://a.org/", 1), &options).limit;
+        let alone = source().for_one_job();
+        assert!(page(&alone).is_none() && alone.call_interval(&options) == pace.interval, "it is told already");
+        let at_hosts = page(&source()).unwrap().interval;
+        (at_hosts.as_millis(), source().call_interval(&options).as_millis())
+    };
+    for ((of_process, of_job), expected) in [
+        ((100, 100), (100, 100)),
+        ((100, 5_000), (5_000, 5_000)),
+        ((5_000, 100), (5_000, 5_000)),
+        // Where nobody asks for more than the default, each has its own.
+        ((0, 100), (0, 100)),
+        ((100, 0), (100, 0)),
+        ((5_000, 0), (5_000, 5_000)),
+        ((0, 5_000), (5_000, 5_000)),
+        ((2_000, 5_000), (5_000, 5_000)),
+    ] {
+        assert_eq!(kept(of_process, of_job), expected, "{of_process} ms for all and {of_job} ms of the job");
+    }
+}
+
+#[tokio::test]
 async fn an_encoding_without_a_body_is_an_empty_page() {
     for encoding in ["gzip", "br", "zstd", "deflate", "gzip, br"] {
         let page = fetch(ok(&format!("Content-Encoding: {encoding}\r\n"), b"")).await.unwrap();

@@ -285,6 +285,11 @@ impl Schedule {
         Some(Begins::Probe)
     }
 
+    /// Notes that a request has begun, from which on the next keeps this interval.
+    pub(super) fn began(&mut self, interval: Duration) {
+        (self.interval, self.next) = (interval, Instant::now() + interval);
+    }
+
     /// The host answered as it should: a page, or something beside the pages. An answer to what was asked before a refusal
     /// says nothing about it.
     pub(super) fn served(&mut self, is_page: bool) {

@@ -183,7 +183,7 @@ async fn calls_keep_to_a_pace_that_was_learnt_and_to_no_other() {
 async fn a_job_may_want_fewer_at_a_time_than_the_process() {
     let pace = Pace { interval: Duration::ZERO, concurrency: 3, patience: Duration::from_secs(1), ..Pace::default() };
     let gate = Politeness::new(pace);
-    let limit = |job, most| Some(JobLimit { job: JobId(job), most });
+    let limit = |job, most| Some(JobLimit { job: JobId(job), most, interval: Duration::ZERO });
     let first = gate.turn("a", limit(1, 1), None, far()).await.unwrap();
     let deferred = gate.turn("a", limit(1, 1), None, far()).await.unwrap_err();
     assert_eq!((deferred.class, &*deferred.code), (FetchErrorClass::Deferred, JOB_TURN));
@@ -198,7 +198,7 @@ async fn a_job_may_want_fewer_at_a_time_than_the_process() {
 #[tokio::test(start_paused = true)]
 async fn a_job_that_keeps_to_its_own_limit_is_named_while_others_wait() {
     let gate = Arc::new(Politeness::new(Pace { interval: Duration::ZERO, ..Pace::default() }));
-    let limit = Some(JobLimit { job: JobId(7), most: 1 });
+    let limit = Some(JobLimit { job: JobId(7), most: 1, interval: Duration::ZERO });
     let _first = gate.turn("a", limit, None, far()).await.unwrap();
     assert_eq!(gate.limits(), []);
     let waits = gate.clone();
@@ -206,6 +206,73 @@ async fn a_job_that_keeps_to_its_own_limit_is_named_while_others_wait() {
     tokio::task::yield_now().await;
     let [HostLimit { host, limit: 1, under_way: 1, waiting: 1, .. }] = &gate.limits()[..] else { panic!("{gate:?}") };
     assert_eq!(host, "a");
+}
+
+/// What a job wants that asks a host once in so many seconds.
+fn once_in(seconds: u64) -> Option<JobLimit> {
+    Some(JobLimit { job: JobId(1), most: 8, interval: Duration::from_secs(seconds) })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_may_want_more_time_between_its_requests_than_the_process() {
+    let gate = Politeness::new(Pace::default());
+    let begin = Instant::now();
+    for second in [0, 5, 10] {
+        gate.turn("a", once_in(5), None, far()).await.unwrap();
+        assert_eq!(begin.elapsed(), Duration::from_secs(second));
+    }
+    gate.turn("b", once_in(5), None, far()).await.unwrap();
+    gate.turn("a", None, None, far()).await.unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(11), "other hosts and other jobs wait for nothing");
+    let quicker = once_in(0);
+    gate.turn("c", quicker, None, far()).await.unwrap();
+    let begin = Instant::now();
+    gate.turn("c", quicker, None, far()).await.unwrap();
+    assert_eq!(begin.elapsed(), Pace::default().interval, "nor may one be quicker than the process");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_interval_of_a_job_begins_when_its_request_does() {
+    let gate = Politeness::new(Pace { interval: Duration::ZERO, concurrency: 1, ..Pace::default() });
+    let begin = Instant::now();
+    let of_another = gate.turn("a", None, None, far()).await.unwrap();
+    let one = || async {
+        drop(gate.turn("a", once_in(5), None, far()).await.unwrap());
+        begin.elapsed()
+    };
+    let leave = async {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        drop(of_another);
+    };
+    let (first, second, ()) = tokio::join!(one(), one(), leave);
+    assert_eq!([first, second], [4, 9].map(Duration::from_secs));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_waits_longer_than_patience_comes_back_when_it_is_its_turn() {
+    let gate = Politeness::new(Pace::default());
+    gate.turn("a", once_in(60), None, far()).await.unwrap();
+    let begin = Instant::now();
+    let wait = || gate.turn("a", once_in(60), None, far());
+    for deferred in [wait().await.unwrap_err(), tokio::join!(wait(), wait()).1.unwrap_err()] {
+        assert_eq!((deferred.class, &*deferred.code), (FetchErrorClass::Deferred, JOB_TURN));
+        let back = begin.elapsed() + deferred.retry_after.unwrap();
+        assert!(back >= Duration::from_secs(60) && back < Duration::from_secs(100), "{back:?}");
+    }
+    assert_eq!(begin.elapsed(), Pace::default().patience * 2, "or all that it has there would be claimed in vain");
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_processes_hear_of_the_interval_of_a_job() {
+    let others = Arc::new(Alone::default());
+    let gate = Politeness::new(Pace::default()).shared(others.clone());
+    let begin = Instant::now();
+    drop(gate.turn("a", once_in(5), None, far()).await.unwrap());
+    drop(gate.turn("a", once_in(5), None, far()).await.unwrap());
+    assert!(begin.elapsed() >= Duration::from_secs(5));
+    let named = others.1.lock().unwrap().clone();
+    assert!(named.contains(&with_slack(Duration::from_secs(5))), "{named:?}");
+    assert!(named.contains(&with_slack(Pace::default().interval)), "{named:?}");
 }
 
 #[tokio::test(start_paused = true)]
