@@ -2,6 +2,7 @@
 
 mod archives;
 mod demo;
+mod errors;
 mod home;
 mod jobs;
 mod plan;

@@ -17,9 +17,10 @@ use mailscan_core::job::{Job, JobId, JobStatus};
 use mailscan_core::limits::Limits;
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::Queue;
-use mailscan_core::store::{GroupQuery, Store};
+use mailscan_core::store::{ErrorSelection, Store};
 use serde::Serialize;
 
+use super::errors::all_groups;
 use super::job::find;
 use super::run::{create, exit, read_in_part};
 use super::simulate::{Listening, Served};
@@ -122,8 +123,14 @@ fn floor(typed: &args::Simulated, web: &Listening, slots: u64) -> Duration {
 }
 
 async fn count_errors(store: &impl Store, id: JobId) -> Result<u64> {
-    let groups = store.error_groups(&GroupQuery::first(Some(id), 10_000)).await?;
-    Ok(groups.iter().map(|group| group.count).sum())
+    let mut count = 0;
+    let of = ErrorSelection { job: Some(id), ..ErrorSelection::default() };
+    all_groups(store, of, |part| {
+        count += part.iter().map(|group| group.count).sum::<u64>();
+        Ok(())
+    })
+    .await?;
+    Ok(count)
 }
 
 fn print(typed: &args::Demo, answer: &Answer, verdict: &Verdict, job: &Job, served: &Served) -> Result<()> {

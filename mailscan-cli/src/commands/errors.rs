@@ -11,12 +11,12 @@ use serde::Serialize;
 
 use crate::args::{self, ErrorsAction};
 use crate::exit::{Exit, Failure, Result};
-use crate::render::table::aligned;
+use crate::render::table::Table;
 use crate::render::{counted, escape, grouped};
 use crate::wire;
 
-/// The most groups that are shown.
-const GROUPS: usize = 1_000;
+/// How many groups one look at the store brings: for each, all errors are looked through.
+const GROUPS: usize = 10_000;
 /// How many errors one look at the store brings.
 const PAGE: usize = 1_000;
 
@@ -93,18 +93,50 @@ async fn resolve(
     Ok(Exit::Done)
 }
 
+/// Hands over the groups of these errors, the most frequent first, part by part.
+pub(crate) async fn all_groups(
+    store: &impl Store,
+    of: ErrorSelection,
+    mut take: impl FnMut(Vec<ErrorGroup>) -> Result<()>,
+) -> Result<()> {
+    let mut query = GroupQuery { of, after: None, limit: GROUPS };
+    loop {
+        let part = store.error_groups(&query).await?;
+        let Some(last) = part.last() else { return Ok(()) };
+        query.after = Some(last.key());
+        let is_last = part.len() < GROUPS;
+        take(part)?;
+        if is_last {
+            return Ok(());
+        }
+    }
+}
+
 async fn groups(store: &impl Store, job: Option<JobId>, json: bool) -> Result<Exit> {
-    let groups = store.error_groups(&GroupQuery::first(job, GROUPS)).await?;
+    let of = ErrorSelection { job, ..ErrorSelection::default() };
     let mut out = std::io::stdout().lock();
     if json {
-        let all: Vec<_> = groups.iter().map(api::ErrorGroup::from).collect();
-        serde_json::to_writer(&mut out, &all)?;
-        writeln!(out)?;
-    } else if groups.is_empty() {
+        let mut before = '[';
+        all_groups(store, of, |part| {
+            for group in &part {
+                write!(out, "{}", std::mem::replace(&mut before, ','))?;
+                serde_json::to_writer(&mut out, &api::ErrorGroup::from(group))?;
+            }
+            Ok(())
+        })
+        .await?;
+        writeln!(out, "{}", if before == '[' { "[]" } else { "]" })?;
+        return Ok(Exit::Done);
+    }
+    let (mut table, mut any) = (Table::new(["CLASS", "CODE", "HOST", "COUNT", "OPEN", "NEWEST"]), false);
+    all_groups(store, of, |part| {
+        any = true;
+        let rows: Vec<_> = part.iter().map(group_row).collect();
+        Ok(write!(out, "{}", table.part(&rows))?)
+    })
+    .await?;
+    if !any {
         say!("no errors");
-    } else {
-        let rows: Vec<_> = groups.iter().map(group_row).collect();
-        write!(out, "{}", aligned(["CLASS", "CODE", "HOST", "COUNT", "OPEN", "NEWEST"], &rows))?;
     }
     Ok(Exit::Done)
 }

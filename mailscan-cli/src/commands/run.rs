@@ -6,24 +6,23 @@ use std::sync::Arc;
 use mailscan_core::desk;
 use mailscan_core::engine::{EngineOptions, JobFilter};
 use mailscan_core::job::{Job, JobId, JobSpec, JobStatus, NewJob, Origin};
+use mailscan_core::lease::FailureClass;
 use mailscan_core::limits::Limits;
 use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::Queue;
 use mailscan_core::source::Pace;
-use mailscan_core::store::{ErrorClass, GroupQuery, JobQuery, Store, Transition};
+use mailscan_core::store::{ErrorClass, ErrorSelection, JobQuery, Store, Transition};
 use mailscan_core::task::Depth;
 
+use super::errors::all_groups;
 use super::job::find;
 use crate::config::{self, RunConfig, Start};
 use crate::drive::drive;
 use crate::exit::{Exit, Failure, Result};
 use crate::render::job::json;
-use crate::render::summary;
+use crate::render::summary::{self, Blocked};
 use crate::wire::Wired;
 use crate::{args, files, wire};
-
-/// How many groups of errors the summary looks at.
-const GROUPS: usize = 1_000;
 
 pub(crate) async fn run(typed: &args::Run) -> Result<Exit> {
     let config = config::run(typed)?;
@@ -136,9 +135,9 @@ async fn newest_unfinished(store: &impl Store) -> Result<Job> {
 async fn report<P: Pipeline>(pipeline: &P, id: JobId, config: &RunConfig) -> Result<Exit> {
     let job = find(pipeline.store(), id).await?;
     let depth = pipeline.queue().depth(id).await?;
-    let groups = pipeline.store().error_groups(&GroupQuery::first(Some(id), GROUPS)).await?;
+    let blocked = blocked(pipeline.store(), id).await?;
     let partial = read_in_part(pipeline.store(), id).await?;
-    crate::render::tell(format_args!("{}", summary::lines(&job, &depth, partial, &groups, &config.db)));
+    crate::render::tell(format_args!("{}", summary::lines(&job, &depth, partial, &blocked, &config.db)));
     let exit = exit(&job, &depth, partial);
     if config.json {
         match print_json(&job, Some(&depth), &config.limits) {
@@ -152,9 +151,28 @@ async fn report<P: Pipeline>(pipeline: &P, id: JobId, config: &RunConfig) -> Res
 
 /// How many sources were read only in part, which nobody has looked at.
 pub(crate) async fn read_in_part(store: &impl Store, id: JobId) -> Result<u64> {
-    let mut query = GroupQuery::first(Some(id), GROUPS);
-    query.of.class = Some(ErrorClass::Partial);
-    Ok(store.error_groups(&query).await?.iter().map(|group| group.open).sum())
+    let mut count = 0;
+    all_groups(store, of_class(id, ErrorClass::Partial), |part| {
+        count += part.iter().map(|group| group.open).sum::<u64>();
+        Ok(())
+    })
+    .await?;
+    Ok(count)
+}
+
+/// Who refused, as far as nobody has looked at it.
+async fn blocked(store: &impl Store, id: JobId) -> Result<Blocked> {
+    let mut blocked = Blocked::default();
+    all_groups(store, of_class(id, ErrorClass::Failed(FailureClass::Blocked)), |part| {
+        part.into_iter().for_each(|group| blocked.note(group));
+        Ok(())
+    })
+    .await?;
+    Ok(blocked)
+}
+
+fn of_class(job: JobId, class: ErrorClass) -> ErrorSelection {
+    ErrorSelection { job: Some(job), class: Some(class), ..ErrorSelection::default() }
 }
 
 fn print_json(job: &Job, depth: Option<&Depth>, limits: &Limits) -> Result<()> {

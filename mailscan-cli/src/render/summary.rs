@@ -2,8 +2,7 @@
 
 use mailscan_core::eta::format_seconds;
 use mailscan_core::job::{Job, JobId, JobStatus};
-use mailscan_core::lease::FailureClass;
-use mailscan_core::store::{ErrorClass, ErrorGroup};
+use mailscan_core::store::ErrorGroup;
 use mailscan_core::task::{Depth, LOCAL_HOST, SEARCH_HOST};
 
 use super::{counted, escape, grouped, left_out};
@@ -12,8 +11,28 @@ use crate::wire::{is_shared, shown};
 /// How many hosts that refused are named.
 const HOSTS: usize = 10;
 
+/// Who refused what a job asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Blocked {
+    /// Those that are named, who refused most.
+    first: Vec<ErrorGroup>,
+    /// How many others there are.
+    more: u64,
+}
+
+impl Blocked {
+    /// Notes a group of refusals, unless somebody has looked at all of it. Those with most come first.
+    pub(crate) fn note(&mut self, group: ErrorGroup) {
+        match group.open {
+            0 => {}
+            _ if self.first.len() < HOSTS => self.first.push(group),
+            _ => self.more += 1,
+        }
+    }
+}
+
 /// The summary of a job of which so many sources were read only in part, a line each.
-pub(crate) fn lines(job: &Job, depth: &Depth, partial: u64, groups: &[ErrorGroup], db: &str) -> String {
+pub(crate) fn lines(job: &Job, depth: &Depth, partial: u64, blocked: &Blocked, db: &str) -> String {
     let mut text = format!(
         "job {} {}: {} of {} in {}",
         job.id,
@@ -41,15 +60,15 @@ pub(crate) fn lines(job: &Job, depth: &Depth, partial: u64, groups: &[ErrorGroup
     if partial > 0 {
         text.push_str(&format!("read only in part: {}\n", grouped(partial)));
     }
-    for group in blocked(groups).take(HOSTS) {
+    for group in &blocked.first {
         let (host, code) = (escape(place(&group.host)), escape(&group.code));
         text.push_str(&format!(
             "blocked by {host}: {} ({code}), which says nothing of what it holds\n",
             grouped(group.open)
         ));
     }
-    let more = blocked(groups).count().saturating_sub(HOSTS);
-    if more > 0 {
+    if blocked.more > 0 {
+        let more = grouped(blocked.more);
         text.push_str(&format!("blocked by {more} more: `mailscan errors {}{}` names them\n", job.id, at(db)));
     } else if failed + depth.blocked + partial > 0 {
         text.push_str(&format!("look at what went wrong: mailscan errors {}{}\n", job.id, at(db)));
@@ -100,11 +119,6 @@ pub(crate) fn unattended(id: JobId, db: &str) -> String {
     format!("no process works on it: `{by}` or `mailscan serve{at}` goes on\n")
 }
 
-/// The groups of what sources refused, as far as nobody has looked at it.
-fn blocked(groups: &[ErrorGroup]) -> impl Iterator<Item = &ErrorGroup> {
-    groups.iter().filter(|group| group.open > 0 && group.class == ErrorClass::Failed(FailureClass::Blocked))
-}
-
 /// A host as people know it: some of what a job asks is none.
 fn place(host: &str) -> &str {
     match host {
@@ -131,7 +145,7 @@ mod tests {
     use mailscan_core::store::{ErrorClass, ErrorGroup};
     use mailscan_core::task::Work;
 
-    use super::{blocked, place};
+    use super::{Blocked, HOSTS, place};
 
     #[test]
     fn what_is_no_host_is_named_in_words() {
@@ -146,17 +160,17 @@ mod tests {
 
     #[test]
     fn who_refused_is_told_until_it_is_resolved() {
-        let group = |host: &str, class, open| ErrorGroup {
-            class,
-            code: "http-403".to_owned(),
-            host: host.to_owned(),
-            count: 2,
-            open,
-            samples: Vec::new(),
-        };
-        let of = ErrorClass::Failed(FailureClass::Blocked);
-        let groups = [group("a.org", of, 0), group("b.org", of, 1), group("c.org", ErrorClass::Partial, 2)];
-        let told: Vec<_> = blocked(&groups).map(|group| group.host.as_str()).collect();
-        assert_eq!(told, ["b.org"]);
+        let mut blocked = Blocked::default();
+        for (n, open) in [(0, 0)].into_iter().chain((1..=1_012).map(|n| (n, 1))) {
+            blocked.note(ErrorGroup {
+                class: ErrorClass::Failed(FailureClass::Blocked),
+                code: "http-403".to_owned(),
+                host: format!("host{n}.org"),
+                count: 2,
+                open,
+                samples: Vec::new(),
+            });
+        }
+        assert_eq!((blocked.first[0].host.as_str(), blocked.first.len(), blocked.more), ("host1.org", HOSTS, 1_002));
     }
 }
