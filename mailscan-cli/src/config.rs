@@ -11,7 +11,7 @@ use std::time::Duration;
 use mailscan_core::engine::{EngineOptions, JobFilter};
 use mailscan_core::job::{Crawl, JobOptions, JobSource, JobSpec, Origin};
 use mailscan_core::limits::Limits;
-use mailscan_core::plan::{WorkerPlan, worker_count};
+use mailscan_core::plan::WorkerPlan;
 use mailscan_core::simulate::SimulationOptions;
 use mailscan_core::source::Pace;
 use mailscan_core::source::file::check_list;
@@ -263,7 +263,7 @@ pub(crate) struct DemoConfig {
 
 /// The workers of a demo, and how many fetches they are to keep in flight.
 pub(crate) fn demo_plan(typed: &args::Demo) -> (u32, usize) {
-    let workers = typed.workers.unwrap_or_else(|| worker_count(typed.simulated.emails, &Limits::default()));
+    let WorkerPlan { workers, .. } = WorkerPlan::asked(typed.simulated.emails, typed.workers, &Limits::default());
     (workers, slots(workers, typed.connections))
 }
 
@@ -378,6 +378,17 @@ mod tests {
         assert_eq!((planned(&spec, &Limits::default()), planned(&spec, &limits)), (1_000, 6));
         spec.options.workers = Some(5);
         assert_eq!(planned(&spec, &limits), 6, "there are no more, whatever the job asks for");
+    }
+
+    #[test]
+    fn a_demo_has_no_more_workers_than_there_may_be() {
+        let plan = |words| match command(words) {
+            args::Command::Demo(demo) => demo_plan(&demo),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(plan("demo --emails 2000 --workers 2000 --connections 2"), (1_000, 2_000));
+        assert_eq!(plan("demo --emails 2000 --workers 3 --connections 2"), (3, 6));
+        assert_eq!(plan("demo --emails 2000"), (100, 100));
     }
 
     #[test]
