@@ -233,21 +233,21 @@ pub async fn outcomes(queue: &impl Queue, job: JobId, errors: &[WorkerError]) ->
     Ok(errors.iter().zip(states).map(outcome).collect())
 }
 
-/// Removes everything that deleted jobs have left, in bounded batches; answers how many jobs are wholly gone now.
+/// Removes everything that deleted jobs have left, in bounded batches; answers which jobs are wholly gone now.
 ///
 /// Tasks go first: a job counts as deleted until its last row in the store is gone, so a later call goes on where this
 /// one is stopped.
 ///
 /// # Errors
 /// Those of the queue and the store.
-pub async fn purge(queue: &impl Queue, store: &impl Store) -> Result<u64> {
-    let mut gone = 0;
+pub async fn purge(queue: &impl Queue, store: &impl Store) -> Result<Vec<JobId>> {
+    let mut gone = Vec::new();
     loop {
         let jobs = store.deleted_jobs(JOBS).await?;
         for job in &jobs {
             while queue.purge_tasks(*job, ROWS).await? {}
             while store.purge_job(*job, ROWS).await? {}
-            gone += 1;
+            gone.push(*job);
         }
         if jobs.len() < JOBS {
             return Ok(gone);

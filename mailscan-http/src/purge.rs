@@ -14,8 +14,8 @@ const RETRY: Duration = Duration::from_secs(5);
 pub(crate) async fn watch<P: Pipeline>(pipeline: Arc<P>, deleted: Arc<Notify>) {
     loop {
         match desk::purge(pipeline.queue(), pipeline.store()).await {
-            Ok(0) => deleted.notified().await,
-            Ok(jobs) => tracing::info!(jobs, "deleted jobs are wholly removed"),
+            Ok(gone) if gone.is_empty() => deleted.notified().await,
+            Ok(gone) => tracing::info!(jobs = gone.len(), "deleted jobs are wholly removed"),
             Err(error) => {
                 tracing::warn!(%error, "what deleted jobs have left could not be removed");
                 tokio::time::sleep(RETRY).await;

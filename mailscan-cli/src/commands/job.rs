@@ -109,7 +109,8 @@ async fn delete(database: &(impl Store + Queue), id: JobId, sure: bool) -> Resul
             }
         },
     }
-    if desk::purge(database, database).await? == 0 && !deleted {
+    let gone = desk::purge(database, database).await?;
+    if !deleted && !gone.contains(&id) {
         return find(database, id).await.map(|_| Exit::Done);
     }
     say!("job {id} is deleted");

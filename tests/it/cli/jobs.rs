@@ -5,7 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
 use mailscan_core::clock::Timestamp;
+use mailscan_core::job::JobId;
+use mailscan_core::store::{Deletion, Store};
 use mailscan_tests::at_home;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{ListAccessor, Row, RowAccessor};
@@ -347,6 +350,28 @@ fn a_job_is_deleted_when_that_is_meant() {
     }
     let resumed = run(&["run", "--resume", "2", "--json"]);
     assert_eq!((resumed.code, &json(&resumed.out)["collected"]), (0, &5.into()), "{}", resumed.err);
+}
+
+#[test]
+fn a_job_that_never_was_is_not_deleted_with_what_another_has_left() {
+    let folder = sources();
+    let run = |arguments: &[&str]| run_in(folder.path(), arguments);
+    for _ in 0..2 {
+        assert_eq!(run(&["run", "--path", "in", "--target", "100"]).code, 0);
+    }
+    // As by a process that ended before it had removed what they have.
+    let delete = async |id| {
+        let store = Sqlite::open(folder.path().join("mailscan.db"), SqliteOptions::default()).unwrap();
+        assert_eq!(store.delete_job(JobId(id)).await.unwrap(), Deletion::Applied);
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(delete(1));
+    let never = run(&["job", "delete", "99", "--yes"]);
+    assert_eq!(never.code, 1, "{}", never.err);
+    assert!(never.err.contains("there is no job 99"), "{}", never.err);
+    runtime.block_on(delete(2));
+    let left = run(&["job", "delete", "2", "--yes"]);
+    assert_eq!((left.code, left.err.trim()), (0, "job 2 is deleted"));
 }
 
 #[test]

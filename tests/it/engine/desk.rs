@@ -83,14 +83,14 @@ async fn a_job_that_is_paused_and_deleted_at_once_harms_no_other() {
     let (queue, store) = (pipeline.queue(), pipeline.store());
     store.transition(gone, &[JobStatus::Running], JobStatus::Paused, None).await.unwrap();
     assert_eq!(store.delete_job(gone).await.unwrap(), Deletion::Applied);
-    assert_eq!(desk::purge(queue, store).await.unwrap(), 1);
+    assert_eq!(desk::purge(queue, store).await.unwrap(), [gone]);
     let last = engine.finished(kept).await.unwrap();
     assert_eq!((last.status, last.depth.done), (JobStatus::Completed, 2_000));
     assert_eq!(stored(&*pipeline, kept).await, expected(2_000));
     engine.drain().await.unwrap();
     assert_eq!(queue.depth(gone).await.unwrap().total(), 0);
     assert!(store.addresses(gone, 0, 9).await.unwrap().is_empty());
-    assert_eq!(desk::purge(queue, store).await.unwrap(), 0, "nothing has come after it");
+    assert_eq!(desk::purge(queue, store).await.unwrap(), [], "nothing has come after it");
 }
 
 #[tokio::test(start_paused = true)]
