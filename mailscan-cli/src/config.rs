@@ -41,6 +41,11 @@ pub(crate) fn plan_limits(plan: &args::Plan) -> Result<Limits> {
     valid(Limits { rate_limit, deep_scrape, emails_per_call, ..planning(&plan.planning) })
 }
 
+/// The constants by which the workers of jobs are told that others may work on: no job keeps them.
+pub(crate) fn shown_limits(typed: &args::Planning) -> Result<Limits> {
+    valid(planning(typed))
+}
+
 /// The constants of who works on jobs.
 pub(crate) fn limits(typed: &args::Constants) -> Result<Limits> {
     valid(Limits { bloom_capacity: typed.bloom_capacity, ..planning(&typed.planning) })

@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use mailscan_core::store::ErrorClass;
 
 use super::values::{error_class, job_id};
-use super::{Database, Suppressed};
+use super::{Database, Planning, Suppressed};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Job {
@@ -15,6 +15,8 @@ pub(crate) enum Job {
     List {
         #[command(flatten)]
         database: Database,
+        #[command(flatten)]
+        planning: Planning,
         /// Answer in JSON
         #[arg(long)]
         json: bool,
@@ -27,6 +29,8 @@ pub(crate) enum Job {
         id: u64,
         #[command(flatten)]
         database: Database,
+        #[command(flatten)]
+        planning: Planning,
         /// Answer in JSON
         #[arg(long)]
         json: bool,

@@ -7,7 +7,7 @@ use mailscan_core::limits::Limits;
 
 use super::values::lease;
 
-/// How many workers a job gets.
+/// How many workers a job gets, where it is worked on and where its plan is shown.
 #[derive(Clone, Copy, Debug, ClapArgs)]
 pub(crate) struct Planning {
     /// The most workers of a job

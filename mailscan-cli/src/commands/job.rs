@@ -9,21 +9,25 @@ use mailscan_core::job::{Job, JobId, JobState, JobStatus, Outline};
 use mailscan_core::limits::Limits;
 use mailscan_core::queue::Queue;
 use mailscan_core::store::{Deletion, JobQuery, Store, Transition};
+use mailscan_http::wire as api;
 
-use crate::args;
-use crate::config::SuppressionList;
+use crate::config::{self, SuppressionList};
 use crate::exit::{Exit, Failure, Result};
 use crate::render::{counted, job as render, summary};
-use crate::wire;
+use crate::{args, wire};
 
 /// How many jobs one look at the store brings.
 const PAGE: usize = 1_000;
 
 pub(crate) async fn run(typed: &args::Job) -> Result<Exit> {
     match typed {
-        args::Job::List { database, json } => list(&wire::open(&database.db).await?, *json).await,
-        args::Job::Show { id, database, json } => {
-            show(&wire::open(&database.db).await?, JobId(*id), *json, &database.db).await
+        args::Job::List { database, planning, json } => {
+            let limits = config::shown_limits(planning)?;
+            list(&wire::open(&database.db).await?, *json, &limits).await
+        }
+        args::Job::Show { id, database, planning, json } => {
+            let limits = config::shown_limits(planning)?;
+            show(&wire::open(&database.db).await?, JobId(*id), (*json, &limits), &database.db).await
         }
         args::Job::Pause(typed) => change(typed, Change::Pause).await,
         args::Job::Resume(typed) => change(typed, Change::Resume).await,
@@ -43,7 +47,7 @@ pub(crate) async fn find(store: &impl Store, id: JobId) -> Result<Job> {
     store.job(id).await?.ok_or_else(missing)
 }
 
-async fn list(store: &wire::Database, json: bool) -> Result<Exit> {
+async fn list(store: &wire::Database, json: bool, limits: &Limits) -> Result<Exit> {
     let mut jobs: Vec<(JobState, Outline)> = Vec::new();
     let mut after = 0;
     loop {
@@ -59,7 +63,7 @@ async fn list(store: &wire::Database, json: bool) -> Result<Exit> {
     let at_work = !runs || store.has_workers().await?;
     let mut out = std::io::stdout().lock();
     if json {
-        serde_json::to_writer(&mut out, &render::json_list(&jobs, at_work))?;
+        serde_json::to_writer(&mut out, &render::json_list(&jobs, at_work, limits))?;
         writeln!(out)?;
     } else if jobs.is_empty() {
         say!("no jobs: `mailscan run` makes one");
@@ -69,7 +73,7 @@ async fn list(store: &wire::Database, json: bool) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-async fn show(database: &wire::Database, id: JobId, json: bool, db: &str) -> Result<Exit> {
+async fn show(database: &wire::Database, id: JobId, (json, limits): (bool, &Limits), db: &str) -> Result<Exit> {
     let job = find(database, id).await?;
     let depth = database.depth(id).await?;
     let unattended = job.status == JobStatus::Running && !database.has_workers().await?;
@@ -80,12 +84,14 @@ async fn show(database: &wire::Database, id: JobId, json: bool, db: &str) -> Res
     let bounds = if unattended || job.status.is_settled() { Vec::new() } else { database.bounds(id).await? };
     let mut out = std::io::stdout().lock();
     if json {
-        let shown = render::json(&job, Some(&depth), &Limits::default());
+        let shown = render::json(&job, Some(&depth), limits);
         let shown = shown.with_bounds(&bounds).with_lists(&database.lists(id).await?).with_unattended(unattended);
         serde_json::to_writer(&mut out, &shown)?;
         writeln!(out)?;
     } else {
-        write!(out, "{}", render::show(&job, &depth, &database.lists(id).await?, &bounds, unattended))?;
+        let workers = api::planned(&job.state(), &job.spec.outline(), limits);
+        let lists = database.lists(id).await?;
+        write!(out, "{}", render::show((&job, workers), &depth, &lists, &bounds, unattended))?;
     }
     if unattended && !json {
         crate::render::tell(format_args!("{}", summary::unattended(id, db)));

@@ -16,10 +16,10 @@ pub(crate) fn json(job: &Job, depth: Option<&Depth>, limits: &Limits) -> wire::J
 }
 
 /// Jobs as `--json` lists them.
-pub(crate) fn json_list(jobs: &[(JobState, Outline)], at_work: bool) -> Vec<wire::Job> {
+pub(crate) fn json_list(jobs: &[(JobState, Outline)], at_work: bool, limits: &Limits) -> Vec<wire::Job> {
     let shown = |(job, outline): &(JobState, Outline)| {
         let unattended = job.status == JobStatus::Running && !at_work;
-        wire::Job::new(job, outline, None, &Limits::default()).with_unattended(unattended)
+        wire::Job::new(job, outline, None, limits).with_unattended(unattended)
     };
     jobs.iter().map(shown).collect()
 }
@@ -56,8 +56,14 @@ pub(crate) fn list(jobs: &[(JobState, Outline)], at_work: bool) -> String {
     aligned(["ID", "STATUS", "COLLECTED", "ELAPSED", "CREATED (UTC)", "SOURCES"], &rows)
 }
 
-/// One job in lines.
-pub(crate) fn show(job: &Job, depth: &Depth, read: &[ListPosition], bounds: &[JobBound], unattended: bool) -> String {
+/// One job, with the workers that are planned for it, in lines.
+pub(crate) fn show(
+    (job, workers): (&Job, u32),
+    depth: &Depth,
+    read: &[ListPosition],
+    bounds: &[JobBound],
+    unattended: bool,
+) -> String {
     let status = status(job.status, !unattended);
     let status = match &job.reason {
         Some(reason) => format!("{status} ({})", escape(reason)),
@@ -68,7 +74,7 @@ pub(crate) fn show(job: &Job, depth: &Depth, read: &[ListPosition], bounds: &[Jo
         ("job", job.id.to_string()),
         ("status", status),
         ("collected", format!("{} / {}", grouped(job.collected), grouped(job.spec.target))),
-        ("workers", grouped(wire::planned(&job.state(), &outline, &Limits::default()).into())),
+        ("workers", grouped(workers.into())),
         ("elapsed", format_seconds(job.active.as_secs())),
         ("sources", sources(&outline)),
         (

@@ -75,6 +75,22 @@ fn a_job_runs_to_the_end_of_its_sources_and_is_exported() {
     assert_eq!(show(folder.path(), "1")["queue"]["completed"], 31);
 }
 
+#[test]
+fn the_workers_of_a_job_are_told_by_the_plan_of_whoever_works_on_it() {
+    let folder = sources();
+    let ran = run_in(folder.path(), &["run", "--path", "in", "--target", "1000", "--max-workers", "7", "--json"]);
+    assert_eq!((ran.code, &json(&ran.out)["workers"]), (0, &7.into()), "{}", ran.err);
+    for (plan, workers) in [(&[][..], 50), (&["--max-workers", "7"], 7), (&["--workers-per-1000", "20"], 20)] {
+        let run = |command: &[&str]| run_in(folder.path(), &[command, plan].concat()).out;
+        assert_eq!(json(&run(&["job", "show", "1", "--json"]))["workers"], workers, "{plan:?}");
+        assert_eq!(json(&run(&["job", "list", "--json"]))[0]["workers"], workers, "{plan:?}");
+        let shown = run(&["job", "show", "1"]);
+        assert!(shown.contains(&format!("\nworkers    {workers}\n")), "{plan:?}: {shown}");
+    }
+    let wrong = run_in(folder.path(), &["job", "show", "1", "--max-workers", "0"]);
+    assert_eq!(wrong.code, 2, "{}", wrong.err);
+}
+
 /// A file with three addresses, two of which are left out by default: one as a placeholder, twice.
 fn classes() -> TempDir {
     let folder = TempDir::new().unwrap();
