@@ -242,6 +242,10 @@ pub(crate) struct Run {
     /// Connections that one worker keeps busy [default: 100]
     #[arg(long, value_name = "N")]
     pub(crate) connections: Option<u32>,
+    /// The share of the workers and connections that the job gets where others are worked on beside it: twice as much as one with
+    /// half the weight [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) weight: Option<u32>,
     #[command(flatten)]
     pub(crate) politeness: Politeness,
     #[command(flatten)]
@@ -272,7 +276,7 @@ pub(crate) struct Run {
 }
 
 /// What a job keeps from its start: typing it again could only be ignored.
-const FIXED: [&str; 17] = [
+const FIXED: [&str; 18] = [
     "job",
     "url",
     "sitemap",
@@ -287,6 +291,7 @@ const FIXED: [&str; 17] = [
     "target",
     "workers",
     "connections",
+    "weight",
     "time_limit",
     "include",
     "detach",

@@ -218,6 +218,7 @@ fn spec(typed: &args::Run) -> Result<JobSpec> {
         max_tasks: typed.max_pages,
         workers: typed.workers,
         connections_per_worker: typed.connections.unwrap_or(defaults.connections_per_worker),
+        weight: typed.weight.unwrap_or(defaults.weight),
         rate_limit: typed.politeness.rate_limit.unwrap_or(defaults.rate_limit),
         per_host: typed.politeness.per_host,
         contact: typed.politeness.contact.clone(),
@@ -351,6 +352,16 @@ mod tests {
         let Fetching { client, pace, .. } = resumed("--rate-limit 0.1 --per-host 5 --contact b@a.org", &kept);
         assert_eq!((pace.interval, pace.concurrency), (Duration::from_millis(100), 5));
         assert_eq!(client.contact, "b@a.org");
+    }
+
+    #[test]
+    fn a_job_has_the_weight_that_is_typed_or_in_its_file() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("job.json");
+        std::fs::write(&file, r#"{"weight": 7}"#).unwrap();
+        let job = format!("--job {}", file.display());
+        let weights = ["--crawl", "--weight 3", &job, &format!("{job} --weight 3")].map(|words| kept(words).weight);
+        assert_eq!(weights, [1, 3, 7, 3]);
     }
 
     fn command(words: &str) -> args::Command {

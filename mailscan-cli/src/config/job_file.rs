@@ -33,6 +33,7 @@ struct JobFile {
     target: Option<u64>,
     workers: Option<u32>,
     connections: Option<u32>,
+    weight: Option<u32>,
     rate_limit: Option<f64>,
     per_host: Option<u32>,
     contact: Option<String>,
@@ -88,6 +89,7 @@ pub(super) fn merged(typed: &args::Run) -> Result<args::Run> {
     or(&mut run.target, file.target);
     or(&mut run.workers, file.workers);
     or(&mut run.connections, file.connections);
+    or(&mut run.weight, file.weight);
     or(&mut run.politeness.rate_limit, seconds("rate_limit", file.rate_limit)?);
     or(&mut run.politeness.per_host, file.per_host);
     or(&mut run.politeness.contact, file.contact);
