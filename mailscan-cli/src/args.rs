@@ -54,7 +54,7 @@ pub(crate) enum Command {
     Plan(Plan),
     /// Print the addresses in files, folders, web archives and standard input
     #[command(
-        after_help = "Example:\n  mailscan scan ./site backup.sql.gz --format csv > found.csv\n  mailscan scan crawl.warc.gz --format jsonl\n  mailscan scan ./mail --include message_id,placeholder\n\nRead are text in any charset, HTML and XML, source code, mail and mailboxes, calendars and address books, PDFs, old office files (.doc, .xls, .ppt, .msg), web archives, tar and zip files (.docx, .xlsx, .odt too), and all but zip in gzip, bzip2, xz, lzma and zstd. Not read is what 7z, rar and lz4, Outlook's .pst, databases in SQLite and text in UTF-32 hold, nor office files and PDFs that ask for a password or hold no text: such files are searched as they stand and counted by kind, and the exit code is 3.\n\nIn folders, links to files are read, and links to folders are not followed but counted."
+        after_help = "Example:\n  mailscan scan ./site backup.sql.gz --format csv > found.csv\n  mailscan scan crawl.warc.gz --format jsonl\n  mailscan scan ./mail --include message_id,placeholder\n\nRead are text in any charset, HTML and XML, source code, mail and mailboxes, calendars and address books, PDFs, old office files (.doc, .xls, .ppt, .rtf, .msg), web archives, tar and zip files (.docx, .xlsx, .odt too), and all but zip in gzip, bzip2, xz, lzma and zstd. Not read is what 7z, rar and lz4, Outlook's .pst, databases in SQLite and text in UTF-32 hold, nor office files and PDFs that ask for a password or hold no text: such files are searched as they stand and counted by kind, and the exit code is 3.\n\nIn folders, links to files are read, and links to folders are not followed but counted."
     )]
     Scan(Scan),
     /// Run a durable job until its target is reached
@@ -448,6 +448,15 @@ mod tests {
         for command in Args::command().get_subcommands().filter(|command| !command.is_hide_set()) {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.starts_with("Example:"), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn the_help_of_scan_names_the_old_office_files_that_are_read() {
+        let all = Args::command();
+        let help = all.find_subcommand("scan").unwrap().get_after_help().unwrap().to_string();
+        for ending in [".doc", ".xls", ".ppt", ".rtf", ".msg"] {
+            assert!(help.contains(ending), "{ending}: {help}");
         }
     }
 
