@@ -251,6 +251,8 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) constants: Constants,
     #[command(flatten)]
+    pub(crate) leases: Leases,
+    #[command(flatten)]
     pub(crate) machine: Machine,
     #[command(flatten)]
     pub(crate) classes: Kept,
@@ -482,6 +484,7 @@ mod tests {
             "max_workers",
             "workers_per_1000",
             "bloom_capacity",
+            "lease",
             "memory_limit",
             "min_free_disk",
             "suppress",

@@ -89,8 +89,8 @@ pub(crate) struct Fetching {
 pub(crate) fn run(typed: &args::Run) -> Result<RunConfig> {
     let limits = limits(&typed.constants)?;
     if typed.detach && is_for_workers(typed, &limits) {
-        let message = "--suppress, --memory-limit, --min-free-disk, --max-workers, --workers-per-1000 and \
-                       --bloom-capacity are for whoever works on a job: give them there";
+        let message = "--suppress, --memory-limit, --min-free-disk, --max-workers, --workers-per-1000, \
+                       --bloom-capacity and --lease are for whoever works on a job: give them there";
         return Err(Failure::Usage(message.to_owned()));
     }
     if typed.resume.is_none() && !typed.allow_network.is_empty() {
@@ -111,7 +111,8 @@ fn is_for_workers(typed: &args::Run, limits: &Limits) -> bool {
     let args::Machine { memory_limit, min_free_disk } = typed.machine;
     let named = std::env::var_os("MAILSCAN_SUPPRESS").map(std::path::PathBuf::from);
     let suppresses = typed.suppressed.suppress.as_ref().is_some_and(|list| named.as_ref() != Some(list));
-    suppresses || memory_limit.is_some() || min_free_disk.is_some() || *limits != Limits::default()
+    let machine = memory_limit.is_some() || min_free_disk.is_some();
+    suppresses || machine || *limits != Limits::default() || !typed.leases.is_default()
 }
 
 /// How hosts are treated: as typed now, or else as the job was started.

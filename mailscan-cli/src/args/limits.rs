@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
+use mailscan_core::engine::EngineOptions;
 use mailscan_core::limits::Limits;
 
 use super::values::lease;
@@ -34,4 +35,11 @@ pub(crate) struct Leases {
     /// Seconds after which the tasks of a process that died go back to the queue
     #[arg(long, default_value = "90", value_name = "SECONDS", value_parser = lease)]
     pub(crate) lease: Duration,
+}
+
+impl Leases {
+    /// Whether that is what it is where nothing is typed.
+    pub(crate) fn is_default(&self) -> bool {
+        self.lease == EngineOptions::default().lease_for
+    }
 }

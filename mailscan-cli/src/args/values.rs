@@ -34,9 +34,10 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     mailscan_core::job::seconds(number)
 }
 
-/// How long a lease holds: long enough for three heartbeats to find their way.
+/// How long a lease holds: long enough for three heartbeats to find their way, and no longer than engines have it.
 pub(crate) fn lease(text: &str) -> Result<Duration, String> {
-    at_least(3, text)
+    let time = at_least(3, text)?;
+    if time > Duration::from_secs(24 * 3_600) { Err("give at most 86400 seconds".to_owned()) } else { Ok(time) }
 }
 
 /// After how long a silent process counts as stale: long enough for three reports to find their way.
@@ -133,6 +134,12 @@ mod tests {
         for wrong in ["-1", "inf", "-inf", "1e40", "1e19", "1000000.1"] {
             assert!(seconds(wrong).unwrap_err().contains("from 0 to 1000000"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn leases_hold_for_some_seconds_and_a_day_at_most() {
+        assert_eq!([lease("3"), lease("86400")], [3, 86_400].map(|time| Ok(Duration::from_secs(time))));
+        assert!(lease("2.9").is_err() && lease("86401").is_err());
     }
 
     #[test]

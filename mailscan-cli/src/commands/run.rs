@@ -80,10 +80,14 @@ async fn work(
     pace: &Pace,
 ) -> Result<Exit> {
     let room = files::room(config::planned(spec, &config.limits));
-    let options = config::engine(pace, &typed.machine, &config.limits, JobFilter::Only(id), room);
-    let options = EngineOptions { suppression: config.suppression.clone(), ..options };
-    drive(Arc::clone(pipeline), options, id, |_| {}).await?;
+    drive(Arc::clone(pipeline), options((typed, config), id, pace, room), id, |_| {}).await?;
     report(&**pipeline, id, config).await
+}
+
+/// An engine for this job alone, with so many fetches in flight at most.
+fn options((typed, config): (&args::Run, &RunConfig), id: JobId, pace: &Pace, room: usize) -> EngineOptions {
+    let options = config::engine(pace, &typed.machine, &config.limits, JobFilter::Only(id), room);
+    EngineOptions { suppression: config.suppression.clone(), ..config::leased(options, typed.leases.lease) }
 }
 
 /// Puts a new job into the store. Its first tasks are the engine's business.
@@ -188,5 +192,27 @@ pub(crate) fn exit(job: &Job, depth: &Depth, partial: u64) -> Exit {
         JobStatus::Completed => Exit::DoneWithErrors,
         JobStatus::Failed | JobStatus::Cancelled => Exit::Failed,
         JobStatus::Queued | JobStatus::Running | JobStatus::Paused => Exit::Interrupted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn a_run_works_by_what_is_typed() {
+        let words = "mailscan run --resume --lease 30 --max-workers 7 --min-free-disk 9 --per-host 50".split(' ');
+        let args::Command::Run(run) = args::Args::try_parse_from(words).unwrap().command else { unreachable!() };
+        let config = config::run(&run).unwrap();
+        let pace = Pace { concurrency: 50, ..Pace::default() };
+        let options = options((&run, &config), JobId(5), &pace, 9);
+        assert_eq!(options.jobs, JobFilter::Only(JobId(5)));
+        assert_eq!((options.lease_for, options.heartbeat), (Duration::from_secs(30), Duration::from_secs(10)));
+        assert_eq!((options.limits.max_workers, options.min_free_disk), (7, 9));
+        assert_eq!((options.max_in_flight, options.per_host), (9, 100));
     }
 }
