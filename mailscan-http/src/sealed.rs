@@ -8,8 +8,8 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::gzip;
 use crate::reply::{Content, OutBody, Reply, whole};
+use crate::{gzip, metrics};
 
 /// What it is worth compressing, in bytes.
 const WORTH_IT: usize = 1_024;
@@ -39,10 +39,10 @@ impl Sealed {
         Ok(Self { status, headers, media, bytes, tag: None, gzip: tokio::sync::OnceCell::new() })
     }
 
-    /// The same with an ETag, where it is JSON that was asked for.
+    /// The same with an ETag, where it is content that may be the same another time: figures for Prometheus never are.
     #[must_use]
     pub(crate) fn with_tag(mut self) -> Self {
-        if self.status == StatusCode::OK && self.media == Some("application/json") {
+        if self.status == StatusCode::OK && self.media.is_some_and(|media| media != metrics::MEDIA) {
             let tag = format!("W/\"{:032x}\"", xxh3_128(&self.bytes));
             // Digits and quotes are a header.
             self.tag = HeaderValue::try_from(tag).ok();

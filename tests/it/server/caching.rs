@@ -66,6 +66,24 @@ async fn what_a_client_has_is_not_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_files_of_the_page_are_not_sent_again() {
+    let server = start(ServeOptions::default()).await;
+    let ask = async |target: &str, more: &str| {
+        bytes(server.address, "GET", target, &format!("Accept-Encoding: gzip\r\n{more}")).await
+    };
+    for target in ["/", "/assets/base.css", "/assets/icon.svg", "/assets/main.js", "/assets/views/job.js"] {
+        let (first, _) = ask(target, "").await;
+        let tag = first.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap_or_else(|| panic!("{target}: {first}"));
+        assert!(first.contains("cache-control: private, no-cache\r\n"), "{target}: {first}");
+        let (same, nothing) = ask(target, &format!("If-None-Match: {tag}\r\n")).await;
+        assert!(same.starts_with("HTTP/1.1 304 ") && nothing.is_empty(), "{target}: {same}");
+        assert!(same.contains("content-security-policy: default-src 'none'; script-src 'self'"), "{target}: {same}");
+        let (other, content) = ask(target, "If-None-Match: \"x\"\r\n").await;
+        assert!(other.starts_with("HTTP/1.1 200 ") && !content.is_empty(), "{target}: {other}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn large_answers_are_compressed_for_whom_takes_it() {
     let server = start(ServeOptions::default()).await;
     for target in 1..=20 {
