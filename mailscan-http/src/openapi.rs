@@ -171,6 +171,7 @@ fn query(parameter: &Parameter) -> ParameterBuilder {
             RefOr::T(number.minimum(Some(0)).maximum(Some(mailscan_core::job::MOST_SECONDS)).build().into())
         }
         Kind::Text => text(None, None),
+        Kind::UpTo(most) => text(Some((0, most)), None),
         Kind::Like(pattern) => text(None, Some(pattern)),
         Kind::Flag => RefOr::T(ObjectBuilder::new().schema_type(SchemaType::new(Type::Boolean)).build().into()),
         Kind::One(names) => RefOr::T(name(names).build().into()),

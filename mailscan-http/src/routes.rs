@@ -144,6 +144,8 @@ pub(crate) enum Kind {
     Seconds,
     /// Any text.
     Text,
+    /// Text of at most so many characters.
+    UpTo(usize),
     /// Text of this pattern.
     Like(&'static str),
     /// `true` or `false`.

@@ -29,10 +29,10 @@ pub use rates::Rates;
 pub use system::System;
 pub use workers::{Node, NodeWorker, Nodes, Worker, WorkerStatus, Workers};
 
-/// The server runs.
+/// The server runs, or is ready.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct Health {
-    /// Always `ok`.
+    /// `ok` where it runs (`/healthz`), `ready` where it is ready (`/readyz`).
     pub status: &'static str,
 }
 

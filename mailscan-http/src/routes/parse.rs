@@ -17,7 +17,7 @@ use hyper::StatusCode;
 pub(crate) const MAX_LIMIT: u64 = 1_000;
 pub(crate) const DEFAULT_LIMIT: u64 = 100;
 /// The most characters that are searched for: longer than any address.
-const MAX_SEARCH: usize = 320;
+pub(super) const MAX_SEARCH: usize = 320;
 
 pub(super) fn asset(asked: &Asked<'_>, folder: &str) -> Result<Route, Problem> {
     let missing = || Problem::new(StatusCode::NOT_FOUND, "the page has no such file");

@@ -6,7 +6,7 @@ use mailscan_core::export::Format;
 use mailscan_core::job::JobStatus;
 use mailscan_core::store::ErrorClass;
 
-use super::parse::{self, MAX_LIMIT};
+use super::parse::{self, MAX_LIMIT, MAX_SEARCH};
 use super::{Answer, Asked, Body, Event, Kind, Operation, Parameter, Parse, Resource, Route, Verb};
 use crate::metrics::MEDIA as METRICS;
 use crate::new_job::MANY;
@@ -330,7 +330,11 @@ pub(crate) const RESOURCES: &[Resource] = &[
         operations: &[get(
             "addresses",
             "What a job has found, in the order in which it was found",
-            &[AFTER, LIMIT, optional("search", Kind::Text, "only what contains this text, letter case aside")],
+            &[
+                AFTER,
+                LIMIT,
+                optional("search", Kind::UpTo(MAX_SEARCH), "only what contains this text, letter case aside"),
+            ],
             Answer::Json("Addresses"),
             parse::addresses,
         )],

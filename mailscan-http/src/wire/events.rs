@@ -9,7 +9,7 @@ use super::Job;
 /// All jobs that may still change by themselves. Whoever had others has to look at those anew.
 #[derive(Debug, ToSchema)]
 pub struct Snapshot {
-    /// By id; the first 1,024 where there are more.
+    /// By id; of more than 1,024 those that run, and the newest of the others.
     pub jobs: Vec<Job>,
 }
 

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::client::{Answer, get, plain, request};
-use super::start;
+use super::{job, start};
+use mailscan_core::job::JobStatus;
 use mailscan_http::ServeOptions;
 
 /// The description, which is the same for every server of this build.
@@ -95,6 +96,25 @@ async fn every_path_is_described_with_all_its_methods() {
         allowed.sort();
         described.sort();
         assert_eq!(allowed, described, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_and_what_is_said_are_described_as_they_are() {
+    let server = start(ServeOptions::default()).await;
+    job(&server.store, 10, JobStatus::Paused).await;
+    let document = get(server.address, "/openapi.json").await.json();
+    let parameters = &document["paths"]["/api/v1/jobs/{id}/addresses"]["get"]["parameters"];
+    let search = parameters.as_array().unwrap().iter().find(|parameter| parameter["name"] == "search").unwrap();
+    let most = search["schema"]["maxLength"].as_u64().expect("the longest text to search for") as usize;
+    for (length, status) in [(most, 200), (most + 1, 400)] {
+        let target = format!("/api/v1/jobs/1/addresses?search={}", "x".repeat(length));
+        assert_eq!(get(server.address, &target).await.status, status, "{length} characters");
+    }
+    let about = document["components"]["schemas"]["Health"]["properties"]["status"]["description"].as_str().unwrap();
+    for target in ["/healthz", "/readyz"] {
+        let said = get(server.address, target).await.json()["status"].as_str().unwrap().to_owned();
+        assert!(about.contains(&format!("`{said}`")), "{target} says {said}: {about}");
     }
 }
 
