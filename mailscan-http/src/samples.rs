@@ -158,18 +158,15 @@ impl Samples {
     }
 
     /// From when to when the rates of a job are to be read elsewhere, because it has been at work for longer than it was
-    /// watched. Once for each job that is watched.
+    /// watched; until they were read once ([`Self::with_past`]), as that may fail or be given up.
     pub(crate) fn unknown(&self, job: &JobState) -> Option<(Timestamp, Timestamp)> {
         let now = self.clock.now();
-        let mut rates = lock(&self.rates);
-        let recent = rates.get_mut(&job.id);
-        if recent.as_ref().is_some_and(|recent| recent.whole) {
+        let rates = lock(&self.rates);
+        let recent = rates.get(&job.id);
+        if recent.is_some_and(|recent| recent.whole) {
             return None;
         }
-        let until = recent.as_ref().and_then(|recent| recent.history.front()).map_or(now, |first| first.at);
-        if let Some(recent) = recent {
-            recent.whole = true;
-        }
+        let until = recent.and_then(|recent| recent.history.front()).map_or(now, |first| first.at);
         let past = Timestamp(now.0.saturating_sub(u64::try_from(PAST.as_millis()).unwrap_or(u64::MAX)));
         let since = job.started_at?.max(past);
         (since < until).then_some((since, until))
@@ -179,6 +176,7 @@ impl Samples {
     pub(crate) fn with_past(&self, job: JobId, past: Vec<Rate>) -> Vec<Rate> {
         let mut rates = lock(&self.rates);
         let Some(recent) = rates.get_mut(&job) else { return past };
+        recent.whole = true;
         let room = HISTORY.saturating_sub(recent.history.len());
         // The last step of the past ends where the watch began.
         let first = recent.history.front().map(|first| first.at);
@@ -321,6 +319,21 @@ mod tests {
         let past = [10_000, 20_000].map(|at| Rate { at: Timestamp(at), emails_per_minute: 1.0 });
         let times: Vec<_> = samples.with_past(JobId(1), past.to_vec()).iter().map(|rate| rate.at.0).collect();
         assert_eq!(times, [10_000, 20_000]);
+    }
+
+    #[test]
+    fn the_past_is_asked_for_until_somebody_has_read_it() {
+        let samples = Samples::new(Resources::default());
+        let now = samples.clock.now().0;
+        let job = JobState { started_at: Some(Timestamp(now - 60_000)), ..job(JobStatus::Running, 10, 60) };
+        samples.note(Timestamp(now - 20_000), std::slice::from_ref(&job));
+        let missing = Some((Timestamp(now - 60_000), Timestamp(now - 20_000)));
+        // Whoever asked first may have got an error, or have gone away.
+        assert_eq!([samples.unknown(&job), samples.unknown(&job)], [missing, missing]);
+        // Two who ask side by side add it once.
+        let past = [50_000, 30_000].map(|ago| Rate { at: Timestamp(now - ago), emails_per_minute: 1.0 });
+        let read = [(); 2].map(|()| samples.with_past(JobId(1), past.to_vec()).len());
+        assert_eq!((read, samples.unknown(&job)), ([3, 3], None));
     }
 
     #[test]
