@@ -187,11 +187,13 @@ mod tests {
     use http_body_util::BodyExt;
     use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
     use mailscan_core::job::{JobSource, JobSpec, JobStatus, NewJob};
+    use mailscan_core::lease::{FailureClass, NodeId};
     use mailscan_core::pipeline::Backends;
     use mailscan_core::queue::QueueLimits;
     use mailscan_core::resources::Resources;
     use mailscan_core::source::Sources;
-    use mailscan_core::store::Store;
+    use mailscan_core::store::{ErrorClass, NewWorkerError, Store};
+    use mailscan_core::task::TaskId;
 
     use super::*;
     use crate::reply::{Content, OutBody};
@@ -246,6 +248,31 @@ mod tests {
         }
         assert!(next(&mut listener).await.unwrap().contains(r#""status":"paused""#));
         assert_eq!(next(&mut listener).await.unwrap(), ":\n\n", "nothing else was kept");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_that_is_told_of_a_job_counts_the_errors_of_its_end() {
+        let (events, pipeline, id) = events().await;
+        let mut listener = body(events.job(id));
+        assert!(next(&mut listener).await.unwrap().contains(r#""errors_open":0"#));
+        let error = NewWorkerError {
+            job: id,
+            task: TaskId(1),
+            fence: 1,
+            node: NodeId("node".to_owned()),
+            class: ErrorClass::Failed(FailureClass::Permanent),
+            code: "http-404".to_owned(),
+            host: "example.org".to_owned(),
+            label: "https://example.org/".to_owned(),
+            message: "not found".to_owned(),
+        };
+        pipeline.store.record_errors(&[error]).await.unwrap();
+        for (from, to) in [(JobStatus::Queued, JobStatus::Running), (JobStatus::Running, JobStatus::Failed)] {
+            pipeline.store.transition(id, &[from], to, None).await.unwrap();
+        }
+        let last = next(&mut listener).await.unwrap();
+        assert_eq!(last.matches(r#""errors_open":1"#).count(), 2, "progress and end: {last}");
+        assert_eq!(next(&mut listener).await, None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -173,9 +173,12 @@ impl<P: Pipeline> Api<P> {
     async fn shown(&self, job: &Shown) -> Result<wire::Job, Problem> {
         let Shown { state, outline } = job;
         let depth = self.pipeline.queue().depth(state.id).await?;
-        let bounds = bounds::of(self.pipeline.store(), self.monitor.as_ref(), state).await?;
+        let store = self.pipeline.store();
+        let bounds = bounds::of(store, self.monitor.as_ref(), state).await?;
+        let errors_open = store.open_errors(state.id).await?;
         let state = self.samples.by_now(state);
-        let shown = wire::Job::new(&state, outline, Some(&depth), &self.limits).with_bounds(&bounds);
+        let shown = wire::Job::new(&state, outline, Some(&depth), &self.limits);
+        let shown = shown.with_bounds(&bounds).with_errors_open(errors_open);
         let has_lists = outline.sources.iter().any(|source| matches!(source, JobSource::UrlList(_)));
         if !has_lists {
             return Ok(shown);

@@ -126,6 +126,9 @@ pub struct Job {
     queue: Option<Queue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bounds: Option<Vec<Bound>>,
+    /// How many of its errors nobody has resolved, where they were counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors_open: Option<u64>,
     /// How far its lists of URLs are read; those that are read to their end are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     lists: Option<Vec<List>>,
@@ -192,6 +195,7 @@ impl Job {
             finished_at: job.finished_at.map(Timestamp::rfc3339),
             queue: depth.map(Queue::from),
             bounds: None,
+            errors_open: None,
             lists: None,
             unattended: None,
         }
@@ -207,6 +211,12 @@ impl Job {
     #[must_use]
     pub fn with_unattended(self, unattended: bool) -> Self {
         Self { unattended: Some(unattended), ..self }
+    }
+
+    /// The same with how many of its errors nobody has resolved.
+    #[must_use]
+    pub fn with_errors_open(self, errors_open: u64) -> Self {
+        Self { errors_open: Some(errors_open), ..self }
     }
 
     /// The same with what bounds the job in each process that works on it.

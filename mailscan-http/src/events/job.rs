@@ -102,7 +102,7 @@ async fn follow<P: Pipeline>(source: Source<P>, watches: Watches, id: JobId, wat
             let gone = event("end", None, &wire::Gone::new(id));
             return end(&watches, id, &watch, gone);
         };
-        let settled = matches!(job.state.status, JobStatus::Completed | JobStatus::Failed | JobStatus::Cancelled);
+        let settled = is_settled(job.state.status);
         if shown.as_ref() == Some(&progress) && !settled {
             continue;
         }
@@ -110,7 +110,7 @@ async fn follow<P: Pipeline>(source: Source<P>, watches: Watches, id: JobId, wat
         let bytes = event("progress", Some(now.0), &progress.clone().at(now));
         if settled {
             let job = wire::Job::new(&job.state, &job.outline, Some(&look.depth), &look.source.limits);
-            let job = job.with_bounds(&[]);
+            let job = job.with_bounds(&[]).with_errors_open(look.errors_open);
             let all = [bytes, event("end", None, &job)].concat();
             return end(&watches, id, &watch, Bytes::from(all));
         }
@@ -123,6 +123,11 @@ async fn follow<P: Pipeline>(source: Source<P>, watches: Watches, id: JobId, wat
 fn end(watches: &Watches, id: JobId, watch: &Watch, bytes: Bytes) {
     lock(watches).remove(&id);
     watch.send_replace(Some(State { bytes, last: true }));
+}
+
+/// Whether nothing more happens to a job by itself.
+fn is_settled(status: JobStatus) -> bool {
+    matches!(status, JobStatus::Completed | JobStatus::Failed | JobStatus::Cancelled)
 }
 
 /// One watcher's view of a job: what processes report every few seconds is read less often.
@@ -148,9 +153,13 @@ impl<P: Pipeline> Look<P> {
         let store = pipeline.store();
         let Some(job) = outlines.find(store, self.id).await? else { return Ok(None) };
         self.depth = pipeline.queue().depth(self.id).await?;
-        if self.looks.is_multiple_of(SLOW) {
+        let slowly = self.looks.is_multiple_of(SLOW);
+        if slowly {
             self.nodes = store.nodes().await?;
             self.bounds = bounds::of(store, monitor.as_ref(), &job.state).await?;
+        }
+        // What is told last is not told anew.
+        if slowly || is_settled(job.state.status) {
             self.errors_open = store.open_errors(self.id).await?;
         }
         self.looks = self.looks.wrapping_add(1);

@@ -95,6 +95,22 @@ async fn a_retry_is_offered_where_the_job_can_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_over_says_how_many_errors_are_open() {
+    let (folder, store) = prepared();
+    let id = put(&store, JobStatus::Completed).await;
+    store.record_errors(&[error(id, 1, "http-404"), error(id, 2, "http-410")]).await.unwrap();
+    let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
+    let page = &desk.page;
+    page.visit("#/jobs/1").await;
+    page.until("document.querySelector('.tabs .count').textContent === '2 open'").await;
+    // Somebody else resolves one.
+    let of = ErrorSelection { job: Some(id), code: Some("http-404".to_owned()), ..ErrorSelection::default() };
+    store.resolve_errors(&of, "seen", false).await.unwrap();
+    page.until("document.querySelector('.tabs .count').textContent === '1 open'").await;
+    desk.page.leave(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_gave_up_everything_leads_to_its_errors() {
     let Some(desk) = Desk::open(quick(10)).await else { return };
     let page = &desk.page;

@@ -59,6 +59,16 @@ async fn list(server: &Running, query: &str) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_over_tells_how_many_of_its_errors_are_open() {
+    let server = start(ServeOptions::default()).await;
+    given_up(&server, &["a.org", "b.org", "c.org"]).await;
+    let open = async || get(server.address, "/api/v1/jobs/1").await.json()["errors_open"].clone();
+    assert_eq!(open().await, 3);
+    let answer = post(server.address, "/api/v1/jobs/1/errors/resolve", &json!({"host": "a.org", "note": "gone"})).await;
+    assert_eq!((answer.status, open().await), (200, json!(2)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn errors_are_listed_and_filtered() {
     let server = start(ServeOptions::default()).await;
     given_up(&server, &["a.org", "b.org", "c.org"]).await;
