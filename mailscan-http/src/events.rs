@@ -131,6 +131,11 @@ impl<P: Pipeline> Events<P> {
         Ok(self.reply(place, frames))
     }
 
+    /// Has the listeners to all jobs told of one that was changed here.
+    pub(crate) fn changed(&self, id: JobId) {
+        list::changed(&self.list, id);
+    }
+
     /// Tells the listeners to all jobs of one that was deleted here.
     pub(crate) fn deleted(&self, id: JobId) {
         list::deleted(&self.list, id);

@@ -2,14 +2,15 @@
 //! whoever was away for too long to be told what changed.
 //!
 //! Followed are the jobs that may still change by themselves, and those that are new. One that is settled is shown once more
-//! and is then no longer followed, so what is kept does not grow with the number of jobs. Where very many are open, those are
-//! followed that run, and the newest of the others; one that loses its place is told once more.
+//! and is then no longer followed, so what is kept does not grow with the number of jobs; one that is changed here afterwards
+//! is looked at again. Where very many are open, those are followed that run, and the newest of the others; one that loses
+//! its place is told once more.
 //!
 //! The ids of events rise, also from one process to the next. Whoever comes back with the last id that it had is told what
 //! changed since: each row is kept with the id of its last change, and of the jobs that ended or are gone the last
 //! [`MAX_ENDED`] are remembered, for [`LINGER`] even when nobody listens.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -71,6 +72,8 @@ struct Shown {
     rows: BTreeMap<JobId, Event>,
     /// What was told of jobs that are no longer followed, the oldest first.
     ended: VecDeque<Event>,
+    /// Jobs that were changed here, and are looked at whether they are followed or not.
+    changed: BTreeSet<JobId>,
     /// Whoever has heard less than this may have missed something that is forgotten.
     forgotten: u64,
     /// The newest id.
@@ -90,6 +93,7 @@ impl Shown {
         Self {
             rows: BTreeMap::new(),
             ended: VecDeque::new(),
+            changed: BTreeSet::new(),
             forgotten: first,
             last: first,
             batch: (first, Bytes::new()),
@@ -148,7 +152,12 @@ impl Shown {
     fn note(&mut self, job: &JobState, data: Bytes) -> Option<Event> {
         let open = OPEN.contains(&job.status);
         let old = if open { self.rows.get(&job.id).cloned() } else { self.rows.remove(&job.id) };
-        if old.is_some_and(|old| old.data == data) {
+        let told = match &old {
+            Some(old) => old.data == data,
+            // It had ended before, and may have been looked at already since it was changed here.
+            None => !open && self.ended.iter().any(|event| event.data == data),
+        };
+        if told {
             return None;
         }
         let event = self.event("job", data);
@@ -229,6 +238,13 @@ pub(super) fn listen<P: Pipeline>(
     })
 }
 
+/// Has a job that this process has changed looked at, which may have been settled before and so is not followed.
+pub(super) fn changed(list: &List, id: JobId) {
+    if let Some(shown) = lock(&list.0).as_mut().filter(|shown| shown.changed.len() < MAX_JOBS) {
+        shown.changed.insert(id);
+    }
+}
+
 /// Tells of a job that this process has deleted, which may have been settled and so is not followed.
 pub(super) fn deleted(list: &List, id: JobId) {
     if let Some(shown) = lock(&list.0).as_mut().filter(|shown| *shown.news.borrow()) {
@@ -247,20 +263,25 @@ async fn follow<P: Pipeline>(source: Source<P>, list: Arc<List>) {
     let mut listened = Instant::now();
     loop {
         ticks.tick().await;
-        let followed: Vec<JobId> = {
+        let (followed, changed) = {
             let mut shown = lock(&list.0);
-            let Some(now) = shown.as_ref() else { return };
+            let Some(now) = shown.as_mut() else { return };
             if now.news.receiver_count() > 0 {
                 listened = Instant::now();
             } else if listened.elapsed() >= LINGER {
                 // Whoever comes now starts another watch.
                 return *shown = None;
             }
-            now.rows.keys().copied().collect()
+            let changed = std::mem::take(&mut now.changed);
+            let followed: BTreeSet<JobId> = now.rows.keys().chain(&changed).copied().collect();
+            (followed, changed)
         };
         match look(&source, &followed, &mut newest).await {
             Ok(seen) => show(&source, &list, &seen),
-            Err(error) => tracing::warn!(%error, "the jobs that are watched could not be read"),
+            Err(error) => {
+                tracing::warn!(%error, "the jobs that are watched could not be read");
+                changed.into_iter().for_each(|id| self::changed(&list, id));
+            }
         }
     }
 }
@@ -279,7 +300,7 @@ struct Seen {
 /// Looks at the jobs once.
 async fn look<P: Pipeline>(
     source: &Source<P>,
-    followed: &[JobId],
+    followed: &BTreeSet<JobId>,
     newest: &mut Option<u64>,
 ) -> mailscan_core::Result<Seen> {
     let store = source.pipeline.store();

@@ -87,6 +87,7 @@ impl<P: Pipeline> Api<P> {
             let detail = format!("job {id} is {status}: it cannot become {to}");
             return Err(Problem::new(StatusCode::CONFLICT, detail));
         }
+        self.events.changed(id);
         Reply::json(&self.shown(&self.find(id).await?).await?)
     }
 

@@ -64,7 +64,8 @@ const LIST_EVENTS: &[Event] = &[
         name: "job",
         data: &["Job"],
         about: "A job is new or has changed, its end included. Whoever comes for the first time is told those that may still \
-                change. Of more than 1,024 such jobs those are followed that run, and the newest of the others",
+                change. Of more than 1,024 such jobs those are followed that run, and the newest of the others. That one \
+                which had failed is cancelled is told only if that was done by this server",
     },
     Event {
         name: "deleted",

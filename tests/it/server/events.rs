@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::client::{delete, get, request};
+use super::client::{delete, get, post, request};
 use super::{HANGS, Running, described, job, start};
 
 /// One who listens, and holds every event to the description of the API.
@@ -160,6 +160,29 @@ async fn all_jobs_are_followed() {
     let mut second = Listener::open(server.address, "/api/v1/events", "").await;
     let fourth = job(&server.store, 13, JobStatus::Queued).await;
     assert_eq!(second.next().await.unwrap().2["id"], fourth.0, "settled jobs are not repeated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_had_ended_and_is_cancelled_is_told_to_the_list() {
+    let server = start(ServeOptions::default()).await;
+    let failed = job(&server.store, 10, JobStatus::Failed).await;
+    let open = job(&server.store, 11, JobStatus::Paused).await;
+    let mut listener = Listener::open(server.address, "/api/v1/events", "").await;
+    let (_, heard, row) = listener.next().await.unwrap();
+    assert_eq!(row["id"], open.0, "the failed one was settled before anybody listened");
+    for id in [failed, open] {
+        let answer = post(server.address, &format!("/api/v1/jobs/{id}/cancel"), &json!({})).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let (name, _, row) = listener.next().await.unwrap();
+        assert_eq!((name.as_str(), &row["id"], &row["status"]), ("job", &json!(id.0), &json!("cancelled")));
+    }
+    // Nothing of it is told twice, and whoever was away meanwhile is told as well.
+    let new = job(&server.store, 12, JobStatus::Paused).await;
+    assert_eq!(listener.next().await.unwrap().2["id"], new.0);
+    let mut back = back(&server, heard.unwrap()).await;
+    for id in [failed, open, new] {
+        assert_eq!(back.next().await.unwrap().2["id"], id.0);
+    }
 }
 
 /// Whoever comes back to the list, with what was heard last.
