@@ -43,6 +43,9 @@ mod sitemap;
 mod stream;
 
 #[cfg(feature = "http")]
+use std::time::Duration;
+
+#[cfg(feature = "http")]
 use crate::fetch::HostLimit;
 #[cfg(any(feature = "http", feature = "files"))]
 use crate::fetch::{FetchContext, FetchError, FetchErrorClass, Fetched, Fetcher};

@@ -43,6 +43,7 @@ document.addEventListener("visibilitychange", wake);
 export function reached() {
   if (!down) return;
   down = false;
+  showState(null);
   hurry?.abort();
   wake();
 }
@@ -72,7 +73,6 @@ async function retry(loss) {
   }
   // It came back and was lost once more.
   if (loss !== losses) return;
-  showState(null);
   showBanner("Connected again.", true);
   await sleep(4_000);
   if (!down && loss === losses) hideBanner();
@@ -109,10 +109,11 @@ function hideBanner() {
   setText(document.getElementById("banner-text"), "");
 }
 
-const STATES = { live: "Live", polling: "Polling", lost: "Offline" };
+const STATES = { live: "Live", polling: "Polling", stale: "Stale", lost: "Offline" };
 
-/** Says in the header how fresh the view is; nothing for a view that is not kept fresh. */
-export function showState(state) {
+/** Says in the header how fresh the view is; nothing for a view that is not kept fresh. Without a server none is. */
+export function showState(view) {
+  const state = down ? "lost" : view;
   const node = document.getElementById("link-state");
   set(node, "hidden", !state);
   node.className = `link-state ${state ?? ""}`;

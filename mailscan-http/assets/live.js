@@ -23,30 +23,46 @@ export async function follow(path, { signal, on, poll }) {
   let last = null;
   let wait = 500;
   let refused = 0;
+  const fresh = freshness(signal);
+  const ask = async () => {
+    await poll();
+    fresh.came();
+  };
   while (!signal.aborted) {
     await ready(signal);
     if (signal.aborted) break;
     try {
       const came = await read(path, last, signal, (event) => {
+        fresh.came();
         last = event.id ?? last;
         on[event.name]?.(JSON.parse(event.data));
       });
       if (came.ended) return;
       refused = 0;
       wait = came.events > 0 ? 500 : Math.min(wait * 2, LONGEST_WAIT);
-      // It ended without a word: the server stops, or something between cut it.
-      await attempt(poll, signal);
+      // It ended without a word: the server stops or cannot read what it tells of, or something between cut it.
+      fresh.failed(await attempt(ask, signal));
       await sleep(wait, signal);
     } catch (error) {
       // No such stream, or something between lets none through: ordinary requests may still work.
       if (signal.aborted) break;
-      const trouble = await pollForAWhile(poll, signal, error);
+      const trouble = await pollForAWhile(ask, signal, error);
+      fresh.failed(trouble);
       refused = trouble instanceof Unreachable || trouble === null ? 0 : refused + 1;
       if (trouble !== null) await sleep(pause(POLL, trouble, refused), signal);
-    } finally {
-      if (!signal.aborted) showState(null);
     }
   }
+}
+
+/** Says that what is shown is stale once something came, and what would have come next failed. Without a server it is old anyway. */
+function freshness(signal) {
+  let any = false;
+  return {
+    came: () => { any = true; },
+    failed: (trouble) => {
+      if (any && trouble !== null && !(trouble instanceof Unreachable) && !signal.aborted) showState("stale");
+    },
+  };
 }
 
 /** Answers what ended it early. */
@@ -95,6 +111,21 @@ export async function every(ms, signal, work) {
   }
 }
 
+/** The same for a view whose state this is: live as long as the server answers. */
+export function keepLive(ms, signal, work) {
+  const fresh = freshness(signal);
+  return every(ms, signal, async () => {
+    try {
+      await work();
+    } catch (error) {
+      fresh.failed(error);
+      throw error;
+    }
+    fresh.came();
+    if (!signal.aborted) showState("live");
+  });
+}
+
 async function read(path, last, signal, deliver) {
   const ours = new AbortController();
   const stop = () => ours.abort();
@@ -103,10 +134,12 @@ async function read(path, last, signal, deliver) {
   signal.addEventListener("abort", stop);
   document.addEventListener("visibilitychange", hide);
   const came = { events: 0, ended: false };
+  let live = false;
   try {
     const headers = { Accept: "text/event-stream", ...(last === null ? {} : { "Last-Event-ID": last }) };
     const response = await open(path, { headers, signal: ours.signal, view: signal, optional: true });
     if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) throw new Error("not a stream of events");
+    live = true;
     showState("live");
     const parse = parser((event) => {
       came.events += 1;
@@ -130,6 +163,7 @@ async function read(path, last, signal, deliver) {
     stop();
     signal.removeEventListener("abort", stop);
     document.removeEventListener("visibilitychange", hide);
+    if (live && !signal.aborted) showState(null);
   }
 }
 

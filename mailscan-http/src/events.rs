@@ -2,10 +2,12 @@
 //!
 //! One task watches for all listeners of a job, and one for all listeners of the list, from the first listener to the last:
 //! a thousand of them cost what one costs, but for writing to them. What a listener has not taken is not kept for it: it
-//! gets the newest state instead. Everything is read from the pipeline, so the engine may run in another process.
+//! gets the newest state instead. Everything is read from the pipeline, so the engine may run in another process. Where
+//! nothing can be read any more the streams end, so that nobody takes what was told last for how things stand.
 
 mod job;
 mod list;
+mod patience;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -189,6 +191,8 @@ fn event(name: &str, id: Option<u64>, data: &impl Serialize) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    mod silence;
+
     use http_body_util::BodyExt;
     use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
     use mailscan_core::job::{JobSource, JobSpec, JobStatus, NewJob};
@@ -216,7 +220,7 @@ mod tests {
         (events, pipeline, id)
     }
 
-    fn body(reply: Result<Reply, Problem>) -> OutBody {
+    pub(super) fn body(reply: Result<Reply, Problem>) -> OutBody {
         match reply.unwrap().content {
             Content::Stream("text/event-stream", body) => body,
             other => panic!("{other:?}"),
@@ -224,7 +228,7 @@ mod tests {
     }
 
     /// What is sent next; `None` at the end.
-    async fn next(body: &mut OutBody) -> Option<String> {
+    pub(super) async fn next(body: &mut OutBody) -> Option<String> {
         let frame = body.frame().await?.unwrap();
         Some(String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap())
     }

@@ -73,7 +73,11 @@ impl<P: Pipeline> Api<P> {
                 self.find(id).await?;
                 self.events.job(id)
             }
-            Route::Events => self.events.list(&head.headers),
+            Route::Events => {
+                // Whoever would be told nothing is told why.
+                self.pipeline.store().jobs(&JobQuery { limit: 1, ..JobQuery::default() }).await?;
+                self.events.list(&head.headers)
+            }
             Route::Health => Reply::json(&wire::Health { status: "ok" }),
             Route::Asset(asset) => Ok(asset.reply()),
             Route::OpenApi => Ok(Reply::whole("application/json", self.openapi.clone())),

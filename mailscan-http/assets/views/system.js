@@ -2,10 +2,9 @@
 
 import { get } from "../api.js";
 import { chart } from "../chart.js";
-import { showState } from "../connection.js";
 import { fill, h } from "../dom.js";
 import { decimal, megabytes, number, percent } from "../format.js";
-import { every } from "../live.js";
+import { keepLive } from "../live.js";
 import { failure, figures, loading, progress } from "../parts.js";
 
 const EVERY = 2_000;
@@ -51,9 +50,8 @@ function mount(_, { signal }) {
     used.update(seen.map(({ at, memory_bytes }) => ({ at: Date.parse(at), value: memory_bytes / 1e6 })));
     loads.update(seen.map(({ at, load_1min }) => ({ at: Date.parse(at), value: load_1min })));
     if (!content.isConnected) fill(place, content);
-    showState("live");
   };
-  every(EVERY, signal, refresh);
+  keepLive(EVERY, signal, refresh);
   return h("div", { class: "view" }, h("h1", {}, "System"), place);
 }
 

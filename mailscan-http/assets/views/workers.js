@@ -1,10 +1,9 @@
 // Who works: on one job, or on all of them by process.
 
 import { get } from "../api.js";
-import { showState } from "../connection.js";
 import { fill, foreign, h, setText } from "../dom.js";
 import { counted, number, seconds } from "../format.js";
-import { every } from "../live.js";
+import { every, keepLive } from "../live.js";
 import { badge, failure, figures, loading, notice } from "../parts.js";
 import { table } from "../table.js";
 
@@ -99,11 +98,10 @@ function mount(_, { signal }) {
       card.update(node);
       if (!card.node.isConnected || card.node.parentNode !== nodes) nodes.append(card.node);
     }
-    showState("live");
     if (answer.nodes.length === 0) fill(place, notice("empty", "No process works on this database", "Start one: mailscan serve works on every job of its database."));
     else if (!content.isConnected) fill(place, content);
   };
-  every(EVERY, signal, refresh);
+  keepLive(EVERY, signal, refresh);
   return h("div", { class: "view" }, h("h1", {}, "Workers"), place);
 }
 

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use super::patience::{Looked, Patience};
 use super::{EVERY, MAX_WATCHED, Source, event, lock, too_many};
 use crate::bounds;
 use crate::problem::Problem;
@@ -63,7 +64,7 @@ pub(super) fn listen<P: Pipeline>(
     Ok(futures::stream::unfold(Some(receiver), |receiver| async move {
         let mut receiver = receiver?;
         loop {
-            // The watch is only dropped after its last state.
+            // The watch is only dropped after its last state, or when nothing can be read any more.
             receiver.changed().await.ok()?;
             let seen = receiver.borrow_and_update().clone();
             if let Some(state) = seen {
@@ -77,8 +78,8 @@ pub(super) fn listen<P: Pipeline>(
 async fn follow<P: Pipeline>(source: Source<P>, watches: Watches, id: JobId, watch: Watch) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut look = Look::new(source, id);
-    let mut shown = None;
+    let (mut look, mut patience) = (Look::new(source, id), Patience::new());
+    let (mut shown, what) = (None, format!("job {id}"));
     loop {
         tokio::select! {
             () = watch.closed() => {
@@ -91,11 +92,12 @@ async fn follow<P: Pipeline>(source: Source<P>, watches: Watches, id: JobId, wat
             }
             _ = ticks.tick() => {}
         }
-        let seen = match look.now().await {
-            Ok(seen) => seen,
-            Err(error) => {
-                tracing::warn!(%error, job = %id, "a job that is watched could not be read");
-                continue;
+        let seen = match patience.look(&what, look.now()).await {
+            Looked::Seen(seen) => seen,
+            Looked::Failed => continue,
+            Looked::Silent => {
+                lock(&watches).remove(&id);
+                return;
             }
         };
         let Some((job, progress)) = seen else {

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use super::patience::{Looked, Patience};
 use super::{EVERY, Source, data, lock};
 use crate::shown::Shown as Job;
 use crate::wire;
@@ -185,6 +186,12 @@ impl Shown {
         event
     }
 
+    /// Ends the streams of all who listen. Whoever comes back is told what changed since.
+    fn hang_up(&mut self) {
+        let looked = *self.news.borrow();
+        self.news = watch::Sender::new(looked);
+    }
+
     /// Tells all listeners; `before` is the newest id that they have.
     fn tell(&mut self, before: u64, events: &[Event]) {
         if !events.is_empty() {
@@ -260,7 +267,7 @@ async fn follow<P: Pipeline>(source: Source<P>, list: Arc<List>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // New are the jobs above the highest id that there was.
     let mut newest = None;
-    let mut listened = Instant::now();
+    let (mut listened, mut patience) = (Instant::now(), Patience::new());
     loop {
         ticks.tick().await;
         let (followed, changed) = {
@@ -276,12 +283,16 @@ async fn follow<P: Pipeline>(source: Source<P>, list: Arc<List>) {
             let followed: BTreeSet<JobId> = now.rows.keys().chain(&changed).copied().collect();
             (followed, changed)
         };
-        match look(&source, &followed, &mut newest).await {
-            Ok(seen) => show(&source, &list, &seen),
-            Err(error) => {
-                tracing::warn!(%error, "the jobs that are watched could not be read");
-                changed.into_iter().for_each(|id| self::changed(&list, id));
-            }
+        let looked = patience.look("the list of jobs", look(&source, &followed, &mut newest)).await;
+        if let Looked::Seen(seen) = looked {
+            show(&source, &list, &seen);
+            continue;
+        }
+        changed.into_iter().for_each(|id| self::changed(&list, id));
+        if let Looked::Silent = looked
+            && let Some(shown) = lock(&list.0).as_mut()
+        {
+            shown.hang_up();
         }
     }
 }

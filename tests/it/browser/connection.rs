@@ -16,6 +16,9 @@ async fn a_restart_is_said_survived_and_the_job_goes_on() {
     tokio::task::spawn_blocking(move || served.stop()).await.unwrap();
     page.until_text("The server cannot be reached.").await;
     page.until("document.querySelector('#link-state').textContent === 'Offline'").await;
+    // It is so until the server is back.
+    page.until("document.querySelector('#banner-wait').textContent === 'Trying again in 2 s.'").await;
+    assert_eq!(page.eval("document.querySelector('#link-state').textContent").await, json!("Offline"));
     // What was there is still there to read.
     page.until("document.querySelector('h1').textContent === 'Job 1'").await;
 

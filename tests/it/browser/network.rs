@@ -107,6 +107,35 @@ async fn a_slow_answer_takes_nobody_away_from_another_view() {
     desk.page.leave(&[]).await;
 }
 
+/// How fresh the view says that it is.
+const STATE: &str = "document.querySelector('#link-state').textContent";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_cannot_tell_anew_is_said_to_be_stale() {
+    let (folder, store) = prepared();
+    put(&store, JobStatus::Paused).await;
+    let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
+    let page = &desk.page;
+    page.meddle().await;
+    // With a stream each view would be told of its end first.
+    page.prepare("net.broken = /events/").await;
+    for (view, fresh) in [("workers", "Live"), ("system", "Live"), ("jobs", "Polling"), ("jobs/1", "Polling")] {
+        page.visit(&format!("#/{view}")).await;
+        for (refused, state) in [("null", fresh), ("/./", "Stale"), ("null", fresh)] {
+            page.eval(&format!("void (net.refused = {refused})")).await;
+            page.until(&format!("{STATE} === '{state}'")).await;
+        }
+    }
+    // Where nothing was shown nothing is stale.
+    page.prepare("net.refused = /./").await;
+    for view in ["workers", "jobs"] {
+        page.visit(&format!("#/{view}")).await;
+        page.until("net.refusals.length > 1").await;
+        assert_eq!(page.eval(STATE).await, json!(""), "{view}");
+    }
+    desk.page.leave(&["events cannot be read"]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_server_refuses_is_asked_for_less_and_less_often() {
     let (folder, store) = prepared();

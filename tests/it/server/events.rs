@@ -254,6 +254,10 @@ async fn what_cannot_be_listened_to_is_said_in_a_problem() {
     assert_eq!(request(server.address, "OPTIONS", "/api/v1/events").await.status, 204);
     let head = request(server.address, "HEAD", "/api/v1/events").await;
     assert_eq!((head.status, head.header("content-type"), head.body.as_str()), (200, Some("text/event-stream"), ""));
+    let file = rusqlite::Connection::open(server.folder.path().join("mailscan.db")).unwrap();
+    file.execute_batch("ALTER TABLE job RENAME TO away").unwrap();
+    let refused = get(server.address, "/api/v1/events").await;
+    assert!(refused.status >= 500 && refused.header("content-type") == Some("application/problem+json"), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
