@@ -21,6 +21,9 @@ export function percent(value) {
   return value >= 100 ? "100 %" : `${tenth.format(Math.min(Math.floor(value * 10) / 10, 99.9))} %`;
 }
 
+/** A percentage that may be more than all of one, as of a process on several processors. */
+export const share = (value) => (value === null || value === undefined ? UNKNOWN : `${tenth.format(value)} %`);
+
 /** Bytes as MB, with a decimal where there is room for one. */
 export function megabytes(bytes) {
   if (bytes === null || bytes === undefined) return UNKNOWN;

@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { chart } from "../chart.js";
 import { fill, h } from "../dom.js";
-import { decimal, megabytes, number, percent } from "../format.js";
+import { decimal, megabytes, number, percent, share } from "../format.js";
 import { keepLive } from "../live.js";
 import { failure, figures, loading, progress } from "../parts.js";
 
@@ -44,7 +44,7 @@ function mount(_, { signal }) {
       five: decimal(system.load_5min),
       fifteen: decimal(system.load_15min),
       cpus: number(system.cpus),
-      cpu: percent(system.process_cpu_percentage),
+      cpu: share(system.process_cpu_percentage),
     });
     seen = system.history ?? [...seen, { ...system, at: new Date().toISOString() }].slice(-MOST);
     used.update(seen.map(({ at, memory_bytes }) => ({ at: Date.parse(at), value: memory_bytes / 1e6 })));

@@ -89,6 +89,20 @@ const CLIPPED: &str = "[...document.querySelectorAll('main *, header *')].filter
 }).map((node) => node.outerHTML.slice(0, 200)).slice(0, 5)";
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_process_may_take_more_than_one_processor() {
+    let Some(desk) = Desk::open(slow(10)).await else { return };
+    let page = &desk.page;
+    page.meddle().await;
+    page.prepare("net.edit = (path, json) => ({ ...json, process_cpu_percentage: window.taken ?? 180 })").await;
+    page.visit("#/system").await;
+    for (taken, shown) in [("180", "180.0 %"), ("99.96", "100.0 %"), ("0.04", "0.0 %"), ("1234.5", "1,234.5 %")] {
+        page.eval(&format!("window.taken = {taken}")).await;
+        page.until_figure("cpu", shown).await;
+    }
+    desk.page.leave(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_moves_for_who_wants_no_motion() {
     let Some(desk) = running().await else { return };
     let page = &desk.page;

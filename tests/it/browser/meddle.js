@@ -10,6 +10,8 @@ window.net = {
   refused: null,
   status: 503,
   after: null,
+  /** What the page is given for the JSON of a path. */
+  edit: null,
   /** When it was. */
   refusals: [],
   /** The paths that were asked for, and how many bodies were broken. */
@@ -37,6 +39,9 @@ window.fetch = async (path, init) => {
   const answer = await real(path, init);
   if (path.endsWith("/v1/events") && answer.ok) {
     answer.clone().body.getReader().read().then(() => { net.heard = true; }, () => {});
+  }
+  if (net.edit !== null && answer.headers.get("Content-Type") === "application/json") {
+    return new Response(JSON.stringify(net.edit(path, await answer.json())), { headers: answer.headers });
   }
   if (!net.broken?.test(path)) return answer;
   net.broke += 1;
