@@ -25,11 +25,14 @@ export function table({ caption, columns, key, captionHidden = false }) {
       next.set(id, { node: row.node, print });
     }
     for (const [id, row] of rows) if (!next.has(id)) row.node.remove();
+    const held = body.contains(document.activeElement) ? document.activeElement : null;
     let at = body.firstChild;
     for (const row of next.values()) {
       if (row.node === at) at = at.nextSibling;
       else body.insertBefore(row.node, at);
     }
+    // A row that is put elsewhere is out of the document for a moment, which takes the focus from what is in it.
+    if (held !== document.activeElement) held?.focus({ preventScroll: true });
     rows = next;
   };
   return { node, update };

@@ -1,14 +1,35 @@
 //! The page with the keyboard alone: every step by Tab, Enter, Escape and arrows, with the focus in sight.
 
+use mailscan_core::job::JobStatus;
+use mailscan_core::store::Store;
 use serde_json::json;
 
 use super::page::{ENTER, ESCAPE, Page, RIGHT, TAB};
-use super::{Desk, slow};
+use super::{Desk, error, prepared, put, quick, slow};
 
 /// What has the focus is marked.
 async fn assert_focus_is_seen(page: &Page) {
     let outline = "getComputedStyle(document.activeElement).outlineStyle !== 'none' && parseFloat(getComputedStyle(document.activeElement).outlineWidth) >= 2";
     assert_eq!(page.eval(outline).await, json!(true), "{}", page.eval("document.activeElement.outerHTML").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_focus_goes_with_a_row_that_is_put_elsewhere() {
+    let (folder, store) = prepared();
+    let id = put(&store, JobStatus::Paused).await;
+    let errors = [(1, "http-404"), (2, "http-404"), (3, "http-410")].map(|(task, code)| error(id, task, code));
+    store.record_errors(&errors).await.unwrap();
+    let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
+    let page = &desk.page;
+    page.visit("#/errors").await;
+    let order = "[...document.querySelectorAll('main tbody tr')].map((row) => row.cells[0].textContent).join()";
+    page.until(&format!("{order} === 'http-404,http-410'")).await;
+    page.tab_to("it.textContent === 'http-410'").await;
+    let more = [4, 5].map(|task| error(id, task, "http-410"));
+    store.record_errors(&more).await.unwrap();
+    page.until(&format!("{order} === 'http-410,http-404'")).await;
+    assert_eq!(page.eval("document.activeElement.textContent").await, json!("http-410"));
+    desk.page.leave(&[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
