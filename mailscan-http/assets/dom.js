@@ -72,13 +72,19 @@ export function source(text, most) {
   return h("a", { href: url.href, target: "_blank", rel: "noreferrer noopener" }, foreign(text, most));
 }
 
-let announcing = 0;
+/** What is to be said; one thing may be told twice, as a toast and as a change of state. */
+const saying = new Set();
 
 /** Has a screen reader say something when it has time. For changes of state, never for a tick. */
 export function announce(text) {
   const node = document.getElementById("announcer");
+  const first = saying.size === 0;
+  saying.add(text.replace(/\.$/, ""));
+  if (!first) return;
   node.textContent = "";
-  clearTimeout(announcing);
   // The same words twice are only said twice when the node was empty in between.
-  announcing = setTimeout(() => { node.textContent = text; }, 50);
+  setTimeout(() => {
+    node.textContent = [...saying].join(". ");
+    saying.clear();
+  }, 50);
 }

@@ -1,10 +1,12 @@
 //! What people with a screen reader, a keyboard or weak eyes need: names, order, landmarks, contrast in both schemes.
 
 use fantoccini::Locator;
+use mailscan_core::job::JobStatus;
 use serde_json::json;
 
 use super::looks::{VIEWS, emulate, running, show};
 use super::page::Page;
+use super::{Desk, prepared, put, quick};
 
 /// The checks; answers a list of faults.
 const CHECKS: &str = include_str!("access.js");
@@ -42,15 +44,34 @@ async fn every_view_holds_the_rules_in_light_and_dark() {
     desk.page.leave(&[]).await;
 }
 
+/// Keeps in `said` what a screen reader is given.
+const LISTEN: &str = "(window.said = [], new MutationObserver(() => {
+    const text = document.querySelector('#announcer').textContent;
+    if (text) said.push(text);
+}).observe(document.querySelector('#announcer'), {childList: true, characterData: true, subtree: true}))";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_at_the_same_time_is_all_said() {
+    let (folder, store) = prepared();
+    put(&store, JobStatus::Completed).await;
+    let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
+    let page = &desk.page;
+    page.visit("#/jobs/1").await;
+    page.until_status("completed").await;
+    page.eval(LISTEN).await;
+    page.press("Delete").await;
+    page.press("Delete the job").await;
+    page.until("document.querySelector('h1').textContent === 'Jobs' && said.length > 0").await;
+    page.until("said.join('. ').includes('Jobs')").await;
+    assert_eq!(page.eval("said").await, json!(["Job 1 is deleted. Jobs"]));
+    desk.page.leave(&[]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_of_state_is_announced_and_a_tick_is_not() {
     let Some(desk) = running().await else { return };
     let page = &desk.page;
-    page.eval(
-        "(window.said = [], new MutationObserver(() => { const text = document.querySelector('#announcer').textContent; \
-         if (text) said.push(text); }).observe(document.querySelector('#announcer'), {childList: true, characterData: true, subtree: true}))",
-    )
-    .await;
+    page.eval(LISTEN).await;
     let collected = page.eval("document.querySelector('[data-figure=collected]').textContent").await;
     page.until(&format!("document.querySelector('[data-figure=collected]').textContent !== {collected}")).await;
     assert_eq!(page.eval("said").await, json!([]), "a tick was announced");
