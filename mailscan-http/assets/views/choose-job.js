@@ -1,6 +1,7 @@
 // The frame of a view that shows one thing of one job at a time: which job, and that thing.
 
-import { get } from "../api.js";
+import { Unreachable, get } from "../api.js";
+import { ready } from "../connection.js";
 import { fill, h } from "../dom.js";
 import { failure, loading, notice, select } from "../parts.js";
 
@@ -20,7 +21,11 @@ export function chooseJob(name, title, { job }, { signal, go }, show, prefer = (
     try {
       [{ jobs }, preferred] = await Promise.all([get(`/jobs?order=desc&limit=${MOST}`, signal), named ? undefined : prefer(signal)]);
     } catch (error) {
-      if (!signal.aborted) fill(place, failure(error, load, signal));
+      if (signal.aborted) return;
+      fill(place, failure(error, load, signal));
+      if (!(error instanceof Unreachable)) return;
+      await ready(signal);
+      if (!signal.aborted) load();
       return;
     }
     const wanted = named ? job : String(preferred ?? jobs[0]?.id ?? "");

@@ -36,10 +36,13 @@ async fn an_answer_that_breaks_off_is_asked_for_again() {
         page.until("document.querySelector('#link-state').textContent === 'Live'").await;
     }
     // A view that had nothing yet is there as soon as answers are whole.
-    page.eval("(net.broken = /./, location.hash = '#/jobs')").await;
-    page.until_text("No connection").await;
-    page.eval("net.broken = null").await;
-    page.until("document.querySelectorAll('tbody tr').length === 1").await;
+    let views = [("jobs", "tbody tr"), ("errors", "#job-choice"), ("addresses", "#job-choice"), ("jobs/1", "h1 + .badge")];
+    for (view, there) in views {
+        page.eval(&format!("(net.broken = /./, location.hash = '#/{view}')")).await;
+        page.until_text("No connection").await;
+        page.eval("net.broken = null").await;
+        page.until(&format!("document.querySelectorAll('{there}').length === 1")).await;
+    }
     desk.page.leave(&["events cannot be read"]).await;
 }
 
