@@ -1,6 +1,6 @@
 // The error desk of a job: groups with samples, one by one, resolved with a note or retried.
 
-import { get, post, query } from "../api.js";
+import { Problem, get, post, query } from "../api.js";
 import { askResolution, toast } from "../dialogs.js";
 import { fill, foreign, h, set, setText, source } from "../dom.js";
 import { counted, number, time } from "../format.js";
@@ -68,20 +68,28 @@ function longList(first, ask, key) {
 
 /** Asks for a note and resolves what the selection names. */
 async function resolve(id, signal, selection, { title, body, retry }, done) {
+  let sent = false;
   try {
     const over = isOver(await get(`/jobs/${id}/eta`, signal));
     // It has ended since the button was made.
     if (retry && over) return toast(`Job ${id} is over, so its tasks cannot be retried.`, true);
     const answer = await askResolution({ title: `${title} of job ${id}`, body, retry, canRetry: !over, signal });
     if (answer === null) return;
+    sent = true;
     const { resolved, retried } = await post(`/jobs/${id}/errors/resolve`, signal, { ...selection, ...answer });
     toast(`${counted(resolved, "error")} resolved${answer.retry ? `, ${counted(retried, "task")} back on the queue` : ""}.`);
-    await done();
   } catch (error) {
     // Who has left the view has declined.
-    if (error.name !== "AbortError") toast(`Nothing was resolved: ${error.message}`, true);
+    if (error.name === "AbortError") return;
+    const what = sent && isUnknown(error) ? "It is not known whether anything was resolved" : "Nothing was resolved";
+    toast(`${what}: ${error.message}`, true);
   }
+  // What cannot be read now is read with the next look.
+  await done().catch(() => {});
 }
+
+/** Whether what was asked for may have been done all the same: it is not known what the server made of it, nor where it failed. */
+const isUnknown = (error) => !(error instanceof Problem) || error.status >= 500;
 
 /** What can be done about open errors; the tasks of a job that is `over` cannot be tried again. */
 function actions(open, over, name, act) {

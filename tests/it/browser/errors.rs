@@ -95,6 +95,39 @@ async fn a_retry_is_offered_where_the_job_can_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_became_of_a_resolution_is_said_as_far_as_it_is_known() {
+    let (folder, store) = prepared();
+    let id = put(&store, JobStatus::Paused).await;
+    let errors = [(1, "http-404"), (2, "http-410"), (3, "http-451")].map(|(task, code)| error(id, task, code));
+    store.record_errors(&errors).await.unwrap();
+    let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
+    let page = &desk.page;
+    page.meddle().await;
+    let toasts = "[...document.querySelectorAll('.toast')].map((it) => it.firstChild.data).join()";
+    let open = "[...document.querySelectorAll('main tbody tr')].map((row) => row.cells[4].textContent).join()";
+    let begin = async |code: &str, net: &str| {
+        page.visit("#/jobs/1/errors").await;
+        page.press(&format!("Resolve {code} at example.org")).await;
+        page.fill("#note", "seen").await;
+        page.eval(&format!("void Object.assign(net, {{{net}}})")).await;
+        page.press("Resolve").await;
+    };
+    // It was done, and cannot be looked at afterwards.
+    let afterwards = "{test: (path) => net.asked.some((asked) => asked.endsWith('/resolve')) && !path.endsWith('/resolve')}";
+    begin("http-404", &format!("asked: [], refused: {afterwards}")).await;
+    page.until(&format!("net.refusals.length > 4 && {toasts} === '1 error resolved.'")).await;
+    // The answer is lost: it was done all the same, which is seen.
+    begin("http-410", "broken: /resolve$/").await;
+    let unknown = "It is not known whether anything was resolved: the answer of the server broke off";
+    page.until(&format!("{toasts} === '{unknown}' && {open} === '0,0,1'")).await;
+    // It was refused.
+    begin("http-451", "refused: /resolve$/, status: 422").await;
+    page.until(&format!("{toasts} === 'Nothing was resolved: the server answered 422'")).await;
+    assert_eq!(page.eval(open).await, json!("0,0,1"));
+    desk.page.leave(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_is_over_says_how_many_errors_are_open() {
     let (folder, store) = prepared();
     let id = put(&store, JobStatus::Completed).await;
