@@ -61,12 +61,29 @@ function mount({ id, tab = "workers" }, { signal, go, moved }) {
     job = { ...job, ...news };
     if (live.update(job, news)) catchUp();
     if (before !== job.status || wasGivenUp !== isGivenUp(job)) showActions();
-    if (before !== job.status) {
-      if (details.isConnected) fill(details, detailsOf(job));
-      if (before) announce(`Job ${id} is ${job.status}${job.reason ? `: ${job.reason}` : ""}`);
-    }
+    if (details.isConnected) showDetails();
+    if (before && before !== job.status) announce(`Job ${id} is ${job.status}${job.reason ? `: ${job.reason}` : ""}`);
     errorCount.hidden = !job.errors_open;
     setText(errorCount, job.errors_open ? `${number(job.errors_open)} open` : "");
+  };
+  const showDetails = () => {
+    const made = detailsOf(job);
+    if (!details.firstChild?.isEqualNode(made)) fill(details, made);
+    return details;
+  };
+  /** Takes what a stream tells. That tells no dates, so they are asked for when the state has changed. */
+  const hear = (news) => {
+    const before = job.status;
+    take(news);
+    if (!alive.aborted && job.status !== before) readDates().catch(() => {});
+  };
+  const readDates = async () => {
+    while (!alive.aborted) {
+      const { status, started_at, finished_at } = await get(`/jobs/${id}`, alive);
+      // An answer may be a moment older than the news.
+      if (status === job.status) return take({ started_at, finished_at });
+      await sleep(500, alive);
+    }
   };
   let catching = null;
   /** Fills the line with what the server has seen; without it the line begins, or goes on, now. */
@@ -130,7 +147,7 @@ function mount({ id, tab = "workers" }, { signal, go, moved }) {
       ["workers", "Workers", (until) => workersOf(id, until)],
       ["errors", h("span", {}, "Errors ", errorCount), (until) => errorsOf(id, until)],
       ["addresses", "Addresses", (until) => addressesOf(id, until)],
-      ["details", "Details", () => fill(details, detailsOf(job))],
+      ["details", "Details", showDetails],
     ], tab, alive, (name) => moved(`/jobs/${id}/${name}`));
     fill(place, live.head(buttons), live.node, sections);
   };
@@ -158,7 +175,7 @@ function mount({ id, tab = "workers" }, { signal, go, moved }) {
     });
     while (!alive.aborted) {
       if (!isSettled(job.status)) {
-        await follow(`/jobs/${id}/events`, { signal: alive, poll, on: { progress: take, end: take } });
+        await follow(`/jobs/${id}/events`, { signal: alive, poll, on: { progress: hear, end: take } });
         await poll().catch(() => {});
       }
       await sleep(1_000, alive);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use fantoccini::Locator;
-use mailscan_core::job::{JobId, JobStatus};
+use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob};
 use mailscan_core::simulate::SimulationOptions;
 use mailscan_core::store::{Deletion, Store};
 use serde_json::json;
@@ -127,6 +127,28 @@ async fn a_job_is_paused_resumed_cancelled_and_deleted() {
     page.visit("#/jobs/1").await;
     page.until_text("There is no job 1").await;
     desk.page.leave(&["404 (Not Found)"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_details_of_a_job_say_when_it_began_and_ended() {
+    let (folder, store) = prepared();
+    // Paused before it ever ran.
+    let spec = JobSpec::new(100, vec![JobSource::Url("https://example.org/".to_owned())]);
+    let id = store.create_job(&NewJob::new(spec)).await.unwrap().id();
+    store.transition(id, &[JobStatus::Queued], JobStatus::Paused, None).await.unwrap();
+    // It is taken up, and nothing of it is begun.
+    let Some(desk) = Desk::open_over(quick(10), folder, &["--min-free-disk", "4096T"]).await else { return };
+    let page = &desk.page;
+    page.visit("#/jobs/1/details").await;
+    let dates = "['Started', 'Finished'].map((name) => [...document.querySelectorAll('.details dt')].find((it) => it.textContent === name).nextSibling.textContent === '\\u2013').join()";
+    page.until(&format!("{dates} === 'true,true'")).await;
+    let states = [(JobStatus::Running, "false,true"), (JobStatus::Cancelled, "false,false")];
+    for ((to, unknown), from) in states.into_iter().zip([JobStatus::Paused, JobStatus::Running]) {
+        store.transition(id, &[from], to, None).await.unwrap();
+        page.until_status(to.as_str()).await;
+        page.until(&format!("{dates} === '{unknown}'")).await;
+    }
+    desk.page.leave(&[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
