@@ -33,49 +33,67 @@ export function addressesOf(id, signal) {
   // The `after` of every page up to the one that is asked for; which one comes next is not known before its answer is there.
   let pages = [0];
   let nextAfter = null;
+  let words = "";
+  // What was found of the page by requests that have looked at all they can, and where the next one begins: one request of a
+  // search looks at a part of what the job has.
+  let found = [];
+  let from = 0;
   let asked = 0;
   let loaded = false;
 
   const refresh = async () => {
     const turn = (asked += 1);
     try {
-      const answer = await get(`/jobs/${id}/addresses${query({ after: pages.at(-1) || null, limit: PAGE, search: search.value.trim() })}`, signal);
-      // A slow answer to an old question is dropped.
-      if (turn === asked) show(answer);
+      for (let more = true; more;) {
+        const asks = { after: from || null, limit: PAGE - found.length, search: words };
+        const { addresses, next_after } = await get(`/jobs/${id}/addresses${query(asks)}`, signal);
+        // A slow answer to an old question is dropped.
+        if (turn !== asked) return;
+        const all = [...found, ...addresses];
+        more = next_after !== null && all.length < PAGE;
+        // It is read to its end before anybody can turn it, or it is read anew.
+        nextAfter = more ? undefined : next_after;
+        if (more) [found, from] = [all, next_after];
+        show(all, more);
+      }
     } catch (error) {
       // What is shown stays while the server is away.
       if (!signal.aborted && turn === asked && !(loaded && error instanceof Unreachable)) {
         pager.hidden = true;
         fill(place, failure(error, refresh, signal));
       }
+      // It is asked for again as the last page is.
+      if (turn === asked) nextAfter = null;
       throw error;
     }
   };
-  const show = ({ addresses, next_after }) => {
+  /** Shows what was found of the page so far, and whether it is searched for more. */
+  const show = (rows, more) => {
     loaded = true;
-    nextAfter = next_after;
     previous.disabled = pages.length === 1;
-    next.disabled = nextAfter === null;
-    pager.hidden = previous.disabled && next.disabled;
-    setText(where, `Page ${number(pages.length)}`);
-    if (addresses.length === 0) {
-      const text = search.value.trim() ? "No address matches" : pages.length > 1 ? "No more addresses" : "No address yet";
-      fill(place, notice("empty", text, search.value.trim() ? "Search for a shorter part." : "What the job finds shows up here."));
+    next.disabled = !nextAfter;
+    pager.hidden = previous.disabled && next.disabled && !more;
+    setText(where, more ? `Page ${number(pages.length)}: ${number(rows.length)} found, searching on\u2026` : `Page ${number(pages.length)}`);
+    if (rows.length === 0) {
+      fill(place, more ? notice("empty", "Searching\u2026", "Nothing that was looked at so far matches.") : nothing(words, pages.length > 1));
       return;
     }
-    list.update(addresses);
+    list.update(rows);
     if (list.node.parentNode !== place) fill(place, list.node);
   };
   const turn = async (to) => {
     pages = to;
+    [found, from] = [[], pages.at(-1)];
     nextAfter = undefined;
     setText(where, `Page ${number(pages.length)}\u2026`);
-    // It is asked for again as the last page is.
-    await refresh().catch(() => { if (pages === to) nextAfter = null; });
+    await refresh().catch(() => {});
   };
   previous.addEventListener("click", () => pages.length > 1 && turn(pages.slice(0, -1)));
   next.addEventListener("click", () => nextAfter && turn([...pages, nextAfter]));
-  search.addEventListener("input", settled(250, () => turn([0])));
+  search.addEventListener("input", settled(250, () => {
+    words = search.value.trim();
+    turn([0]);
+  }));
   every(LOOK_AGAIN, signal, () => (nextAfter === null ? refresh() : null));
 
   const save = (format, label) => h("button", {
@@ -88,6 +106,12 @@ export function addressesOf(id, signal) {
       h("div", { class: "field inline" }, h("label", { for: "address-search" }, "Search"), search),
       h("div", { class: "row" }, save("csv", "Export CSV"), save("jsonl", "Export JSONL"), save("parquet", "Export Parquet"))),
     place, pager);
+}
+
+/** What stands on a page without addresses: the first, or one after others. */
+function nothing(words, after) {
+  if (after) return notice("empty", "No more addresses");
+  return words ? notice("empty", "No address matches", "Search for a shorter part.") : notice("empty", "No address yet", "What the job finds shows up here.");
 }
 
 const mount = (parameters, context) => chooseJob("addresses", "Addresses", parameters, context, addressesOf);

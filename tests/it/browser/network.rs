@@ -36,7 +36,8 @@ async fn an_answer_that_breaks_off_is_asked_for_again() {
         page.until("document.querySelector('#link-state').textContent === 'Live'").await;
     }
     // A view that had nothing yet is there as soon as answers are whole.
-    let views = [("jobs", "tbody tr"), ("errors", "#job-choice"), ("addresses", "#job-choice"), ("jobs/1", "h1 + .badge")];
+    let views =
+        [("jobs", "tbody tr"), ("errors", "#job-choice"), ("addresses", "#job-choice"), ("jobs/1", "h1 + .badge")];
     for (view, there) in views {
         page.eval(&format!("(net.broken = /./, location.hash = '#/{view}')")).await;
         page.until_text("No connection").await;
@@ -76,6 +77,56 @@ async fn pages_are_turned_one_by_one_however_slowly_they_come() {
     assert_eq!(page.eval(first).await, json!("user101@host.org"));
     page.eval("net.broken = null").await;
     page.until(&format!("{where_} === 'Page 2' && {first} === 'user51@host.org'")).await;
+    desk.page.leave(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_goes_on_until_all_was_looked_at() {
+    let (folder, store) = prepared();
+    let spec = JobSpec::new(1_000_000, vec![JobSource::Url("https://example.org/".to_owned())]);
+    let id = put_spec(&store, spec, JobStatus::Completed).await;
+    // One request looks at 200,000.
+    for first in (1..=420_000).step_by(20_000) {
+        store.insert(&(first..first + 20_000).map(|n| sighting(id, n)).collect::<Vec<_>>()).await.unwrap();
+    }
+    let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
+    let page = &desk.page;
+    page.meddle().await;
+    page.visit("#/jobs/1/addresses").await;
+    let rows = "[...document.querySelectorAll('[role=tabpanel] tbody tr')].map((row) => row.cells[0].textContent)";
+    page.until(&format!("{rows}.length === 50")).await;
+    let status = "document.querySelector('[aria-label=\"Pages of addresses\"] [role=status]').textContent";
+    let pager = "document.querySelector('[aria-label=\"Pages of addresses\"]')";
+
+    page.eval("net.hold = /after=4/").await;
+    page.fill("#address-search", "user41999").await;
+    page.until(&format!("{status} === 'Page 1: 1 found, searching on\u{2026}'")).await;
+    assert_eq!(page.eval(rows).await, json!(["user41999@host.org"]));
+    page.eval("net.hold = null").await;
+    // All eleven fit one page, of which the last request brought ten.
+    page.until(&format!("{rows}.length === 11 && {pager}.hidden")).await;
+    // The look again begins where the last request did.
+    page.eval("net.asked = []").await;
+    page.until("net.asked.filter((path) => path.includes('/addresses')).length > 1").await;
+    let again = page.eval("net.asked.filter((path) => path.includes('/addresses') && !path.includes('after=4'))").await;
+    assert_eq!(again, json!([]));
+
+    page.eval("net.hold = /after=2/").await;
+    page.fill("#address-search", "nobody").await;
+    page.until_text("Nothing that was looked at so far matches.").await;
+    assert!(!page.text().await.contains("No address matches"));
+    page.eval("net.hold = null").await;
+    page.until_text("No address matches").await;
+    // A page that is full is followed by what else there is.
+    page.fill("#address-search", "user41").await;
+    page.until(&format!("{rows}.length === 50 && {status} === 'Page 1'")).await;
+    let first = page.eval(rows).await;
+    page.press("Next").await;
+    page.until(&format!("{rows}.length === 50 && {status} === 'Page 2'")).await;
+    assert_ne!(page.eval(rows).await, first);
+    page.press("Previous").await;
+    page.until(&format!("{status} === 'Page 1'")).await;
+    assert_eq!(page.eval(rows).await, first);
     desk.page.leave(&[]).await;
 }
 
