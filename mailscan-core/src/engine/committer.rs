@@ -163,21 +163,15 @@ async fn write<P: Pipeline>(
     Some((Batch { parts, outcomes }, committed))
 }
 
-/// What an outcome is worth to a store that may have lost what it had when the outcome was made: all that it holds, but the task
-/// is given back, since what was left out as known may be known no more.
+/// What an outcome is worth to a store that may have lost what it had when the outcome was made: its task is given back. Whoever
+/// does that again finds what it holds, and what was left out of it as known, which may be known no more. To keep the one
+/// without the other would gain little, and the store may have no job for it, or another one of that id.
 fn of_epoch(outcome: &TaskOutcome, epoch: u64) -> TaskOutcome {
     if outcome.epoch == epoch {
         return outcome.clone();
     }
     let again = |settle: &Settle| Settle::new(settle.lease, Verdict::Release { after: Duration::ZERO });
-    TaskOutcome {
-        sightings: outcome.sightings.clone(),
-        discovered: outcome.discovered.clone(),
-        error: None,
-        recovered: None,
-        settle: outcome.settle.as_ref().map(again),
-        epoch,
-    }
+    TaskOutcome { settle: outcome.settle.as_ref().map(again), epoch, ..TaskOutcome::default() }
 }
 
 /// Accounts for a batch that was written, if there is one, and makes room in the filters.

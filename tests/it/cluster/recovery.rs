@@ -2,14 +2,14 @@
 //! while.
 
 use std::io::{BufRead, BufReader};
-use std::process::ChildStderr;
+use std::process::{ChildStderr, ExitStatus};
 use std::time::Duration;
 
 use mailscan_core::ErrorKind;
 use mailscan_core::backend::postgres::{Postgres, PostgresOptions};
 use mailscan_core::store::Store;
 
-use super::{Stage, node_and_words, worker};
+use super::{Node, Stage, node_and_words, web_of, worker};
 use crate::cli::binary;
 use crate::postgres::{Cluster, is_there, shared};
 
@@ -30,6 +30,40 @@ async fn what_a_server_lost_is_found_again() {
     cluster.bring_back();
     cluster.resume();
     stage.finish_and_compare().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_a_server_lost_holds_up_no_other() {
+    if !is_there() {
+        return;
+    }
+    let cluster = Cluster::start();
+    let stage = Stage::set(&cluster, 12_000, 20).await;
+    let mut node = stage.node(4).await;
+    stage.collected(1_000).await;
+    cluster.stop("immediate");
+    cluster.keep_copy();
+    cluster.resume();
+    let late = Stage::of(&cluster, stage.name.clone(), web_of(12_000), 20).await;
+    late.collected(500).await;
+    cluster.stop("immediate");
+    cluster.bring_back();
+    cluster.resume();
+    tokio::select! {
+        () = stage.finish_and_compare() => {}
+        status = ended(&mut node) => panic!("the node has ended: {status}"),
+    }
+    assert!(late.database.job(late.job).await.unwrap().is_none());
+}
+
+/// Waits for the end of a node.
+async fn ended(node: &mut Node) -> ExitStatus {
+    loop {
+        if let Some(status) = node.0.try_wait().unwrap() {
+            return status;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
