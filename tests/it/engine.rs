@@ -5,6 +5,7 @@ mod calls;
 mod crashes;
 mod desk;
 mod faults;
+mod losses;
 mod rules;
 mod script;
 mod silence;

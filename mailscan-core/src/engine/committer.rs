@@ -271,7 +271,8 @@ fn account<P: Pipeline>(shared: &Shared<P>, batch: &Batch, committed: &Committed
         note_pushed(run, &outcome.discovered, pushed.by_ref().take(outcome.discovered.len()));
         shared.counters.addresses.fetch_add(new, Ordering::Relaxed);
         let collected = run.add(new);
-        if over || collected >= run.job.spec.target {
+        // What was counted of a store that has lost some of it since says nothing of the target.
+        if run.epoch == shared.pipeline.store().epoch() && (over || collected >= run.job.spec.target) {
             reach_target(shared, run);
         }
     }
@@ -338,5 +339,59 @@ pub(super) fn reach_target<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
         shared.leases.interrupt(run.id());
         shared.wake_supervisor.notify_one();
         shared.wake_dispatcher.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Address;
+    use crate::backend::memory::{MemoryQueue, MemoryStore};
+    use crate::class::Classes;
+    use crate::extract::Form;
+    use crate::fetch::{FetchContext, FetchError, Fetched, Fetcher};
+    use crate::job::{JobSource, JobSpec, NewJob};
+    use crate::pipeline::Backends;
+    use crate::queue::QueueLimits;
+    use crate::task::Task;
+
+    #[derive(Debug)]
+    struct Nothing;
+
+    impl Fetcher for Nothing {
+        async fn fetch(&self, _: &Task, _: &FetchContext<'_>) -> Result<Fetched, FetchError> {
+            Ok(Fetched::default())
+        }
+    }
+
+    /// Whether a job has its target when an engine that took it up at this distance from the store's epoch is told that the one
+    /// address it wants was stored.
+    async fn has_its_target(distance: u64) -> bool {
+        let queue = MemoryQueue::new(QueueLimits::default());
+        let pipeline = Backends { queue, store: MemoryStore::new(), fetcher: Nothing };
+        let shared = Shared::new(Arc::new(pipeline), EngineOptions::default());
+        let store = shared.pipeline.store();
+        let spec = JobSpec::new(1, vec![JobSource::Url("https://a.org/".to_owned())]);
+        let id = store.create_job(&NewJob::new(spec)).await.unwrap().id();
+        let job = store.job(id).await.unwrap().unwrap();
+        let run = Arc::new(JobRun::new(job, store.epoch() + distance, &shared.options, &shared.drain));
+        let sighting = Sighting {
+            job: id,
+            address: Address::parse("ann@example.org").unwrap(),
+            source: "https://a.org/".into(),
+            offset: 0,
+            form: Form::Plain,
+            classes: Classes::NONE,
+        };
+        let outcomes = Arc::new([TaskOutcome { sightings: vec![sighting], ..TaskOutcome::default() }]);
+        let batch = Batch { parts: vec![Part { run: run.clone(), mentions: 1, _room: None }], outcomes };
+        account(&shared, &batch, &Committed { inserted: vec![Inserted::New], ..Committed::default() });
+        run.is_stopping()
+    }
+
+    #[tokio::test]
+    async fn what_another_epoch_counted_reaches_no_target() {
+        assert!(has_its_target(0).await);
+        assert!(!has_its_target(1).await);
     }
 }

@@ -245,20 +245,30 @@ async fn close<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
     record_active(shared, run).await;
     if let Ok(depth) = shared.ask(shared.pipeline.queue().depth(run.id())).await {
         run.set_depth(depth);
-        let exhausted = run.stopping().is_some_and(|stop| stop.status == JobStatus::Completed);
-        if exhausted && depth.open() > 0 && run.collected() < run.job.spec.target {
-            // Tasks that were given up came back while the job was being ended: whoever retried them found it running.
-            let (store, from) = (shared.pipeline.store(), [JobStatus::Completed]);
-            let queued = store.transition(run.id(), &from, JobStatus::Queued, None);
-            if let Err(error) = found(shared.ask(queued).await) {
-                tracing::warn!(%error, job = %run.id(), "a job whose tasks came back could not go on");
-            }
+        let is_completed = run.stopping().is_some_and(|stop| stop.status == JobStatus::Completed);
+        if is_completed
+            && depth.open() > 0
+            && let Err(error) = go_on(shared, run.id()).await
+        {
+            tracing::warn!(%error, job = %run.id(), "a job whose tasks came back could not go on");
         }
     }
     shared.remove_run(run.id());
     // Nobody is to be shown at work on it until the next report.
     shared.bounds_changed.notify_one();
     shared.progress.publish(run.progress(None, true));
+}
+
+/// Has a completed job with open tasks go on, unless it has its target. Either tasks that were given up came back while it was
+/// being ended, and whoever retried them found it running; or its server lost addresses by which it had the target, so the
+/// store is asked how many there are, whatever was counted here.
+async fn go_on<P: Pipeline>(shared: &Shared<P>, id: JobId) -> Result<()> {
+    let store = shared.pipeline.store();
+    let states = shared.ask(store.job_states(&[id])).await?;
+    if states.into_iter().flatten().all(|job| job.collected >= job.target) {
+        return Ok(());
+    }
+    found(shared.ask(store.transition(id, &[JobStatus::Completed], JobStatus::Queued, None)).await).map(|_| ())
 }
 
 /// Lets go of every job when the engine ends: an engine for one job pauses it, one for all leaves them to others.
