@@ -5,6 +5,7 @@
 //! `MAILSCAN_OLD_BINARY=FILE cargo test -p mailscan-tests --test it nodes_of_two_versions -- --ignored --nocapture`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use mailscan_core::backend::postgres::{Postgres, PostgresOptions};
 use mailscan_core::job::JobId;
@@ -13,9 +14,10 @@ use mailscan_core::store::Store;
 use mailscan_tests::at_home;
 use tempfile::TempDir;
 use tokio::task::block_in_place;
+use tokio::time::timeout;
 
-use super::{Node, Stage, node, submission, web_of};
-use crate::cli::{Ran, json, run_in};
+use super::{Node, Stage, node, submission, web_of, worker};
+use crate::cli::{Ran, binary, json, run_in};
 use crate::postgres::{Cluster, is_there, shared};
 
 /// A column with a default for every table, an index on one of them, and a table; again when nodes stand in the way.
@@ -34,6 +36,9 @@ const TOMORROW: &str = "
     CREATE INDEX task_tomorrow ON mailscan.task (job, tomorrow);
     CREATE TABLE mailscan.tomorrow (id bigint PRIMARY KEY);
     UPDATE mailscan.schema SET oldest = version, version = version + 1";
+
+/// The lock of whoever takes the steps of the schema.
+const STEPS: i64 = 0x6d61_696c_7363_616e;
 
 const VERSION: &str = "SELECT version::bigint FROM mailscan.schema";
 
@@ -66,6 +71,30 @@ async fn a_node_works_on_while_the_next_version_changes_the_schema() {
     assert_eq!(run(&["job", "export", "1"]).lines().count(), 3_001);
     run(&["job", "delete", "1", "--yes"]);
     assert_eq!(stage.cluster.number(&stage.name, "SELECT count(*) FROM mailscan.job").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stands_still_in_a_step_keeps_nobody_out() {
+    if !is_there() {
+        return;
+    }
+    let (name, folder) = (shared().fresh().await, TempDir::new().unwrap());
+    let url = shared().url(&name);
+    let waiting = format!(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = '{name}')"
+    );
+    let (keeper, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    keeper.batch_execute(&format!("SELECT pg_advisory_lock({STEPS})")).await.unwrap();
+    // It comes to the right to take the steps when it cannot take them.
+    let node = Node(worker(binary(), folder.path(), &url, 90, ["0", "64"]).spawn().unwrap());
+    while shared().number(&name, &waiting).await == 0 {}
+    node.signal("STOP");
+    drop(keeper);
+    while shared().number(&name, &waiting).await > 0 {}
+    let open = Postgres::open(&url, PostgresOptions::default());
+    timeout(Duration::from_secs(60), open).await.expect("it is given up").unwrap();
 }
 
 /// A program and the folder it runs in.

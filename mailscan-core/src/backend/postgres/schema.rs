@@ -99,7 +99,7 @@ async fn look(client: &Client, place: &str) -> Result<bool, Failure> {
 
 /// Takes all steps that are missing, in one transaction.
 async fn step(client: &Client, place: &str) -> Result<(), Failure> {
-    client.batch_execute("BEGIN").await?;
+    client.batch_execute(sql!("schema_begin")).await?;
     client.query_typed(sql!("schema_lock"), &[(&LOCK, Type::INT8)]).await?;
     // Only now: whoever holds that lock may have much to do. A step that waits for a table keeps everybody from it who
     // comes later, however long the one takes that it waits for.
