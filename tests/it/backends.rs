@@ -12,6 +12,7 @@ use mailscan_core::pipeline::Pipeline;
 use mailscan_core::queue::QueueLimits;
 
 mod databases;
+mod elsewhere;
 mod files;
 mod in_postgres;
 mod plans;

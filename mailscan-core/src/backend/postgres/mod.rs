@@ -146,10 +146,10 @@ impl Postgres {
     }
 }
 
-/// Over how many rows the counts of a job are spread.
+/// Over how many rows the counts of a job are spread, and over as many more those of what is pushed.
 const SLOTS: i16 = 16;
 
-/// The row that a transaction counts in.
+/// The row that a transaction counts in, what it pushes excepted: that has rows of its own ([`Push`](push::Push)).
 fn slot() -> i16 {
     rand::random_range(0..SLOTS)
 }

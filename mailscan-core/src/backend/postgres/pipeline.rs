@@ -41,7 +41,7 @@ struct Commit {
 impl Operation for Commit {
     type Output = (Committed, Vec<(JobId, Learned)>);
 
-    /// The order is that of the contract, and every process locks in it: jobs, limits, tasks, counts.
+    /// The order is that of the contract, and every process locks in it: jobs, limits, tasks, counts, counts of pushes.
     async fn run(&self, transaction: &Transaction<'_>) -> Result<Self::Output, Failure> {
         self.write(transaction).await.map_err(|failure| self.database.shared.start.heed(failure))
     }
@@ -119,7 +119,6 @@ impl<F: Fetcher> Pipeline for PostgresPipeline<F> {
 
 impl<F: Fetcher> PostgresPipeline<F> {
     async fn write(&self, outcomes: Arc<[TaskOutcome]>) -> Result<Committed> {
-        // One for both, or two commits could wait for each other.
         let slot = slot();
         let epoch = self.database.shared.start.epoch();
         let commit = Commit {

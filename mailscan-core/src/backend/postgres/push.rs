@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use super::SLOTS;
 use super::convert::{bits, int, owned, place, small};
 use super::failure::Failure;
 use super::transaction::{Operation, Statement, Transaction};
@@ -123,13 +124,14 @@ impl Push {
         Ok(())
     }
 
-    /// The statement that counts what was added, if anything was.
+    /// The statement that counts what was added, if anything was. In rows of its own, which come last of all: a commit has those of
+    /// its settlements by then, of other jobs than these, and who claims tasks of both may have taken them the other way around.
     pub(super) fn counts(&self, answers: &Answers) -> Option<Statement> {
         let (jobs, tasks): (Vec<_>, Vec<_>) = answers.added(self).into_iter().unzip();
         if jobs.is_empty() {
             return None;
         }
-        Some(Statement::new(sql!("count_add")).ints(jobs).ints(tasks).slot(self.slot))
+        Some(Statement::new(sql!("count_add")).ints(jobs).ints(tasks).slot(SLOTS + self.slot))
     }
 
     /// What became of each input.

@@ -1,0 +1,74 @@
+//! The PostgreSQL database and what others do in it meanwhile.
+
+use std::time::Duration;
+
+use mailscan_core::backend::postgres::{Postgres, PostgresOptions, PostgresPipeline};
+use mailscan_core::conformance::NoFetcher;
+use mailscan_core::job::JobId;
+use mailscan_core::lease::{Claimed, NodeId, Settle, Verdict};
+use mailscan_core::pipeline::{Pipeline, TaskOutcome};
+use mailscan_core::queue::{ClaimRequest, Queue, QueueLimits, Settled, Share};
+use mailscan_core::task::{NewTask, Work};
+
+use crate::postgres::{is_there, shared};
+
+async fn open(database: &str, queue_limits: QueueLimits) -> PostgresPipeline<NoFetcher> {
+    let options = PostgresOptions { queue_limits, ..PostgresOptions::default() };
+    let database = Postgres::open(&shared().url(database), options).await.unwrap();
+    PostgresPipeline { database, fetcher: NoFetcher }
+}
+
+fn page(job: u64, n: u64) -> NewTask {
+    NewTask { job: JobId(job), work: Work::Page { url: format!("https://a.org/{n}") }, depth: 0, limit: None }
+}
+
+fn node() -> NodeId {
+    NodeId("n".to_owned())
+}
+
+async fn claim(queue: &impl Queue, job: u64) -> Vec<Claimed> {
+    let (shares, lease_for) = (vec![Share { job: JobId(job), limit: 9 }], Duration::from_secs(60));
+    let request =
+        ClaimRequest { node: node(), shares, per_host: 9, calls: 9, busy_hosts: vec![], suspects: 0, lease_for };
+    queue.claim(&request).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_commit_for_several_jobs_waits_for_no_claim_that_waits_for_it() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    let pipeline = open(&name, QueueLimits::default()).await;
+    pipeline.database.push(&[page(1, 1), page(2, 1)]).await.unwrap();
+    let lease = claim(&pipeline.database, 2).await[0].lease;
+    let slots = "CREATE TABLE public.done (now bool);
+        INSERT INTO mailscan.task_count (job, slot) SELECT job, slot FROM generate_series(1, 2) job, generate_series(0, 15) slot
+            ON CONFLICT DO NOTHING";
+    shared().execute(&name, slots).await;
+    // Somebody takes the rows in which claims count those of the first job, and those of the second once the commit waits for him
+    // or is done.
+    let another = "BEGIN; SELECT FROM mailscan.task_count WHERE job = 1 AND slot < 16 FOR UPDATE; SELECT pg_advisory_xact_lock(1);
+        DO $$ BEGIN
+            WHILE NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')
+                AND NOT EXISTS (SELECT FROM public.done)
+            LOOP
+                PERFORM pg_sleep_for('10 ms'), pg_stat_clear_snapshot();
+            END LOOP;
+        END $$;
+        SET LOCAL lock_timeout = '500ms'; SELECT FROM mailscan.task_count WHERE job = 2 AND slot < 16 FOR UPDATE; COMMIT";
+    let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let commit = async {
+        while shared().number(&name, held).await == 0 {}
+        let settle = Some(Settle::new(lease, Verdict::Done));
+        let outcome = TaskOutcome { discovered: vec![page(1, 2)], settle, ..TaskOutcome::default() };
+        let committed = pipeline.commit([outcome].into()).await.unwrap();
+        shared().execute(&name, "INSERT INTO public.done VALUES (true)").await;
+        committed.settled
+    };
+    let ((), settled) = tokio::join!(shared().execute(&name, another), commit);
+    assert_eq!(settled, [Settled::Applied]);
+    let depths = pipeline.database.depths(&[JobId(1), JobId(2)]).await.unwrap();
+    assert_eq!((depths[0].pending, depths[1].done), (2, 1));
+}
