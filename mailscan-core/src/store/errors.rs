@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::job::JobId;
-use crate::lease::{Claimed, FailureClass, NodeId};
+use crate::lease::{Claimed, FailureClass, Lease, NodeId};
 use crate::task::TaskId;
 
 /// What an error means for its task.
@@ -75,16 +75,21 @@ pub struct NewWorkerError {
 impl NewWorkerError {
     /// That of a task which a sweep in this process has set aside.
     pub(crate) fn quarantined(node: &NodeId, Claimed { task, lease }: &Claimed) -> Self {
+        Self::set_aside(node, *lease, task.crashes, task.work.host(), task.work.label())
+    }
+
+    /// The same of a task of which no more is known than this.
+    pub(crate) fn set_aside(node: &NodeId, lease: Lease, crashes: u32, host: String, label: String) -> Self {
         Self {
-            job: task.job,
-            task: task.id,
+            job: lease.job,
+            task: lease.task,
             fence: lease.fence,
             node: node.clone(),
             class: ErrorClass::Failed(FailureClass::Quarantined),
             code: "crashes".to_owned(),
-            host: task.work.host(),
-            label: task.work.label(),
-            message: format!("{} deliveries ended in a crash: the task is set aside", task.crashes),
+            host,
+            label,
+            message: format!("{crashes} deliveries ended in a crash: the task is set aside"),
         }
     }
 }

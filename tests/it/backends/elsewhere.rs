@@ -1,13 +1,15 @@
-//! The PostgreSQL database and what others do in it meanwhile.
+//! The PostgreSQL database and what others do in it meanwhile: who claims what is counted, and who knows more work.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use mailscan_core::backend::postgres::{Postgres, PostgresOptions, PostgresPipeline};
 use mailscan_core::conformance::NoFetcher;
-use mailscan_core::job::JobId;
+use mailscan_core::job::{JobId, JobSource, JobSpec, NewJob};
 use mailscan_core::lease::{Claimed, NodeId, Settle, Verdict};
 use mailscan_core::pipeline::{Pipeline, TaskOutcome};
 use mailscan_core::queue::{ClaimRequest, Queue, QueueLimits, Settled, Share};
+use mailscan_core::store::{ErrorQuery, Store};
 use mailscan_core::task::{NewTask, Work};
 
 use crate::postgres::{is_there, shared};
@@ -71,4 +73,30 @@ async fn a_commit_for_several_jobs_waits_for_no_claim_that_waits_for_it() {
     assert_eq!(settled, [Settled::Applied]);
     let depths = pipeline.database.depths(&[JobId(1), JobId(2)]).await.unwrap();
     assert_eq!((depths[0].pending, depths[1].done), (2, 1));
+}
+
+#[tokio::test]
+async fn work_that_only_a_newer_version_knows_holds_up_no_sweep() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    let pipeline = open(&name, QueueLimits { suspect_after: 1, quarantine_after: 1 }).await;
+    let spec = JobSpec::new(5, vec![JobSource::Url("https://a.org/".to_owned())]);
+    let job = pipeline.database.create_job(&NewJob::new(spec)).await.unwrap().id();
+    pipeline.database.push(&[page(job.0, 1), page(job.0, 2)]).await.unwrap();
+    let claimed = claim(&pipeline.database, job.0).await;
+    let newer = format!("UPDATE mailscan.task SET kind = 'hologram' WHERE id = {}", claimed[0].task.id.0);
+    shared().execute(&name, &format!("{newer}; UPDATE mailscan.task SET due = now()")).await;
+    let swept = pipeline.sweep(NonZeroUsize::MAX, &node()).await.unwrap();
+    let quarantined: Vec<_> = swept.quarantined.iter().map(|ended| ended.task.id).collect();
+    assert_eq!(quarantined, [claimed[1].task.id]);
+    let depth = pipeline.database.depth(job).await.unwrap();
+    assert_eq!((depth.leased, depth.quarantined), (0, 2));
+    // Each can be found, and tried again.
+    let errors = pipeline.database.errors(&ErrorQuery { limit: 9, ..ErrorQuery::default() }).await.unwrap();
+    let mut recorded: Vec<_> = errors.iter().map(|row| (row.error.task, row.error.host.as_str())).collect();
+    recorded.sort_unstable();
+    let expected: Vec<_> = claimed.iter().map(|claimed| (claimed.task.id, "a.org")).collect();
+    assert_eq!(recorded, expected);
 }

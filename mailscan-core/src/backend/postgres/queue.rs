@@ -6,8 +6,10 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use tokio_postgres::Row;
+
 use super::Postgres;
-use super::convert::{claimed, int, limit, place, seconds, small, uint};
+use super::convert::{claimed, int, limit, place, seconds, small, uint, unsigned};
 use super::failure::Failure;
 use super::push::Push;
 use super::settle::Settlement;
@@ -16,7 +18,7 @@ use super::store::record;
 use super::transaction::{Flight, Operation, Statement, Transaction};
 use crate::backend::ready::State;
 use crate::class::{Class, LeftOut};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::job::JobId;
 use crate::lease::{Claimed, Lease, NodeId, Settle};
 use crate::queue::{ClaimRequest, Depth, Pushed, Queue, QueueLimits, Renewed, Retried, Settled, Swept, TaskState};
@@ -24,7 +26,7 @@ use crate::store::NewWorkerError;
 use crate::task::{ListPosition, NewTask, TaskId, Work};
 
 /// The depths of these jobs, from the rows of counts and of mentions. A class that only a newer version knows has no place.
-fn depths(jobs: &[JobId], answers: &[Vec<tokio_postgres::Row>]) -> Result<Vec<Depth>, Failure> {
+fn depths(jobs: &[JobId], answers: &[Vec<Row>]) -> Result<Vec<Depth>, Failure> {
     let mut answers = answers.iter();
     let mut found: HashMap<u64, ([u64; State::COUNT], LeftOut)> = HashMap::new();
     for row in answers.next().into_iter().flatten() {
@@ -42,16 +44,30 @@ fn depths(jobs: &[JobId], answers: &[Vec<tokio_postgres::Row>]) -> Result<Vec<De
     Ok(jobs.iter().map(|job| depth(job).unwrap_or_default()).collect())
 }
 
-fn swept(rows: &[tokio_postgres::Row]) -> Result<Swept, Failure> {
-    let mut swept = Swept::default();
+/// What a sweep did, and the rows of quarantined tasks that only a newer version can read. They hold up none of the others.
+fn swept(rows: &[Row]) -> Result<(Swept, Vec<&Row>), Failure> {
+    let (mut swept, mut unreadable) = (Swept::default(), Vec::new());
     for row in rows {
         if row.try_get(8)? {
             swept.returned += 1;
-        } else {
-            swept.quarantined.push(claimed(row)?);
+            continue;
+        }
+        match claimed(row) {
+            Ok(ended) => swept.quarantined.push(ended),
+            Err(Failure::Own(ErrorKind::Corrupt, reason)) => {
+                tracing::warn!(reason, "a task that is set aside cannot be read here");
+                unreadable.push(row);
+            }
+            Err(failure) => return Err(failure),
         }
     }
-    Ok(swept)
+    Ok((swept, unreadable))
+}
+
+/// What is recorded of a quarantined task that cannot be read here.
+fn set_aside(node: &NodeId, row: &Row) -> Result<NewWorkerError, Failure> {
+    let lease = Lease { job: JobId(uint(row, 1)?), task: TaskId(uint(row, 0)?), fence: uint(row, 5)? };
+    Ok(NewWorkerError::set_aside(node, lease, unsigned(row, 7)?, row.try_get(9)?, row.try_get(3)?))
 }
 
 /// One sweep.
@@ -72,12 +88,15 @@ impl Operation for Sweep {
             .small(small(self.limits.quarantine_after))
             .slot(slot());
         let rows = transaction.run(&[sweep]).await?;
-        let swept = swept(rows.first().map_or(&[], Vec::as_slice))?;
+        let (swept, unreadable) = swept(rows.first().map_or(&[], Vec::as_slice))?;
         if let Some(node) = &self.node {
-            let errors: Vec<_> =
+            let mut errors: Vec<_> =
                 swept.quarantined.iter().map(|ended| NewWorkerError::quarantined(node, ended)).collect();
             if let Some(statements) = record(errors.iter()) {
                 transaction.finish(&statements).await?;
+            }
+            for row in unreadable {
+                errors.push(set_aside(node, row)?);
             }
         }
         Ok(swept)
@@ -96,8 +115,8 @@ impl Postgres {
 }
 
 /// The states of tasks by their ids.
-fn states(rows: &[tokio_postgres::Row]) -> Result<HashMap<TaskId, State>, Failure> {
-    let one = |row: &tokio_postgres::Row| {
+fn states(rows: &[Row]) -> Result<HashMap<TaskId, State>, Failure> {
+    let one = |row: &Row| {
         let number: i16 = row.try_get(1)?;
         let state = u32::try_from(number).ok().and_then(State::numbered);
         let state = state.ok_or_else(|| Failure::corrupt("state of a task", &number.to_string()))?;
@@ -208,7 +227,7 @@ impl Queue for Postgres {
 
     async fn lists(&self, job: JobId) -> Result<Vec<ListPosition>> {
         let rows = self.query("lists", Statement::new(sql!("task_lists")).int(int(job.0))).await?;
-        let position = |row: &tokio_postgres::Row| {
+        let position = |row: &Row| {
             let locator: &str = row.try_get(0)?;
             Ok(Work::decode("list", locator).and_then(|work| work.list_position()))
         };
