@@ -1,6 +1,7 @@
-//! Ways to the database other than a plain connection: through a pooler, and over TLS.
+//! Ways to the database other than a plain connection: through a pooler, over TLS, and over a wire that falls silent.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -9,10 +10,15 @@ use std::time::Duration;
 
 use mailscan_core::ErrorKind;
 use mailscan_core::backend::postgres::{Postgres, PostgresOptions};
+use mailscan_core::job::JobId;
+use mailscan_core::lease::NodeId;
+use mailscan_core::queue::{ClaimRequest, Queue, Renewed, Share};
+use mailscan_core::task::{NewTask, Work};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 
+use super::proxy::{Proxy, Wire};
 use super::{Node, Stage};
 use crate::cli::{Ran, mailscan, run_in};
 use crate::postgres::{Cluster, is_there, shared};
@@ -215,4 +221,33 @@ async fn a_server_that_says_nothing_is_given_up_and_signals_are_heard() {
         let status = tokio::time::timeout(Duration::from_secs(60), ended).await.expect("a signal ends it").unwrap();
         assert_eq!(status.code(), Some(0), "{signal}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_falls_silent_costs_no_short_lease() {
+    if !is_there() {
+        return;
+    }
+    let (name, proxy) = (shared().fresh().await, Proxy::start(shared().port()).await);
+    let there = Postgres::open(&shared().url(&name), PostgresOptions::default()).await.unwrap();
+    let url = format!("{}?listen=off", shared().url_at(proxy.port, &name));
+    let here = Postgres::open(&url, PostgresOptions::default()).await.unwrap();
+    let work = Work::Page { url: "https://a.org/".to_owned() };
+    here.push(&[NewTask { job: JobId(1), work, depth: 0, limit: None }]).await.unwrap();
+    // Shorter than an operation may take.
+    let lease_for = Duration::from_secs(16);
+    let (node, shares) = (NodeId("n".to_owned()), vec![Share { job: JobId(1), limit: 1 }]);
+    let request = ClaimRequest { node, shares, per_host: 1, calls: 1, busy_hosts: vec![], suspects: 0, lease_for };
+    let leases = [here.claim(&request).await.unwrap()[0].lease];
+    proxy.set(Wire::Silent);
+    let lost = async {
+        while proxy.hit() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        proxy.set(Wire::Whole);
+    };
+    let (renewed, ()) = tokio::join!(here.renew(&leases, lease_for), lost);
+    assert_eq!(renewed.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(there.sweep(NonZeroUsize::MIN).await.unwrap().returned, 0, "it is tried again while the lease holds");
+    assert_eq!(here.renew(&leases, lease_for).await.unwrap(), [Renewed::Held]);
 }

@@ -15,7 +15,7 @@ use super::push::Push;
 use super::settle::Settlement;
 use super::slot;
 use super::store::record;
-use super::transaction::{Flight, Operation, Statement, Transaction};
+use super::transaction::{DEADLINE, Flight, Operation, Statement, Transaction};
 use crate::backend::ready::State;
 use crate::class::{Class, LeftOut};
 use crate::error::{ErrorKind, Result};
@@ -24,6 +24,9 @@ use crate::lease::{Claimed, Lease, NodeId, Settle};
 use crate::queue::{ClaimRequest, Depth, Pushed, Queue, QueueLimits, Renewed, Retried, Settled, Swept, TaskState};
 use crate::store::NewWorkerError;
 use crate::task::{ListPosition, NewTask, TaskId, Work};
+
+/// A renewal may take so long however short its leases are: the server may be busy.
+const SHORTEST_RENEWAL: Duration = Duration::from_secs(1);
 
 /// The depths of these jobs, from the rows of counts and of mentions. A class that only a newer version knows has no place.
 fn depths(jobs: &[JobId], answers: &[Vec<Row>]) -> Result<Vec<Depth>, Failure> {
@@ -92,11 +95,11 @@ impl Operation for Sweep {
         if let Some(node) = &self.node {
             let mut errors: Vec<_> =
                 swept.quarantined.iter().map(|ended| NewWorkerError::quarantined(node, ended)).collect();
-            if let Some(statements) = record(errors.iter()) {
-                transaction.finish(&statements).await?;
-            }
             for row in unreadable {
                 errors.push(set_aside(node, row)?);
+            }
+            if let Some(statements) = record(errors.iter()) {
+                transaction.finish(&statements).await?;
             }
         }
         Ok(swept)
@@ -153,10 +156,13 @@ impl Queue for Postgres {
             .ints(leases.iter().map(|lease| int(lease.job.0)).collect())
             .ints(leases.iter().map(|lease| int(lease.fence)).collect())
             .float(seconds(lease_for));
-        let rows = self.query("renew", renew).await?;
+        // So short that there is time for another try by another connection where this one fell silent.
+        let deadline = (lease_for / 4).clamp(SHORTEST_RENEWAL, DEADLINE);
+        let answers = self.run_within(deadline, "renew", Flight(vec![renew])).await?;
+        let rows = answers.first().map_or(&[][..], Vec::as_slice);
         // A lease that is named twice is extended once, and told of in one of its places.
         let mut held: HashSet<&Lease> = HashSet::new();
-        for row in &rows {
+        for row in rows {
             held.extend(leases.get(self.made("renew", place(row, 0))?));
         }
         let one = |lease| if held.contains(lease) { Renewed::Held } else { Renewed::Lost };

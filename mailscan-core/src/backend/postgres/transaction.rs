@@ -169,13 +169,23 @@ impl Postgres {
     /// Runs an operation to its commit, again when it stood in the way of others.
     pub(super) async fn run<O: Operation>(&self, name: &'static str, operation: O) -> Result<O::Output> {
         let shared = self.shared.clone();
+        self.run_within(DEADLINE, name, operation).await
+    }
+
+    /// The same where an attempt may take so long.
+    pub(super) async fn run_within<O: Operation>(
+        &self,
+        deadline: Duration,
+        name: &'static str,
+        operation: O,
+    ) -> Result<O::Output> {
         // On the runtime of the connections, and to its end even when the caller is gone: a transaction that is left in
         // the middle holds its locks until the server notices.
         let run = self.shared.runtime.spawn(async move {
             let mut attempt = 0;
             loop {
                 attempt += 1;
-                match tokio::time::timeout(DEADLINE, once(&shared.pool, &operation)).await {
+                match tokio::time::timeout(deadline, once(&shared.pool, &operation)).await {
                     Ok(Err(failure)) if failure.is_conflict() && attempt < ATTEMPTS => pause(attempt).await,
                     Ok(result) => return result.map_err(|failure| failure.named_at_work(name, &shared.place)),
                     Err(_) => {
