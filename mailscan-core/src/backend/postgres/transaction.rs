@@ -1,8 +1,10 @@
 //! One operation, one transaction: how statements reach the server and what happens when that fails.
 //!
 //! Statements go out without names, so that no connection needs to know what another has prepared. Those that do not
-//! need each other's answers leave in one flight, the beginning and the end of the transaction with them: the server
-//! holds no lock while it waits for the network or for a process that stands still.
+//! need each other's answers leave in one flight, the beginning and the end of the transaction with them. So an operation
+//! of one flight holds no lock while the server waits for the network or for a process that stands still. One of several,
+//! such as a commit with new tasks or a change of a job's state, holds those of its first flights for a round trip, and for
+//! five seconds at most where nothing comes any more.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -25,8 +27,7 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
     SET LOCAL statement_timeout = '15s'; SET LOCAL idle_in_transaction_session_timeout = '5s'; \
     SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off; \
     SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'";
-/// How long a whole attempt may take; the server should have given up before. Below the time after which leases are
-/// renewed, so that a connection that fell silent costs none.
+/// How long a whole attempt may take; the server should have given up before.
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 /// How often a transaction that stood in the way of others is tried.
 const ATTEMPTS: u32 = 8;
@@ -168,7 +169,6 @@ impl Operation for Flight {
 impl Postgres {
     /// Runs an operation to its commit, again when it stood in the way of others.
     pub(super) async fn run<O: Operation>(&self, name: &'static str, operation: O) -> Result<O::Output> {
-        let shared = self.shared.clone();
         self.run_within(DEADLINE, name, operation).await
     }
 
@@ -179,6 +179,7 @@ impl Postgres {
         name: &'static str,
         operation: O,
     ) -> Result<O::Output> {
+        let shared = self.shared.clone();
         // On the runtime of the connections, and to its end even when the caller is gone: a transaction that is left in
         // the middle holds its locks until the server notices.
         let run = self.shared.runtime.spawn(async move {
