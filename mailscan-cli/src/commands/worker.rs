@@ -12,7 +12,8 @@ use crate::{args, config, files, wire};
 
 pub(crate) async fn run(typed: &args::Worker) -> Result<Exit> {
     let db = &typed.db;
-    if !wire::is_shared(db) {
+    // What is of another kind altogether is refused where it would be opened.
+    if !wire::is_shared(db) && !db.contains("://") {
         let message = format!(
             "`{}` is a file, which one process works on: name a server with --db postgres://user@host/database, or use \
              `mailscan serve`",

@@ -8,7 +8,7 @@ use mailscan_core::simulate::SimulationOptions;
 use mailscan_core::store::Store;
 
 use super::{STANDS_STILL, Stage, web_of};
-use crate::cli::{hang_up, interrupt, json, run_in, start_in};
+use crate::cli::{hang_up, interrupt, json, run, run_in, start_in};
 use crate::postgres::{is_there, shared};
 
 /// Longer than anything here may take.
@@ -147,4 +147,17 @@ async fn a_node_obeys_its_suppression_list_and_reads_it_again() {
         (first, second)
     });
     assert_eq!(tokio::time::timeout(HANGS, told).await.unwrap().unwrap(), (1, 3));
+}
+
+#[test]
+fn a_database_of_no_kind_is_no_file_and_is_shown_by_its_kind_alone() {
+    let refused = |db: &str| {
+        let ran = run(&["worker", "--db", db]);
+        assert_eq!(ran.code, 2, "{db}: {}", ran.err);
+        ran.err
+    };
+    let line = refused("postgress://ann:secret@h/d");
+    assert!(line.contains("no database of the kind `postgress`") && !line.contains("secret"), "{line}");
+    let line = refused("mailscan.db");
+    assert!(line.contains("`mailscan.db` is a file"), "{line}");
 }
