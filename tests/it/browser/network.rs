@@ -1,9 +1,16 @@
 //! The page over a network that is slow or breaks answers off.
 
-use mailscan_core::job::{JobSource, JobSpec, JobStatus};
-use mailscan_core::store::Store;
-use serde_json::json;
+use std::sync::Arc;
 
+use mailscan_core::job::{JobSource, JobSpec, JobStatus};
+use mailscan_core::pipeline::Backends;
+use mailscan_core::source::Sources;
+use mailscan_core::store::Store;
+use mailscan_http::ServeOptions;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use super::chrome::Browser;
 use super::page::Page;
 use super::{Desk, prepared, put, put_spec, quick, sighting};
 
@@ -188,6 +195,31 @@ async fn what_the_server_cannot_tell_anew_is_said_to_be_stale() {
         assert_eq!(page.eval(STATE).await, json!(""), "{view}");
     }
     desk.page.leave(&["events cannot be read"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_store_no_longer_gives_is_not_called_live() {
+    let (folder, store) = prepared();
+    put(&store, JobStatus::Paused).await;
+    let file = rusqlite::Connection::open(folder.path().join("mailscan.db")).unwrap();
+    let Some(browser) = Browser::start().await else { return };
+    // A server alone: an engine would end with its store, and the program with the engine.
+    let pipeline = Arc::new(Backends { queue: store.clone(), store, fetcher: Sources::new() });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let page = Page::new(browser, format!("http://{}", listener.local_addr().unwrap()));
+    let until = std::future::pending::<()>();
+    let served = tokio::spawn(mailscan_http::serve(listener, pipeline, ServeOptions::default(), until));
+    for view in ["jobs", "jobs/1"] {
+        page.visit(&format!("#/{view}")).await;
+        for (change, state) in [("", "Live"), ("job RENAME TO away", "Stale"), ("away RENAME TO job", "Live")] {
+            if !change.is_empty() {
+                file.execute_batch(&format!("ALTER TABLE {change}")).unwrap();
+            }
+            page.until(&format!("{STATE} === '{state}'")).await;
+        }
+    }
+    page.leave(&["500 (Internal Server Error)", "503 (Service Unavailable)"]).await;
+    served.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]
