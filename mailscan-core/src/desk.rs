@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{JobId, JobState, JobStatus};
 use crate::queue::{Queue, Retried, TaskState};
-use crate::store::{ErrorQuery, ErrorSelection, GroupQuery, Store, WorkerError};
+use crate::store::{ErrorQuery, ErrorSelection, Store, WorkerError};
 use crate::task::TaskId;
 
 /// How many errors are looked at at a time.
@@ -110,7 +110,7 @@ pub async fn retry_errors(
     note: &str,
 ) -> Result<Resolved> {
     let mut resolved = Resolved::default();
-    let newest = newest_error(store, selection).await?;
+    let newest = newest_error(store).await?;
     let mut query = ErrorQuery { after: 0, limit: PAGE, open_only: true, of: selection.clone() };
     while query.after < newest {
         let page = store.errors(&query).await?;
@@ -131,16 +131,19 @@ pub async fn retry_errors(
     Ok(resolved)
 }
 
-/// The id of the newest error that the selection names; 0 where there is none.
-async fn newest_error(store: &impl Store, selection: &ErrorSelection) -> Result<u64> {
-    let mut newest = 0;
-    let mut query = GroupQuery { of: selection.clone(), after: None, limit: PAGE };
-    loop {
-        let groups = store.error_groups(&query).await?;
-        let Some(last) = groups.last() else { return Ok(newest) };
-        query.after = Some(last.key());
-        newest = groups.iter().flat_map(|group| &group.samples).map(|sample| sample.id).fold(newest, u64::max);
+/// The id of the newest error that there is, of whatever job; 0 where there is none. Looks for it by halves, since errors are listed
+/// from the oldest on.
+async fn newest_error(store: &impl Store) -> Result<u64> {
+    let (mut newest, mut beyond) = (0, i64::MAX.unsigned_abs());
+    while newest < beyond {
+        let after = newest + (beyond - newest) / 2;
+        let one = ErrorQuery { after, limit: 1, ..ErrorQuery::default() };
+        match store.errors(&one).await?.first() {
+            Some(error) => newest = error.id,
+            None => beyond = after,
+        }
     }
+    Ok(newest)
 }
 
 /// Whether any of the open errors that the selection names is of a task that was given up: resolved without another try, no

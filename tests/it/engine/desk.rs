@@ -128,7 +128,7 @@ async fn a_retry_of_errors_leaves_alone_what_fails_meanwhile() {
     let engine = Engine::start(pipeline.clone(), EngineOptions::default());
     engine.finished(job).await.unwrap();
     // While the next errors are read, what was put back fails once more.
-    silence.delay("errors", Duration::from_secs(10));
+    silence.delay("errors", Duration::from_secs(1));
     let of = ErrorSelection { job: Some(job), ..ErrorSelection::default() };
     let retried =
         timeout(Duration::from_secs(600), desk::retry_errors(pipeline.queue(), pipeline.store(), &of, "again")).await;
