@@ -92,8 +92,8 @@ pub const JOB_TURN: &str = "job-turn";
 /// others may come to wait for it.
 pub const HOST_FULL: &str = "host-full";
 
-/// The code of a [`FetchErrorClass::Deferred`] of who waited in vain for room, which large bodies of other hosts took: the host goes on
-/// as before.
+/// The code of a [`FetchErrorClass::Deferred`] of an answer for whose rest there was no room in time, which large bodies of other hosts
+/// took: the host goes on as before.
 pub const BODIES_FULL: &str = "bodies-full";
 
 /// The code of an error that ends a stream and is only a note: the source, or a part of it, is of a kind that is not read.
@@ -113,6 +113,8 @@ pub struct HostLimit {
     pub host: String,
     /// The job whose own limit it is; none for a limit that is for all.
     pub job: Option<JobId>,
+    /// Whether it is for the calls of searches, and not for pages.
+    pub calls: bool,
     /// The most requests under way now.
     pub limit: usize,
     /// Requests that are under way.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::fetch::HostLimit;
 use crate::job::JobId;
+use crate::task::SEARCH_HOST;
 
 /// The limit that binds. Its text is a line for people.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -48,6 +49,8 @@ pub(super) struct Standing<'a> {
     pub(super) planned: usize,
     /// Its share of the process's places.
     pub(super) share: usize,
+    /// Whether the last claim for it found nothing, so that more of a share would bring nothing.
+    pub(super) dry: bool,
     /// Fetches of all jobs in flight.
     pub(super) running: usize,
     /// Places of the process now.
@@ -79,6 +82,7 @@ impl HeldUp {
         let mut hosts = BTreeSet::new();
         for limit in limits {
             let most = match limit.job {
+                None if limit.calls => held(SEARCH_HOST),
                 None => held(&limit.host),
                 Some(of) if of == job => usize::MAX,
                 Some(_) => 0,
@@ -113,7 +117,7 @@ impl Bound {
             return Self::Plan { connections: now.planned };
         }
         // Where others have the rest, all places are taken as well.
-        if is_taken(now.in_flight, now.share) && now.share < now.places {
+        if !now.dry && is_taken(now.in_flight, now.share) && now.share < now.places {
             return Self::Share { places: now.share };
         }
         if is_taken(now.running, now.places) {
@@ -146,7 +150,7 @@ impl std::fmt::Display for Bound {
 }
 
 fn host_line(f: &mut std::fmt::Formatter<'_>, host: &HostLimit) -> std::fmt::Result {
-    let HostLimit { host, limit, under_way, waiting, blocked, interval, reason, job: _ } = host;
+    let HostLimit { host, limit, under_way, waiting, blocked, interval, reason, job: _, calls: _ } = host;
     if *blocked > Duration::ZERO {
         let seconds = blocked.as_secs().max(1);
         return write!(f, "{host} is left alone for {seconds} s more, as it asks or does not answer");
@@ -184,6 +188,7 @@ mod tests {
         in_flight: 10,
         planned: 50,
         share: 50,
+        dry: false,
         running: 10,
         places: 50,
         hold: None,
@@ -194,6 +199,7 @@ mod tests {
     fn host(waiting: usize) -> HostLimit {
         HostLimit {
             job: None,
+            calls: false,
             host: "a.org".to_owned(),
             limit: 8,
             under_way: 8,
@@ -216,6 +222,8 @@ mod tests {
             line(Standing { in_flight: 20, share: 20, ..BUSY }),
             "share: 20 of the places; other jobs have the rest"
         );
+        let last_pages = Standing { in_flight: 20, share: 20, dry: true, ..BUSY };
+        assert_eq!(line(last_pages), "tasks: all that are ready are under way");
         assert_eq!(line(Standing { running: 50, ..BUSY }), "process: its 50 places are taken");
         assert_eq!(
             line(Standing { in_flight: 20, share: 20, running: 50, ..BUSY }),
@@ -281,6 +289,8 @@ mod tests {
         let limits = [host(56), HostLimit { host: "b.org".to_owned(), job: Some(JobId(2)), ..host(9) }];
         let held_up = |tasks| HeldUp::of(JOB, &limits, move |host| if host == "a.org" { tasks } else { 0 });
         assert_eq!(held_up(0), HeldUp::default(), "others wait there");
+        let calls = HeldUp::of(JOB, &[HostLimit { calls: true, ..host(9) }], |host| usize::from(host == SEARCH_HOST));
+        assert_eq!((calls.hosts, calls.waiting), (1, 1), "the calls of searches go by one name");
         let HeldUp { first, hosts, waiting } = held_up(2);
         assert_eq!((first.map(|first| (first.host, first.waiting)), hosts, waiting), (Some(("a.org".into(), 2)), 1, 2));
     }

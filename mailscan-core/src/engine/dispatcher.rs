@@ -180,13 +180,21 @@ impl<P: Pipeline> Dispatcher<P> {
     /// What to claim for each job: its fair share of the places and the prefetch, less what it holds. Nothing until
     /// half of the prefetch is used up, so that claims come in batches.
     fn shares(&mut self) -> Vec<Share> {
+        // Nothing is claimed for a process that may begin nothing.
+        if self.shared.throttle.places() == 0 {
+            return Vec::new();
+        }
         let mut shares = Vec::new();
-        for (run, places) in self.shared.shares() {
+        for (run, places) in self.shared.shares_now() {
+            let holds = self.holds(&run);
+            // With the first task that is found for it a job gets its share back.
+            let asks = run.dry.load(Ordering::Relaxed) && places <= holds && holds < run.limit;
             let prefetch = self.prefetch(run.id(), places);
-            let missing = (places + prefetch).saturating_sub(self.holds(&run));
-            // Nothing is claimed for a process that may begin nothing.
+            let missing = (places + prefetch).saturating_sub(holds);
             if places > 0 && missing > prefetch / 2 {
                 shares.push(Share { job: run.id(), limit: missing });
+            } else if asks {
+                shares.push(Share { job: run.id(), limit: 1 });
             }
         }
         shares

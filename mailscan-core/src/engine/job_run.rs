@@ -12,6 +12,7 @@ use super::bound::Bound;
 use super::lanes::{Choice, Lanes};
 use super::met_links::MetLinks;
 use super::progress::Progress;
+use super::share::Claimant;
 use super::stored_lately::StoredLately;
 use crate::dedup::BloomFront;
 use crate::eta::{Eta, RateWindow};
@@ -114,14 +115,24 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl JobRun {
-    /// How many places it could use: what its plan gives, but after a claim that found nothing no more than it holds and one for
-    /// what may come. So others have what it would leave empty, and it gets its share back with the first task that is found.
+    /// What it claims of the places where it may use so many.
+    pub(super) fn claimant(&self, cap: usize) -> Claimant {
+        Claimant { weight: self.job.spec.options.weight, cap }
+    }
+
+    /// How many places it could use: what its plan gives, but after a claim that found nothing no more than it holds.
     pub(super) fn could_use(&self) -> usize {
-        if !self.dry.load(Ordering::Relaxed) {
-            return self.limit;
-        }
-        let holds = self.running.load(Ordering::Relaxed) + self.ready.load(Ordering::Relaxed);
-        self.limit.min(holds + 1)
+        if self.dry.load(Ordering::Relaxed) { self.limit.min(self.holds()) } else { self.limit }
+    }
+
+    /// Whether it holds nothing and the last claim found nothing.
+    pub(super) fn is_idle(&self) -> bool {
+        self.could_use() == 0
+    }
+
+    /// How many of its tasks are at work or wait for a place.
+    pub(super) fn holds(&self) -> usize {
+        self.running.load(Ordering::Relaxed) + self.ready.load(Ordering::Relaxed)
     }
 
     /// A job, as the store of this epoch has it, to work on until it stops or the engine drains.

@@ -14,7 +14,7 @@ use super::intake::Intake;
 use super::job_run::JobRun;
 use super::leases::Leases;
 use super::progress::Watchers;
-use super::share::{Claimant, fair_shares};
+use super::share::fair_shares;
 use super::throttle::Throttle;
 use super::vitals::Counters;
 use super::worker::WorkerTable;
@@ -172,23 +172,40 @@ impl<P: Pipeline> Shared<P> {
         }
     }
 
-    /// How the places of this process are shared between the jobs at work, which come with their shares.
+    /// How the places of this process are shared between the jobs at work, which come with their shares: what each may have as far
+    /// as its plan goes.
     pub(super) fn shares(&self) -> Vec<(Arc<JobRun>, usize)> {
-        let mut runs: Vec<_> = self.runs().into_iter().filter(|run| !run.is_stopping()).collect();
-        let places = self.throttle.places();
-        let is_alone = runs.len() == 1;
-        // Where a place is much of a share, those that are left over go round.
-        if places < runs.len() * 10 {
-            let first = self.began.elapsed().as_secs() as usize % runs.len().max(1);
-            runs.rotate_left(first);
-        }
-        let claimant = |run: &Arc<JobRun>| Claimant {
-            weight: run.job.spec.options.weight,
-            cap: if is_alone { run.limit } else { run.could_use() },
-        };
-        let claimants: Vec<_> = runs.iter().map(claimant).collect();
-        let shares = fair_shares(places, &claimants);
+        let runs = self.runs_at_work();
+        let claimants: Vec<_> = runs.iter().map(|run| run.claimant(run.limit)).collect();
+        let shares = fair_shares(self.throttle.places(), &claimants);
         runs.into_iter().zip(shares).collect()
+    }
+
+    /// The same among those that have something to do: what the others would leave empty is shared as well. They keep what they hold.
+    ///
+    /// Where a place is much of a share, those that are left over go round, and with fewer places than jobs all of them do.
+    pub(super) fn shares_now(&self) -> Vec<(Arc<JobRun>, usize)> {
+        let (places, mut runs) = (self.throttle.places(), self.runs_at_work());
+        if runs.len() < 2 {
+            return self.shares();
+        }
+        runs.sort_by_key(|run| run.is_idle());
+        let busy = runs.partition_point(|run| !run.is_idle());
+        if busy > 0 && places < busy * 10 {
+            let turn = self.began.elapsed().as_secs() as usize;
+            runs[..busy].rotate_left(turn.wrapping_mul(places.max(1)) % busy);
+        }
+        let shares = if places < busy {
+            (0..runs.len()).map(|at| usize::from(at < places)).collect()
+        } else {
+            let claimants: Vec<_> = runs.iter().map(|run| run.claimant(run.could_use())).collect();
+            fair_shares(places, &claimants)
+        };
+        runs.into_iter().zip(shares).collect()
+    }
+
+    fn runs_at_work(&self) -> Vec<Arc<JobRun>> {
+        self.runs().into_iter().filter(|run| !run.is_stopping()).collect()
     }
 
     /// Stops the whole engine because of an error that repeating will not mend.

@@ -95,19 +95,21 @@ async fn sample<P: Pipeline>(shared: &Shared<P>) {
 fn find_bounds<P: Pipeline>(shared: &Shared<P>) {
     let limits = shared.pipeline.fetcher().limits();
     let hold = shared.throttle.hold().map(|hold| hold.to_string());
-    let shares = shared.shares();
+    let shares = shared.shares_now();
     // Whatever waits is of the only job there is.
     let by_host = if shares.len() > 1 { Some(shared.leases.by_host()) } else { None };
     let mut changed = false;
     for (run, share) in shares {
-        let held_up = HeldUp::of(run.id(), &limits, |host| match &by_host {
-            Some(by_host) => by_host.get(&run.id()).and_then(|hosts| hosts.get(host)).copied().unwrap_or(0),
-            None => usize::MAX,
-        });
+        let held_up = match by_host.as_ref().map(|by_host| by_host.get(&run.id())) {
+            None => HeldUp::of(run.id(), &limits, |_| usize::MAX),
+            Some(None) => HeldUp::default(),
+            Some(Some(hosts)) => HeldUp::of(run.id(), &limits, |host| hosts.get(host).copied().unwrap_or(0)),
+        };
         changed |= run.set_bound(Bound::of(&Standing {
             in_flight: run.running.load(Ordering::Relaxed),
             planned: run.limit,
             share,
+            dry: run.dry.load(Ordering::Relaxed),
             running: shared.running.load(Ordering::Relaxed),
             places: shared.throttle.places(),
             hold: hold.as_deref(),

@@ -214,17 +214,17 @@ impl Politeness {
         deadline: Instant,
     ) -> Result<Turn, FetchError> {
         let latest = deadline.min(in_time(self.pace.patience));
-        // First, so that those who wait for their own job take no place from others.
+        let state = self.host(host);
+        if let Some((requests, silence)) = state.schedule().given_up() {
+            return Err(down(requests, silence));
+        }
+        // Before the others, so that those who wait for their own job take no place from them.
         let mut of_job = match limit {
             Some(limit) if limit.most < self.pace.concurrency || limit.interval > self.pace.interval => {
                 Some(Box::pin(self.job_place(host, limit, latest)).await?)
             }
             _ => None,
         };
-        let state = self.host(host);
-        if let Some((requests, silence)) = state.schedule().given_up() {
-            return Err(down(requests, silence));
-        }
         let Some(mut place) = state.pages.enter(latest).await else { return Err(self.full(host, &state)) };
         let interval = self.pace.interval.max(delay.unwrap_or_default());
         loop {
@@ -533,14 +533,16 @@ impl Host {
             let schedule = self.schedule();
             (schedule.blocked().saturating_duration_since(Instant::now()), schedule.interval())
         };
-        let ceilings = [(&self.pages, self.ceiling, interval), (&self.calls, Semaphore::MAX_PERMITS, Duration::ZERO)];
-        let crowds = ceilings.map(|(crowd, ceiling, interval)| (crowd.standing(), ceiling, interval));
+        let ceilings =
+            [(&self.pages, self.ceiling, interval, false), (&self.calls, Semaphore::MAX_PERMITS, Duration::ZERO, true)];
+        let crowds = ceilings.map(|(crowd, ceiling, interval, calls)| (crowd.standing(), ceiling, interval, calls));
         crowds
             .into_iter()
-            .filter(|(now, ceiling, _)| {
+            .filter(|(now, ceiling, ..)| {
                 now.under_way + now.waiting > 0 && (now.limit < *ceiling || now.waiting > 0 || !blocked.is_zero())
             })
-            .map(|(now, _, interval)| HostLimit {
+            .map(|(now, _, interval, calls)| HostLimit {
+                calls,
                 host: name.split(OF_JOB).next().unwrap_or_default().to_owned(),
                 job: self.job,
                 limit: now.limit,

@@ -295,15 +295,26 @@ async fn what_jobs_that_wait_would_leave_empty_is_anothers() {
 
 #[tokio::test(start_paused = true)]
 async fn the_only_place_goes_round_among_the_jobs() {
-    let (script, counts) = counting(|_| 1_000);
+    let counts = Arc::new(Mutex::new([0_u64; 4]));
+    let counted = counts.clone();
+    let script = Script::new(LATENCY, move |task| {
+        if task.job == JobId(1) {
+            let later = FetchError::new(FetchErrorClass::Deferred, JOB_TURN, "later");
+            return Err(later.retry_after(Duration::from_secs(3_600)));
+        }
+        counted.lock().unwrap()[task.job.0 as usize] += 1;
+        let pages = (1..=1_000).map(|n| url(&format!("job{}-{}", task.job.0, n % 20), n));
+        Ok(if task.work.label().ends_with("/0") { leads_to(pages) } else { Fetched::default() })
+    });
     let pipeline = in_memory(script);
-    for name in ["one", "two"] {
-        create(&*pipeline, name, job_of(name, 10)).await;
+    // The first waits for an hour, and of the others one may have much more than the other.
+    for (name, workers) in [("waits", 10), ("small", 10), ("large", 1_000)] {
+        create(&*pipeline, name, job_of(name, workers)).await;
     }
     let engine = Engine::start(pipeline.clone(), engine_of(1));
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let counts = counts.lock().unwrap().clone();
+    let counts = *counts.lock().unwrap();
     println!("pages after ten seconds: {counts:?}");
-    assert!(counts[1].min(counts[2]) > 100, "{counts:?}");
+    assert!(counts[2].min(counts[3]) > 100, "{counts:?}");
     engine.abort().await.unwrap();
 }
