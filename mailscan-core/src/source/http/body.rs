@@ -188,9 +188,11 @@ impl Room<'_> {
             return;
         }
         let count = self.cap.div_ceil(PLACE).clamp(1, FILE_PLACES);
-        came.waits = true;
-        (came.claim, came.place) = self.places.take(host_of(self.url), count).await.unzip();
-        came.waits = false;
+        came.waits = Some(Waits::Share);
+        came.claim = Some(self.places.claim(host_of(self.url), count).await);
+        came.waits = Some(Waits::Place);
+        came.place = self.places.place(count).await;
+        came.waits = None;
     }
 }
 
@@ -205,18 +207,33 @@ struct Came {
     place: Option<OwnedSemaphorePermit>,
     /// The host's right to the place, for as long as it sends.
     claim: Option<Claim>,
-    /// Whether the place is waited for.
-    waits: bool,
+    /// What is waited for.
+    waits: Option<Waits>,
+}
+
+/// What a large body waits for before the rest of it is read.
+#[derive(Clone, Copy, Debug)]
+enum Waits {
+    /// Bodies of its own host have all that the host may have.
+    Share,
+    /// Bodies of others have all there is.
+    Place,
 }
 
 impl Came {
     /// Why it did not end in time.
     fn late(&self) -> FetchError {
-        if self.waits {
-            let message = "other large pages were being read for so long that there was no room for it";
-            return FetchError::new(FetchErrorClass::Deferred, BODIES_FULL, message).retry_after(COMES_BACK);
+        let later = |code, message| FetchError::new(FetchErrorClass::Deferred, code, message).retry_after(COMES_BACK);
+        match self.waits {
+            None => transient("body-timeout", "the body did not end in time".to_owned()),
+            Some(Waits::Place) => {
+                later(BODIES_FULL, "large pages of others were being read for so long that there was no room for it")
+            }
+            // The host is asked for no more until some of them have come.
+            Some(Waits::Share) => {
+                later("host-bodies", "the host was sending as many large pages as one may, for too long")
+            }
         }
-        transient("body-timeout", "the body did not end in time".to_owned())
     }
 
     fn len(&self) -> usize {

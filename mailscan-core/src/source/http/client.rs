@@ -27,6 +27,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fetch::{FetchError, FetchErrorClass};
 use crate::source::open_files::{is_out_of_files, out_of_files};
 
+/// How much of one body a server may send over HTTP/2 before it is taken, and of how many at a time over one connection.
+const STREAM_WINDOW: u32 = 512 << 10;
+const STREAMS: u32 = 256;
+
 /// The most idle connections kept to one host.
 const IDLE_PER_HOST: usize = 1_024;
 /// How long a connection is kept idle. Each holds the memory of the largest page it brought, which is to come back soon
@@ -136,6 +140,9 @@ impl Client {
                 // One that the network has forgotten would keep all that are asked of its host for a quarter of an hour.
                 .http2_keep_alive_interval(PING_EVERY)
                 .http2_keep_alive_timeout(PING_EVERY)
+                // A body that waits for a place is not taken, and must not keep the others of its connection from coming.
+                .http2_initial_stream_window_size(STREAM_WINDOW)
+                .http2_initial_connection_window_size(STREAM_WINDOW * STREAMS)
                 // One field that is odd is no reason to lose a page: there is one answer on its way at a time, and what its
                 // length is made of is held to the rules all the same.
                 .http1_ignore_invalid_headers_in_responses(true)
@@ -194,7 +201,7 @@ impl Client {
                 }
                 Ok(Err(error)) if more_tries > 0 && is_unbegun(&error) => more_tries -= 1,
                 Ok(Err(error)) => return Err(explain(&error, error.is_connect())),
-                Err(_) if looks_up.load(Ordering::Relaxed) => {
+                Err(_) if looks_up.load(Ordering::Relaxed) && connection.connection_metadata().is_none() => {
                     return Err(transient("dns", "the name was not looked up in time".to_owned()));
                 }
                 Err(_) if connection.connection_metadata().is_none() => return Err(unconnected()),

@@ -44,14 +44,16 @@ impl Places {
         Self { permits: Arc::new(Semaphore::new(count)), claims: Arc::new(claims) }
     }
 
-    /// Waits for `count` places, of which there must be as many, for what a host sends. They may be kept for longer than the claim,
-    /// which is held while the host has something to send.
-    pub(super) async fn take(&self, host: String, count: usize) -> Option<(Claim, OwnedSemaphorePermit)> {
-        let claim = Claims::claim(&self.claims, host, count).await;
+    /// Waits until a host may have `count` more places for what it sends; the right to them is held while it has something to send.
+    pub(super) async fn claim(&self, host: String, count: usize) -> Claim {
+        Claims::claim(&self.claims, host, count).await
+    }
+
+    /// Waits for `count` places, of which there must be as many. They may be kept for longer than the claim.
+    pub(super) async fn place(&self, count: usize) -> Option<OwnedSemaphorePermit> {
         let permits = u32::try_from(count).unwrap_or(u32::MAX);
         // The semaphore is never closed.
-        let place = self.permits.clone().acquire_many_owned(permits).await.ok()?;
-        Some((claim, place))
+        self.permits.clone().acquire_many_owned(permits).await.ok()
     }
 
     /// How many are free.
@@ -111,6 +113,14 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
+
+    impl Places {
+        /// Waits for both.
+        pub(in super::super) async fn take(&self, host: String, count: usize) -> Option<(Claim, OwnedSemaphorePermit)> {
+            let claim = self.claim(host, count).await;
+            Some((claim, self.place(count).await?))
+        }
+    }
 
     /// What a host gets at once of what it asks for, one after the other.
     fn taken(places: &Places, host: &str, count: usize) -> Vec<(Claim, OwnedSemaphorePermit)> {
