@@ -276,7 +276,7 @@ impl SearchSource {
         // At the beginning of a query, and where it may have ended for that.
         fetched.note = silent.filter(|_| page == 1 || results.is_empty()).or(fetched.note);
         let next = page.saturating_add(stride.max(1));
-        if !results.is_empty() && !self.repeats((job, query), page, &fetched) {
+        if !results.is_empty() && !self.repeats((job, query), page, (&fetched, results.len().min(MAX_RESULTS))) {
             if next <= endpoint.max_pages {
                 let work = Work::Search { query: query.to_owned(), page: next, stride };
                 fetched.discovered.push(Discovered { work, step: 0 });
@@ -289,7 +289,7 @@ impl SearchSource {
 
     /// Whether a page of results is the one before it once more, as of an endpoint that does not heed the number: every
     /// further call would bring the same. The same call once more, after a crash, repeats nothing.
-    fn repeats(&self, search: (JobId, &str), number: u32, found: &Fetched) -> bool {
+    fn repeats(&self, search: (JobId, &str), number: u32, (found, results): (&Fetched, usize)) -> bool {
         let snippets = match &found.documents {
             Documents::One(document) => &document.body[..],
             Documents::None | Documents::Stream(_) => &[],
@@ -303,7 +303,10 @@ impl SearchSource {
             hasher.update(result.work.locator().as_bytes());
             hasher.update(b"\n");
         }
-        hasher.update(snippets);
+        // Those of results that are told by their URLs may change from call to call, as where they say how long ago that was.
+        if found.discovered.len() < results {
+            hasher.update(snippets);
+        }
         let page = LastPage { number, results: hasher.digest() };
         let key = xxh3_64_with_seed(search.1.as_bytes(), search.0.0);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -496,7 +499,7 @@ mod tests {
         let source = SearchSource::default();
         let page = gather(&endpoint(), &[serde_json::json!({"url": "http://a.org/"})], "source");
         let searches = |number| {
-            let repeats = |n: u64| source.repeats((JobId(1), &n.to_string()), number, &page);
+            let repeats = |n: u64| source.repeats((JobId(1), &n.to_string()), number, (&page, 1));
             (0..JobOptions::MOST_CALLS).filter(|n| repeats(*n)).count() as u64
         };
         assert_eq!((searches(1), searches(1), searches(2)), (0, 0, JobOptions::MOST_CALLS));
