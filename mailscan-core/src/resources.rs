@@ -22,7 +22,7 @@ pub struct Resources {
     /// Memory in use within that limit, by anybody; caches that the system gives up when asked are not counted.
     pub memory_used: u64,
     /// Of all limits that hold for this process (its container's, those of what that is in, the machine's memory) the one that is
-    /// the nearest to being used up.
+    /// the nearest to being used up; none that is more than four times `memory_limit`, which many share.
     pub nearest_limit: u64,
     /// Memory in use within that one, counted in the same way.
     pub nearest_used: u64,
@@ -126,11 +126,15 @@ impl Sampler {
     }
 }
 
+/// Memory that is so many times as large as what this process may have is not its to look after.
+const SHARED_WITH_MANY: u64 = 4;
+
 /// The least limit of the machine's and its groups', and the one that is the nearest to being used up.
 fn limits(machine: Memory, groups: &[Memory]) -> (Memory, Memory) {
     let least = groups.iter().copied().min_by_key(|memory| memory.limit).unwrap_or(machine);
-    let nearest = groups.iter().copied().max_by(|a, b| a.share().total_cmp(&b.share()));
-    (least, nearest.filter(|memory| memory.share() > machine.share()).unwrap_or(machine))
+    // What is much larger is shared with many, who look after it together.
+    let near = groups.iter().copied().chain([machine]).filter(|memory| memory.limit / SHARED_WITH_MANY <= least.limit);
+    (least, near.max_by(|a, b| a.share().total_cmp(&b.share())).unwrap_or(least))
 }
 
 /// How many processors this process may take, by those that it sees and the quota of its container. What it sees of a quota is
@@ -189,10 +193,13 @@ mod tests {
 
     #[test]
     fn the_least_limit_is_told_and_the_nearest_as_well() {
-        let [machine, pod, own] = [(64, 60), (8, 6), (1, 0)].map(|(limit, used)| Memory { limit, used });
+        let [machine, pod, own] = [(16, 15), (8, 6), (4, 0)].map(|(limit, used)| Memory { limit, used });
         assert_eq!(limits(machine, &[]), (machine, machine));
         assert_eq!(limits(machine, &[own, pod]), (own, machine));
-        assert_eq!(limits(Memory { used: 20, ..machine }, &[own, pod]), (own, pod));
+        assert_eq!(limits(Memory { used: 5, ..machine }, &[own, pod]), (own, pod));
+        let large = Memory { limit: 64, used: 63 };
+        assert_eq!(limits(large, &[own, pod]), (own, pod), "it is shared with many");
+        assert_eq!(limits(large, &[own]), (own, own));
     }
 
     #[test]
