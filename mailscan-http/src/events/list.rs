@@ -322,7 +322,7 @@ async fn look<P: Pipeline>(
     };
     let query = JobQuery { after: above, limit: MAX_JOBS, statuses: Vec::new(), descending: false };
     let new = store.jobs(&query).await?;
-    *newest = Some(new.last().map_or(above, |job| job.id.0));
+    let seen = new.last().map_or(above, |job| job.id.0);
     jobs.extend(new.into_iter().filter(|job| !OPEN.contains(&job.status)));
     let listed: HashSet<JobId> = jobs.iter().map(|job| job.id).collect();
     let others: Vec<JobId> = followed.iter().copied().filter(|id| !listed.contains(id)).collect();
@@ -340,7 +340,10 @@ async fn look<P: Pipeline>(
             }
         }
     }
-    Ok(Seen { jobs: source.outlines.with(store, jobs).await?, gone, left })
+    let jobs = source.outlines.with(store, jobs).await?;
+    // Not before, or what was new would be told to nobody where the rest could not be read.
+    *newest = Some(seen);
+    Ok(Seen { jobs, gone, left })
 }
 
 /// The open jobs that are followed.
