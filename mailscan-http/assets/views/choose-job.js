@@ -1,7 +1,7 @@
 // The frame of a view that shows one thing of one job at a time: which job, and that thing.
 
 import { Unreachable, get } from "../api.js";
-import { ready } from "../connection.js";
+import { ready, sleep } from "../connection.js";
 import { fill, h } from "../dom.js";
 import { failure, loading, notice, select } from "../parts.js";
 
@@ -24,6 +24,8 @@ export function chooseJob(name, title, { job }, { signal, go }, show, prefer = (
       if (signal.aborted) return;
       fill(place, failure(error, load, signal));
       if (!(error instanceof Unreachable)) return;
+      // One way may be broken where another is not.
+      await sleep(1_000, signal);
       await ready(signal);
       if (!signal.aborted) load();
       return;

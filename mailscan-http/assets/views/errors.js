@@ -81,7 +81,7 @@ async function resolve(id, signal, selection, { title, body, retry }, done) {
   } catch (error) {
     // Who has left the view has declined.
     if (error.name === "AbortError") return;
-    const what = sent && isUnknown(error) ? "It is not known whether anything was resolved" : "Nothing was resolved";
+    const what = !sent || !isUnknown(error) ? "Nothing was resolved" : error.status === 409 ? "Not all was resolved" : "It is not known whether anything was resolved";
     toast(`${what}: ${error.message}`, true);
   }
   // What cannot be read now is read with the next look.
@@ -89,7 +89,7 @@ async function resolve(id, signal, selection, { title, body, retry }, done) {
 }
 
 /** Whether what was asked for may have been done all the same: it is not known what the server made of it, nor where it failed. */
-const isUnknown = (error) => !(error instanceof Problem) || error.status >= 500;
+const isUnknown = (error) => !(error instanceof Problem) || error.status === 409 || error.status >= 500;
 
 /** What can be done about open errors; the tasks of a job that is `over` cannot be tried again. */
 function actions(open, over, name, act) {
