@@ -49,7 +49,7 @@ pub struct Plan {
     max_pages_per_second: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     /// What keeps the job from being done sooner: `workers_per_1000`, `max_workers`, `workers` where their number was set by hand
-    /// or hosts were told, `hosts`, or `process`, which keeps so many fetches in flight at most.
+    /// or hosts were told, `hosts`, or `process`, as one keeps so many fetches in flight at most; several that share a database do more.
     bound_by: Option<&'static str>,
 }
 

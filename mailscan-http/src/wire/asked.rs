@@ -43,8 +43,8 @@ pub struct NewJob {
     /// Connections that one worker keeps busy; 100 when it is left out.
     #[schema(minimum = 1, maximum = 100000)]
     pub connections: Option<u32>,
-    /// Seconds between two calls of a search by one worker, where the server's own are no longer, and if they are more than 0.1
-    /// between two requests to one host, where they are longer than the server's own; 0.1 when it is left out.
+    /// Seconds between two calls of a search by one worker, unless the server's own are longer and more than 0.1; and, where they
+    /// are more than 0.1 and longer than the server's own, between two requests to one host. 0.1 when it is left out.
     #[schema(minimum = 0, maximum = 1000000)]
     pub rate_limit: Option<f64>,
     /// The share of the worker pool, relative to other jobs; 1 when it is left out.
