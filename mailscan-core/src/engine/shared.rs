@@ -185,23 +185,23 @@ impl<P: Pipeline> Shared<P> {
     ///
     /// Where a place is much of a share, those that are left over go round, and with fewer places than jobs all of them do.
     pub(super) fn shares_now(&self) -> Vec<(Arc<JobRun>, usize)> {
-        let (places, mut runs) = (self.throttle.places(), self.runs_at_work());
+        let (places, runs) = (self.throttle.places(), self.runs_at_work());
         if runs.len() < 2 {
             return self.shares();
         }
-        runs.sort_by_key(|run| run.is_idle());
-        let busy = runs.partition_point(|run| !run.is_idle());
-        if busy > 0 && places < busy * 10 {
+        let (mut busy, idle): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| !run.is_idle());
+        if !busy.is_empty() && places < busy.len() * 10 {
             let turn = self.began.elapsed().as_secs() as usize;
-            runs[..busy].rotate_left(turn.wrapping_mul(places.max(1)) % busy);
+            let first = turn.wrapping_mul(places.max(1)) % busy.len();
+            busy.rotate_left(first);
         }
-        let shares = if places < busy {
-            (0..runs.len()).map(|at| usize::from(at < places)).collect()
+        let shares = if places < busy.len() {
+            (0..busy.len()).map(|at| usize::from(at < places)).collect()
         } else {
-            let claimants: Vec<_> = runs.iter().map(|run| run.claimant(run.could_use())).collect();
+            let claimants: Vec<_> = busy.iter().map(|run| run.claimant(run.could_use())).collect();
             fair_shares(places, &claimants)
         };
-        runs.into_iter().zip(shares).collect()
+        busy.into_iter().zip(shares).chain(idle.into_iter().map(|run| (run, 0))).collect()
     }
 
     fn runs_at_work(&self) -> Vec<Arc<JobRun>> {
