@@ -2,33 +2,33 @@
 //!
 //! The page and robots fetchers ask for a turn before each request and report how the host answered. Time is tokio's.
 
+mod of_job;
+mod places;
 mod schedule;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ahash::AHashMap;
-use tokio::sync::{OwnedMutexGuard, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::agreed::{AGAIN, AHEAD, Agreed, Held, Terms, is_late, with_slack};
 use super::crowd::{Crowd, Place};
 use crate::clock::{FAR, in_time};
-use crate::fetch::{FetchError, FetchErrorClass, HOST_FULL, HostLimit, JOB_TURN};
+use crate::fetch::{FetchError, FetchErrorClass, HOST_FULL, HostLimit};
 use crate::job::JobId;
 use crate::limiter::{Answer, Limiter};
-use crate::turns::{KEPT, SharedTurns};
+use crate::turns::SharedTurns;
+use of_job::{JobPlace, OF_JOB};
 use schedule::{Begins, Schedule};
 
+pub(crate) use of_job::JobLimit;
 pub(crate) use schedule::{FIRST_BLOCK, Refusal};
 
 /// The most hosts remembered; hosts that are idle and owe nothing are forgotten first.
 const MAX_HOSTS: usize = 10_000;
-
-/// For how long places at a host may go unused before other processes get them, and how long telling so is waited for.
-const IDLE: Duration = Duration::from_secs(1);
-const TELLING: Duration = Duration::from_secs(2);
 
 /// How a host is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,21 +75,8 @@ pub(crate) struct Politeness {
     keeper: JoinSet<()>,
 }
 
-/// What stands between a host and a job in the name of the part that the job may have. No host has blanks.
-const OF_JOB: &str = " for job ";
-
 /// The hosts that are remembered.
 type Hosts = AHashMap<String, Arc<Host>>;
-
-/// What one job wants at a host beyond what all of them do.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct JobLimit {
-    pub(crate) job: JobId,
-    /// The most requests of the job at a time, from 1.
-    pub(crate) most: usize,
-    /// The least time between the starts of two requests of the job.
-    pub(crate) interval: Duration,
-}
 
 /// What one name stands for: a host, or the part of it that one job may have.
 #[derive(Debug)]
@@ -147,26 +134,6 @@ impl Drop for Promise<'_> {
     }
 }
 
-/// One of the places of a job at a host, here and among all processes.
-#[derive(Debug)]
-struct JobPlace {
-    host: Arc<Host>,
-    place: Place,
-    _held: Option<Held>,
-    /// The right to be the next to begin, and the interval that the one after it keeps.
-    starting: Option<(OwnedMutexGuard<()>, Duration)>,
-}
-
-impl JobPlace {
-    /// The request is sent.
-    fn begin(&mut self) {
-        self.place.begin();
-        if let Some((_starting, interval)) = self.starting.take() {
-            self.host.schedule().began(interval);
-        }
-    }
-}
-
 impl Politeness {
     pub(crate) fn new(pace: Pace) -> Self {
         let pace = Pace { interval: pace.interval.min(FAR), concurrency: pace.concurrency.max(1), ..pace };
@@ -179,7 +146,7 @@ impl Politeness {
     /// Outside of a tokio runtime.
     pub(crate) fn shared(mut self, turns: Arc<dyn SharedTurns>) -> Self {
         if !self.pace.interval.is_zero() || self.pace.concurrency < Semaphore::MAX_PERMITS {
-            self.keeper.spawn(keep(self.hosts.clone(), turns.clone()));
+            self.keeper.spawn(places::keep(self.hosts.clone(), turns.clone()));
             self.turns = Some(turns);
         }
         self
@@ -249,64 +216,6 @@ impl Politeness {
                 return Ok(Turn { host: state, place, begins, _held: held, _of_job: of_job, others });
             }
         }
-    }
-
-    /// Waits for one of the places that a job allows itself at a host, and until its interval is over.
-    async fn job_place(&self, host: &str, limit: JobLimit, latest: Instant) -> Result<JobPlace, FetchError> {
-        let name = format!("{host}{OF_JOB}{}", limit.job);
-        let state = self.remembered(&name, Some(limit.job), limit.most, Limiter::fixed);
-        let later = |away| FetchError { code: JOB_TURN.into(), ..defer(host, away) };
-        let mut place = state.pages.enter(latest).await.ok_or_else(|| later(self.pace.patience))?;
-        let terms = |interval| Terms { host: &name, interval, concurrency: limit.most };
-        if limit.interval > self.pace.interval {
-            let terms = terms(with_slack(limit.interval));
-            let (held, starting) = self.job_start(&state, terms, latest).await.map_err(later)?;
-            return Ok(JobPlace { host: state, place, _held: held, starting: Some((starting, limit.interval)) });
-        }
-        place.begin();
-        let held = match &self.turns {
-            Some(turns) => Some(state.agreed.start(&**turns, terms(Duration::ZERO), latest).await.map_err(later)?.0),
-            None => None,
-        };
-        Ok(JobPlace { host: state, place, _held: held, starting: None })
-    }
-
-    /// Waits for the start of a job's request, one after the other: each keeps the interval to when the one before it really
-    /// began, which answers the right to be next. Fails with how far away the next try should be.
-    async fn job_start(
-        &self,
-        state: &Host,
-        terms: Terms<'_>,
-        latest: Instant,
-    ) -> Result<(Option<Held>, OwnedMutexGuard<()>), Duration> {
-        let starting = tokio::time::timeout_at(latest, state.starting.clone().lock_owned()).await;
-        let free = || state.schedule().free().saturating_duration_since(Instant::now());
-        let starting = starting.map_err(|_| free().max(self.pace.patience))?;
-        loop {
-            let again = match self.agreed_start(state, terms, latest).await {
-                Ok(held) => return Ok((held, starting)),
-                Err(away) => in_time(away),
-            };
-            // Also where it is in vain: the host cannot rest for one job's sake, and without this wait the engine would claim
-            // and defer all that the job has there, again and again.
-            tokio::time::sleep_until(again.min(latest)).await;
-            if again >= latest {
-                return Err(again.saturating_duration_since(Instant::now()));
-            }
-        }
-    }
-
-    /// Waits for the next start by what began here and by what is agreed with others, or fails with how far away it is.
-    async fn agreed_start(&self, state: &Host, terms: Terms<'_>, latest: Instant) -> Result<Option<Held>, Duration> {
-        let free = state.schedule().free();
-        if free > latest {
-            return Err(free.saturating_duration_since(Instant::now()));
-        }
-        tokio::time::sleep_until(free).await;
-        let Some(turns) = &self.turns else { return Ok(None) };
-        let (held, start) = state.agreed.start(&**turns, terms, latest).await?;
-        tokio::time::sleep_until(start).await;
-        Ok(Some(held))
     }
 
     /// The next start at a host and the interval that it keeps, or how far away it is: by the process's own schedule, or as
@@ -426,15 +335,6 @@ impl Politeness {
         hosts.insert(name.to_owned(), host.clone());
         host
     }
-}
-
-impl Politeness {
-    /// Gives back the places at all hosts where nothing is under way. Does not wait for long.
-    pub(crate) async fn release(&self) {
-        if let Some(turns) = &self.turns {
-            give_back(&self.hosts, turns, Duration::ZERO).await;
-        }
-    }
 
     /// The hosts that hold work up now.
     pub(crate) fn limits(&self) -> Vec<HostLimit> {
@@ -447,54 +347,6 @@ impl Politeness {
         let mut limits: Vec<_> = hosts.iter().flat_map(|(name, host)| host.limits(name)).collect();
         limits.sort_by(|a, b| b.waiting.cmp(&a.waiting).then_with(|| a.host.cmp(&b.host)));
         limits
-    }
-}
-
-/// Gives back the places at hosts where nothing was under way for so long.
-async fn give_back(hosts: &Mutex<Hosts>, turns: &Arc<dyn SharedTurns>, idle: Duration) {
-    let unused: Vec<_> = {
-        let hosts = hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let unused = hosts.iter().filter(|(_, host)| host.agreed.is_idle(idle));
-        unused.map(|(name, host)| (name.clone(), host.clone())).collect()
-    };
-    if unused.is_empty() {
-        return;
-    }
-    let turns = turns.clone();
-    let told = async move {
-        // Nobody asks again before these are gone, or they would go with what was given meanwhile.
-        let given: Vec<_> =
-            unused.iter().filter_map(|(name, host)| Some((name.clone(), host.agreed.give_back(idle)?))).collect();
-        let names: Vec<_> = given.iter().map(|(name, _)| name.clone()).collect();
-        if !names.is_empty()
-            && let Err(error) = turns.release(names).await
-        {
-            tracing::warn!(%error, "places at hosts could not be given back");
-        }
-    };
-    // To its end, also when it is not waited for. Without it the places are free a little later.
-    let _ = tokio::time::timeout(TELLING, tokio::spawn(told)).await;
-}
-
-/// Says again and again at which hosts requests are under way, and where none are any more.
-async fn keep(hosts: Arc<Mutex<Hosts>>, turns: Arc<dyn SharedTurns>) {
-    let mut held = Instant::now();
-    loop {
-        tokio::time::sleep(IDLE).await;
-        give_back(&hosts, &turns, IDLE).await;
-        if held.elapsed() < KEPT / 3 {
-            continue;
-        }
-        held = Instant::now();
-        let used: Vec<_> = {
-            let hosts = hosts.lock().unwrap_or_else(PoisonError::into_inner);
-            hosts.iter().filter(|(_, host)| host.agreed.is_used()).map(|(name, _)| name.clone()).collect()
-        };
-        if !used.is_empty()
-            && let Err(error) = turns.hold(used).await
-        {
-            tracing::warn!(%error, "places at hosts could not be kept");
-        }
     }
 }
 

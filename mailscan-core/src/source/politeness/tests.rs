@@ -6,8 +6,10 @@ use futures::future::{BoxFuture, FutureExt};
 
 mod outage;
 
+use super::places::IDLE;
 use super::*;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fetch::JOB_TURN;
 use crate::turns::{TurnGrant, TurnRequest};
 
 fn far() -> Instant {
