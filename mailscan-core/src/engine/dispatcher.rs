@@ -186,7 +186,7 @@ impl<P: Pipeline> Dispatcher<P> {
         }
         let mut shares = Vec::new();
         for (run, places) in self.shared.shares_now() {
-            let holds = self.holds(&run);
+            let holds = run.holds();
             // With the first task that is found for it a job gets its share back.
             let asks = run.dry.load(Ordering::Relaxed) && places <= holds && holds < run.limit;
             let prefetch = self.prefetch(run.id(), places);
@@ -246,13 +246,8 @@ impl<P: Pipeline> Dispatcher<P> {
     /// What each job could begin at once, if it had it.
     fn empty_places(&self) -> Vec<Share> {
         let shares = self.shared.shares().into_iter();
-        let empty = shares.map(|(run, places)| Share { job: run.id(), limit: places.saturating_sub(self.holds(&run)) });
+        let empty = shares.map(|(run, places)| Share { job: run.id(), limit: places.saturating_sub(run.holds()) });
         empty.filter(|share| share.limit > 0).collect()
-    }
-
-    /// How many tasks of a job are at work or wait here for a place.
-    fn holds(&self, run: &JobRun) -> usize {
-        run.running.load(Ordering::Relaxed) + self.ready.get(&run.id()).map_or(0, VecDeque::len)
     }
 
     /// Claims for these shares, so many tasks of a host and so many calls, and none of the hosts named; answers how many

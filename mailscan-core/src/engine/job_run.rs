@@ -12,7 +12,6 @@ use super::bound::Bound;
 use super::lanes::{Choice, Lanes};
 use super::met_links::MetLinks;
 use super::progress::Progress;
-use super::share::Claimant;
 use super::stored_lately::StoredLately;
 use crate::dedup::BloomFront;
 use crate::eta::{Eta, RateWindow};
@@ -115,11 +114,6 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl JobRun {
-    /// What it claims of the places where it may use so many.
-    pub(super) fn claimant(&self, cap: usize) -> Claimant {
-        Claimant { weight: self.job.spec.options.weight, cap }
-    }
-
     /// How many places it could use: what its plan gives, but after a claim that found nothing no more than it holds.
     pub(super) fn could_use(&self) -> usize {
         if self.dry.load(Ordering::Relaxed) { self.limit.min(self.holds()) } else { self.limit }

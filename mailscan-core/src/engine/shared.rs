@@ -14,7 +14,7 @@ use super::intake::Intake;
 use super::job_run::JobRun;
 use super::leases::Leases;
 use super::progress::Watchers;
-use super::share::fair_shares;
+use super::share::{Claimant, fair_shares};
 use super::throttle::Throttle;
 use super::vitals::Counters;
 use super::worker::WorkerTable;
@@ -77,6 +77,13 @@ pub(super) struct Shared<P> {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// So many places, shared between jobs by their weights, of which each can use no more than its `cap`.
+fn shared_out(places: usize, runs: Vec<Arc<JobRun>>, cap: fn(&JobRun) -> usize) -> Vec<(Arc<JobRun>, usize)> {
+    let claimant = |run: &Arc<JobRun>| Claimant { weight: run.job.spec.options.weight, cap: cap(run) };
+    let shares = fair_shares(places, &runs.iter().map(claimant).collect::<Vec<_>>());
+    runs.into_iter().zip(shares).collect()
 }
 
 fn room_total(options: &EngineOptions) -> usize {
@@ -175,10 +182,7 @@ impl<P: Pipeline> Shared<P> {
     /// How the places of this process are shared between the jobs at work, which come with their shares: what each may have as far
     /// as its plan goes.
     pub(super) fn shares(&self) -> Vec<(Arc<JobRun>, usize)> {
-        let runs = self.runs_at_work();
-        let claimants: Vec<_> = runs.iter().map(|run| run.claimant(run.limit)).collect();
-        let shares = fair_shares(self.throttle.places(), &claimants);
-        runs.into_iter().zip(shares).collect()
+        shared_out(self.throttle.places(), self.runs_at_work(), |run| run.limit)
     }
 
     /// The same among those that have something to do: what the others would leave empty is shared as well. They keep what they hold.
@@ -187,7 +191,7 @@ impl<P: Pipeline> Shared<P> {
     pub(super) fn shares_now(&self) -> Vec<(Arc<JobRun>, usize)> {
         let (places, runs) = (self.throttle.places(), self.runs_at_work());
         if runs.len() < 2 {
-            return self.shares();
+            return shared_out(places, runs, |run| run.limit);
         }
         let (mut busy, idle): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| !run.is_idle());
         if !busy.is_empty() && places < busy.len() * 10 {
@@ -196,12 +200,11 @@ impl<P: Pipeline> Shared<P> {
             busy.rotate_left(first);
         }
         let shares = if places < busy.len() {
-            (0..busy.len()).map(|at| usize::from(at < places)).collect()
+            busy.into_iter().enumerate().map(|(at, run)| (run, usize::from(at < places))).collect()
         } else {
-            let claimants: Vec<_> = busy.iter().map(|run| run.claimant(run.could_use())).collect();
-            fair_shares(places, &claimants)
+            shared_out(places, busy, JobRun::could_use)
         };
-        busy.into_iter().zip(shares).chain(idle.into_iter().map(|run| (run, 0))).collect()
+        shares.into_iter().chain(idle.into_iter().map(|run| (run, 0))).collect()
     }
 
     fn runs_at_work(&self) -> Vec<Arc<JobRun>> {
