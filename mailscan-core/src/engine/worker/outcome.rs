@@ -358,6 +358,13 @@ mod tests {
         }
     }
 
+    /// The page at the root of a site.
+    fn page(body: String, truncated: bool) -> Document {
+        let (source, base) = ("https://a.org/", url::Url::parse("https://a.org/").unwrap());
+        let (media, body) = (Media::Html, body.into());
+        Document { source: source.into(), base: Some(base), media, charset: None, body, offset: 0, truncated }
+    }
+
     #[test]
     fn a_page_with_a_fresh_session_id_in_every_link_leads_to_the_pages_it_had() {
         let options = JobOptions { crawl: Some(crate::job::Crawl { max_depth: 5 }), ..JobOptions::default() };
@@ -366,15 +373,7 @@ mod tests {
             let body =
                 format!("<a href='/b;jsessionid={id}'>b</a> <a href='/c?PHPSESSID={id}&n=1'>c</a> <a href=/b>b</a>");
             let mut harvest = Harvest::new(&claimed, &options, &met_links, &nobody);
-            harvest.read(&Document {
-                source: "https://a.org/".into(),
-                base: Some(url::Url::parse("https://a.org/").unwrap()),
-                media: Media::Html,
-                charset: None,
-                body: body.into(),
-                offset: 0,
-                truncated: false,
-            });
+            harvest.read(&page(body, false));
             let discovered = harvest.rest().0.discovered;
             discovered.iter().map(|task| task.work.label()).collect::<Vec<_>>()
         };
@@ -390,15 +389,7 @@ mod tests {
         let (claimed, met_links, nobody) = (claimed(1), MetLinks::new(), Suppression::default());
         let note_of = |links: usize, truncated: bool| {
             let mut harvest = Harvest::new(&claimed, &options, &met_links, &nobody);
-            harvest.read(&Document {
-                source: "https://a.org/".into(),
-                base: Some(url::Url::parse("https://a.org/").unwrap()),
-                media: Media::Html,
-                charset: None,
-                body: (0..links).map(|n| format!("<a href=/{n}>")).collect::<String>().into(),
-                offset: 0,
-                truncated,
-            });
+            harvest.read(&page((0..links).map(|n| format!("<a href=/{n}>")).collect::<String>(), truncated));
             harvest.note().map(|note| (note.code.into_owned(), note.message.contains("links behind the first 10,000")))
         };
         assert_eq!(note_of(10_000, false), None);
