@@ -15,3 +15,4 @@ mod silence;
 mod sitemaps;
 mod status;
 mod tls;
+mod windows;

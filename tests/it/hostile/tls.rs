@@ -32,7 +32,7 @@ struct Secure {
 }
 
 /// A socket, and what makes TLS of its connections for `name` with these protocols; its certificate.
-async fn listen(name: &str, protocols: &[&[u8]]) -> (TcpListener, TlsAcceptor, Vec<u8>) {
+pub(super) async fn listen(name: &str, protocols: &[&[u8]]) -> (TcpListener, TlsAcceptor, Vec<u8>) {
     let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
     let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -71,7 +71,7 @@ async fn secure(name: &str, protocols: &[&[u8]]) -> Secure {
     Secure { url, certificate, seen }
 }
 
-fn trusting(certificate: Vec<u8>) -> mailscan_core::source::Sources {
+pub(super) fn trusting(certificate: Vec<u8>) -> mailscan_core::source::Sources {
     sources(&ClientOptions { extra_roots: vec![certificate], ..ClientOptions::default() }, Pace::unlimited())
 }
 
