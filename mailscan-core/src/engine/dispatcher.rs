@@ -50,6 +50,7 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>, outcomes: mpsc::Sen
         pool: Pool::default(),
         outcomes,
         lately: HashMap::new(),
+        handed: 0,
         woken: false,
     };
     dispatcher.dispatch().await;
@@ -63,6 +64,8 @@ struct Dispatcher<P: Pipeline> {
     pool: Pool,
     outcomes: mpsc::Sender<Finished>,
     lately: HashMap<JobId, Lately>,
+    /// How many tasks were handed over.
+    handed: u64,
     /// Whether it was woken during a claim, so that there may be more to do than the claim knew of.
     woken: bool,
 }
@@ -72,6 +75,8 @@ struct Dispatcher<P: Pipeline> {
 struct Lately {
     hosts: RecentHosts,
     pace: Pace,
+    /// Which of all tasks was the last of it that was handed over, from 1.
+    handed: u64,
 }
 
 impl<P: Pipeline> Dispatcher<P> {
@@ -136,7 +141,8 @@ impl<P: Pipeline> Dispatcher<P> {
         let _ = self.outcomes.send(Finished::released(assigned)).await;
     }
 
-    /// Moves tasks to the workers while there are places: always for the job that has least for its weight.
+    /// Moves tasks to the workers while there are places: always for the job that has least for its weight, of several the one
+    /// that was handed something the longest ago, since where places are few all of them may have none.
     fn hand_over(&mut self) {
         loop {
             if self.shared.running.load(Ordering::Relaxed) >= self.shared.throttle.places() {
@@ -145,11 +151,16 @@ impl<P: Pipeline> Dispatcher<P> {
             let next = self.ready.iter().filter_map(|(job, waiting)| {
                 let run = &waiting.front()?.run;
                 let running = run.running.load(Ordering::Relaxed);
-                (running < run.limit).then(|| (running as u64 * 1_000 / u64::from(run.job.spec.options.weight), *job))
+                let share = running as u64 * 1_000 / u64::from(run.job.spec.options.weight);
+                let handed = self.lately.get(job).map_or(0, |lately| lately.handed);
+                (running < run.limit).then_some((share, handed, *job))
             });
-            let Some((_, job)) = next.min() else { return };
+            let Some((.., job)) = next.min() else { return };
             let Some(mut assigned) = self.ready.get_mut(&job).and_then(VecDeque::pop_front) else { return };
-            self.lately.entry(job).or_default().pace.take();
+            self.handed += 1;
+            let lately = self.lately.entry(job).or_default();
+            lately.handed = self.handed;
+            lately.pace.take();
             assigned.run.ready.fetch_sub(1, Ordering::Relaxed);
             assigned.lane = assigned.run.begin(&assigned.claimed.task.work);
             self.shared.running.fetch_add(1, Ordering::Relaxed);

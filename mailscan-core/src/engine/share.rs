@@ -19,7 +19,8 @@ pub(super) struct Claimant {
 }
 
 /// Shares `places` by weighted max-min fairness (progressive filling: Bertsekas and Gallager, "Data Networks", 6.5.2):
-/// nobody gets more than its cap, and nobody's share per weight can grow but at the cost of one who has less.
+/// nobody gets more than its cap, and nobody's share per weight can grow but at the cost of one who has less. But where there
+/// are enough places, whoever can use one gets one, however little it weighs.
 pub(super) fn fair_shares(places: usize, claimants: &[Claimant]) -> Vec<usize> {
     let mut shares = vec![0; claimants.len()];
     // Whoever needs least for its weight is satisfied first; what it leaves goes to the rest.
@@ -30,12 +31,15 @@ pub(super) fn fair_shares(places: usize, claimants: &[Claimant]) -> Vec<usize> {
         (need(a) * weight(b)).cmp(&(need(b) * weight(a)))
     });
     let mut left = places as u128;
+    // One is kept for each of those that come later.
+    let mut kept = claimants.iter().filter(|claimant| claimant.cap > 0).count() as u128;
+    let enough = left >= kept;
     let mut weights: u128 = claimants.iter().map(|claimant| u128::from(claimant.weight.max(1))).sum();
     for index in order {
         let weight = u128::from(claimants[index].weight.max(1));
-        // Rounding up gives every claimant a place as long as there are any.
+        kept -= u128::from(claimants[index].cap > 0);
         let fair = (left * weight).div_ceil(weights);
-        let share = fair.min(claimants[index].cap as u128).min(left);
+        let share = fair.min(claimants[index].cap as u128).min(if enough { left - kept } else { left });
         shares[index] = share as usize;
         left -= share;
         weights -= weight;
@@ -156,6 +160,14 @@ mod tests {
     }
 
     #[test]
+    fn whoever_can_use_a_place_gets_one_where_there_are_enough() {
+        assert_eq!(shares(8, &[(10, 1_000), (1, 1_000)]), [7, 1]);
+        assert_eq!(shares(3, &[(3, 9), (3, 9), (1, 9)]), [1, 1, 1]);
+        assert_eq!(shares(3, &[(1, 0), (9, 9), (1, 9)]), [0, 2, 1]);
+        assert_eq!(shares(2, &[(3, 9), (3, 9), (1, 9)]), [1, 1, 0], "there are none for all");
+    }
+
+    #[test]
     fn a_host_gets_twice_its_share_and_never_all() {
         let share = |places, hosts| {
             let HostShare { at_once, held } = HostShare::new(places, hosts, 64);
@@ -216,8 +228,10 @@ mod tests {
             let shares = shares(places, &claimants);
             let wanted: usize = claimants.iter().map(|claimant| claimant.1).sum();
             prop_assert_eq!(shares.iter().sum::<usize>(), wanted.min(places));
+            let needing = claimants.iter().filter(|claimant| claimant.1 > 0).count();
             for (share, (_, cap)) in shares.iter().zip(&claimants) {
                 prop_assert!(share <= cap);
+                prop_assert!(*share > 0 || *cap == 0 || places < needing);
             }
         }
     }

@@ -196,7 +196,9 @@ impl<P: Pipeline> Shared<P> {
         let (mut busy, idle): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| !run.is_idle());
         if !busy.is_empty() && places < busy.len() * 10 {
             let turn = self.began.elapsed().as_secs() as usize;
-            let first = turn.wrapping_mul(places.max(1)) % busy.len();
+            // With fewer places than jobs, as many are at it in turn.
+            let step = if places < busy.len() { places.max(1) } else { 1 };
+            let first = turn.wrapping_mul(step) % busy.len();
             busy.rotate_left(first);
         }
         let shares = if places < busy.len() {
