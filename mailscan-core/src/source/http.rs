@@ -213,7 +213,10 @@ impl HttpSource {
             return Ok(Fetched { note, discovered, ..Fetched::default() });
         }
         let most = most_bytes(&declared, response.headers(), budget.body);
-        let mut body = self.bodies.read(response, &url, most, wanted, deadline).await?;
+        let mut body = match self.bodies.read(response, &url, most, wanted, deadline).await {
+            Err(error) if is_of_another(&error, &url, &task.work.host()) => return Ok(later(url, before + hops)),
+            read => read?,
+        };
         drop(turn);
         let is_packed = declared.is_gzip() || (declared.is_unknown() && body.bytes.starts_with(GZIP));
         let mut packed = None;
@@ -349,15 +352,21 @@ impl HttpSource {
     ) -> Result<Response<Incoming>, FetchError> {
         let asked = self.client.get(url, &wishes.headers, wishes.again, deadline).await;
         match asked {
-            Err(error) if error.code == LARGE_HEAD => {
+            Err(error)
+                if error.code == LARGE_HEAD || (error.code == "tls" && error.class == FetchErrorClass::Permanent) =>
+            {
                 self.outage.heard();
+                turn.is_there();
                 Err(error)
             }
             Err(error) if error.class == FetchErrorClass::Transient => Err(self.unanswered(url, turn, error)),
             // What was refused before anything was sent says nothing.
-            Err(error) if !matches!(&*error.code, "tls" | "no-such-host") => Err(error),
+            Err(error) if error.code != "no-such-host" => Err(error),
             answered => {
                 self.outage.heard();
+                if answered.is_ok() {
+                    turn.answered();
+                }
                 answered
             }
         }

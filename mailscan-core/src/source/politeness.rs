@@ -415,6 +415,19 @@ impl Turn {
         self.host.schedule().served(!self.place.is_passed_over());
     }
 
+    /// The host said something, whatever that is worth. It may be what stands before a server that is away: so it is only no longer
+    /// waited for.
+    pub(crate) fn answered(&self) {
+        if self.begins == Begins::Probe {
+            self.host.schedule().probe_ends();
+        }
+    }
+
+    /// The host is there, but it and this client have no words for each other.
+    pub(crate) fn is_there(&self) {
+        self.host.schedule().hear();
+    }
+
     /// The host led to another one, which is an answer. How fast it does that tells nothing of how it answers pages, where it has any.
     pub(crate) fn led_elsewhere(&self) {
         if !self.host.schedule().led_elsewhere() {

@@ -181,8 +181,13 @@ impl Schedule {
         *times <= MOST_SPARED[usize::from(sent)]
     }
 
+    /// What tried whether the host is back has come to an answer, be it one that leads on: the next tries at once.
+    pub(super) fn probe_ends(&mut self) {
+        self.probed = Instant::now();
+    }
+
     /// The host says something.
-    fn hear(&mut self) {
+    pub(super) fn hear(&mut self) {
         if self.silent > 0 {
             self.silent = 0;
             self.unanswered.clear();

@@ -104,6 +104,22 @@ async fn one_at_a_time_asks_whether_a_host_is_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_leads_on_makes_nobody_wait_and_tells_nothing_of_what_is_behind_it() {
+    let gate = Politeness::new(Pace::unlimited());
+    gate.turn("a", None, None, far()).await.unwrap().unanswered(false, 1);
+    let probe = gate.turn("a", None, None, far()).await.unwrap();
+    let begin = Instant::now();
+    probe.answered();
+    let probe = gate.turn("a", None, None, far()).await.unwrap();
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+    drop(gate.turn("a", None, None, far()).await.unwrap());
+    assert_eq!(begin.elapsed().as_secs(), 1, "it is still asked by one at a time");
+    probe.is_there();
+    let _turns = (gate.turn("a", None, None, far()).await.unwrap(), gate.turn("a", None, None, far()).await.unwrap());
+    assert_eq!(begin.elapsed().as_secs(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_host_that_is_back_is_asked_at_once() {
     let gate = Politeness::new(Pace::unlimited());
     gate.turn("a", None, None, far()).await.unwrap().unanswered(false, 1);
