@@ -123,6 +123,7 @@ impl Bodies {
         wanted: Wanted,
         deadline: Instant,
     ) -> Result<Body, FetchError> {
+        let began = Instant::now();
         let encodings = Encodings::of(response.headers())?;
         let (mut came, room) = (Came::default(), self.room(url, cap));
         let reading = async {
@@ -132,7 +133,7 @@ impl Bodies {
                 Box::pin(decode(response, &encodings.known, room, &mut came)).await
             }
         };
-        let read = timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(came.late()));
+        let read = timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(came.late(began)));
         let body = came.body(read, wanted)?;
         match encodings.unknown {
             // Some servers name a charset there, or nothing that would be to undo.
@@ -156,11 +157,12 @@ impl Bodies {
         if !body.bytes.starts_with(encodings::GZIP) {
             return Ok(body);
         }
+        let began = Instant::now();
         let Body { bytes, truncated: is_cut, broken, place } = body;
         let reader: Reader = Box::pin(Cursor::new(bytes));
         let mut came = Came { place, ..Came::default() };
         let unpacking = Box::pin(read_decoded(reader, &[Encoding::Gzip], is_cut, self.room(url, cap), &mut came));
-        let read = timeout_at(deadline, unpacking).await.unwrap_or_else(|_| Err(came.late()));
+        let read = timeout_at(deadline, unpacking).await.unwrap_or_else(|_| Err(came.late(began)));
         let unpacked = came.body(read, wanted)?;
         Ok(Body { broken: broken.or(unpacked.broken), ..unpacked })
     }
@@ -188,11 +190,13 @@ impl Room<'_> {
             return;
         }
         let count = self.cap.div_ceil(PLACE).clamp(1, FILE_PLACES);
+        let began = Instant::now();
         came.waits = Some(Waits::Share);
         came.claim = Some(self.places.claim(host_of(self.url), count).await);
         came.waits = Some(Waits::Place);
         came.place = self.places.place(count).await;
         came.waits = None;
+        came.waited = began.elapsed();
     }
 }
 
@@ -209,6 +213,8 @@ struct Came {
     claim: Option<Claim>,
     /// What is waited for.
     waits: Option<Waits>,
+    /// For how long something was.
+    waited: Duration,
 }
 
 /// What a large body waits for before the rest of it is read.
@@ -221,10 +227,12 @@ enum Waits {
 }
 
 impl Came {
-    /// Why it did not end in time.
-    fn late(&self) -> FetchError {
+    /// Why it did not end in time, which began then.
+    fn late(&self, began: Instant) -> FetchError {
         let later = |code, message| FetchError::new(FetchErrorClass::Deferred, code, message).retry_after(COMES_BACK);
-        match self.waits {
+        // One that had less than half of its time is none the slower for that.
+        let waits = self.waits.or((self.waited > began.elapsed() / 2).then_some(Waits::Place));
+        match waits {
             None => transient("body-timeout", "the body did not end in time".to_owned()),
             Some(Waits::Place) => {
                 later(BODIES_FULL, "large pages of others were being read for so long that there was no room for it")
@@ -364,5 +372,23 @@ fn undecodable(error: &io::Error) -> FetchError {
             transient("body-incomplete", "the encoded body ends before its end".to_owned())
         }
         None => transient("body-encoding", format!("the body cannot be decoded: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_waited_for_most_of_its_time_is_none_the_slower_for_it() {
+        let began = Instant::now();
+        tokio::time::advance(Duration::from_secs(30)).await;
+        let why = |seconds| {
+            let came = Came { waited: Duration::from_secs(seconds), ..Came::default() };
+            let error = came.late(began);
+            (error.class, error.code.into_owned())
+        };
+        assert_eq!(why(16), (FetchErrorClass::Deferred, BODIES_FULL.to_owned()));
+        assert_eq!(why(14), (FetchErrorClass::Transient, "body-timeout".to_owned()));
     }
 }

@@ -73,7 +73,10 @@ impl HttpSource {
             judged => judged?,
         }
         let most = announced(response.headers()).map_or(MAX_BYTES, |length| length.min(MAX_BYTES));
-        let body = self.bodies.read(response, &url, most, wanted(task, context.options), deadline).await?;
+        let body = match self.bodies.read(response, &url, most, wanted(task, context.options), deadline).await {
+            Err(error) if is_of_another(&error, &url, &host) => return later(url, before + hops),
+            read => read?,
+        };
         drop(turn);
         let Ok(Ok(place)) = timeout_at(deadline, self.sitemaps.clone().acquire_owned()).await else {
             let message = "other sitemaps were being read for so long";
