@@ -36,6 +36,7 @@ mod stored_lately;
 mod supervisor;
 mod throttle;
 mod vitals;
+mod work_time;
 mod worker;
 
 use std::panic::AssertUnwindSafe;

@@ -80,7 +80,8 @@ impl JobStatus {
         match self {
             Queued => matches!(next, Running | Paused | Failed | Cancelled),
             Running => matches!(next, Paused | Completed | Failed | Cancelled),
-            Paused => matches!(next, Queued | Running | Failed | Cancelled),
+            // Completed where the pages that were under way when it was paused were all that it lacked.
+            Paused => matches!(next, Queued | Running | Completed | Failed | Cancelled),
             Failed => matches!(next, Queued | Running | Cancelled),
             Completed => matches!(next, Queued),
             Cancelled => false,

@@ -13,10 +13,11 @@ use super::lanes::{Choice, Lanes};
 use super::met_links::MetLinks;
 use super::progress::Progress;
 use super::stored_lately::StoredLately;
+use super::work_time::WorkTime;
 use crate::dedup::BloomFront;
 use crate::eta::{Eta, RateWindow};
 use crate::forecast::{Forecast, Yield};
-use crate::job::{Job, JobId, JobSource, JobStatus};
+use crate::job::{Job, JobId, JobSource, JobState, JobStatus};
 use crate::limits::Limits;
 use crate::plan::WorkerPlan;
 use crate::task::{Depth, ListPosition, Work};
@@ -80,7 +81,7 @@ pub(super) struct JobRun {
     /// Whether most of what came last was new, so that the filter need not be asked.
     pub(super) mostly_new: AtomicBool,
     bloom_capacity: usize,
-    began: Instant,
+    work_time: Mutex<WorkTime>,
     /// How much of the time at work was over at the last resume that was heard of.
     before: Mutex<Duration>,
     window: Mutex<RateWindow>,
@@ -159,7 +160,7 @@ impl JobRun {
             remember_new: AtomicBool::new(false),
             mostly_new: AtomicBool::new(false),
             bloom_capacity: limits.bloom_capacity.clamp(1, MOST),
-            began: Instant::now(),
+            work_time: Mutex::new(WorkTime::new(job.active, options.progress_every)),
             before: Mutex::new(job.active_before),
             window: Mutex::new(window),
             depth: Mutex::default(),
@@ -228,9 +229,14 @@ impl JobRun {
         if collected < self.bloom_capacity { first } else { first.grown() }
     }
 
-    /// Time at work in all, pauses excluded.
+    /// Time at work in all: without pauses, and without the time in which nothing could be stored or this process stood still.
     pub(super) fn active(&self) -> Duration {
-        self.job.active + self.began.elapsed()
+        locked(&self.work_time).active()
+    }
+
+    /// Looks whether work can be done from now on.
+    pub(super) fn look(&self, can_work: bool) {
+        locked(&self.work_time).look(can_work);
     }
 
     /// Time at work since the job was last resumed, in whichever process.
@@ -238,9 +244,14 @@ impl JobRun {
         self.active().saturating_sub(*locked(&self.before))
     }
 
-    /// Notes what the store says of the last resume.
-    pub(super) fn heard_of_resume(&self, active_before: Duration) {
-        *locked(&self.before) = active_before;
+    /// Notes what the store says of the last resume. One that was not heard of until now came after a pause that passed here as
+    /// time at work, so the store knows that better as well.
+    pub(super) fn heard_of_resume(&self, state: &JobState) {
+        let mut before = locked(&self.before);
+        if *before != state.active_before {
+            *before = state.active_before;
+            locked(&self.work_time).set(state.active);
+        }
     }
 
     /// Asks the job to stop; the first reason stands. Answers whether this was the first.
@@ -250,6 +261,11 @@ impl JobRun {
         current.get_or_insert(stop);
         self.recall.cancel();
         first
+    }
+
+    /// What it stopped for has come to another end.
+    pub(super) fn ends_as(&self, stop: Stop) {
+        *locked(&self.stop) = Some(stop);
     }
 
     pub(super) fn stopping(&self) -> Option<Stop> {
@@ -328,7 +344,8 @@ impl JobRun {
         Progress {
             job: self.id(),
             status,
-            reason: stop.and_then(|stop| stop.reason).or(trouble),
+            // As long as it has not ended, what it waits for matters more than why it is to end.
+            reason: trouble.or_else(|| stop.and_then(|stop| stop.reason)),
             collected,
             target,
             workers: self.plan.workers,

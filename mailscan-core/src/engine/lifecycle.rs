@@ -15,7 +15,7 @@ use crate::error::{ErrorKind, Result};
 use crate::job::{JobId, JobState, JobStatus};
 use crate::pipeline::Pipeline;
 use crate::queue::Queue;
-use crate::store::{JobQuery, Store};
+use crate::store::{JobQuery, Store, Transition};
 use crate::task::Depth;
 
 /// The most jobs read in one call.
@@ -98,7 +98,7 @@ async fn notice<P: Pipeline>(shared: &Shared<P>, run: &JobRun, job: JobState) ->
     if run.heard(job.collected) >= job.target {
         reach_target(shared, run);
     }
-    run.heard_of_resume(job.active_before);
+    run.heard_of_resume(&job);
     let stop = |status, reason| Stop { status, reason, tell_store: false };
     match job.status {
         JobStatus::Running => {}
@@ -245,12 +245,13 @@ async fn close<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
     record_active(shared, run).await;
     if let Ok(depth) = shared.ask(shared.pipeline.queue().depth(run.id())).await {
         run.set_depth(depth);
-        let is_completed = run.stopping().is_some_and(|stop| stop.status == JobStatus::Completed);
-        if is_completed
-            && depth.open() > 0
-            && let Err(error) = go_on(shared, run.id()).await
-        {
-            tracing::warn!(%error, job = %run.id(), "a job whose tasks came back could not go on");
+        let looked = match run.stopping().map(|stop| stop.status) {
+            Some(JobStatus::Completed | JobStatus::Failed) if depth.open() > 0 => go_on(shared, run.id()).await,
+            Some(JobStatus::Paused) => complete(shared, run, &depth).await,
+            _ => Ok(()),
+        };
+        if let Err(error) = looked {
+            tracing::warn!(%error, job = %run.id(), "whether a job has ended or goes on could not be told");
         }
     }
     shared.remove_run(run.id());
@@ -259,7 +260,7 @@ async fn close<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
     shared.progress.publish(run.progress(None, true));
 }
 
-/// Has a completed job with open tasks go on, unless it has its target. Either tasks that were given up came back while it was
+/// Has a job with open tasks go on that is completed, or failed for want of any, unless it has its target. Either tasks that were given up came back while it was
 /// being ended, and whoever retried them found it running; or its server lost addresses by which it had the target, so the
 /// store is asked how many there are, whatever was counted here.
 async fn go_on<P: Pipeline>(shared: &Shared<P>, id: JobId) -> Result<()> {
@@ -268,7 +269,26 @@ async fn go_on<P: Pipeline>(shared: &Shared<P>, id: JobId) -> Result<()> {
     if states.into_iter().flatten().all(|job| job.collected >= job.target) {
         return Ok(());
     }
-    found(shared.ask(store.transition(id, &[JobStatus::Completed], JobStatus::Queued, None)).await).map(|_| ())
+    let ended = [JobStatus::Completed, JobStatus::Failed];
+    found(shared.ask(store.transition(id, &ended, JobStatus::Queued, None)).await).map(|_| ())
+}
+
+/// Ends a paused job that lacks nothing: the pages that were under way brought the rest of its target, or were the last.
+async fn complete<P: Pipeline>(shared: &Shared<P>, run: &JobRun, depth: &Depth) -> Result<()> {
+    let store = shared.pipeline.store();
+    let Some(Some(job)) = shared.ask(store.job_states(&[run.id()])).await?.pop() else { return Ok(()) };
+    let stop = if job.collected >= job.target {
+        Stop { status: JobStatus::Completed, reason: None, tell_store: false }
+    } else if depth.open() == 0 && run.epoch == store.epoch() {
+        Stop { tell_store: false, ..exhausted(depth, run) }
+    } else {
+        return Ok(());
+    };
+    let ended = store.transition(run.id(), &[JobStatus::Paused], stop.status, stop.reason.as_deref());
+    if found(shared.ask(ended).await)? == Some(Transition::Applied) {
+        run.ends_as(stop);
+    }
+    Ok(())
 }
 
 /// Lets go of every job when the engine ends: an engine for one job pauses it, one for all leaves them to others.

@@ -6,9 +6,10 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures::future::join_all;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::bound::{Bound, HeldUp, Standing};
 use super::intake;
@@ -29,22 +30,33 @@ const SWEEP_BATCH: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>) {
     // What a dead process held is taken back before jobs are, so that they begin with all of their tasks.
     sweep(&shared).await;
-    tokio::join!(watch(&shared), intake::run(&shared));
+    tokio::join!(watch(&shared), show(&shared), intake::run(&shared));
     // Nothing is fetched any more. Side by side, so that neither has to wait for the other where one does not end.
     tokio::join!(lifecycle::let_go(&shared), shared.wait_for(shared.pipeline.fetcher().release()));
 }
 
+fn every(period: Duration) -> Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// Shows how the jobs stand until everything is committed: by itself, since it only reads, and what is written may have to wait.
+async fn show<P: Pipeline>(shared: &Shared<P>) {
+    let mut samples = every(shared.options.progress_every);
+    loop {
+        tokio::select! {
+            () = shared.committed.cancelled() => break,
+            _ = samples.tick() => sample(shared).await,
+        }
+    }
+}
+
 /// Looks after the jobs at work until everything is committed.
 async fn watch<P: Pipeline>(shared: &Shared<P>) {
-    let every = |period| {
-        let mut ticks = interval(period);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ticks
-    };
     let mut polls = every(shared.options.poll_every);
     let mut sweeps = every(shared.options.sweep_every);
     let mut reports = every(shared.options.report_every);
-    let mut samples = every(shared.options.progress_every);
     loop {
         tokio::select! {
             () = shared.committed.cancelled() => break,
@@ -57,7 +69,6 @@ async fn watch<P: Pipeline>(shared: &Shared<P>) {
                 let runs = shared.runs();
                 join_all(runs.iter().map(|run| lifecycle::record_active(shared, run))).await;
             }
-            _ = samples.tick() => sample(shared).await,
         }
     }
 }
@@ -71,7 +82,10 @@ async fn look<P: Pipeline>(shared: &Shared<P>) {
 /// Publishes how every job stands, and stops those whose time is over.
 async fn sample<P: Pipeline>(shared: &Shared<P>) {
     find_bounds(shared);
+    let hold = shared.throttle.hold().filter(|_| shared.throttle.places() == 0);
+    let trouble = shared.trouble().or_else(|| hold.map(|hold| hold.to_string()));
     let runs = shared.runs();
+    runs.iter().for_each(|run| run.look(trouble.is_none()));
     let ids: Vec<_> = runs.iter().map(|run| run.id()).collect();
     // Depths that cannot be read now leave the last ones standing; the next sample tries again.
     let depths = shared.ask(shared.pipeline.queue().depths(&ids)).await.unwrap_or_default();
@@ -82,12 +96,14 @@ async fn sample<P: Pipeline>(shared: &Shared<P>) {
         {
             run.set_lists(lists);
         }
+        // Whoever let go of it meanwhile has said how it ended.
+        if shared.run(run.id()).is_none_or(|now| !Arc::ptr_eq(&now, &run)) {
+            continue;
+        }
         if stop_when_over_time(&run) {
             shared.wake_dispatcher.notify_one();
         }
-        let hold = shared.throttle.hold().filter(|_| shared.throttle.places() == 0);
-        let trouble = shared.trouble().or_else(|| hold.map(|hold| hold.to_string()));
-        shared.progress.publish(run.progress(trouble, false));
+        shared.progress.publish(run.progress(trouble.clone(), false));
     }
 }
 

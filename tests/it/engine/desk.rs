@@ -94,6 +94,27 @@ async fn a_job_that_is_paused_and_deleted_at_once_harms_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_job_that_lacks_nothing_when_its_last_page_ends_is_not_paused() {
+    // The first page has all that the job wants, the second job has no other page, and the third has one more.
+    for (target, pages, status) in
+        [(2, 9, JobStatus::Completed), (1_000, 1, JobStatus::Completed), (1_000, 9, JobStatus::Paused)]
+    {
+        let script = Script::new(Duration::from_secs(8), |task| Ok(text(task, addresses_of(number(task)).join(" "))));
+        let pipeline = in_memory(script);
+        let mut spec = pages_job(pages, target);
+        (spec.options.workers, spec.options.connections_per_worker) = (Some(1), 1);
+        spec.options.time_limit = Some(Duration::from_secs(2));
+        let job = create(&*pipeline, "job", spec).await;
+        let engine = Engine::start(pipeline.clone(), EngineOptions::default());
+        let last = engine.finished(job).await.unwrap();
+        let kept = pipeline.store().job(job).await.unwrap().unwrap();
+        assert_eq!((last.status, kept.status), (status, status), "{target} of {pages}: {last:?}");
+        assert_eq!((kept.finished_at.is_some(), &last.reason), (status.is_settled(), &kept.reason));
+        engine.drain().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_job_goes_on_as_soon_as_it_is_resumed() {
     let slow = |task: &Task| if number(task) == 0 { Duration::from_secs(50) } else { LATENCY };
     let answer = |task: &Task| Ok(text(task, addresses_of(number(task)).join(" ")));

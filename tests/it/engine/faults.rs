@@ -185,6 +185,25 @@ async fn a_backend_that_takes_nothing_is_told_of_and_holds_up_no_drain() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn time_in_which_nothing_can_be_stored_is_none_at_work() {
+    let fetcher = Script::new(Duration::from_millis(5), |task| Ok(text(task, addresses_of(number(task)).join(" "))));
+    let pipeline = Arc::new(Backends { queue: Flaky::new(false), store: MemoryStore::new(), fetcher });
+    pipeline.queue.settles_fail.store(true, Ordering::Relaxed);
+    let mut spec = pages_job(300, 1_000_000);
+    spec.options.time_limit = Some(Duration::from_secs(60));
+    let job = create(&*pipeline, "k", spec).await;
+    let engine = Engine::start(pipeline.clone(), only(job));
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    let now = engine.watch(job).borrow().clone();
+    assert_eq!(now.status, JobStatus::Running, "{now:?}");
+    assert!(now.eta.elapsed_seconds < 20 && now.reason.is_some_and(|why| why.contains("disk")), "{:?}", now.eta);
+    pipeline.queue.settles_fail.store(false, Ordering::Relaxed);
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!((last.status, last.depth.done), (JobStatus::Completed, 300));
+    engine.drain().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_look_at_the_store_between_store_and_settle_counts_nothing_twice() {
     let fetcher = Script::new(Duration::from_millis(5), |task| Ok(text(task, addresses_of(number(task)).join(" "))));
     let queue = Flaky { settles_in: Duration::from_secs(1), ..Flaky::new(false) };
