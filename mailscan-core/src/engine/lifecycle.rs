@@ -260,9 +260,9 @@ async fn close<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
     shared.progress.publish(run.progress(None, true));
 }
 
-/// Has a job with open tasks go on that is completed, or failed for want of any, unless it has its target. Either tasks that were given up came back while it was
-/// being ended, and whoever retried them found it running; or its server lost addresses by which it had the target, so the
-/// store is asked how many there are, whatever was counted here.
+/// Has a job with open tasks go on that is completed, or failed for want of any, unless it has its target. Either tasks that were
+/// given up came back while it was being ended, and whoever retried them found it running; or its server lost addresses by which
+/// it had the target, so the store is asked how many there are, whatever was counted here.
 async fn go_on<P: Pipeline>(shared: &Shared<P>, id: JobId) -> Result<()> {
     let store = shared.pipeline.store();
     let states = shared.ask(store.job_states(&[id])).await?;
