@@ -314,14 +314,22 @@ pub(crate) struct Politeness {
     pub(crate) contact: Option<String>,
 }
 
-/// What of the machine a process may use.
+/// How much memory a process may use.
 #[derive(Clone, Debug, ClapArgs)]
-pub(crate) struct Machine {
+pub(crate) struct Memory {
     /// The most memory to use, such as 512M; fewer pages are fetched at a time as it fills [default: the container's or
     /// the machine's]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memory_limit: Option<u64>,
-    /// Begin nothing once the disk of the database has less room than this, until it has twice as much [default: 256M]
+}
+
+/// What of the machine a process may use that keeps its database in a file.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Machine {
+    #[command(flatten)]
+    pub(crate) memory: Memory,
+    /// Begin nothing once the disk with the file of the database has less room than this, until it has twice as much; the disk
+    /// of a database server is not watched [default: 256M]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) min_free_disk: Option<u64>,
 }
@@ -372,7 +380,7 @@ pub(crate) struct Worker {
     #[command(flatten)]
     pub(crate) politeness: Politeness,
     #[command(flatten)]
-    pub(crate) machine: Machine,
+    pub(crate) memory: Memory,
     #[command(flatten)]
     pub(crate) suppressed: Suppressed,
 }

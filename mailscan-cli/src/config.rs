@@ -1,5 +1,6 @@
 //! What was typed, made sense of: settings that are known to be valid.
 
+mod disk;
 mod job_file;
 mod search;
 mod server;
@@ -22,6 +23,7 @@ use mailscan_core::suppression::Suppression;
 use crate::args;
 use crate::exit::{Failure, Result};
 
+pub(crate) use disk::min_free_disk;
 pub(crate) use server::{server, server_limits, warning};
 pub(crate) use suppression::SuppressionList;
 
@@ -62,6 +64,8 @@ pub(crate) struct RunConfig {
     pub(crate) suppression: Suppression,
     /// The constants by which the job is planned.
     pub(crate) limits: Limits,
+    /// Bytes that the disk of the database is to keep.
+    pub(crate) min_free_disk: u64,
 }
 
 /// Which job to run.
@@ -97,18 +101,19 @@ pub(crate) fn run(typed: &args::Run) -> Result<RunConfig> {
         let message = "--allow-network is for --resume: a job of your own reaches every network".to_owned();
         return Err(Failure::Usage(message));
     }
+    let min_free_disk = min_free_disk(&typed.machine, &typed.database.db)?;
     let start = match typed.resume {
         Some(id) => Start::Resume(id),
         None => Start::New(Box::new(spec(&job_file::merged(typed)?)?)),
     };
     let suppression = SuppressionList::load(&typed.suppressed)?.entries;
     let args::Run { detach, json, .. } = *typed;
-    Ok(RunConfig { db: typed.database.db.clone(), start, detach, json, suppression, limits })
+    Ok(RunConfig { db: typed.database.db.clone(), start, detach, json, suppression, limits, min_free_disk })
 }
 
 /// Whether something was typed that a job does not keep. A list that the environment names is that of whoever works here.
 fn is_for_workers(typed: &args::Run, limits: &Limits) -> bool {
-    let args::Machine { memory_limit, min_free_disk } = typed.machine;
+    let args::Machine { memory: args::Memory { memory_limit }, min_free_disk } = typed.machine;
     let named = std::env::var_os("MAILSCAN_SUPPRESS").map(std::path::PathBuf::from);
     let suppresses = typed.suppressed.suppress.as_ref().is_some_and(|list| named.as_ref() != Some(list));
     let machine = memory_limit.is_some() || min_free_disk.is_some();
@@ -166,15 +171,13 @@ pub(crate) fn leased(options: EngineOptions, lease_for: Duration) -> EngineOptio
 /// An engine for fetchers of this pace, by these constants, with so many fetches in flight at most.
 pub(crate) fn engine(
     pace: &Pace,
-    machine: &args::Machine,
+    memory: &args::Memory,
     limits: &Limits,
     jobs: JobFilter,
     max_in_flight: usize,
 ) -> EngineOptions {
-    let args::Machine { memory_limit, min_free_disk } = *machine;
-    let limits = limits.clone();
-    let mut options = EngineOptions { jobs, max_in_flight, memory_limit, limits, ..EngineOptions::default() };
-    options.min_free_disk = min_free_disk.unwrap_or(options.min_free_disk);
+    let (memory_limit, limits) = (memory.memory_limit, limits.clone());
+    let options = EngineOptions { jobs, max_in_flight, memory_limit, limits, ..EngineOptions::default() };
     // Enough of a host's tasks at hand that its connections never wait for the queue.
     let per_host = options.per_host.max(pace.concurrency.saturating_mul(2));
     EngineOptions { per_host, ..options }

@@ -54,6 +54,8 @@ struct Answer {
 
 pub(crate) async fn run(typed: &args::Demo) -> Result<Exit> {
     let database = Kept::new(typed.db.as_deref());
+    let db = database.name()?;
+    let min_free_disk = config::min_free_disk(&typed.machine, &db)?;
     // Before the simulation starts, which inherits the limit.
     let room = files::room(config::demo_plan(typed).1);
     let peer = Peer::start(&typed.simulated).await?;
@@ -63,14 +65,14 @@ pub(crate) async fn run(typed: &args::Demo) -> Result<Exit> {
         counted(typed.simulated.emails, "address", "addresses"),
         counted(config.workers.into(), "worker", "workers"),
     );
-    let store = wire::create(&database.name()?).await?;
+    let store = wire::create(&db).await?;
     let _lock = store.try_lock_workers().await?;
     let id = create(&store, &config.spec).await?;
     let pipeline = wire::pipeline(store, &config.fetching)?;
     let started = Instant::now();
-    let options =
-        config::engine(&config.fetching.pace, &typed.machine, &Limits::default(), JobFilter::Only(id), config.slots);
-    let options = EngineOptions { per_host: config.slots, ..options };
+    let (pace, memory) = (&config.fetching.pace, &typed.machine.memory);
+    let options = config::engine(pace, memory, &Limits::default(), JobFilter::Only(id), config.slots);
+    let options = EngineOptions { per_host: config.slots, min_free_disk, ..options };
     let mut timeline = Timeline::start();
     drive(Arc::clone(&pipeline), options, id, |progress| timeline.note(progress)).await?;
     let seconds = started.elapsed().as_secs_f64();

@@ -86,8 +86,9 @@ async fn work(
 
 /// An engine for this job alone, with so many fetches in flight at most.
 fn options((typed, config): (&args::Run, &RunConfig), id: JobId, pace: &Pace, room: usize) -> EngineOptions {
-    let options = config::engine(pace, &typed.machine, &config.limits, JobFilter::Only(id), room);
-    EngineOptions { suppression: config.suppression.clone(), ..config::leased(options, typed.leases.lease) }
+    let options = config::engine(pace, &typed.machine.memory, &config.limits, JobFilter::Only(id), room);
+    let options = config::leased(options, typed.leases.lease);
+    EngineOptions { suppression: config.suppression.clone(), min_free_disk: config.min_free_disk, ..options }
 }
 
 /// Puts a new job into the store. Its first tasks are the engine's business.

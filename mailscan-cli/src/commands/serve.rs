@@ -30,8 +30,9 @@ pub(crate) async fn run(typed: &args::Serve) -> Result<Exit> {
     let limits = config::server_limits(typed)?;
     let server = config::server(typed, files.connections)?;
     let server = ServeOptions { roots: roots(&typed.root)?, pace: fetching.pace, join_span: telemetry::JOIN, ..server };
-    let options = config::engine(&fetching.pace, &typed.machine, &limits, JobFilter::All, files.fetches);
-    let options = config::leased(options, typed.leases.lease);
+    let options = config::engine(&fetching.pace, &typed.machine.memory, &limits, JobFilter::All, files.fetches);
+    let min_free_disk = config::min_free_disk(&typed.machine, &typed.database.db)?;
+    let options = EngineOptions { min_free_disk, ..config::leased(options, typed.leases.lease) };
     let server = ServeOptions { limits, ..server };
     let list = SuppressionList::load(&typed.suppressed)?;
     let options = EngineOptions { suppression: list.entries.clone(), ..options };

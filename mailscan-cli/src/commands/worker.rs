@@ -24,7 +24,7 @@ pub(crate) async fn run(typed: &args::Worker) -> Result<Exit> {
     let fetching = config::fetching(&typed.politeness, &JobOptions::default());
     let fetching = config::for_others(fetching, &typed.networks);
     let limits = config::limits(&typed.constants)?;
-    let options = config::engine(&fetching.pace, &typed.machine, &limits, JobFilter::All, files::room(0));
+    let options = config::engine(&fetching.pace, &typed.memory, &limits, JobFilter::All, files::room(0));
     let list = SuppressionList::load(&typed.suppressed)?;
     let options = EngineOptions { suppression: list.entries.clone(), ..config::leased(options, typed.leases.lease) };
     // Before anything is claimed, so that a signal never finds the process without ears.

@@ -150,6 +150,22 @@ async fn a_node_obeys_its_suppression_list_and_reads_it_again() {
 }
 
 #[test]
+fn the_disk_of_a_server_is_not_watched_and_nobody_can_ask_for_it() {
+    let refused = |arguments: &[&str]| {
+        let server = ["--db", "postgres://postgres@127.0.0.1:1/d", "--min-free-disk", "1G"];
+        let ran = run(&[arguments, &server].concat());
+        assert_eq!(ran.code, 2, "{arguments:?}: {}", ran.err);
+        ran.err
+    };
+    for arguments in [&["serve"][..], &["run", "--path", ".", "--target", "1"], &["run", "--resume"], &["demo"]] {
+        let line = refused(arguments);
+        assert!(line.contains("--min-free-disk is for a database in a file"), "{arguments:?}: {line}");
+        assert_eq!(line.trim_end().lines().count(), 1, "{line}");
+    }
+    assert!(refused(&["worker"]).contains("unexpected argument '--min-free-disk'"));
+}
+
+#[test]
 fn a_database_of_no_kind_is_no_file_and_is_shown_by_its_kind_alone() {
     let refused = |db: &str| {
         let ran = run(&["worker", "--db", db]);
