@@ -38,7 +38,7 @@ impl Harness for InPostgres {
             None => shared().fresh().await,
         };
         self.opened.lock().unwrap().push(name.clone());
-        let options = PostgresOptions { queue_limits, max_connections: 4 };
+        let options = PostgresOptions { queue_limits, max_connections: 4, ..PostgresOptions::default() };
         // Connections live on the runtime on which they are made, and this one may know neither sockets nor time.
         let open = RUNTIME.spawn(async move { Postgres::open(&shared().url(&name), options).await });
         let database = open.await.unwrap().unwrap();

@@ -13,6 +13,7 @@ use mailscan_core::backend::postgres::{Postgres, PostgresOptions};
 use mailscan_core::job::JobId;
 use mailscan_core::lease::NodeId;
 use mailscan_core::queue::{ClaimRequest, Queue, Renewed, Share};
+use mailscan_core::store::Store;
 use mailscan_core::task::{NewTask, Work};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tempfile::TempDir;
@@ -196,6 +197,43 @@ async fn a_user_without_rights_in_the_schema_is_told_which() {
     shared().execute(&name, all).await;
     let ran = run(&submit);
     assert_eq!(ran.code, 0, "{}", ran.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_nobody_needs_are_closed() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    let options = PostgresOptions { idle_for: Duration::from_secs(1), ..PostgresOptions::default() };
+    let database = Postgres::open(&shared().url(&name), options).await.unwrap();
+    let sessions = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'");
+    let sessions = || shared().number("postgres", &sessions);
+    while sessions().await < 5 {
+        futures::future::join_all((0..8).map(|_| database.nodes())).await;
+    }
+    // Who looks for work needs one at a time. A thousand turns of 20 ms are twenty times as long as one may stand idle.
+    let mut turns = 0;
+    while sessions().await > 2 {
+        database.nodes().await.unwrap();
+        turns += 1;
+        assert!(turns < 1_000, "those that were needed once are still there");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    database.nodes().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_a_connection_left_is_told_with_what_mends_it() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    shared().execute(&name, "CREATE ROLE crowded LOGIN CONNECTION LIMIT 0").await;
+    let url = format!("postgres://crowded@127.0.0.1:{}/{name}", shared().port());
+    let ran = run_in(TempDir::new().unwrap().path(), &["job", "list", "--db", &url]);
+    assert!(ran.code == 1 && ran.err.contains("no connection left: a node takes up to nine"), "{}", ran.err);
+    assert!(ran.err.contains("53300") && ran.err.trim_end().lines().count() == 1, "{}", ran.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime, WeakPool};
 use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -13,6 +13,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// How long an operation waits for a connection of the pool to be free.
 const WAIT: Duration = Duration::from_secs(10);
+/// The least time between two looks for connections that stand idle.
+const LEAST_LOOK: Duration = Duration::from_millis(10);
 
 /// Makes connections to one database.
 #[derive(Clone)]
@@ -54,14 +56,27 @@ impl Connector {
         each.saturating_mul(u32::try_from(self.config.get_hosts().len().max(1)).unwrap_or(u32::MAX))
     }
 
-    /// A pool of connections, which are made when they are wanted and made anew when they broke.
-    pub(super) fn pool(&self, most: usize) -> Result<Pool> {
+    /// A pool of connections, which are made when they are wanted, made anew when they broke, and closed when nobody has
+    /// wanted them for so long.
+    pub(super) fn pool(&self, most: usize, idle_for: Duration) -> Result<Pool> {
         // What a broken connection left behind ends with it, so a look at the socket is all the care that is needed.
         let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(self.config.clone(), self.tls.clone(), manager);
         let pool = Pool::builder(manager).max_size(most.max(1)).runtime(Runtime::Tokio1).wait_timeout(Some(WAIT));
-        pool.build().map_err(|error| {
+        // In turn, a node that only looks for work would use all that it ever opened.
+        let pool = pool.queue_mode(QueueMode::Lifo).build().map_err(|error| {
             Error::new(ErrorKind::Internal, "open database", "no pool of connections").with_source(error)
-        })
+        })?;
+        tokio::spawn(close_idle(pool.weak(), idle_for));
+        Ok(pool)
+    }
+}
+
+/// Closes connections that have stood idle for so long, until the pool is gone: a server has few, for all nodes together.
+async fn close_idle(pool: WeakPool, idle_for: Duration) {
+    loop {
+        tokio::time::sleep((idle_for / 2).max(LEAST_LOOK)).await;
+        let Some(pool) = pool.upgrade() else { return };
+        pool.retain(|_, metrics| metrics.last_used() < idle_for);
     }
 }

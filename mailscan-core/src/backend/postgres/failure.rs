@@ -130,6 +130,11 @@ fn sql_error(operation: &'static str, place: &str, error: &tokio_postgres::Error
         code if *code == SqlState::READ_ONLY_SQL_TRANSACTION => {
             (ErrorKind::Unavailable, "the database is read-only: name the primary server")
         }
+        code if *code == SqlState::TOO_MANY_CONNECTIONS => (
+            ErrorKind::Unavailable,
+            "the server has no connection left: a node takes up to nine, so raise max_connections, or the CONNECTION LIMIT \
+             of the user or the database, or put a pooler in between",
+        ),
         code if passes(code) => (ErrorKind::Unavailable, "the database is busy or restarting: try again"),
         code if [SqlState::DATA_CORRUPTED, SqlState::INDEX_CORRUPTED].contains(code) => {
             (ErrorKind::Corrupt, "the database is damaged: restore a copy")

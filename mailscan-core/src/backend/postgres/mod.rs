@@ -10,6 +10,7 @@
 //! (`hint.rs`) wants a session of its own, and everything works without it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -55,12 +56,14 @@ pub struct PostgresOptions {
     pub queue_limits: QueueLimits,
     /// The most connections of this process, from 1; the one that listens for hints is not counted.
     pub max_connections: usize,
+    /// How long a connection stands idle before it is closed, within half as long again.
+    pub idle_for: Duration,
 }
 
 impl Default for PostgresOptions {
-    /// Eight connections.
+    /// Eight connections, each for a minute after its last use.
     fn default() -> Self {
-        Self { queue_limits: QueueLimits::default(), max_connections: 8 }
+        Self { queue_limits: QueueLimits::default(), max_connections: 8, idle_for: Duration::from_secs(60) }
     }
 }
 
@@ -113,7 +116,7 @@ impl Postgres {
         let connector = connect::Connector::new(&target)?;
         schema::open(&connector).await?;
         let hint = Arc::new(ReadyHint::default());
-        let pool = connector.pool(options.max_connections)?;
+        let pool = connector.pool(options.max_connections, options.idle_for)?;
         let hints = hint::Hints::start(&connector, pool.clone(), hint.clone(), target.listen);
         let shared = Shared {
             runtime: Handle::current(),
