@@ -11,7 +11,7 @@
 //! | `GET /` | the page for people, whose files are at `/assets/` |
 //! | `GET /healthz` | whether the server runs |
 //! | `GET /readyz` | whether the store answers, takes what is written, and the engine of this process works |
-//! | `GET /metrics` | figures for Prometheus |
+//! | `GET /metrics` | figures for Prometheus, those of jobs while the store answers (`mailscan_database_up`) |
 //! | `GET /openapi.json` | all of this for programs (OpenAPI 3.1) |
 //! | `GET /api/v1/plan?emails=N&workers=N` | workers and projected time for N e-mails |
 //! | `POST /api/v1/jobs` | begins a job; `Idempotency-Key` makes a repetition safe |

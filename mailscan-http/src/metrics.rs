@@ -1,8 +1,10 @@
 //! `GET /metrics`, as Prometheus reads it.
 //!
 //! The figures of the work are those of the engine in this process, so that the sum over processes counts nothing twice;
-//! those of jobs and their queues are the store's. Labels are names of this program, but for the running jobs that have a
-//! series each, of which there are at most [`MAX_JOBS`].
+//! those of jobs and their queues are the store's, and left out while it cannot be asked. Labels are names of this program,
+//! but for the running jobs that have a series each, of which there are at most [`MAX_JOBS`].
+
+use std::time::Duration;
 
 use mailscan_core::engine::{FrontCounts, LATENCY_BOUNDS, Latencies, Monitor, TaskCounts, Vitals};
 use mailscan_core::job::{JobCounts, JobState, JobStatus};
@@ -18,7 +20,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::Registry;
 
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
 use crate::reply::Reply;
 use crate::samples::Samples;
 use crate::traffic::Traffic;
@@ -27,6 +29,8 @@ use crate::traffic::Traffic;
 const MAX_JOBS: usize = 32;
 /// How many running jobs are read at a time.
 const PAGE: usize = 1_000;
+/// How long the store may take: who asks gives up after 10 s where nobody has said otherwise, and is to get the rest by then.
+const ASK_WITHIN: Duration = Duration::from_secs(5);
 /// The format of the answer.
 pub(crate) const MEDIA: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -34,21 +38,15 @@ pub(crate) const MEDIA: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[derive(Debug)]
 struct Figures {
     vitals: Option<Vitals>,
-    jobs: JobCounts,
-    /// The running jobs that have series of their own, with the addresses a minute that each finds.
-    series: Vec<(JobState, f64)>,
-    depth: Depth,
-    emails_per_minute: f64,
+    /// Nothing while the store cannot be asked.
+    stored: Option<Stored>,
     resources: Resources,
     answers: [(&'static str, u64); 5],
     connections: usize,
     listeners: usize,
 }
 
-/// Reads everything that is told.
-///
-/// # Errors
-/// Those of the store and the queue.
+/// Reads everything that is told. A store that cannot be asked hides nothing of this process.
 pub(crate) async fn reply<P: Pipeline>(
     pipeline: &P,
     monitor: Option<&Monitor>,
@@ -56,14 +54,9 @@ pub(crate) async fn reply<P: Pipeline>(
     traffic: &Traffic,
     listeners: usize,
 ) -> Result<Reply, Problem> {
-    let jobs = pipeline.store().job_counts().await?;
-    let Running { series, depth, emails_per_minute } = running(pipeline, samples).await?;
     let figures = Figures {
+        stored: asked(pipeline, samples).await,
         vitals: monitor.and_then(Monitor::vitals),
-        jobs,
-        series,
-        depth,
-        emails_per_minute,
         resources: samples.resources(),
         answers: traffic.answers(),
         connections: traffic.connections(),
@@ -74,6 +67,32 @@ pub(crate) async fn reply<P: Pipeline>(
     let mut text = String::new();
     prometheus_text::encode(&mut text, &registry).map_err(|_| Problem::internal())?;
     Ok(Reply::whole(MEDIA, text))
+}
+
+/// What the store and the queue say, if they do.
+async fn asked<P: Pipeline>(pipeline: &P, samples: &Samples) -> Option<Stored> {
+    match tokio::time::timeout(ASK_WITHIN, stored(pipeline, samples)).await {
+        Ok(Ok(stored)) => Some(stored),
+        Ok(Err(error)) => {
+            problem::log(&error, "the figures of jobs could not be read");
+            None
+        }
+        Err(_) => {
+            tracing::warn!("the figures of jobs take longer than {} s", ASK_WITHIN.as_secs());
+            None
+        }
+    }
+}
+
+/// How the jobs of the store stand.
+#[derive(Debug)]
+struct Stored {
+    jobs: JobCounts,
+    running: Running,
+}
+
+async fn stored<P: Pipeline>(pipeline: &P, samples: &Samples) -> mailscan_core::Result<Stored> {
+    Ok(Stored { jobs: pipeline.store().job_counts().await?, running: running(pipeline, samples).await? })
 }
 
 /// The running jobs.
@@ -163,7 +182,11 @@ impl Collector for Figures {
         if let Some(vitals) = &self.vitals {
             work(to, vitals)?;
         }
-        self.jobs(to)?;
+        let up = f64::from(self.stored.is_some());
+        gauge(to, "mailscan_database_up", "Whether the database answers; without it there are no figures of jobs", up)?;
+        if let Some(stored) = &self.stored {
+            stored.encode(to)?;
+        }
         self.process(to)
     }
 }
@@ -201,12 +224,11 @@ fn work(to: &mut DescriptorEncoder<'_>, vitals: &Vitals) -> Written {
     histogram(to, "mailscan_commit_seconds", "How long the backend takes to write a batch", &vitals.commits)
 }
 
-impl Figures {
-    /// How the jobs of the store stand.
-    fn jobs(&self, to: &mut DescriptorEncoder<'_>) -> Written {
+impl Stored {
+    fn encode(&self, to: &mut DescriptorEncoder<'_>) -> Written {
         let jobs = JobStatus::ALL.map(|status| (status.as_str(), self.jobs.of(status) as f64));
         gauges(to, ("mailscan_jobs", "Jobs of the store", "status"), jobs)?;
-        let Depth { pending, delayed, leased, done, blocked, failed, quarantined, .. } = self.depth;
+        let Depth { pending, delayed, leased, done, blocked, failed, quarantined, .. } = self.running.depth;
         let tasks = [
             ("pending", pending),
             ("delayed", delayed),
@@ -222,10 +244,10 @@ impl Figures {
             to,
             "mailscan_emails_per_minute",
             "New addresses a minute over all running jobs",
-            self.emails_per_minute,
+            self.running.emails_per_minute,
         )?;
         let each = |value: fn(&(JobState, f64)) -> f64| {
-            self.series.iter().map(move |entry| (entry.0.id.to_string(), ConstGauge::new(value(entry))))
+            self.running.series.iter().map(move |entry| (entry.0.id.to_string(), ConstGauge::new(value(entry))))
         };
         let collected = ("mailscan_job_collected", "Addresses stored for a running job", "job");
         family(to, collected, each(|(job, _)| job.collected as f64))?;
@@ -234,7 +256,9 @@ impl Figures {
         let rate = ("mailscan_job_emails_per_minute", "New addresses a minute of a running job", "job");
         family(to, rate, each(|(_, rate)| *rate))
     }
+}
 
+impl Figures {
     /// What this process uses, and what it answers.
     fn process(&self, to: &mut DescriptorEncoder<'_>) -> Written {
         let Resources { memory, memory_peak, memory_limit, cpu, process_cpu_time, load, .. } = self.resources;

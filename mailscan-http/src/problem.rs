@@ -115,9 +115,18 @@ impl From<mailscan_core::Error> for Problem {
         };
         if status.is_server_error() {
             // The text may name files of this machine: that is for the log alone.
-            tracing::error!(%error, "a request could not be answered");
+            log(&error, "a request could not be answered");
             return Self::new(status, error.kind().as_str());
         }
         Self::new(status, error.message().to_owned())
+    }
+}
+
+/// Logs an error of the store or the queue. A database that is away or full meets every request, and who runs the server is told
+/// of it once: so that is a warning.
+pub(crate) fn log(error: &mailscan_core::Error, what: &str) {
+    match error.kind() {
+        ErrorKind::Unavailable | ErrorKind::Full => tracing::warn!(%error, "{what}"),
+        _ => tracing::error!(%error, "{what}"),
     }
 }

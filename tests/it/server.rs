@@ -13,6 +13,7 @@ mod jobs;
 mod limits;
 mod metrics;
 mod network;
+mod outage;
 mod reload;
 mod stale;
 mod tls;

@@ -156,7 +156,13 @@ pub(crate) const RESOURCES: &[Resource] = &[
     },
     Resource {
         path: "/metrics",
-        operations: &[get("metrics", "Figures for Prometheus", &[], Answer::Text(METRICS), |_| Ok(Route::Metrics))],
+        operations: &[get(
+            "metrics",
+            "Figures for Prometheus; while the database does not answer (`mailscan_database_up 0`) those of this process alone",
+            &[],
+            Answer::Text(METRICS),
+            |_| Ok(Route::Metrics),
+        )],
     },
     Resource {
         path: "/api/v1/events",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
 use mailscan_core::engine::{Engine, EngineOptions};
@@ -23,7 +24,7 @@ use super::{HANGS, job, start};
 use crate::cli::run_in;
 
 /// The series of an answer, each with its value. Every line must be one, or a comment about one.
-fn series(text: &str) -> BTreeMap<String, f64> {
+pub(super) fn series(text: &str) -> BTreeMap<String, f64> {
     assert!(text.ends_with('\n'));
     let lines = text.lines().filter(|line| !line.starts_with("# HELP ") && !line.starts_with("# TYPE "));
     let parsed = lines.map(|line| {
@@ -50,6 +51,7 @@ async fn jobs_and_traffic_are_told_without_an_engine() {
     );
     assert!(series["process_resident_memory_bytes"] > 0.0 && series["mailscan_http_connections"] >= 1.0);
     assert!(!series.keys().any(|name| name.starts_with("mailscan_workers")), "nobody works here");
+    assert_eq!(series["mailscan_database_up"], 1.0);
     assert_eq!(get(server.address, "/readyz").await.json()["status"], "ready");
 }
 
@@ -68,6 +70,21 @@ async fn a_store_that_does_not_answer_is_told() {
             );
         }
         assert_eq!(get(server.address, "/healthz").await.status, 200, "the server runs all the same");
+        // All who ask within a moment get the same answer.
+        let told = async {
+            loop {
+                let metrics = get(server.address, "/metrics").await;
+                assert_eq!(metrics.status, 200, "{}", metrics.body);
+                let series = series(&metrics.body);
+                if (series["mailscan_database_up"] == 1.0) == (status == 200) {
+                    return series;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let series = timeout(HANGS, told).await.expect("the database is told of");
+        assert_eq!(series.keys().any(|name| name.starts_with("mailscan_jobs")), status == 200);
+        assert!(series["process_resident_memory_bytes"] > 0.0);
     }
 }
 
