@@ -2,6 +2,7 @@
 
 mod export;
 
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, IsTerminal, Write};
 
 use mailscan_core::desk::{self, Change};
@@ -59,24 +60,38 @@ async fn list(store: &wire::Database, json: bool, limits: &Limits) -> Result<Exi
         // A job that was deleted meanwhile has none.
         jobs.extend(page.into_iter().zip(outlines).filter_map(|(job, outline)| Some((job, outline?))));
     }
-    let runs = jobs.iter().any(|(job, _)| job.status == JobStatus::Running);
-    let at_work = !runs || store.has_workers().await?;
+    let unattended = unattended(store, &mut jobs).await?;
     let mut out = std::io::stdout().lock();
     if json {
-        serde_json::to_writer(&mut out, &render::json_list(&jobs, at_work, limits))?;
+        serde_json::to_writer(&mut out, &render::json_list(&jobs, &unattended, limits))?;
         writeln!(out)?;
     } else if jobs.is_empty() {
         say!("no jobs: `mailscan run` makes one");
     } else {
-        write!(out, "{}", render::list(&jobs, at_work))?;
+        write!(out, "{}", render::list(&jobs, &unattended))?;
     }
     Ok(Exit::Done)
+}
+
+/// The jobs that run by their own account and on which nobody works. What has changed about them meanwhile is taken note of.
+async fn unattended(store: &wire::Database, jobs: &mut [(JobState, Outline)]) -> Result<HashSet<JobId>> {
+    let running: Vec<_> =
+        jobs.iter().filter(|(job, _)| job.status == JobStatus::Running).map(|(job, _)| job.id).collect();
+    let alone = store.unattended(&running).await?;
+    let states = store.job_states(&alone).await?;
+    let now: HashMap<_, _> = states.into_iter().flatten().map(|job| (job.id, job)).collect();
+    for (job, _) in jobs {
+        if let Some(state) = now.get(&job.id) {
+            job.clone_from(state);
+        }
+    }
+    Ok(now.into_values().filter(|job| job.status == JobStatus::Running).map(|job| job.id).collect())
 }
 
 async fn show(database: &wire::Database, id: JobId, (json, limits): (bool, &Limits), db: &str) -> Result<Exit> {
     let job = find(database, id).await?;
     let depth = database.depth(id).await?;
-    let unattended = job.status == JobStatus::Running && !database.has_workers().await?;
+    let unattended = job.status == JobStatus::Running && !database.unattended(&[id]).await?.is_empty();
     // It may have come to its end between the two looks.
     let job = if unattended { find(database, id).await? } else { job };
     let unattended = unattended && job.status == JobStatus::Running;

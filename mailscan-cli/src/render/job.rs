@@ -1,7 +1,9 @@
 //! A job for people and as JSON.
 
+use std::collections::HashSet;
+
 use mailscan_core::eta::format_seconds;
-use mailscan_core::job::{Job, JobState, JobStatus, Outline};
+use mailscan_core::job::{Job, JobId, JobState, JobStatus, Outline};
 use mailscan_core::limits::Limits;
 use mailscan_core::store::JobBound;
 use mailscan_core::task::{Depth, ListPosition};
@@ -15,11 +17,10 @@ pub(crate) fn json(job: &Job, depth: Option<&Depth>, limits: &Limits) -> wire::J
     wire::Job::new(&job.state(), &job.spec.outline(), depth, limits)
 }
 
-/// Jobs as `--json` lists them.
-pub(crate) fn json_list(jobs: &[(JobState, Outline)], at_work: bool, limits: &Limits) -> Vec<wire::Job> {
+/// Jobs as `--json` lists them, with those that nobody works on.
+pub(crate) fn json_list(jobs: &[(JobState, Outline)], unattended: &HashSet<JobId>, limits: &Limits) -> Vec<wire::Job> {
     let shown = |(job, outline): &(JobState, Outline)| {
-        let unattended = job.status == JobStatus::Running && !at_work;
-        wire::Job::new(job, outline, None, limits).with_unattended(unattended)
+        wire::Job::new(job, outline, None, limits).with_unattended(unattended.contains(&job.id))
     };
     jobs.iter().map(shown).collect()
 }
@@ -32,19 +33,19 @@ fn sources(outline: &Outline) -> String {
 }
 
 /// How a job stands. One that runs by its own account goes on only where a process works on it.
-fn status(status: JobStatus, at_work: bool) -> String {
+fn status(status: JobStatus, unattended: bool) -> String {
     match status {
-        JobStatus::Running if !at_work => "unattended".to_owned(),
+        JobStatus::Running if unattended => "unattended".to_owned(),
         status => status.to_string(),
     }
 }
 
-/// Jobs as rows, of a database on which somebody works or nobody does.
-pub(crate) fn list(jobs: &[(JobState, Outline)], at_work: bool) -> String {
+/// Jobs as rows, with those that nobody works on.
+pub(crate) fn list(jobs: &[(JobState, Outline)], unattended: &HashSet<JobId>) -> String {
     let row = |(job, outline): &(JobState, Outline)| {
         [
             job.id.to_string(),
-            status(job.status, at_work),
+            status(job.status, unattended.contains(&job.id)),
             format!("{} / {}", grouped(job.collected), grouped(job.target)),
             format_seconds(job.active.as_secs()),
             // To the minute: a list has to fit a terminal.
@@ -64,7 +65,7 @@ pub(crate) fn show(
     bounds: &[JobBound],
     unattended: bool,
 ) -> String {
-    let status = status(job.status, !unattended);
+    let status = status(job.status, unattended);
     let status = match &job.reason {
         Some(reason) => format!("{status} ({})", escape(reason)),
         None => status,

@@ -1,5 +1,6 @@
 //! A queue and a store in whatever database was named: every call goes to the one that it is.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,10 @@ use mailscan_core::{ErrorKind, Result};
 
 /// How long the right to run workers is waited for.
 const LOCK_WITHIN: Duration = Duration::from_secs(1);
+/// Within how long a process says that it has taken up a job: reports are a second apart.
+const SAID_WITHIN: Duration = Duration::from_secs(2);
+/// How often one looks meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Queue and store in one; cheap to clone.
 #[derive(Clone, Debug)]
@@ -48,16 +53,41 @@ impl Database {
         }
     }
 
-    /// Whether somebody works on the jobs of this database, as far as that can be told.
-    pub(crate) async fn has_workers(&self) -> Result<bool> {
-        match self {
-            Self::Sqlite(sqlite) => match sqlite.has_workers() {
-                // Who may only read cannot tell, and says nothing of it.
-                Err(error) if error.kind() == ErrorKind::Unavailable => Ok(true),
-                answer => answer,
-            },
-            Self::Postgres(postgres) => Ok(postgres.nodes().await?.iter().any(NodeSeen::is_alive)),
+    /// Those of the jobs that run by their own account on which nobody works, as far as that can be told. Some may have come to
+    /// their end meanwhile.
+    pub(crate) async fn unattended(&self, running: &[JobId]) -> Result<Vec<JobId>> {
+        if running.is_empty() || !self.can_tell_workers()? {
+            return Ok(Vec::new());
         }
+        let until = Instant::now() + SAID_WITHIN;
+        loop {
+            let Some(taken) = self.taken_up().await? else { return Ok(running.to_vec()) };
+            let left: Vec<_> = running.iter().copied().filter(|job| !taken.contains(job)).collect();
+            if left.is_empty() || Instant::now() >= until {
+                return Ok(left);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Whether it can be told if somebody works on the jobs of this database. Who may only read a file cannot.
+    fn can_tell_workers(&self) -> Result<bool> {
+        let Self::Sqlite(sqlite) = self else { return Ok(true) };
+        match sqlite.has_workers() {
+            Err(error) if error.kind() == ErrorKind::Unavailable => Ok(false),
+            answer => answer.map(|_| true),
+        }
+    }
+
+    /// The jobs that processes say they have taken up; nothing where there is no such process.
+    async fn taken_up(&self) -> Result<Option<HashSet<JobId>>> {
+        let nodes: Vec<_> = self.nodes().await?.into_iter().filter(NodeSeen::is_alive).collect();
+        let nobody = match self {
+            Self::Sqlite(sqlite) => !sqlite.has_workers()?,
+            Self::Postgres(_) => nodes.is_empty(),
+        };
+        let taken = || nodes.iter().flat_map(|node| &node.beat.bounds).map(|bound| bound.job).collect();
+        Ok((!nobody).then(taken))
     }
 }
 

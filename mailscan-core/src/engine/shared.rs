@@ -46,7 +46,7 @@ pub(super) struct Shared<P> {
     pub(super) wake_supervisor: Notify,
     /// Somebody has changed a job in this process.
     pub(super) jobs_changed: Notify,
-    /// Jobs are bounded by something else than before, or one of them has ended here.
+    /// Jobs are bounded by something else than before, or one of them was taken up or has ended here.
     pub(super) bounds_changed: Notify,
     /// No more claims.
     pub(super) drain: CancellationToken,
@@ -143,6 +143,7 @@ impl<P: Pipeline> Shared<P> {
 
     pub(super) fn add_run(&self, run: Arc<JobRun>) {
         locked(&self.runs).insert(run.id(), run);
+        self.bounds_changed.notify_one();
         self.wake_dispatcher.notify_one();
     }
 

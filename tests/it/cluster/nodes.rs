@@ -4,8 +4,9 @@ use std::io::BufRead;
 use std::time::Duration;
 
 use mailscan_core::job::JobStatus;
-use mailscan_core::simulate::SimulationOptions;
+use mailscan_core::simulate::{SimulatedWeb, SimulationOptions};
 use mailscan_core::store::Store;
+use serde_json::Value;
 
 use super::{STANDS_STILL, Stage, web_of};
 use crate::cli::{hang_up, interrupt, json, run, run_in, start_in};
@@ -147,6 +148,51 @@ async fn a_node_obeys_its_suppression_list_and_reads_it_again() {
         (first, second)
     });
     assert_eq!(tokio::time::timeout(HANGS, told).await.unwrap().unwrap(), (1, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_nobody_works_on_is_told_beside_a_run_of_another() {
+    if !is_there() {
+        return;
+    }
+    let server = shared().url(&shared().fresh().await);
+    // Pages so slow, and one at a time, that no job ends here.
+    let web = SimulationOptions { page_delay: Duration::from_secs(1), ..web_of(1_000) };
+    let site = SimulatedWeb::start(web).await.unwrap();
+    for db in [server, "jobs.db".to_owned()] {
+        let url = site.site_url();
+        let test = tokio::task::spawn_blocking(move || left_behind(&db, &url));
+        tokio::time::timeout(HANGS, test).await.expect("the jobs are never as wanted").unwrap();
+    }
+}
+
+/// A server leaves its job behind, and a run of another job goes on.
+fn left_behind(db: &str, site: &str) {
+    let folder = tempfile::TempDir::new().unwrap();
+    let with = |arguments: &[&str]| run_in(folder.path(), &[arguments, &["--db", db]].concat());
+    let start = |arguments: &[&str]| start_in(folder.path(), &[arguments, &["--per-host", "1", "--db", db]].concat()).0;
+    let jobs = || json(&with(&["job", "list", "--json"]).out);
+    let attended = |n: usize, jobs: &Value| jobs[n]["status"] == "running" && jobs[n]["unattended"] == false;
+    let crawl = ["run", "--url", site, "--crawl", "--target", "1000"];
+    let begun = with(&[&crawl[..], &["--detach"]].concat());
+    assert_eq!(begun.code, 0, "{}", begun.err);
+    let mut serving = start(&["serve", "--listen", "127.0.0.1:0", "--allow-network", "127.0.0.0/8"]);
+    while !attended(0, &jobs()) {}
+    interrupt(&serving);
+    assert!(serving.wait().unwrap().success());
+    let left = jobs();
+    assert_eq!((&left[0]["status"], &left[0]["unattended"]), (&"running".into(), &true.into()), "{left}");
+
+    let mut running = start(&crawl);
+    while !attended(1, &jobs()) {}
+    let beside = jobs();
+    assert!(attended(1, &beside) && beside[0]["unattended"] == true, "{db}: {beside}");
+    let shown = json(&with(&["job", "show", "1", "--json"]).out);
+    assert_eq!(shown["unattended"], true, "{db}: {shown}");
+    let shown = with(&["job", "list"]).out;
+    assert_eq!((shown.matches(" unattended ").count(), shown.matches(" running ").count()), (1, 1), "{db}: {shown}");
+    interrupt(&running);
+    assert_eq!(running.wait().unwrap().code(), Some(130));
 }
 
 #[test]
