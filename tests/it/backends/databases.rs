@@ -142,6 +142,29 @@ async fn steps_that_wait_for_a_table_do_not_keep_others_from_it() {
 }
 
 #[tokio::test]
+async fn who_keeps_a_table_from_the_steps_is_named_in_the_end() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    open(&name).await.unwrap();
+    let latest = shared().number(&name, "SELECT version::bigint FROM mailscan.schema").await;
+    shared().execute(&name, SCHEMA_3).await;
+    let (keeper, connection) = tokio_postgres::connect(&shared().url(&name), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    // What a backup holds.
+    keeper.batch_execute("BEGIN; LOCK TABLE mailscan.job IN ACCESS SHARE MODE").await.unwrap();
+    let pid: i32 = keeper.query_typed_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+    let error = open(&name).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let (error, why) =
+        (error.to_string(), format!("from 3 to {latest}, and process {pid} of the server has held a table"));
+    assert!(error.contains(&why) && error.contains("end that, or start this when it is over"), "{error}");
+    keeper.batch_execute("COMMIT").await.unwrap();
+    open(&name).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_database_that_cannot_hold_every_text_is_refused() {
     if !is_there() {
         return;

@@ -71,8 +71,11 @@ async fn prepare(client: &Client, place: &str) -> Result<(), Failure> {
     loop {
         match step(client, place).await {
             Err(failure) if failure.is_conflict() && attempt < ATTEMPTS => client.batch_execute("ROLLBACK").await?,
-            Err(failure) if failure.is_lock_timeout() && attempt < ATTEMPTS => {
+            Err(failure) if failure.is_lock_timeout() => {
                 client.batch_execute("ROLLBACK").await?;
+                if attempt == ATTEMPTS {
+                    return Err(held(client, place).await?);
+                }
                 // Those who had to wait behind the step get their turn.
                 tokio::time::sleep(PAUSE.mul_f64(1.0 + rand::random::<f64>())).await;
             }
@@ -80,6 +83,20 @@ async fn prepare(client: &Client, place: &str) -> Result<(), Failure> {
         }
         attempt += 1;
     }
+}
+
+/// Why a table was not to be had, and by whom it is held, as far as the server tells.
+async fn held(client: &Client, place: &str) -> Result<Failure, Failure> {
+    let from = version(client, place).await?;
+    let holder = client.query_typed(sql!("schema_holder"), &[]).await?;
+    let holder: Option<i32> = holder.first().map(|row| row.try_get(0)).transpose()?;
+    let who = holder.map_or_else(|| "somebody".to_owned(), |pid| format!("process {pid} of the server"));
+    let message = format!(
+        "{place}: the schema is to be brought from {from} to {}, and {who} has held a table of it for longer than 2 s (a \
+         backup, an open transaction): end that, or start this when it is over",
+        known()
+    );
+    Ok(Failure::Own(ErrorKind::Unavailable, message))
 }
 
 /// Whether everything is in place: then no right is needed to change it.
