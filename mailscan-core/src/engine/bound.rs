@@ -131,8 +131,11 @@ impl std::fmt::Display for Bound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Tasks => f.write_str("tasks: all that are ready are under way"),
+            Self::Plan { connections: 1 } => f.write_str("plan: its one connection is busy"),
             Self::Plan { connections } => write!(f, "plan: its {connections} connections are busy"),
             Self::Share { places } => write!(f, "share: {places} of the places; other jobs have the rest"),
+            Self::Process { places: 1, hold: Some(hold) } => write!(f, "{hold} (1 place)"),
+            Self::Process { places: 1, hold: None } => f.write_str("process: its one place is taken"),
             Self::Process { places, hold: Some(hold) } => write!(f, "{hold} ({places} places)"),
             Self::Process { places, hold: None } => write!(f, "process: its {places} places are taken"),
             Self::Hosts { first: None, .. } => {
@@ -235,6 +238,9 @@ mod tests {
         );
         let hold = Standing { running: 5, places: 0, hold: Some("memory: 96 % of it is in use"), ..BUSY };
         assert_eq!(line(hold), "memory: 96 % of it is in use (0 places)");
+        assert_eq!(line(Standing { places: 1, ..hold }), "memory: 96 % of it is in use (1 place)");
+        assert_eq!(line(Standing { running: 1, places: 1, ..BUSY }), "process: its one place is taken");
+        assert_eq!(line(Standing { in_flight: 1, planned: 1, ..BUSY }), "plan: its one connection is busy");
     }
 
     #[test]
