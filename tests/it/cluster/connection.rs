@@ -130,7 +130,8 @@ async fn a_server_is_believed_as_far_as_the_url_says() {
         let url = format!("postgres://careful@127.0.0.1:{}/{name}?{options}", cluster.port());
         run_in(folder.path(), &["run", "--detach", "--url", "https://example.org/", "--target", "1", "--db", &url])
     };
-    for options in ["sslmode=prefer", "sslmode=require", "sslmode=verify-full&sslrootcert=server.pem"] {
+    let believed = ["sslmode=verify-full&sslrootcert=server.pem", "sslmode=require&sslrootcert=server.pem"];
+    for options in ["sslmode=prefer", "sslmode=require"].into_iter().chain(believed) {
         let ran = ask(options);
         assert_eq!(ran.code, 0, "{options}: {}", ran.err);
     }
@@ -139,6 +140,8 @@ async fn a_server_is_believed_as_far_as_the_url_says() {
         ("sslmode=verify-full", "certificate"),
         ("sslmode=verify-full&sslrootcert=other.pem", "certificate"),
         ("sslmode=verify-full&sslrootcert=nowhere.pem", "nowhere.pem"),
+        ("sslmode=require&sslrootcert=other.pem", "certificate"),
+        ("sslrootcert=server.pem", "add sslmode=verify-full"),
     ] {
         let ran = ask(options);
         assert!(
@@ -147,7 +150,7 @@ async fn a_server_is_believed_as_far_as_the_url_says() {
             ran.err
         );
     }
-    assert_eq!(cluster.number(&name, "SELECT count(*) FROM mailscan.job").await, 3);
+    assert_eq!(cluster.number(&name, "SELECT count(*) FROM mailscan.job").await, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]

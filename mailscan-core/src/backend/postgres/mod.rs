@@ -99,9 +99,9 @@ impl Postgres {
     /// Opens the database at a URL such as `postgres://user@host/database?sslmode=verify-full`, and creates the schema
     /// or brings an older one up to date.
     ///
-    /// `sslmode` is `disable`, `prefer` (the default), `require` (encrypted, whoever the server is) or `verify-full`
-    /// (with `sslrootcert=FILE` instead of the system's authorities). `listen=off` does without hints from other
-    /// processes.
+    /// `sslmode` is `disable`, `prefer` (the default), `require` (encrypted, whoever the server is) or `verify-full` (the server
+    /// shows a certificate for its name). `sslrootcert=FILE` names authorities instead of the system's for `verify-full`, and
+    /// makes `require` the same; with the others it is refused. `listen=off` does without hints from other processes.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the URL cannot be used,

@@ -60,6 +60,12 @@ impl Target {
         })?;
         let verified = Protection::Verified { roots: roots.clone() };
         let (ssl, protection) = match mode {
+            // Whoever names an authority believes that it is asked.
+            "disable" | "prefer" if roots.is_some() => {
+                let named = if mode == "prefer" { "`prefer`, as it is by default" } else { "`disable`" };
+                let why = format!("sslrootcert is not looked at where sslmode is {named}: add sslmode=verify-full");
+                return Err(invalid(why));
+            }
             "disable" => (SslMode::Disable, Protection::Unverified),
             "prefer" => (SslMode::Prefer, Protection::Unverified),
             // As the common client has it: an authority that is named is also asked.
@@ -133,6 +139,9 @@ mod tests {
             ("postgres://a:secret@h:port/d", "postgres://user@host/database"),
             ("postgres://a:secret@h/d?sslmode=maybe", "verify-full"),
             ("postgres://a:secret@h/d?listen=perhaps", "on or off"),
+            ("postgres://a:secret@h/d?sslrootcert=ca.pem", "by default: add sslmode=verify-full"),
+            ("postgres://a:secret@h/d?sslrootcert=ca.pem&sslmode=prefer", "add sslmode=verify-full"),
+            ("postgres://a:secret@h/d?sslmode=disable&sslrootcert=ca.pem", "`disable`: add sslmode=verify-full"),
         ] {
             let error = Target::parse(url).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid);
