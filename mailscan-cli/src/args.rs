@@ -272,7 +272,9 @@ pub(crate) struct Run {
     /// may be given again
     #[arg(long, value_name = "CIDR", value_parser = values::network)]
     pub(crate) allow_network: Vec<IpNet>,
-    /// Only put the job into the database and leave it to running workers
+    /// Only put the job into the database and leave it to running workers, which reach public addresses and the networks of
+    /// their --allow-network; what else is theirs is refused here: --suppress, --memory-limit, --min-free-disk, --max-workers,
+    /// --workers-per-1000, --bloom-capacity and --lease
     #[arg(long)]
     pub(crate) detach: bool,
 }

@@ -94,11 +94,12 @@ pub(crate) fn run(typed: &args::Run) -> Result<RunConfig> {
     let limits = limits(&typed.constants)?;
     if typed.detach && is_for_workers(typed, &limits) {
         let message = "--suppress, --memory-limit, --min-free-disk, --max-workers, --workers-per-1000, \
-                       --bloom-capacity and --lease are for whoever works on a job: give them there";
+                       --bloom-capacity, --lease and --allow-network are for whoever works on a job: give them to the \
+                       `serve` or `worker` that does";
         return Err(Failure::Usage(message.to_owned()));
     }
     if typed.resume.is_none() && !typed.allow_network.is_empty() {
-        let message = "--allow-network is for --resume: a job of your own reaches every network".to_owned();
+        let message = "--allow-network is for --resume: a job of your own reaches every network here".to_owned();
         return Err(Failure::Usage(message));
     }
     let min_free_disk = min_free_disk(&typed.machine, &typed.database.db)?;
@@ -116,7 +117,7 @@ fn is_for_workers(typed: &args::Run, limits: &Limits) -> bool {
     let args::Machine { memory: args::Memory { memory_limit }, min_free_disk } = typed.machine;
     let named = std::env::var_os("MAILSCAN_SUPPRESS").map(std::path::PathBuf::from);
     let suppresses = typed.suppressed.suppress.as_ref().is_some_and(|list| named.as_ref() != Some(list));
-    let machine = memory_limit.is_some() || min_free_disk.is_some();
+    let machine = memory_limit.is_some() || min_free_disk.is_some() || !typed.allow_network.is_empty();
     suppresses || machine || *limits != Limits::default() || !typed.leases.is_default()
 }
 

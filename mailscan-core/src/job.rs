@@ -361,7 +361,7 @@ pub fn parse_source_url(text: &str) -> Result<url::Url> {
 /// reach is for the source that fetches to say (`ClientOptions::network`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Origin {
-    /// Whoever runs mailscan: the job reads what it names and whatever that leads to.
+    /// Whoever runs mailscan: the job reads every file that it names and whatever files that leads to.
     #[default]
     Operator,
     /// Somebody who can use the API, and is trusted with no more.

@@ -57,7 +57,7 @@ async fn resume(typed: &args::Run, config: &RunConfig, id: Option<u64>) -> Resul
     match job.origin {
         Origin::Api { .. } => say!("{}", summary::from_api(job.id)),
         Origin::Operator if !typed.allow_network.is_empty() => {
-            let message = "--allow-network is for jobs of the API: one of your own reaches every network";
+            let message = "--allow-network is for jobs of the API: one of your own reaches every network here";
             return Err(Failure::Usage(message.to_owned()));
         }
         Origin::Operator => {}

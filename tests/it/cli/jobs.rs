@@ -229,9 +229,13 @@ fn a_detached_job_is_changed_and_then_resumed() {
     let folder = sources();
     let run = |arguments: &[&str]| run_in(folder.path(), arguments);
     fs::write(folder.path().join("suppress"), "ann@a.org").unwrap();
-    for (option, value) in
-        [("--suppress", "suppress"), ("--memory-limit", "100M"), ("--min-free-disk", "1M"), ("--lease", "30")]
-    {
+    for (option, value) in [
+        ("--suppress", "suppress"),
+        ("--memory-limit", "100M"),
+        ("--min-free-disk", "1M"),
+        ("--lease", "30"),
+        ("--allow-network", "10.0.0.0/8"),
+    ] {
         let refused = run(&["run", "--path", "in", "--target", "100", "--detach", option, value]);
         assert!(refused.code == 2 && refused.err.contains("for whoever works on a job"), "{option}: {}", refused.err);
     }
