@@ -213,7 +213,8 @@ pub(crate) struct Run {
     /// What to search for
     #[arg(long, value_name = "QUERY")]
     pub(crate) search: Vec<String>,
-    /// The search endpoint: the base URL of a SearXNG, of which 100 pages are asked, or a JSON file that describes one
+    /// The search endpoint: the base URL of a SearXNG, of which 100 pages are asked, or a JSON file that describes another: `url`
+    /// with {query} and {page}, `results`, `result_url`, and more that docs/search.md explains
     #[arg(long, value_name = "FILE|URL")]
     pub(crate) search_endpoint: Option<String>,
     /// How many calls of one search run side by side, instead of what the endpoint's description says

@@ -244,4 +244,20 @@ mod tests {
         assert_eq!(read, described);
         assert_eq!(schema.required, ["target"]);
     }
+
+    #[test]
+    fn the_schema_of_an_endpoint_has_the_fields_that_are_read() {
+        let RefOr::T(Schema::Object(schema)) = wire::SearchEndpoint::schema() else { panic!("an object") };
+        let unknown = SearchEndpoint::parse(r#"{"?": 1}"#).unwrap_err().to_string();
+        let (_, known) = unknown.split_once("expected one of ").expect("the names of all fields");
+        // A key of this machine is refused here.
+        let mut known: Vec<_> = known.split('`').skip(1).step_by(2).filter(|name| *name != "key_env").collect();
+        let mut described: Vec<_> = schema.properties.keys().map(String::as_str).collect();
+        known.sort_unstable();
+        described.sort_unstable();
+        assert_eq!(known, described);
+        let least = r#"{"url": "https://a.org/?q={query}", "results": "r", "result_url": "u"}"#;
+        assert!(SearchEndpoint::parse(least).is_ok());
+        assert_eq!(schema.required, ["url", "results", "result_url"]);
+    }
 }

@@ -48,6 +48,7 @@ use crate::wire;
     wire::Reason,
     wire::Resolve,
     wire::Resolved,
+    wire::SearchEndpoint,
     wire::Snapshot,
     wire::System,
     wire::WorkerStatus,
@@ -59,7 +60,7 @@ struct Sent;
 const TOKEN: &str = "token";
 
 /// What nobody may add fields to.
-const STRICT: [&str; 3] = ["NewJob", "Reason", "Resolve"];
+const STRICT: [&str; 4] = ["NewJob", "Reason", "Resolve", "SearchEndpoint"];
 
 /// The description, as JSON.
 pub(crate) fn document() -> Vec<u8> {

@@ -20,7 +20,7 @@ use mailscan_core::{eta, store, task};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub use asked::{NewJob, Reason, Resolve};
+pub use asked::{NewJob, Reason, Resolve, SearchEndpoint};
 pub use events::{Deleted, Gone, Snapshot};
 pub use found::{Address, Addresses, AllErrors, ErrorList, ErrorRow, Resolution, Resolved};
 pub(crate) use progress::Around;

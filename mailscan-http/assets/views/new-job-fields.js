@@ -23,7 +23,7 @@ export function formFields() {
     depth: field({ label: "Links deep", control: count("depth", { value: "3" }) }),
     max_pages: field({ label: "Pages at most", control: count("max_pages", { placeholder: "no limit" }) }),
     searches: field({ label: "Queries", control: lines("searches", 2, "site:example.org contact"), hint: "One query a line.", wide: true }),
-    search_endpoint: field({ label: "Search endpoint", control: input("search_endpoint", { type: "text", inputmode: "url", spellcheck: "false", placeholder: "https://searx.example.org" }), hint: "The base URL of a SearXNG, or a description as JSON.", wide: true }),
+    search_endpoint: field({ label: "Search endpoint", control: input("search_endpoint", { type: "text", inputmode: "url", spellcheck: "false", placeholder: "https://searx.example.org" }), hint: "The base URL of a SearXNG, or a description as JSON, whose fields /openapi.json has (SearchEndpoint).", wide: true }),
     paths: field({ label: "Files and folders of the server", control: lines("paths", 2, "/srv/archive"), hint: "One a line. Only below the folder that the server was started with (--root).", wide: true }),
     workers: field({ label: "Workers", control: count("workers", { placeholder: "as planned" }) }),
     connections: field({ label: "Connections per worker", control: count("connections", { placeholder: "as configured" }) }),

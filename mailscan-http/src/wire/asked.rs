@@ -1,11 +1,13 @@
 //! What can be sent, for the description of the API. What is sent is read field by field elsewhere, so that everything that
 //! is wrong with it is told at once; tests hold the two together.
 
+use std::collections::HashMap;
+
 use mailscan_core::class::{Class, ClassFilter};
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa::openapi::Schema;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaType, Type};
+use utoipa::openapi::{Ref, Schema};
 
 /// A job to begin: at least one of `urls`, `sitemaps`, `searches` and `paths`.
 #[derive(Debug, ToSchema)]
@@ -22,7 +24,7 @@ pub struct NewJob {
     /// What to search for at the endpoint.
     #[schema(max_items = 1000)]
     pub searches: Option<Vec<String>>,
-    /// The base URL of a SearXNG, or an object that describes another endpoint. Needed for a search.
+    /// The base URL of a SearXNG, or a description of another endpoint. Needed for a search.
     #[schema(schema_with = search_endpoint)]
     pub search_endpoint: Option<Value>,
     /// Files and folders of the server below one of its `--root` folders. A link in them that leads elsewhere is not read: it
@@ -94,9 +96,45 @@ fn include() -> Schema {
 }
 
 fn search_endpoint() -> Schema {
-    let types = SchemaType::from_iter([Type::String, Type::Object, Type::Null]);
-    let about = "The base URL of a SearXNG, or an object that describes another endpoint. Needed for a search.";
-    ObjectBuilder::new().schema_type(types).description(Some(about)).build().into()
+    let about = "The base URL of a SearXNG, or a description of another endpoint. Needed for a search.";
+    let of = |is: Type| ObjectBuilder::new().schema_type(SchemaType::new(is));
+    let base = of(Type::String).examples(["https://searx.example.org"]);
+    let described = Ref::from_schema_name("SearchEndpoint");
+    OneOfBuilder::new().item(base).item(described).item(of(Type::Null)).description(Some(about)).build().into()
+}
+
+/// An endpoint that answers a search in JSON: how it is asked, and where its answer holds what.
+#[derive(Debug, ToSchema)]
+pub struct SearchEndpoint {
+    /// The URL to ask, with `{query}` where the query goes and `{page}` where the number of the page does; without that one page
+    /// is asked.
+    #[schema(pattern = r"\{query\}", example = "https://search.example.org/v1?q={query}&start={page}")]
+    pub url: String,
+    /// Where the answer holds the list of results: names of fields, or numbers of items, with dots between them.
+    #[schema(example = "data.items")]
+    pub results: String,
+    /// Where a result holds its URL, written likewise.
+    #[schema(example = "link")]
+    pub result_url: String,
+    /// Where a result holds text that is worth reading.
+    #[schema(required = false)]
+    pub snippets: Vec<String>,
+    /// Further headers. None that say how a request is sent, or who sends it.
+    #[schema(required = false)]
+    pub headers: HashMap<String, String>,
+    /// The number of the first page; 1 when it is left out.
+    #[schema(required = false, maximum = 4294967295i64)]
+    pub first_page: u32,
+    /// By how much each page's number is larger than the one before: 1, as when it is left out, where pages are counted, as many
+    /// as a page has results where these are.
+    #[schema(required = false, minimum = 1, maximum = 4294967295i64)]
+    pub page_step: u32,
+    /// The most pages of one query; 100 when it is left out.
+    #[schema(required = false, minimum = 1, maximum = 4294967295i64)]
+    pub max_pages: u32,
+    /// How many calls of one query may run side by side; 1 when it is left out. Times the searches at most 10,000.
+    #[schema(required = false, minimum = 1, maximum = 4294967295i64)]
+    pub lanes: u32,
 }
 
 /// Why something is done, for whoever looks at the job later.

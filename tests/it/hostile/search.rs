@@ -1,5 +1,7 @@
 //! The search source against a small JSON API: pages and lanes to their end, and a key that stays secret.
 
+mod guide;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
