@@ -103,7 +103,12 @@ impl Keeper for Keep<'_> {
     fn add(&mut self, bytes: &[u8]) {
         let Some(File { place, .. }) = self.hold.files.last_mut() else { return };
         let Ok(range) = place else { return };
-        let more = || Error::new(ErrorKind::InvalidData, "there is more attached to its message than is kept");
+        let more = || {
+            Error::new(
+                ErrorKind::InvalidData,
+                "there is more attached than is kept: 256 MiB of one message, and 1 GiB of one file, or 8 times that file",
+            )
+        };
         match self.hold.keeping.add(bytes, self.left) {
             Ok(true) => range.end = self.hold.keeping.length(),
             Ok(false) => *place = Err(more()),

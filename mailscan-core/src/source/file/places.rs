@@ -150,14 +150,22 @@ pub(super) fn kept(mut reader: impl Read, left: &mut u64) -> Result<Arc<dyn Plac
         match reader.read(&mut chunk) {
             Ok(0) => return Ok(keeping.finish()),
             Ok(count) if keeping.add(&chunk[..count], left)? => {}
-            Ok(_) => {
-                let message = "it is a zip file in another file, and they unpack to more than is kept of them";
-                return Err(Error::new(ErrorKind::InvalidData, message));
+            Ok(count) => {
+                let length = keeping.length() + count as u64;
+                return Err(Error::new(ErrorKind::InvalidData, too_much(length)));
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Why a zip file that has so many bytes, or more, is not kept.
+fn too_much(length: u64) -> &'static str {
+    if length > LARGEST {
+        return "it is a zip file of more than 256 MiB in another file: unpack it to have it read";
+    }
+    "it is one of more zip files in another file than are kept (1 GiB, or 8 times that file): unpack it to have it read"
 }
 
 /// Reads from a place until the buffer is full or the bytes end; answers how much.
@@ -253,6 +261,17 @@ mod tests {
         assert!(keeping.add(b"ann@a.org", &mut left).unwrap());
         assert_eq!(keeping.length(), start.len() as u64 + 9);
         assert!(bytes_of(keeping)[start.len()..].starts_with(b"ann@a.org"));
+    }
+
+    #[test]
+    fn a_zip_file_that_is_not_kept_is_told_by_the_bound_that_it_passes() {
+        let told = |length: u64, mut left: u64| match kept(std::io::repeat(b' ').take(length), &mut left) {
+            Ok(_) => "kept".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(told(IN_MEMORY, IN_MEMORY), "kept");
+        assert!(told(IN_MEMORY + 1, IN_MEMORY).contains("than are kept (1 GiB"));
+        assert!(told(LARGEST + 1, u64::MAX).contains("of more than 256 MiB"));
     }
 
     #[test]
