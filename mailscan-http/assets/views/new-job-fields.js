@@ -42,7 +42,7 @@ export function formFields() {
     h("section", { class: "card", "aria-label": "Pages" }, h("h2", {}, "Pages"), h("div", { class: "grid" }, nodes("urls", "sitemaps"), h("div", { class: "field wide" }, all.crawl.node), nodes("depth", "max_pages"))),
     h("section", { class: "card", "aria-label": "Searches" }, h("h2", {}, "Searches"), h("div", { class: "grid" }, nodes("searches", "search_endpoint"))),
     advanced);
-  crawl.addEventListener("change", () => ["depth", "max_pages"].forEach((name) => { all[name].control.disabled = !crawl.checked; }));
+  crawl.addEventListener("change", () => { all.depth.control.disabled = !crawl.checked; });
   const reveal = (name) => {
     if (advanced.contains(all[name].node)) advanced.open = true;
     all[name].control.focus();
@@ -83,7 +83,7 @@ export function body(all) {
   value.crawl = all.crawl.control.checked;
   if (value.crawl) value.depth = numberOf("depth");
   for (const name of NUMBERS) {
-    const number = name === "max_pages" && !value.crawl ? null : numberOf(name);
+    const number = numberOf(name);
     if (number !== null) value[name] = number;
   }
   if (value.depth === null) delete value.depth;

@@ -78,6 +78,22 @@ async fn the_sitemaps_of_a_site_are_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn how_much_is_read_can_be_limited_where_no_links_are_followed() {
+    let Some(desk) = Desk::open(quick(200)).await else { return };
+    let page = &desk.page;
+    page.visit("#/new").await;
+    page.fill("#target", "1000").await;
+    page.fill("#sitemaps", &format!("http://{}/", desk.web.local_addr())).await;
+    page.click(Locator::Id("crawl")).await;
+    page.until("document.querySelector('#depth').disabled").await;
+    page.fill("#max_pages", "5").await;
+    page.press("Create job").await;
+    page.until_status("completed").await;
+    page.until_text("the limit of 5 pages").await;
+    desk.page.leave(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_search_is_followed_to_its_pages() {
     let Some(desk) = Desk::open(quick(200)).await else { return };
     let page = &desk.page;
