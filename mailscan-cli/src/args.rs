@@ -229,7 +229,7 @@ pub(crate) struct Run {
     /// How many links away from the pages given to go; those of a sitemap are one link away, of an index two [default: 5]
     #[arg(long, value_name = "N")]
     pub(crate) depth: Option<u32>,
-    /// The most pages, sitemaps, calls, files and folders to read
+    /// The most pages, sitemaps, calls, files, folders and parts of lists (1,000 URLs or 256 KiB of one) to read
     #[arg(long, value_name = "N", value_parser = count)]
     pub(crate) max_pages: Option<u64>,
     /// How many addresses to collect

@@ -160,7 +160,7 @@ pub fn seconds(number: f64) -> std::result::Result<Duration, String> {
 pub struct JobOptions {
     /// Follow links; `None` fetches only what the sources name.
     pub crawl: Option<Crawl>,
-    /// The most tasks (pages, calls, files) that the job may have.
+    /// The most tasks that the job may have: pages, sitemaps, calls, files, folders and parts of lists of URLs. From 1.
     pub max_tasks: Option<u64>,
     /// Workers instead of the planned number.
     pub workers: Option<u32>,

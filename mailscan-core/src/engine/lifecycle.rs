@@ -182,7 +182,10 @@ fn exhausted(depth: &Depth, run: &JobRun) -> Stop {
     } else if let Some(most) = run.job.spec.options.max_tasks.filter(|most| left_out > 0 || depth.total() >= *most) {
         // What was left out elsewhere, by another process or before a restart, is not known here.
         let more = if left_out > 0 { "and more were left out" } else { "and more may have been left out" };
-        (JobStatus::Completed, format!("the limit of {most} pages, calls and files was reached {more}"))
+        (
+            JobStatus::Completed,
+            format!("the limit of {most} for pages, sitemaps, calls, files, folders and lists was reached {more}"),
+        )
     } else if depth.lost() > 0 {
         (JobStatus::Completed, format!("the sources that could be read hold no more{}: {lost}", within_limits(run)))
     } else {

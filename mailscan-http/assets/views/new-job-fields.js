@@ -21,7 +21,7 @@ export function formFields() {
     sitemaps: field({ label: "Sitemaps", control: lines("sitemaps", 2, "https://example.org/sitemap.xml"), hint: "One URL a line. A site without a path stands for all that its robots.txt names.", wide: true }),
     crawl: { control: crawl, fail: () => {}, node: h("label", { class: "check" }, crawl, "Follow links within the site of each page") },
     depth: field({ label: "Links deep", control: count("depth", { value: "3" }) }),
-    max_pages: field({ label: "Pages at most", control: count("max_pages", { placeholder: "no limit" }) }),
+    max_pages: field({ label: "Pages at most", control: count("max_pages", { placeholder: "no limit" }), hint: "Sitemaps, calls, files and folders count too." }),
     searches: field({ label: "Queries", control: lines("searches", 2, "site:example.org contact"), hint: "One query a line.", wide: true }),
     search_endpoint: field({ label: "Search endpoint", control: input("search_endpoint", { type: "text", inputmode: "url", spellcheck: "false", placeholder: "https://searx.example.org" }), hint: "The base URL of a SearXNG, or a description as JSON, whose fields /openapi.json has (SearchEndpoint).", wide: true }),
     paths: field({ label: "Files and folders of the server", control: lines("paths", 2, "/srv/archive"), hint: "One a line. Only below the folder that the server was started with (--root).", wide: true }),

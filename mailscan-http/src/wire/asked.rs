@@ -36,7 +36,7 @@ pub struct NewJob {
     /// How many links away from the pages given to go; 5 when it is left out. Only with `crawl`. The pages of a sitemap are
     /// one link away, those of an index two.
     pub depth: Option<u32>,
-    /// The most pages, sitemaps, calls and files to read.
+    /// The most pages, sitemaps, calls, files and folders to read.
     #[schema(minimum = 1, maximum = 9223372036854775807i64)]
     pub max_pages: Option<u64>,
     /// Workers instead of the planned number.

@@ -89,7 +89,7 @@ async fn how_much_is_read_can_be_limited_where_no_links_are_followed() {
     page.fill("#max_pages", "5").await;
     page.press("Create job").await;
     page.until_status("completed").await;
-    page.until_text("the limit of 5 pages").await;
+    page.until_text("the limit of 5 for pages").await;
     desk.page.leave(&[]).await;
 }
 

@@ -258,6 +258,16 @@ fn a_detached_job_is_changed_and_then_resumed() {
 }
 
 #[test]
+fn a_folder_counts_in_the_limit_of_what_is_read() {
+    let folder = sources();
+    let ran = run_in(folder.path(), &["run", "--path", "in", "--target", "100", "--max-pages", "1"]);
+    let job = show(folder.path(), "1");
+    assert_eq!(job["collected"], 0, "{}", ran.err);
+    let reason = job["reason"].as_str().unwrap_or_default();
+    assert!(reason.starts_with("the limit of 1 for ") && reason.contains("folders"), "{reason}");
+}
+
+#[test]
 fn what_failed_is_shown_and_resolved() {
     let folder = sources();
     let run = |arguments: &[&str]| run_in(folder.path(), arguments);
