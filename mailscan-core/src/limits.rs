@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// The constants of planning. [`Default`] is the contract's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The most workers of a job. From 1.
+    /// The most workers of a job, and of an engine for all of its jobs together. From 1.
     pub max_workers: u32,
     /// Workers for every 1,000 e-mails. From 1.
     pub workers_per_1000: u32,

@@ -11,7 +11,7 @@ use super::values::lease;
 /// How many workers a job gets, where it is worked on and where its plan is shown.
 #[derive(Clone, Copy, Debug, ClapArgs)]
 pub(crate) struct Planning {
-    /// The most workers of a job
+    /// The most workers of a job, and of a process for all of its jobs together
     #[arg(long, default_value_t = Limits::default().max_workers, value_name = "N")]
     pub(crate) max_workers: u32,
     /// Workers for every 1,000 e-mails: with fewer than the most workers, each collects 1,000 / N

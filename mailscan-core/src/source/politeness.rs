@@ -33,8 +33,8 @@ const MAX_HOSTS: usize = 10_000;
 /// How a host is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
-    /// The least time between the starts of two requests; a longer crawl-delay of the host counts instead, and so does a longer
-    /// [rate limit](crate::job::JobOptions::rate_limit) of a job for its own requests. Longer than the default, it is the least
+    /// The least time between the starts of two requests; a longer crawl-delay of the host counts instead, up to a minute, and so
+    /// does a longer [rate limit](crate::job::JobOptions::rate_limit) of a job for its own requests. Longer than the default, it is the least
     /// time between two calls of a search by one worker as well. Thirty years at most.
     pub interval: Duration,
     /// The most requests at a time, from 1; 0 counts as 1.
