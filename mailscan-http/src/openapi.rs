@@ -134,7 +134,8 @@ fn describe(resource: &Resource, operation: &Operation) -> Described {
     for parameter in operation.parameters {
         described = described.parameter(query(parameter));
     }
-    if matches!(operation.answer, Answer::Events(_)) {
+    // The events of one job begin with how it stands, whoever comes back.
+    if matches!(operation.answer, Answer::Events(_)) && !resource.path.contains(ID) {
         let heard = ParameterBuilder::new()
             .name(events::LAST_EVENT_ID)
             .parameter_in(ParameterIn::Header)
@@ -281,6 +282,16 @@ mod tests {
         for open in ["/healthz", "/readyz", "/openapi.json"] {
             assert!(document["paths"][open].is_object() && needed(open, "get").is_null(), "{open}");
         }
+    }
+
+    #[test]
+    fn only_a_stream_that_goes_on_where_it_was_left_asks_for_the_last_event() {
+        let document: Value = serde_json::from_slice(&document()).unwrap();
+        let asked = |path: &str| {
+            let parameters = document["paths"][path]["get"]["parameters"].as_array().cloned().unwrap_or_default();
+            parameters.iter().any(|parameter| parameter["name"] == events::LAST_EVENT_ID)
+        };
+        assert!(asked("/api/v1/events") && !asked("/api/v1/jobs/{id}/events"));
     }
 
     #[test]
