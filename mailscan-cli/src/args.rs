@@ -119,13 +119,13 @@ pub(crate) struct Plan {
     /// Hosts that the pages come from: tells how many pages a second can come, and what bounds that
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) hosts: Option<u64>,
-    /// The most requests to one host at a time
+    /// With --hosts: the most requests to one host at a time
     #[arg(long, value_name = "N", default_value_t = 8, requires = "hosts", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) per_host: u32,
-    /// Seconds between two requests to one host
+    /// With --hosts: seconds between two requests to one host
     #[arg(long, value_name = "SECONDS", default_value = "0.1", requires = "hosts", value_parser = seconds)]
     pub(crate) host_interval: Duration,
-    /// Connections that one worker keeps busy
+    /// With --hosts: connections that one worker keeps busy
     #[arg(long, value_name = "N", default_value_t = 100, requires = "hosts", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connections: u32,
     /// Answer in JSON
@@ -196,8 +196,8 @@ pub(crate) struct Database {
 
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct Run {
-    /// A JSON file with a job: its sources, its target and how it is done, by the names of these options with `_` for `-`;
-    /// what is typed as well wins
+    /// A JSON file with a job: its sources, its target and how it is done, by the names of these options with `_` for `-`; paths
+    /// in it start from its folder, and what is typed as well wins
     #[arg(long, value_name = "FILE")]
     pub(crate) job: Option<PathBuf>,
     /// A page to read
@@ -207,7 +207,8 @@ pub(crate) struct Run {
     /// names, or else for its /sitemap.xml
     #[arg(long, value_name = "URL", value_parser = page_url)]
     pub(crate) sitemap: Vec<String>,
-    /// A file with one URL a line, as plain text in UTF-8; a tab ends the URL
+    /// A file with one URL a line, as plain text in UTF-8; a name such as example.org/contact is asked over https, a tab ends the
+    /// URL, and lines that begin with # are remarks
     #[arg(long, value_name = "FILE")]
     pub(crate) urls: Vec<PathBuf>,
     /// What to search for
@@ -360,7 +361,7 @@ pub(crate) struct Serve {
     pub(crate) constants: Constants,
     #[command(flatten)]
     pub(crate) leases: Leases,
-    /// Seconds after which the workers of a process that says nothing any more are shown as stale, at most 3600
+    /// Seconds, from 10 to 3600, after which the workers of a process that says nothing any more are shown as stale
     #[arg(long, default_value = "300", value_name = "SECONDS", value_parser = stale)]
     pub(crate) stale_after: Duration,
     #[command(flatten)]

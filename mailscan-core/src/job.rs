@@ -93,7 +93,7 @@ impl JobStatus {
         matches!(self, Self::Paused | Self::Failed | Self::Completed) && matches!(next, Self::Queued | Self::Running)
     }
 
-    /// Whether a job in this state can be deleted: nobody works on it.
+    /// Whether a job in this state can be deleted: it is settled or paused, so that nobody works on it, or is about to.
     pub const fn can_be_deleted(self) -> bool {
         self.is_settled() || matches!(self, Self::Paused)
     }

@@ -44,7 +44,7 @@ pub(crate) enum Job {
     /// End a job for good; what it has is kept
     #[command(after_help = "Example:\n  mailscan job cancel 1")]
     Cancel(JobChange),
-    /// Delete a job that nobody works on, with its addresses, tasks and errors
+    /// Delete a job that is paused or has ended, with its addresses, tasks and errors
     #[command(after_help = "Example:\n  mailscan job delete 1 --yes")]
     Delete {
         /// The job

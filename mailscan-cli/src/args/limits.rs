@@ -32,7 +32,8 @@ pub(crate) struct Constants {
 /// How long a process may be silent before others take over.
 #[derive(Clone, Copy, Debug, ClapArgs)]
 pub(crate) struct Leases {
-    /// Seconds after which the tasks of a process that died go back to the queue
+    /// Seconds, from 3 to 86400, after which the tasks of a process that died go back to the queue. In a database file they do as
+    /// soon as another process works on it
     #[arg(long, default_value = "90", value_name = "SECONDS", value_parser = lease)]
     pub(crate) lease: Duration,
 }
