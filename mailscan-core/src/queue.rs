@@ -31,8 +31,10 @@
 //! # Time and size of calls
 //!
 //! While it works, the engine waits for an answer however long it takes, and what depends on it stands still: without claims no
-//! task begins, without settlements nothing ends. A drain waits five seconds for a call, then it aborts; an abort waits four at most
-//! and drops the call ([`Engine`](crate::engine::Engine)). The backends here end within some 20 seconds.
+//! task begins, without settlements nothing ends. A drain waits 25 seconds for a call while others are answered, and five where none
+//! is, then it aborts; an abort waits eight and three seconds, and drops the call a second later
+//! ([`Engine::drain`](crate::engine::Engine::drain), [`Engine::abort`](crate::engine::Engine::abort)). The backends here end within
+//! some 20 seconds.
 //!
 //! | call | holds at most |
 //! | --- | --- |
