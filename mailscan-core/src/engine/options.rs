@@ -163,6 +163,12 @@ impl EngineOptions {
                 self.lease_for, self.heartbeat, self.lease_margin
             )));
         }
+        if self.heartbeat.saturating_mul(3) > self.lease_for {
+            return Err(invalid(format!(
+                "`heartbeat` is {:?}: give a third of `lease_for` ({:?}) or less",
+                self.heartbeat, self.lease_for
+            )));
+        }
         if self.watermarks.linger >= self.lease_for {
             return Err(invalid(format!(
                 "`watermarks.linger` is {:?}: give less than a lease",
@@ -216,7 +222,7 @@ mod tests {
     type Change = fn(&mut EngineOptions);
 
     /// Options that cannot be kept to, each with what names it.
-    const UNKEEPABLE: [(&str, Change); 17] = [
+    const UNKEEPABLE: [(&str, Change); 18] = [
         ("`sweep_every`", |options| options.sweep_every = Duration::MAX),
         ("`budget.time`", |options| options.budget.time = Duration::ZERO),
         ("`budget.time`", |options| options.budget.time = Duration::MAX),
@@ -227,6 +233,7 @@ mod tests {
         ("`sweep_every`", |options| options.sweep_every = Duration::ZERO),
         ("`report_every`", |options| options.report_every = Duration::ZERO),
         ("`heartbeat`", |options| options.heartbeat = Duration::ZERO),
+        ("`heartbeat` is 31s", |options| options.heartbeat = Duration::from_secs(31)),
         ("`max_in_flight`", |options| options.max_in_flight = usize::MAX),
         ("`watermarks.outcomes`", |options| options.watermarks.outcomes = 0),
         ("`watermarks.sightings`", |options| options.watermarks.sightings = usize::MAX),
