@@ -49,13 +49,14 @@ pub struct Claimed {
 /// Why a task ended without its document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FailureClass {
-    /// The source refused: robots.txt, 401, 403, 429, or policy. Says nothing about what the source holds.
+    /// The source refused (robots.txt, 401, 403, 429, or policy) or kept silent until time was up, on the last attempt as well. Says
+    /// nothing about what the source holds.
     Blocked,
     /// It will not work however often it is tried: 404, a file that cannot be read, a broken URL.
     Permanent,
-    /// It failed for a reason that may pass, and all attempts are used up: time-outs, resets, 5xx.
+    /// It failed for a reason that may pass, and all attempts are used up: connections that break, 5xx.
     Exhausted,
-    /// The deliveries of the task ended in crashes too often.
+    /// The deliveries of the task ended in crashes too often, or its last attempt ended in a panic.
     Quarantined,
 }
 
