@@ -145,7 +145,8 @@ impl<P: Pipeline> Engine<P> {
         }
     }
 
-    /// Waits until the job is completed, failed, cancelled or paused, and answers its last progress.
+    /// Waits until the job is completed, failed, cancelled or paused, or until the engine drains and has let go of it, and answers its
+    /// last progress. With [`JobFilter::All`] the job may then be queued or running still, for other engines.
     ///
     /// Cancel-safe.
     ///

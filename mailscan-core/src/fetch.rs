@@ -295,7 +295,8 @@ pub struct FetchError {
     pub message: String,
     /// The status of the answer, when there was one.
     pub status: Option<u16>,
-    /// How long the source asked to be left alone, or how long until the host's turn. The engine waits for a day at most.
+    /// How long the source asked to be left alone, or how long until the host's turn. The engine waits for a day at most, and
+    /// SQLite for two hours at most after whoever worked on it has been started anew.
     pub retry_after: Option<Duration>,
 }
 

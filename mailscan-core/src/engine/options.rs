@@ -69,7 +69,7 @@ pub struct EngineOptions {
     pub suppression: Suppression,
     /// The bounds of one fetch.
     pub budget: Budget,
-    /// The wait before a failed task is tried again: a day at most.
+    /// The wait before a failed task is tried again: a day at most, on SQLite two hours after a restart.
     pub backoff: Backoff,
     /// When the committer writes.
     pub watermarks: Watermarks,

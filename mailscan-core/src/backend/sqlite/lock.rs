@@ -15,7 +15,8 @@ use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 
 const OPERATION: &str = "lock database";
-/// No task is delayed by more than this: hosts may ask for an hour.
+/// What was delayed for longer was so by a clock that was ahead, since hosts may ask for an hour. A fetcher of one's own may have
+/// said more: its task comes back earlier than it should, which a day in vain with another clock would not be worth.
 const LONGEST_DELAY: Duration = Duration::from_secs(2 * 3_600);
 
 /// The right to run workers on a database, to be kept for as long as an engine works on it; given back when dropped.
@@ -30,7 +31,7 @@ impl Sqlite {
     /// Takes the right to run workers on this database.
     ///
     /// Whoever had it before is dead, so all leases end at once (the next sweeps return their tasks) and all processes
-    /// are forgotten.
+    /// are forgotten. No task waits for more than two hours from now on, in case that the clock was ahead when it was delayed.
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] when another process has it.
