@@ -6,7 +6,7 @@
 //! supervisor: adopts jobs, samples progress, sweeps, ends jobs
 //! throttle:   says how many fetches the process can bear
 //! heartbeat:  renews leases, says what the workers do, stops what it can no longer vouch for
-//! dispatcher: claims tasks --> bounded channel --> workers: fetch, extract --> bounded channel --> committer
+//! dispatcher: claims tasks --> a bounded channel each --> workers: fetch, extract --> bounded channel --> committer
 //! ```
 //!
 //! What is absent: the engine keeps no task and no address that the queue or the store does not have, so a process

@@ -7,7 +7,7 @@
 //! JobSpec --plan--> WorkerPlan
 //!    |  create the job, push its first tasks
 //!    v
-//!  Queue --claim(batch)--> dispatcher --bounded channel--> workers: fetch -> extract
+//!  Queue --claim(batch)--> dispatcher --bounded channels--> workers: fetch -> extract
 //!    ^                                                        |  TaskOutcome
 //!    |        push(discovered), settle                        v
 //!    +------------------------------------ committer: Bloom front, batches, watermarks

@@ -48,7 +48,7 @@ impl Default for Limits {
 impl Limits {
     /// The most that [`max_workers`](Self::max_workers) and [`workers_per_1000`](Self::workers_per_1000) may be.
     pub const MOST_WORKERS: u32 = 100_000;
-    /// The most that [`bloom_capacity`](Self::bloom_capacity) may be: 2 GB of filter.
+    /// The most that [`bloom_capacity`](Self::bloom_capacity) may be: 1.3 GB of filter at first.
     pub const MOST_BLOOM_CAPACITY: usize = 1 << 30;
     /// The most that [`stale_after`](Self::stale_after) may be: a process that was silent for longer is forgotten by its store.
     pub const MOST_STALE_AFTER: Duration = Duration::from_secs(3_600);

@@ -1,6 +1,7 @@
 //! The processes that work on jobs, as a store keeps them: what they say of themselves, and how many workers that makes.
 //!
-//! A process says it with every heartbeat ([`Store::beat`](super::Store::beat)); the API and the page read it
+//! A process says it every few seconds ([`Store::beat`](super::Store::beat),
+//! [`EngineOptions::report_every`](crate::engine::EngineOptions::report_every)); the API and the page read it
 //! ([`Store::nodes`](super::Store::nodes)).
 
 use std::time::Duration;
@@ -9,7 +10,8 @@ use crate::job::{JobId, JobState, JobStatus};
 use crate::lease::NodeId;
 use crate::limits::Limits;
 
-/// A process that was not heard of for so long is no longer believed to work on anything: its leases have run out.
+/// A process that was not heard of for so long is no longer believed to work on anything: its leases have run out, unless
+/// they were told to hold for longer than by default.
 const HEARD_LATELY: Duration = Duration::from_secs(90);
 
 /// A process that was silent for longer is forgotten: only after it may count as stale, so that people see that it was there.

@@ -1,7 +1,7 @@
 //! Writes: one thread owns the one connection that writes, and commits in groups.
 //!
-//! The thread takes everything that waits, runs it in one transaction with a savepoint around each operation, and
-//! answers after the commit. An operation whose caller has gone is carried out all the same. The channel is bounded,
+//! The thread takes everything that waits, runs it in one transaction with a savepoint around each operation but the first,
+//! and answers after the commit. An operation whose caller has gone is carried out all the same. The channel is bounded,
 //! so callers wait where the disk is slower than they are.
 
 use std::collections::HashMap;

@@ -25,7 +25,7 @@ const LONGEST_LEARNT: Duration = Duration::from_secs(10);
 /// What a good answer leaves of a learnt interval: a host that refuses by its pace does so once in 35 requests.
 const KEPT_OF_LEARNT: f64 = 0.98;
 /// How many refusals in a row, without a good answer in between, are taken for those of a pace. After the last of them the
-/// host was left alone for a minute, if it did not ask for more.
+/// host was left alone for half a minute, if it did not ask for more.
 const MOST_IN_A_ROW: u32 = 6;
 /// How many refusals of one page are taken for those of a pace: what is refused again while others are not is the page's
 /// own fault.
