@@ -59,6 +59,9 @@ pub enum Work {
 }
 
 impl Work {
+    /// The kinds that this version knows: a queue that several versions share claims no others.
+    pub const KINDS: [&'static str; 5] = ["page", "sitemap", "search", "path", "list"];
+
     /// A stable short name of the kind, for stores and for people.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -352,6 +355,7 @@ mod tests {
     proptest! {
         #[test]
         fn decode_inverts_kind_and_locator(work in work()) {
+            prop_assert!(Work::KINDS.contains(&work.kind()));
             prop_assert_eq!(Work::decode(work.kind(), &work.locator()), Some(work));
         }
     }

@@ -31,7 +31,7 @@ fn node() -> NodeId {
 async fn claim(queue: &impl Queue, job: u64) -> Vec<Claimed> {
     let (shares, lease_for) = (vec![Share { job: JobId(job), limit: 9 }], Duration::from_secs(60));
     let request =
-        ClaimRequest { node: node(), shares, per_host: 9, calls: 9, busy_hosts: vec![], suspects: 0, lease_for };
+        ClaimRequest { node: node(), shares, per_host: 9, calls: 9, busy_hosts: vec![], suspects: 1, lease_for };
     queue.claim(&request).await.unwrap()
 }
 
@@ -99,4 +99,38 @@ async fn work_that_only_a_newer_version_knows_holds_up_no_sweep() {
     recorded.sort_unstable();
     let expected: Vec<_> = claimed.iter().map(|claimed| (claimed.task.id, "a.org")).collect();
     assert_eq!(recorded, expected);
+}
+
+#[tokio::test]
+async fn work_that_cannot_be_read_holds_up_no_claim() {
+    if !is_there() {
+        return;
+    }
+    let name = shared().fresh().await;
+    let pipeline = open(&name, QueueLimits { suspect_after: 1, quarantine_after: 1 }).await;
+    let queue = &pipeline.database;
+    queue.push(&[1, 2, 3, 4, 5].map(|n| page(1, n))).await.unwrap();
+    // Of 1 and 2 only a newer version knows what they are, and 3 is damaged; 2 and 4 are suspects.
+    let other = "UPDATE mailscan.task SET kind = 'hologram' WHERE locator ~ '/[12]$';
+        UPDATE mailscan.task SET kind = 'list' WHERE locator ~ '/3$';
+        UPDATE mailscan.task SET state = 1 WHERE locator ~ '/[24]$';
+        UPDATE mailscan.task_count SET pending = 3, suspect = 2 WHERE pending = 5";
+    shared().execute(&name, other).await;
+    let next = async || {
+        let claimed = claim(queue, 1).await;
+        claimed.iter().map(|claimed| claimed.task.work.locator().into_owned()).collect::<Vec<_>>()
+    };
+    // Who gave a suspect gives nothing else in the same claim.
+    assert_eq!((next().await, next().await), (vec!["https://a.org/4".to_owned()], vec!["https://a.org/5".to_owned()]));
+    assert!(next().await.is_empty());
+    let depth = queue.depth(JobId(1)).await.unwrap();
+    assert_eq!((depth.pending, depth.leased), (2, 3), "what is newer waits, what is damaged does not");
+    shared().execute(&name, "UPDATE mailscan.task SET due = now() WHERE state = 3").await;
+    let swept = pipeline.sweep(NonZeroUsize::MAX, &node()).await.unwrap();
+    assert_eq!(swept.quarantined.len(), 2);
+    let depth = queue.depth(JobId(1)).await.unwrap();
+    assert_eq!((depth.pending, depth.leased, depth.quarantined), (2, 0, 3));
+    // A node of the newer version comes.
+    shared().execute(&name, "UPDATE mailscan.task SET kind = 'page' WHERE kind = 'hologram'").await;
+    assert_eq!((next().await, next().await), (vec!["https://a.org/2".to_owned()], vec!["https://a.org/1".to_owned()]));
 }

@@ -4,13 +4,15 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
+use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions, SqlitePipeline};
 use mailscan_core::class::Classes;
+use mailscan_core::conformance::NoFetcher;
 use mailscan_core::extract::Form;
 use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob, Origin};
 use mailscan_core::lease::{Lease, NodeId, Settle, Verdict};
-use mailscan_core::queue::{ClaimRequest, Pushed, Queue, Retried, Settled, Share};
-use mailscan_core::store::{Inserted, NodeBeat, Sighting, Store, Transition};
+use mailscan_core::pipeline::Pipeline;
+use mailscan_core::queue::{ClaimRequest, Pushed, Queue, QueueLimits, Retried, Settled, Share};
+use mailscan_core::store::{ErrorQuery, Inserted, NodeBeat, Sighting, Store, Transition};
 use mailscan_core::task::{ListPosition, NewTask, TaskId, TaskState, Work};
 use mailscan_core::{Address, ErrorKind};
 use rusqlite::Connection;
@@ -338,4 +340,31 @@ async fn the_lock_ends_what_dead_processes_left() {
     assert!(database.nodes().await.unwrap().is_empty());
     assert_eq!(database.sweep(everything).await.unwrap().returned, 2);
     assert_eq!(database.claim(&claim(2)).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn work_that_cannot_be_read_is_set_aside_and_holds_up_no_other() {
+    let (_folder, path) = folder();
+    let queue_limits = QueueLimits { suspect_after: 1, quarantine_after: 2 };
+    let database = Sqlite::open(&path, SqliteOptions { queue_limits }).unwrap();
+    let pipeline = SqlitePipeline { database, fetcher: NoFetcher };
+    let queue = &pipeline.database;
+    let job = queue.create_job(&job("k")).await.unwrap().id();
+    queue.push(&[page(1), page(2)]).await.unwrap();
+    let newer = "UPDATE task SET kind = 'hologram' WHERE locator LIKE '%/1'";
+    assert_eq!(Connection::open(&path).unwrap().execute(newer, []).unwrap(), 1);
+    // Twice: at first it is ready, then a suspect.
+    let claimed = queue.claim(&claim(9)).await.unwrap();
+    let works: Vec<_> = claimed.iter().map(|claimed| &claimed.task.work).collect();
+    assert_eq!(works, [&page(2).work]);
+    assert_eq!(pipeline.sweep(NonZeroUsize::MAX, &NodeId("n".to_owned())).await.unwrap().returned, 1);
+    assert!(queue.claim(&claim(9)).await.unwrap().is_empty());
+    let swept = pipeline.sweep(NonZeroUsize::MAX, &NodeId("n".to_owned())).await.unwrap();
+    assert_eq!((swept.returned, swept.quarantined.len()), (0, 0));
+    let depth = queue.depth(job).await.unwrap();
+    assert_eq!((depth.pending, depth.leased, depth.quarantined), (0, 1, 1));
+    let errors = queue.errors(&ErrorQuery { limit: 9, ..ErrorQuery::default() }).await.unwrap();
+    let recorded: Vec<_> =
+        errors.iter().map(|row| (row.error.job, row.error.host.as_str(), row.error.label.as_str())).collect();
+    assert_eq!(recorded, [(job, "a.org", "https://a.org/1")]);
 }

@@ -2,7 +2,8 @@
 //!
 //! A claim walks from host to host through the index of ready tasks, one seek a host, beginning behind the host that
 //! this process served last for the job; so its cost depends on what it takes and not on how much waits. Rows that
-//! another process is about to claim are passed over.
+//! another process is about to claim are passed over, and so are tasks of kinds that only a newer version knows: its nodes
+//! take them. What cannot be read for another reason is leased to nobody, until a sweep sets it aside.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -15,6 +16,7 @@ use crate::error::Result;
 use crate::job::JobId;
 use crate::lease::Claimed;
 use crate::queue::{ClaimRequest, QueueLimits};
+use crate::task::Work;
 
 /// The most jobs whose places are remembered; beyond that they begin anew.
 const MAX_JOBS: usize = 4_096;
@@ -66,7 +68,7 @@ impl Operation for Claim {
         // In statements of their own, so that the claim sees what they did. What becomes ready may be a suspect.
         if delayed || (suspects && self.request.suspects > 0) {
             for row in transaction.run(&self.first()).await?.into_iter().skip(2).flatten() {
-                let task = claimed(&row)?;
+                let Some(task) = claimed(&row)? else { continue };
                 of_suspects.entry(task.task.job).or_default().push(row.try_get(8)?);
                 taken.push(task);
             }
@@ -74,7 +76,7 @@ impl Operation for Claim {
         let walks: Vec<_> = self.shares.iter().filter_map(|(job, most)| self.walk(*job, *most, &of_suspects)).collect();
         let mut served = HashMap::new();
         for row in transaction.finish(&walks).await?.into_iter().flatten() {
-            let task = claimed(&row)?;
+            let Some(task) = claimed(&row)? else { continue };
             served.insert(task.task.job, row.try_get(8)?);
             taken.push(task);
         }
@@ -103,7 +105,7 @@ impl Claim {
             let suspects = Statement::new(sql!("task_claim_suspects")).ints(self.jobs()).ints(most);
             let suspects = suspects.int(limit(self.request.per_host)).texts(self.request.busy_hosts.clone());
             let suspects = suspects.int(limit(self.request.suspects)).float(seconds(self.request.lease_for));
-            first.push(suspects.slot(self.slot).int(limit(self.request.calls)));
+            first.push(suspects.slot(self.slot).int(limit(self.request.calls)).names(Work::KINDS.to_vec()));
         }
         first
     }
@@ -118,7 +120,8 @@ impl Claim {
         let cursor = self.cursors.get(&job).cloned().unwrap_or_default();
         let walk = Statement::new(sql!("task_claim")).int(int(job.0)).text(cursor).int(limit(most));
         let walk = walk.int(limit(self.request.per_host)).texts(busy).int(hosts);
-        Some(walk.float(seconds(self.request.lease_for)).slot(self.slot).int(limit(self.request.calls)))
+        let walk = walk.float(seconds(self.request.lease_for)).slot(self.slot).int(limit(self.request.calls));
+        Some(walk.names(Work::KINDS.to_vec()))
     }
 }
 

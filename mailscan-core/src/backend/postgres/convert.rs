@@ -7,6 +7,7 @@ use tokio_postgres::Row;
 
 use super::failure::Failure;
 use crate::clock::Timestamp;
+use crate::error::ErrorKind;
 use crate::job::JobId;
 use crate::lease::{Claimed, Lease};
 use crate::task::{Task, TaskId, Work};
@@ -76,8 +77,21 @@ pub(super) fn named<T>(row: &Row, column: usize, what: &str, parse: fn(&str) -> 
     parse(name).ok_or_else(|| Failure::corrupt(what, name))
 }
 
-/// A task with its fence, from the columns id, job, kind, locator, depth, fence, retries, crashes.
-pub(super) fn claimed(row: &Row) -> Result<Claimed, Failure> {
+/// A task with its fence, from the columns id, job, kind, locator, depth, fence, retries, crashes; `None` for one that cannot be
+/// read here, which is told in the log: it is not to hold up the others.
+pub(super) fn claimed(row: &Row) -> Result<Option<Claimed>, Failure> {
+    match read(row) {
+        Ok(claimed) => Ok(Some(claimed)),
+        Err(Failure::Own(ErrorKind::Corrupt, reason)) => {
+            let task = uint(row, 0)?;
+            tracing::warn!(task, reason, "a task cannot be read here");
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn read(row: &Row) -> Result<Claimed, Failure> {
     let (kind, locator): (&str, &str) = (row.try_get(2)?, row.try_get(3)?);
     let work = Work::decode(kind, locator).ok_or_else(|| Failure::corrupt("work", &format!("{kind} {locator}")))?;
     let (id, job) = (TaskId(uint(row, 0)?), JobId(uint(row, 1)?));

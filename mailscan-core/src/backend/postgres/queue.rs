@@ -18,7 +18,7 @@ use super::store::record;
 use super::transaction::{DEADLINE, Flight, Operation, Statement, Transaction};
 use crate::backend::ready::State;
 use crate::class::{Class, LeftOut};
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::job::JobId;
 use crate::lease::{Claimed, Lease, NodeId, Settle};
 use crate::queue::{ClaimRequest, Depth, Pushed, Queue, QueueLimits, Renewed, Retried, Settled, Swept, TaskState};
@@ -55,13 +55,9 @@ fn swept(rows: &[Row]) -> Result<(Swept, Vec<&Row>), Failure> {
             swept.returned += 1;
             continue;
         }
-        match claimed(row) {
-            Ok(ended) => swept.quarantined.push(ended),
-            Err(Failure::Own(ErrorKind::Corrupt, reason)) => {
-                tracing::warn!(reason, "a task that is set aside cannot be read here");
-                unreadable.push(row);
-            }
-            Err(failure) => return Err(failure),
+        match claimed(row)? {
+            Some(ended) => swept.quarantined.push(ended),
+            None => unreadable.push(row),
         }
     }
     Ok((swept, unreadable))

@@ -1,13 +1,14 @@
 //! Claims: which ready tasks of which jobs and hosts are delivered next.
 //!
 //! A claim walks from host to host through the index of ready tasks, one seek a host, beginning after the host that the
-//! job was served last; so its cost depends on what it takes and not on how much waits.
+//! job was served last; so its cost depends on what it takes and not on how much waits. What cannot be read here (a newer
+//! version made it, or it is damaged) is leased to nobody, so that the sweep sets it aside.
 
 use std::collections::{HashMap, HashSet};
 
 use rusqlite::{CachedStatement, OptionalExtension, params};
 
-use super::convert::{claimed, int, limit};
+use super::convert::{Stored, int, limit};
 use super::failure::Failure;
 use super::queue::{Moves, make_ready};
 use super::writer::Session;
@@ -83,14 +84,16 @@ impl Claim<'_, '_> {
     }
 
     /// Leases one task, which is taken from where it was.
-    fn lease(&mut self, lease: &mut CachedStatement<'_>, mut task: Claimed, from: State) -> Result<(), Failure> {
-        task.lease.fence += 1;
-        let Lease { job, task: id, fence } = task.lease;
-        let marked = matches!(task.task.work, Work::List { .. });
-        lease.execute(params![int(id.0), int(job.0), int(fence), self.end, marked])?;
+    fn lease(&mut self, lease: &mut CachedStatement<'_>, stored: Stored, from: State) -> Result<(), Failure> {
+        let Lease { job, task: id, fence } = stored.lease;
+        let fence = fence + 1;
+        // Nobody works on what cannot be read, so that is over at once.
+        let end = if stored.task.is_some() { self.end } else { 0 };
+        let marked = stored.task.as_ref().is_some_and(|task| matches!(task.work, Work::List { .. }));
+        lease.execute(params![int(id.0), int(job.0), int(fence), end, marked])?;
         self.moves.note(job, Some(from), State::Leased as usize, 1);
         *self.by_job.entry(job).or_default() += 1;
-        self.claimed.push(task);
+        self.claimed.extend(stored.task.map(|task| Claimed { task, lease: Lease { job, task: id, fence } }));
         Ok(())
     }
 
@@ -114,22 +117,22 @@ impl Claim<'_, '_> {
                 if *of_host < self.request.most_of(&host) {
                     *of_host += 1;
                     found += 1;
-                    candidates.push((claimed(row)?, row.get::<_, i64>(9)?, host, share));
+                    candidates.push((Stored::read(row)?, row.get::<_, i64>(9)?, host, share));
                 }
             }
         }
         self.suspects_by_host.clear();
-        candidates.sort_by_key(|(task, due, ..)| (task.task.crashes, *due));
-        let mut taken = 0;
+        candidates.sort_by_key(|(stored, due, ..)| (stored.crashes, *due));
+        let mut taken = HashSet::new();
         let mut take = self.session.connection.prepare_cached(sql!("task_suspect_take"))?;
         let mut lease = self.session.connection.prepare_cached(sql!("task_lease"))?;
-        for (task, _, host, share) in candidates {
+        for (stored, _, host, share) in candidates {
+            let id = stored.lease.task;
             // A job that has several shares has its suspects in each.
-            let again = self.claimed.iter().any(|claimed| claimed.lease.task == task.lease.task);
-            if !again && taken < self.request.suspects && self.left(share) > 0 {
-                take.execute([int(task.lease.task.0)])?;
-                self.lease(&mut lease, task, State::Suspect)?;
-                taken += 1;
+            if !taken.contains(&id) && taken.len() < self.request.suspects && self.left(share) > 0 {
+                take.execute([int(id.0)])?;
+                self.lease(&mut lease, stored, State::Suspect)?;
+                taken.insert(id);
                 *self.suspects_by_host.entry((share.job, host)).or_default() += 1;
             }
         }
@@ -199,9 +202,9 @@ impl Claim<'_, '_> {
         let mut rows = select.query(params![int(share.job.0), host, limit(most)])?;
         let (mut count, mut last) = (0, None);
         while let Some(row) = rows.next()? {
-            let task = claimed(row)?;
-            last = Some((row.get::<_, i64>(8)?, int(task.lease.task.0)));
-            self.lease(&mut lease, task, State::Pending)?;
+            let stored = Stored::read(row)?;
+            last = Some((row.get::<_, i64>(8)?, int(stored.lease.task.0)));
+            self.lease(&mut lease, stored, State::Pending)?;
             count += 1;
         }
         drop(rows);

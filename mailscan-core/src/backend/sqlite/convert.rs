@@ -7,7 +7,7 @@ use rusqlite::Row;
 use super::failure::Failure;
 use crate::clock::Timestamp;
 use crate::job::JobId;
-use crate::lease::{Claimed, Lease};
+use crate::lease::Lease;
 use crate::task::{Task, TaskId, Work};
 
 /// A number as SQLite keeps it; what does not fit is the largest.
@@ -51,13 +51,27 @@ pub(super) fn maybe_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Optio
     Ok(millis.map(|millis| Timestamp(u64::try_from(millis).unwrap_or(0))))
 }
 
-/// A task with its fence, from the columns id, job, kind, locator, depth, fence, retries, crashes.
-pub(super) fn claimed(row: &Row<'_>) -> Result<Claimed, Failure> {
-    let kind = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
-    let locator = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
-    let work = Work::decode(kind, locator).ok_or_else(|| Failure::corrupt("work", &format!("{kind} {locator}")))?;
-    let (id, job) = (TaskId(uint(row, 0)?), JobId(uint(row, 1)?));
-    let attempt = small(row, 6)?.saturating_add(1);
-    let task = Task { id, job, work, depth: small(row, 4)?, attempt, crashes: small(row, 7)? };
-    Ok(Claimed { task, lease: Lease { job, task: id, fence: uint(row, 5)? } })
+/// A task with its fence.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) lease: Lease,
+    pub(super) crashes: u32,
+    /// `None` for one that cannot be read here, which is not to hold up the others.
+    pub(super) task: Option<Task>,
+}
+
+impl Stored {
+    /// From the columns id, job, kind, locator, depth, fence, retries, crashes. The log tells of what cannot be read.
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, Failure> {
+        let kind = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
+        let locator = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+        let (id, job, crashes) = (TaskId(uint(row, 0)?), JobId(uint(row, 1)?), small(row, 7)?);
+        let (depth, attempt) = (small(row, 4)?, small(row, 6)?.saturating_add(1));
+        let work = Work::decode(kind, locator);
+        if work.is_none() {
+            tracing::warn!(task = id.0, kind, locator, "a task cannot be read here");
+        }
+        let task = work.map(|work| Task { id, job, work, depth, attempt, crashes });
+        Ok(Self { lease: Lease { job, task: id, fence: uint(row, 5)? }, crashes, task })
+    }
 }

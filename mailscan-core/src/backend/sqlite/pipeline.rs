@@ -10,7 +10,7 @@ use crate::fetch::Fetcher;
 use crate::lease::NodeId;
 use crate::pipeline::{Committed, Pipeline, TaskOutcome, check_epoch};
 use crate::queue::Swept;
-use crate::store::{NewWorkerError, Store};
+use crate::store::Store;
 
 /// One SQLite file as queue and store, and a fetcher. Commits outcomes whole or not at all.
 #[derive(Debug)]
@@ -60,13 +60,8 @@ impl<F: Fetcher> Pipeline for SqlitePipeline<F> {
     async fn sweep(&self, limit: NonZeroUsize, node: &NodeId) -> Result<Swept> {
         let shared = &self.database.shared;
         let (limits, now, node) = (shared.limits, shared.clock.now(), node.clone());
-        let sweep = self.database.write("sweep", move |session| {
-            let swept = queue::sweep(session, limit.get(), limits, now)?;
-            let errors: Vec<_> =
-                swept.quarantined.iter().map(|ended| NewWorkerError::quarantined(&node, ended)).collect();
-            store::record_errors(session, errors.iter(), now)?;
-            Ok(swept)
-        });
+        let sweep =
+            self.database.write("sweep", move |session| queue::sweep(session, limit.get(), limits, now, Some(&node)));
         let swept = sweep.await?;
         if swept.returned > 0 {
             shared.hint.give();

@@ -12,19 +12,20 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::convert::{claimed, int, limit, uint};
+use super::convert::{Stored, int, limit, uint};
 use super::failure::Failure;
 use super::runs::{self, Rows};
 use super::writer::Session;
-use super::{Sqlite, claim, push};
+use super::{Sqlite, claim, push, store};
 use crate::backend::ready::{State, due_at};
 use crate::backend::spec;
 use crate::class::{Class, LeftOut};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::job::JobId;
-use crate::lease::{Claimed, Lease, Settle, Verdict};
+use crate::lease::{Claimed, Lease, NodeId, Settle, Verdict};
 use crate::queue::{ClaimRequest, Depth, Pushed, Queue, QueueLimits, Renewed, Retried, Settled, Swept, TaskState};
+use crate::store::NewWorkerError;
 use crate::task::{ListPosition, NewTask, TaskId, Work};
 
 /// How the counts of jobs move during one operation.
@@ -185,15 +186,17 @@ pub(super) fn settle<'a>(
     Ok(settled)
 }
 
+/// Takes expired leases back, and records what is quarantined where the process that does so is named.
 pub(super) fn sweep(
     session: &mut Session<'_>,
     most: usize,
     limits: QueueLimits,
     now: Timestamp,
+    node: Option<&NodeId>,
 ) -> Result<Swept, Failure> {
     let connection = session.connection;
     let mut moves = Moves::default();
-    let mut swept = Swept::default();
+    let (mut swept, mut errors) = (Swept::default(), Vec::new());
     let mut expired = connection.prepare_cached(sql!("task_expired"))?;
     let leases: Vec<(i64, i64)> = expired
         .query_map(params![int(due_at(now)), limit(most)], |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -205,17 +208,20 @@ pub(super) fn sweep(
         let due = int(session.memory.order.next(now));
         let mut rows = sweep.query(params![id, fence, due, limits.suspect_after, limits.quarantine_after])?;
         let Some(row) = rows.next()? else { continue };
-        let ended = claimed(row)?;
+        let Stored { lease, crashes, task } = Stored::read(row)?;
         let host = row.get_ref(9)?.as_str().map_err(rusqlite::Error::from)?;
-        let state = make_ready(connection, (row.get(8)?, ended.task.job, id), host, due)?;
-        moves.note(ended.task.job, Some(State::Leased), state, 1);
-        if state == State::Quarantined as usize {
-            swept.quarantined.push(ended);
-        } else {
+        let state = make_ready(connection, (row.get(8)?, lease.job, id), host, due)?;
+        moves.note(lease.job, Some(State::Leased), state, 1);
+        if state != State::Quarantined as usize {
             swept.returned += 1;
+            continue;
         }
+        let label = task.as_ref().map_or_else(|| row.get(3), |task| Ok(task.work.label()))?;
+        errors.extend(node.map(|node| NewWorkerError::set_aside(node, lease, crashes, host.to_owned(), label)));
+        swept.quarantined.extend(task.map(|task| Claimed { task, lease }));
     }
     moves.write(connection)?;
+    store::record_errors(session, errors.iter(), now)?;
     Ok(swept)
 }
 
@@ -312,7 +318,7 @@ impl Queue for Sqlite {
 
     async fn sweep(&self, limit: NonZeroUsize) -> Result<Swept> {
         let (limits, now) = (self.shared.limits, self.shared.clock.now());
-        let swept = self.write("sweep", move |session| sweep(session, limit.get(), limits, now)).await?;
+        let swept = self.write("sweep", move |session| sweep(session, limit.get(), limits, now, None)).await?;
         if swept.returned > 0 {
             self.shared.hint.give();
         }

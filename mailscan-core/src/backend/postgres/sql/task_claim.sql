@@ -1,4 +1,5 @@
--- Leases ready tasks of one job, host after host from the one behind `$2` and once around, at most `$4` of each, and `$9` calls.
+-- Leases ready tasks of one job, host after host from the one behind `$2` and once around, at most `$4` of each, and `$9` calls,
+-- of the kinds `$10`.
 --
 -- The walk seeks from host to host in the index of ready tasks, and goes only as far as tasks are wanted. Before and behind
 -- the end of the index are two seeks: a bound that holds for one of them alone would be a filter over all that is behind it.
@@ -8,10 +9,10 @@ WITH RECURSIVE walk (host, wrapped, nth) AS (
         SELECT first.host, first.wrapped, 1::bigint
         FROM (
             (SELECT t.host, false AS wrapped FROM mailscan.task t
-            WHERE t.job + 0 = $1 AND t.state = 0 AND t.host > $2 ORDER BY t.host LIMIT 1)
+            WHERE t.job + 0 = $1 AND t.state = 0 AND t.kind = ANY ($10) AND t.host > $2 ORDER BY t.host LIMIT 1)
             UNION ALL
             (SELECT t.host, true FROM mailscan.task t
-            WHERE t.job + 0 = $1 AND t.state = 0 AND t.host <= $2 ORDER BY t.host LIMIT 1)
+            WHERE t.job + 0 = $1 AND t.state = 0 AND t.kind = ANY ($10) AND t.host <= $2 ORDER BY t.host LIMIT 1)
         ) first
         ORDER BY first.wrapped LIMIT 1
     )
@@ -21,15 +22,17 @@ WITH RECURSIVE walk (host, wrapped, nth) AS (
         SELECT n.host, n.wrapped
         FROM (
             (SELECT t.host, false AS wrapped FROM mailscan.task t
-            WHERE NOT walk.wrapped AND t.job + 0 = $1 AND t.state = 0 AND t.host > walk.host
+            WHERE NOT walk.wrapped AND t.job + 0 = $1 AND t.state = 0 AND t.kind = ANY ($10) AND t.host > walk.host
             ORDER BY t.host LIMIT 1)
             UNION ALL
             (SELECT t.host, true FROM mailscan.task t
-            WHERE walk.wrapped AND t.job + 0 = $1 AND t.state = 0 AND t.host > walk.host AND t.host <= $2
+            WHERE walk.wrapped AND t.job + 0 = $1 AND t.state = 0 AND t.kind = ANY ($10)
+                AND t.host > walk.host AND t.host <= $2
             ORDER BY t.host LIMIT 1)
             UNION ALL
             (SELECT t.host, true FROM mailscan.task t
-            WHERE NOT walk.wrapped AND t.job + 0 = $1 AND t.state = 0 AND t.host <= $2 ORDER BY t.host LIMIT 1)
+            WHERE NOT walk.wrapped AND t.job + 0 = $1 AND t.state = 0 AND t.kind = ANY ($10) AND t.host <= $2
+            ORDER BY t.host LIMIT 1)
         ) n
         ORDER BY n.wrapped LIMIT 1
     ) next
@@ -38,7 +41,7 @@ WITH RECURSIVE walk (host, wrapped, nth) AS (
     SELECT ready.id, ready.due, walk.nth
     FROM walk CROSS JOIN LATERAL (
         SELECT t.id, t.due FROM mailscan.task t
-        WHERE t.job + 0 = $1 AND t.state = 0 AND t.host = walk.host
+        WHERE t.job + 0 = $1 AND t.state = 0 AND t.kind = ANY ($10) AND t.host = walk.host
         ORDER BY t.due, t.id LIMIT CASE WHEN walk.host = 'search:' THEN $9 ELSE $4 END FOR NO KEY UPDATE SKIP LOCKED
     ) ready
     WHERE walk.host <> ALL ($5)

@@ -1,4 +1,4 @@
--- Leases the suspects with the fewest crashes of all shares.
+-- Leases the suspects with the fewest crashes of all shares, of the kinds `$9`.
 WITH share AS (
     SELECT s.* FROM unnest($1::bigint[], $2::bigint[]) AS s (job, most)
 ), candidate AS MATERIALIZED (
@@ -6,7 +6,7 @@ WITH share AS (
         row_number() OVER (PARTITION BY t.job, t.host ORDER BY t.crashes, t.due, t.id) AS of_host
     FROM share s CROSS JOIN LATERAL (
         SELECT q.id, q.job, q.host, q.crashes, q.due FROM mailscan.task q
-        WHERE q.job + 0 = s.job AND q.state = 1 AND q.host <> ALL ($4)
+        WHERE q.job + 0 = s.job AND q.state = 1 AND q.kind = ANY ($9) AND q.host <> ALL ($4)
         ORDER BY q.crashes, q.due, q.id LIMIT 4096
     ) t
 ), chosen AS MATERIALIZED (
