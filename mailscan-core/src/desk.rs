@@ -6,6 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{JobId, JobState, JobStatus};
@@ -68,6 +71,8 @@ pub struct Resolved {
     pub errors: u64,
     /// Tasks that had been given up and are on the queue again.
     pub tasks: u64,
+    /// Where the time was over before all were looked at: the newest error that the next call is to come to.
+    pub up_to: Option<u64>,
 }
 
 /// What came of trying again.
@@ -109,8 +114,35 @@ pub async fn retry_errors(
     selection: &ErrorSelection,
     note: &str,
 ) -> Result<Resolved> {
+    retry_until(queue, store, selection, note, None, None).await
+}
+
+/// The same for as long as there is time, and for errors up to this id only: that which an earlier call answered
+/// ([`Resolved::up_to`]), so that several do together what one would do. Some errors are looked at however little time there is.
+///
+/// # Errors
+/// Those of [`retry_errors`].
+pub async fn retry_errors_within(
+    queue: &impl Queue,
+    store: &impl Store,
+    selection: &ErrorSelection,
+    note: &str,
+    up_to: Option<u64>,
+    time: Duration,
+) -> Result<Resolved> {
+    retry_until(queue, store, selection, note, up_to, Instant::now().checked_add(time)).await
+}
+
+async fn retry_until(
+    queue: &impl Queue,
+    store: &impl Store,
+    selection: &ErrorSelection,
+    note: &str,
+    up_to: Option<u64>,
+    end: Option<Instant>,
+) -> Result<Resolved> {
     let mut resolved = Resolved::default();
-    let newest = newest_error(store).await?;
+    let newest = newest_error(store).await?.min(up_to.unwrap_or(u64::MAX));
     let mut query = ErrorQuery { after: 0, limit: PAGE, open_only: true, of: selection.clone() };
     while query.after < newest {
         let page = store.errors(&query).await?;
@@ -126,6 +158,10 @@ pub async fn retry_errors(
                 resolved.errors += part.errors;
                 resolved.tasks += part.tasks;
             }
+        }
+        if end.is_some_and(|end| Instant::now() >= end) && query.after < newest {
+            resolved.up_to = Some(newest);
+            break;
         }
     }
     Ok(resolved)

@@ -60,6 +60,8 @@ pub(crate) struct Api<P> {
     pub(crate) exports: Arc<Semaphore>,
     /// Wakes who removes what deleted jobs have left.
     pub(crate) deleted: Arc<Notify>,
+    /// How long one answer goes on trying errors again, however many there are.
+    pub(crate) retry_for: Duration,
 }
 
 impl<P: Pipeline> Api<P> {

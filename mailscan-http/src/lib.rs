@@ -192,6 +192,8 @@ pub async fn serve<P: Pipeline>(
         roots: options.roots.clone(),
         openapi: openapi::document().into(),
         deleted,
+        // The last of it may take a while.
+        retry_for: options.answer_timeout / 4,
     };
     let server = Arc::new(answer::Server {
         api,

@@ -72,7 +72,8 @@ async fn resolve(
     let resolved = if retry {
         desk::retry_errors(database, database, selection, note).await?
     } else {
-        desk::Resolved { errors: database.resolve_errors(selection, note, false).await?, tasks: 0 }
+        let errors = database.resolve_errors(selection, note, false).await?;
+        desk::Resolved { errors, ..desk::Resolved::default() }
     };
     if resolved.errors == 0 {
         return Err(Failure::Failed("no such error is open: nothing was resolved".to_owned()));

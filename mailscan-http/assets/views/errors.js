@@ -66,8 +66,20 @@ function longList(first, ask, key) {
   return list;
 }
 
+/** Resolves what is asked for and adds up what was done: of very many errors, one answer comes to a part. */
+async function resolveAll(id, signal, asked, done) {
+  let rest = {};
+  do {
+    const answer = await post(`/jobs/${id}/errors/resolve`, signal, { ...asked, ...rest });
+    done.resolved += answer.resolved;
+    done.retried += answer.retried;
+    rest = { up_to: answer.up_to };
+  } while (rest.up_to !== undefined);
+}
+
 /** Asks for a note and resolves what the selection names. */
 async function resolve(id, signal, selection, { title, body, retry }, done) {
+  const sum = { resolved: 0, retried: 0 };
   let sent = false;
   try {
     const over = isOver(await get(`/jobs/${id}/eta`, signal));
@@ -76,12 +88,13 @@ async function resolve(id, signal, selection, { title, body, retry }, done) {
     const answer = await askResolution({ title: `${title} of job ${id}`, body, retry, canRetry: !over, signal });
     if (answer === null) return;
     sent = true;
-    const { resolved, retried } = await post(`/jobs/${id}/errors/resolve`, signal, { ...selection, ...answer });
-    toast(`${counted(resolved, "error")} resolved${answer.retry ? `, ${counted(retried, "task")} back on the queue` : ""}.`);
+    await resolveAll(id, signal, { ...selection, ...answer }, sum);
+    toast(`${counted(sum.resolved, "error")} resolved${answer.retry ? `, ${counted(sum.retried, "task")} back on the queue` : ""}.`);
   } catch (error) {
     // Who has left the view has declined.
     if (error.name === "AbortError") return;
-    const what = !sent || !isUnknown(error) ? "Nothing was resolved" : error.status === 409 ? "Not all was resolved" : "It is not known whether anything was resolved";
+    const part = sum.resolved > 0 || (sent && error.status === 409);
+    const what = part ? "Not all was resolved" : !sent || !isUnknown(error) ? "Nothing was resolved" : "It is not known whether anything was resolved";
     toast(`${what}: ${error.message}`, true);
   }
   // What cannot be read now is read with the next look.

@@ -70,9 +70,11 @@ impl<P: Pipeline> Api<P> {
             return Err(Problem::new(StatusCode::NOT_FOUND, detail));
         }
         let resolved = if wanted.retry {
-            desk::retry_errors(queue, store, &wanted.selection, &wanted.note).await?
+            let Wanted { selection, note, up_to, .. } = &wanted;
+            desk::retry_errors_within(queue, store, selection, note, *up_to, self.retry_for).await?
         } else {
-            Resolved { errors: store.resolve_errors(&wanted.selection, &wanted.note, false).await?, tasks: 0 }
+            let errors = store.resolve_errors(&wanted.selection, &wanted.note, false).await?;
+            Resolved { errors, ..Resolved::default() }
         };
         Reply::json(&wire::Resolved::new(resolved, by_id.then_some(found)))
     }
@@ -91,6 +93,8 @@ struct Wanted {
     selection: ErrorSelection,
     note: String,
     retry: bool,
+    /// The newest error that is tried again.
+    up_to: Option<u64>,
 }
 
 impl Wanted {
@@ -108,12 +112,16 @@ impl Wanted {
             fields.fault("note", "`note` is missing: say what was done about them");
         }
         let retry = fields.flag("retry").unwrap_or_default();
+        let up_to = fields.number("up_to", 0..=i64::MAX.unsigned_abs());
+        if up_to.is_some() && !retry {
+            fields.fault("up_to", "`up_to` says how far a retry goes: give it with `retry` only");
+        }
         fields.finish()?;
         if selection == (ErrorSelection { job: Some(id), ..ErrorSelection::default() }) {
             let detail = "name the errors to resolve by at least one of `ids`, `class`, `code` and `host`";
             return Err(Problem::with_status(StatusCode::BAD_REQUEST, "ids", detail));
         }
-        Ok(Self { selection, note: note.unwrap_or_default(), retry })
+        Ok(Self { selection, note: note.unwrap_or_default(), retry, up_to })
     }
 }
 

@@ -165,4 +165,7 @@ pub struct Resolve {
     pub note: String,
     /// Try again what was given up; a job that had come to its end goes on. False when it is left out.
     pub retry: Option<bool>,
+    /// With `retry`: only the errors up to this id, as the answer before told it. What has failed since is left alone.
+    #[schema(maximum = 9223372036854775807_u64)]
+    pub up_to: Option<u64>,
 }

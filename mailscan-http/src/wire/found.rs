@@ -128,11 +128,15 @@ pub struct Resolved {
     /// Errors that the `ids` name, those included that were resolved before; left out where no ids were given.
     #[serde(skip_serializing_if = "Option::is_none")]
     found: Option<u64>,
+    /// Given where the time of one answer was over before all errors were tried again: send the same with this `up_to` for the
+    /// rest, until an answer has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    up_to: Option<u64>,
 }
 
 impl Resolved {
     /// The wire form of what was done, with how many errors the ids named where there were any.
     pub const fn new(resolved: desk::Resolved, found: Option<u64>) -> Self {
-        Self { resolved: resolved.errors, retried: resolved.tasks, found }
+        Self { resolved: resolved.errors, retried: resolved.tasks, found, up_to: resolved.up_to }
     }
 }

@@ -85,6 +85,9 @@ async fn a_large_frontier_is_claimed_piece_by_piece() {
         assert!(steps.iter().any(|step| step.contains(index)), "{sql}: {steps:?}");
         assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE") || step.contains("SCAN")), "{sql}: {steps:?}");
     }
+    // Nor does it matter how many errors are open beside those that are named.
+    let steps = steps(&connection, query!("error_resolve_named"));
+    assert!(steps.iter().any(|step| step == "SEARCH worker_error USING INTEGER PRIMARY KEY (rowid=?)"), "{steps:?}");
 }
 
 #[tokio::test]

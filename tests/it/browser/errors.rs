@@ -129,6 +129,25 @@ async fn what_became_of_a_resolution_is_said_as_far_as_it_is_known() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_retry_of_which_an_answer_did_a_part_goes_on() {
+    let (folder, store) = prepared();
+    let id = put(&store, JobStatus::Paused).await;
+    store.record_errors(&[error(id, 1, "http-404"), error(id, 2, "http-404")]).await.unwrap();
+    let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
+    let page = &desk.page;
+    page.meddle().await;
+    page.visit("#/jobs/1/errors").await;
+    page.press("Retry http-404 at example.org").await;
+    // As if there had been no time for more.
+    let part = "(path, answer) => path.endsWith('/resolve') && !net.parts++ ? { ...answer, up_to: 9 } : answer";
+    page.eval(&format!("void Object.assign(net, {{parts: 0, edit: {part}}})")).await;
+    page.press("Retry").await;
+    page.until_text("2 errors resolved, 0 tasks back on the queue.").await;
+    assert_eq!(page.eval("net.parts").await, json!(2));
+    desk.page.leave(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_is_over_says_how_many_errors_are_open() {
     let (folder, store) = prepared();
     let id = put(&store, JobStatus::Completed).await;

@@ -159,3 +159,30 @@ async fn a_retry_of_errors_leaves_alone_what_fails_meanwhile() {
     assert_eq!(pipeline.store().open_errors(job).await.unwrap(), PAGES, "each has failed once more");
     engine.drain().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_of_errors_that_has_no_time_goes_on_where_it_stopped() {
+    const PAGES: u64 = 2_500;
+    let pipeline = in_memory(Script::new(Duration::ZERO, |_| {
+        Err(FetchError::new(FetchErrorClass::Permanent, "http-404", "not there"))
+    }));
+    let job = create(&*pipeline, "k", pages_job(PAGES, 10_000)).await;
+    let engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    engine.finished(job).await.unwrap();
+    let of = ErrorSelection { job: Some(job), ..ErrorSelection::default() };
+    let (mut up_to, mut parts) = (None, Vec::new());
+    for _ in 0..9 {
+        let (queue, store) = (pipeline.queue(), pipeline.store());
+        let part = desk::retry_errors_within(queue, store, &of, "again", up_to, Duration::ZERO).await.unwrap();
+        parts.push((part.errors, part.tasks));
+        // What was put back fails once more before the rest is asked for.
+        engine.finished(job).await.unwrap();
+        up_to = part.up_to;
+        if up_to.is_none() {
+            break;
+        }
+    }
+    assert_eq!(parts, [(1_000, 1_000), (1_000, 1_000), (500, 500)]);
+    assert_eq!(pipeline.store().open_errors(job).await.unwrap(), PAGES, "each has failed once more");
+    engine.drain().await.unwrap();
+}

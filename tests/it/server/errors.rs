@@ -120,6 +120,7 @@ async fn errors_are_resolved_with_a_note() {
         (json!({"class": "bad", "note": "x"}), "class"),
         (json!({"ids": ["x"], "note": "x"}), "ids"),
         (json!({"code": "x", "note": "x", "retries": true}), "retries"),
+        (json!({"code": "x", "note": "x", "up_to": 1}), "up_to"),
     ] {
         let refused = resolve(body).await;
         assert_eq!((refused.status, &refused.json()["field"]), (400, &json!(field)), "{}", refused.body);
@@ -174,6 +175,17 @@ async fn what_was_given_up_is_tried_again_and_the_error_tells_what_came_of_it() 
     server.store.settle(&batch).await.unwrap();
     assert_eq!(outcomes().await, ["succeeded", "failed"]);
     assert_eq!(list(&server, "code=timeout").await[0]["resolved"], json!(null), "the others stay open");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_goes_up_to_the_error_that_it_names() {
+    let server = start(ServeOptions::default()).await;
+    given_up(&server, &["a.org", "b.org", "c.org"]).await;
+    let second = list(&server, "").await[1]["id"].clone();
+    let body = json!({"class": "exhausted", "note": "x", "retry": true, "up_to": second});
+    let resolved = post(server.address, "/api/v1/jobs/1/errors/resolve", &body).await;
+    assert_eq!((resolved.status, resolved.json()), (200, json!({"resolved": 2, "retried": 2})));
+    assert_eq!(list(&server, "open=true").await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

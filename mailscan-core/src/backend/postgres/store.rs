@@ -417,8 +417,9 @@ impl Store for Postgres {
 
     async fn resolve_errors(&self, selection: &ErrorSelection, note: &str, retried: bool) -> Result<u64> {
         let mut resolved = 0;
+        let sql = if selection.ids.is_empty() { sql!("error_resolve") } else { sql!("error_resolve_named") };
         loop {
-            let resolve = Statement::new(sql!("error_resolve")).text(owned(note)).bool(retried);
+            let resolve = Statement::new(sql).text(owned(note)).bool(retried);
             let resolve = selected(resolve, selection).int(RESOLVED_AT_ONCE);
             let rows = self.query("resolve errors", resolve).await?;
             let count = self.made("resolve errors", rows.first().map_or(Ok(0), |row| uint(row, 0)))?;

@@ -490,9 +490,15 @@ impl Store for Sqlite {
         let (selection, note, now) = (selection.clone(), note.to_owned(), self.shared.clock.now());
         self.write("resolve errors", move |session| {
             let ErrorSelection { ids, job, class, code, host } = &selection;
-            let (ids, job, class) = (spec::json(ids)?, job.map(|job| int(job.0)), class.map(ErrorClass::as_str));
-            let mut resolve = session.connection.prepare_cached(sql!("error_resolve"))?;
-            Ok(resolve.execute(params![int(now.0), note, retried, ids, job, class, code, host])? as u64)
+            let (now, job, class) = (int(now.0), job.map(|job| int(job.0)), class.map(ErrorClass::as_str));
+            let resolved = if ids.is_empty() {
+                let mut resolve = session.connection.prepare_cached(sql!("error_resolve"))?;
+                resolve.execute(params![now, note, retried, job, class, code, host])?
+            } else {
+                let mut resolve = session.connection.prepare_cached(sql!("error_resolve_named"))?;
+                resolve.execute(params![now, note, retried, spec::json(ids)?, job, class, code, host])?
+            };
+            Ok(resolved as u64)
         })
         .await
     }

@@ -1,5 +1,4 @@
--- Resolves open errors: of the ids in a JSON array (all when it is empty), of a job, of a class, with a code, at a host.
+-- Resolves open errors: of a job, of a class, with a code, at a host.
 UPDATE worker_error SET resolved_at = ?1, note = ?2, retried = ?3
 WHERE resolved_at IS NULL
-  AND (?4 = '[]' OR id IN (SELECT value FROM json_each(?4)))
-  AND (?5 IS NULL OR job = ?5) AND (?6 IS NULL OR class = ?6) AND (?7 IS NULL OR code = ?7) AND (?8 IS NULL OR host = ?8)
+  AND (?4 IS NULL OR job = ?4) AND (?5 IS NULL OR class = ?5) AND (?6 IS NULL OR code = ?6) AND (?7 IS NULL OR host = ?7)
