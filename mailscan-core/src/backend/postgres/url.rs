@@ -41,6 +41,11 @@ impl Target {
     /// Reads a URL. No error repeats it: it may hold a password.
     pub(super) fn parse(url: &str) -> Result<Self> {
         let invalid = |why: String| Error::new(ErrorKind::Invalid, "database", why);
+        if is_torn(url) {
+            let why =
+                "the user or the password of the URL holds an `@`, or a `?` before a `=`: write them as %40 and %3F";
+            return Err(invalid(why.to_owned()));
+        }
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         let (mut rest, mut mode, mut roots, mut listen) = (Vec::new(), "prefer", None, true);
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -92,6 +97,17 @@ impl Target {
     }
 }
 
+/// Whether the client would take a part of the user or the password for the server, or options for the account, and show it: it
+/// parts the two at the first `@`, wherever that stands.
+fn is_torn(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let Some((account, place)) = rest.split_once('@') else { return false };
+    let server = place.split('?').next().unwrap_or_default();
+    let options = account.split_once('?').map_or("", |(_, options)| options);
+    let user = account.split(':').next().unwrap_or_default();
+    server.contains('@') || options.contains('=') || user.contains(['/', '?'])
+}
+
 fn decoded(value: &str) -> String {
     percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned()
 }
@@ -134,8 +150,26 @@ mod tests {
     }
 
     #[test]
+    fn a_password_that_holds_a_sign_of_urls_is_read_where_it_can_be() {
+        for (url, password) in [
+            ("postgres://ann:s%40ecret@h/d", "s@ecret"),
+            ("postgres://ann:se/cret@h/d?application_name=a@b", "se/cret"),
+            ("postgres://ann:se?cret@h/d", "se?cret"),
+        ] {
+            let target = Target::parse(url).unwrap();
+            assert_eq!((target.place.as_str(), target.config.get_password()), ("h:5432/d", Some(password.as_bytes())));
+        }
+    }
+
+    #[test]
     fn errors_name_the_mend_and_no_password() {
         for (url, mend) in [
+            ("postgres://ann:a@secret@127.0.0.1:55991/d", "%40"),
+            ("postgres://ann:a@se/secret@h/d", "%40"),
+            ("postgres://h/d?user=ann@srv&password=secret", "%40"),
+            ("postgres://h:5432/d?user=ann&password=a@secret", "%40"),
+            ("postgres://h/d?password=secret@a", "%40"),
+            ("postgres://secret/a@h/d", "%40"),
             ("postgres://a:secret@h:port/d", "postgres://user@host/database"),
             ("postgres://a:secret@h/d?sslmode=maybe", "verify-full"),
             ("postgres://a:secret@h/d?listen=perhaps", "on or off"),
