@@ -75,6 +75,8 @@ struct Shown {
     ended: VecDeque<Event>,
     /// Jobs that were changed here, and are looked at whether they are followed or not.
     changed: BTreeSet<JobId>,
+    /// Jobs that were deleted here since the look began that is under way, which may have read them before.
+    deleted: HashSet<JobId>,
     /// Whoever has heard less than this may have missed something that is forgotten.
     forgotten: u64,
     /// The newest id.
@@ -95,6 +97,7 @@ impl Shown {
             rows: BTreeMap::new(),
             ended: VecDeque::new(),
             changed: BTreeSet::new(),
+            deleted: HashSet::new(),
             forgotten: first,
             last: first,
             batch: (first, Bytes::new()),
@@ -254,7 +257,11 @@ pub(super) fn changed(list: &List, id: JobId) {
 
 /// Tells of a job that this process has deleted, which may have been settled and so is not followed.
 pub(super) fn deleted(list: &List, id: JobId) {
-    if let Some(shown) = lock(&list.0).as_mut().filter(|shown| *shown.news.borrow()) {
+    let mut shown = lock(&list.0);
+    let Some(shown) = shown.as_mut() else { return };
+    shown.deleted.insert(id);
+    // Before the first look nobody was told of anything.
+    if *shown.news.borrow() {
         let before = shown.last;
         let gone = shown.gone(id);
         shown.tell(before, &[gone]);
@@ -279,6 +286,7 @@ async fn follow<P: Pipeline>(source: Source<P>, list: Arc<List>) {
                 // Whoever comes now starts another watch.
                 return *shown = None;
             }
+            now.deleted.clear();
             let changed = std::mem::take(&mut now.changed);
             let followed: BTreeSet<JobId> = now.rows.keys().chain(&changed).copied().collect();
             (followed, changed)
@@ -373,10 +381,13 @@ fn show<P: Pipeline>(source: &Source<P>, list: &List, Seen { jobs, gone, left }:
     let mut shown = lock(&list.0);
     let Some(shown) = shown.as_mut() else { return };
     let before = shown.last;
-    // Whoever deleted one that left has told so, and nobody would take back what is told of it now.
-    let there = |shown: &Shown, job: &JobState| shown.rows.contains_key(&job.id) || !left.contains(&job.id);
-    let mut events: Vec<_> =
-        rows.into_iter().filter_map(|(job, data)| there(shown, job).then(|| shown.note(job, data))?).collect();
+    // Whoever deleted one has told so, and nobody would take back what is told of it now.
+    let mut events = Vec::new();
+    for (job, data) in rows {
+        if !shown.deleted.contains(&job.id) {
+            events.extend(shown.note(job, data));
+        }
+    }
     left.iter().for_each(|id| shown.leave(*id));
     for id in gone {
         // Unless whoever deleted it has told so.

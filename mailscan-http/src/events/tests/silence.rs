@@ -33,6 +33,8 @@ enum Answers {
     Well,
     WithErrors,
     Never,
+    /// Well, but not this call.
+    AllBut(&'static str),
 }
 
 /// A store that answers as it is told to.
@@ -43,9 +45,12 @@ struct Moody {
 }
 
 impl Moody {
-    async fn mood(&self) -> Result<()> {
-        let answers = *self.answers.subscribe().wait_for(|answers| *answers != Answers::Never).await.unwrap();
-        if answers == Answers::Well { Ok(()) } else { Err(Error::new(ErrorKind::Unavailable, "test", "an outage")) }
+    async fn mood(&self, call: &'static str) -> Result<()> {
+        let answer = |answers: &Answers| ![Answers::Never, Answers::AllBut(call)].contains(answers);
+        if *self.answers.subscribe().wait_for(answer).await.unwrap() != Answers::WithErrors {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unavailable, "test", "an outage"))
     }
 }
 
@@ -53,7 +58,7 @@ impl Moody {
 macro_rules! answered {
     ($($call:ident($($name:ident: $kind:ty),*) -> $answer:ty;)*) => {
         $(async fn $call(&self, $($name: $kind),*) -> Result<$answer> {
-            self.mood().await?;
+            self.mood(stringify!($call)).await?;
             self.inner.$call($($name),*).await
         })*
     };
@@ -145,4 +150,23 @@ async fn a_store_that_is_back_soon_ends_no_stream() {
             assert!(next(listener).await.unwrap().contains(to.as_str()));
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_deleted_during_a_look_is_told_of_no_more() {
+    let (events, pipeline, id) = events().await;
+    let mut list = body(events.list(&HeaderMap::new()));
+    assert!(next(&mut list).await.unwrap().contains("queued"));
+    // A look that has read how the job stands waits for what is new.
+    pipeline.store.answers.send_replace(Answers::AllBut("outlines"));
+    pipeline.store.transition(id, &[JobStatus::Queued], JobStatus::Cancelled, None).await.unwrap();
+    let spec = JobSpec::new(20, vec![JobSource::Path("in".to_owned())]);
+    pipeline.store.create_job(&NewJob::new(spec)).await.unwrap();
+    tokio::time::sleep(EVERY * 2).await;
+    assert_eq!(pipeline.store.delete_job(id).await.unwrap(), Deletion::Applied);
+    events.deleted(id);
+    pipeline.store.answers.send_replace(Answers::Well);
+    let (gone, new) = (next(&mut list).await.unwrap(), next(&mut list).await.unwrap());
+    assert!(gone.starts_with("event: deleted\n"), "{gone}");
+    assert!(new.contains("\"id\":2,") && !new.contains("\"id\":1,"), "{new}");
 }
