@@ -53,8 +53,23 @@ fn is_password(option: &str) -> bool {
     url::form_urlencoded::parse(option.as_bytes()).next().is_some_and(|(key, _)| key == "password")
 }
 
+/// Refuses the keywords and values by which other clients of PostgreSQL are told of a server: a file would be made that is named
+/// after them, a password among them. The path of a file may hold one such word.
+pub(crate) fn refuse_keywords(db: &str) -> Result<()> {
+    const KEYWORDS: [&str; 7] = ["host", "hostaddr", "port", "dbname", "user", "password", "sslmode"];
+    let last_word = |text: &str| text.split_whitespace().next_back().is_some_and(|word| KEYWORDS.contains(&word));
+    let parts: Vec<_> = db.split('=').collect();
+    let keywords = parts.iter().rev().skip(1).filter(|part| last_word(part)).count();
+    if is_shared(db) || keywords == 0 || (keywords == 1 && db.contains('/')) {
+        return Ok(());
+    }
+    let message = "the database is given by keywords such as `host=`: write it like postgres://user@host/database";
+    Err(Failure::Usage(message.to_owned()))
+}
+
 /// Opens a database, and creates it when there is none.
 pub(crate) async fn create(db: &str) -> Result<Database> {
+    refuse_keywords(db)?;
     if is_shared(db) {
         return Ok(Database::Postgres(Postgres::open(db, PostgresOptions::default()).await?));
     }
@@ -72,6 +87,7 @@ pub(crate) async fn create(db: &str) -> Result<Database> {
 
 /// Opens a database that is there.
 pub(crate) async fn open(db: &str) -> Result<Database> {
+    refuse_keywords(db)?;
     if !db.contains("://") && !Path::new(db).exists() {
         let message = format!("there is no database `{db}`: name it with --db, or make one with `mailscan run`");
         return Err(Failure::Failed(message));
@@ -159,6 +175,29 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keywords_are_no_file() {
+        for keywords in [
+            "host=127.0.0.1 port=5432 user=postgres password=secret dbname=postgres",
+            "host=/run/postgresql password=secret",
+            "password = secret",
+            "dbname=jobs",
+        ] {
+            let Err(Failure::Usage(line)) = refuse_keywords(keywords) else { panic!("{keywords} is taken") };
+            assert!(line.contains("postgres://") && !line.contains("secret"), "{line}");
+        }
+        for other in [
+            "mailscan.db",
+            "",
+            "a=b.db",
+            "/data/host=a/mailscan.db",
+            "user=ann/mailscan.db",
+            "postgres://h/d?user=a&password=b",
+        ] {
+            assert!(refuse_keywords(other).is_ok(), "{other}");
+        }
+    }
 
     #[test]
     fn no_password_is_shown() {

@@ -12,6 +12,7 @@ use crate::{args, config, files, wire};
 
 pub(crate) async fn run(typed: &args::Worker) -> Result<Exit> {
     let db = &typed.db;
+    wire::refuse_keywords(db)?;
     // What is of another kind altogether is refused where it would be opened.
     if !wire::is_shared(db) && !db.contains("://") {
         let message = format!(
