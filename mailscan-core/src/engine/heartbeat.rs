@@ -22,8 +22,10 @@ use crate::store::{JobBound, NodeBeat, Store};
 const RENEW_BATCH: usize = 10_000;
 /// How often the trust in leases is checked.
 const TRUST_CHECK: Duration = Duration::from_secs(1);
-/// The wait before a failed renewal is tried again.
+/// The wait before a failed renewal is tried again, and the part of a short lease that it is at most: a renewal may have taken a
+/// quarter of the lease to fail, and the next one needs as long.
 const RENEW_RETRY: Duration = Duration::from_secs(1);
+const RENEW_RETRY_PART: u32 = 12;
 /// How far apart reports are at least: changes come in rows.
 const APART: Duration = Duration::from_secs(1);
 
@@ -68,7 +70,7 @@ async fn renew<P: Pipeline>(shared: &Shared<P>, leases: &[Lease]) {
             }
             Err(error) => {
                 tracing::warn!(%error, leases = leases.len(), "leases could not be renewed");
-                tokio::time::sleep(RENEW_RETRY).await;
+                tokio::time::sleep(RENEW_RETRY.min(options.lease_for / RENEW_RETRY_PART)).await;
                 if !leases.iter().any(|lease| shared.leases.holds(*lease)) {
                     return;
                 }

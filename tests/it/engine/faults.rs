@@ -38,6 +38,8 @@ struct Flaky {
     calls: AtomicU64,
     outages: bool,
     renews_fail: AtomicBool,
+    /// How many renewals fall silent, and are given up after a quarter of the lease.
+    silent_renewals: AtomicU64,
     settles_fail: AtomicBool,
     /// How long a settlement takes: the time in which a batch is stored and not accounted for.
     settles_in: Duration,
@@ -60,6 +62,7 @@ impl Flaky {
             calls: AtomicU64::new(0),
             outages,
             renews_fail: AtomicBool::new(false),
+            silent_renewals: AtomicU64::new(0),
             settles_fail: AtomicBool::new(false),
             settles_in: Duration::ZERO,
             slow_settles: AtomicU64::new(u64::MAX),
@@ -100,7 +103,12 @@ impl Queue for Flaky {
     }
 
     async fn renew(&self, leases: &[Lease], lease_for: Duration) -> Result<Vec<Renewed>> {
-        if self.renews_fail.load(Ordering::Relaxed) {
+        let left = |left: u64| left.checked_sub(1);
+        let silent = self.silent_renewals.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok();
+        if silent {
+            tokio::time::sleep(lease_for / 4).await;
+        }
+        if silent || self.renews_fail.load(Ordering::Relaxed) {
             return Err(Error::new(ErrorKind::Unavailable, "test", "the heartbeat is lost"));
         }
         self.inner.renew(leases, lease_for).await
@@ -460,6 +468,25 @@ async fn a_long_task_keeps_its_lease_by_heartbeats() {
     let engine = Engine::start(pipeline.clone(), options);
     let last = engine.finished(job).await.unwrap();
     assert_eq!((last.status, last.collected, last.errors), (JobStatus::Completed, 31, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_falls_silent_costs_no_short_lease() {
+    let begun = Arc::new(AtomicU64::new(0));
+    let noted = begun.clone();
+    let latency = move |_: &Task| {
+        noted.fetch_add(1, Ordering::Relaxed);
+        Duration::from_secs(10)
+    };
+    let fetcher = Script::with_latency(latency, |task| Ok(text(task, String::new())));
+    let queue = Flaky { silent_renewals: AtomicU64::new(1), ..Flaky::new(false) };
+    let pipeline = Arc::new(Backends { queue, store: MemoryStore::new(), fetcher });
+    let job = create(&*pipeline, "k", pages_job(3, 10_000)).await;
+    let lease_for = Duration::from_secs(2);
+    let options = EngineOptions { lease_for, heartbeat: lease_for / 3, lease_margin: lease_for / 9, ..only(job) };
+    let engine = Engine::start(pipeline.clone(), options);
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!((last.depth.done, begun.load(Ordering::Relaxed)), (3, 3), "each is fetched once");
 }
 
 #[tokio::test(start_paused = true)]

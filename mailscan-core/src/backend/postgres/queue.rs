@@ -26,7 +26,13 @@ use crate::store::NewWorkerError;
 use crate::task::{ListPosition, NewTask, TaskId, Work};
 
 /// A renewal may take so long however short its leases are: the server may be busy.
-const SHORTEST_RENEWAL: Duration = Duration::from_secs(1);
+const SHORTEST_RENEWAL: Duration = Duration::from_millis(250);
+
+/// How long a renewal of leases that hold so long may take: there is time for another try by another connection where one fell
+/// silent.
+fn renewal_within(lease_for: Duration) -> Duration {
+    (lease_for / 4).clamp(SHORTEST_RENEWAL, DEADLINE)
+}
 
 /// The depths of these jobs, from the rows of counts and of mentions. A class that only a newer version knows has no place.
 fn depths(jobs: &[JobId], answers: &[Vec<Row>]) -> Result<Vec<Depth>, Failure> {
@@ -152,9 +158,7 @@ impl Queue for Postgres {
             .ints(leases.iter().map(|lease| int(lease.job.0)).collect())
             .ints(leases.iter().map(|lease| int(lease.fence)).collect())
             .float(seconds(lease_for));
-        // So short that there is time for another try by another connection where this one fell silent.
-        let deadline = (lease_for / 4).clamp(SHORTEST_RENEWAL, DEADLINE);
-        let answers = self.run_within(deadline, "renew", Flight(vec![renew])).await?;
+        let answers = self.run_within(renewal_within(lease_for), "renew", Flight(vec![renew])).await?;
         let rows = answers.first().map_or(&[][..], Vec::as_slice);
         // A lease that is named twice is extended once, and told of in one of its places.
         let mut held: HashSet<&Lease> = HashSet::new();
@@ -241,5 +245,16 @@ impl Queue for Postgres {
 
     async fn ready(&self) {
         self.shared.hint.wait().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renewal_takes_a_quarter_of_its_lease_at_most() {
+        let within = |millis| renewal_within(Duration::from_millis(millis)).as_millis();
+        assert_eq!([0, 3_000, 16_000, 90_000].map(within), [250, 750, 4_000, 20_000]);
     }
 }
