@@ -69,6 +69,13 @@ pub trait Fetcher: Debug + Send + Sync + 'static {
         usize::MAX
     }
 
+    /// The most tasks of one host that are worth holding for a job with these options, from 1, whatever has ended of the host: where
+    /// the job lets so few of its requests begin while others wait for their turn that all above would wait in vain. Where that is
+    /// no fewer than [`per_host_at_first`](Self::per_host_at_first), the job has no bound of its own.
+    fn per_host_for(&self, _options: &JobOptions) -> usize {
+        usize::MAX
+    }
+
     /// The least time between two calls of a search by one worker, of a job with these options. A fetcher without a rate limit of
     /// its own leaves it to the job.
     fn call_interval(&self, options: &JobOptions) -> Duration {

@@ -127,6 +127,11 @@ impl Fetcher for Sources {
     }
 
     #[cfg(feature = "http")]
+    fn per_host_for(&self, options: &JobOptions) -> usize {
+        self.http.as_ref().map_or(usize::MAX, |http| http.per_host_for(options))
+    }
+
+    #[cfg(feature = "http")]
     fn call_interval(&self, options: &JobOptions) -> Duration {
         self.http.as_ref().map_or(options.rate_limit, |http| http.call_interval(options))
     }

@@ -9,4 +9,5 @@ mod losses;
 mod rules;
 mod script;
 mod silence;
+mod slow_jobs;
 mod throttle;

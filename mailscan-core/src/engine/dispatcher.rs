@@ -24,12 +24,13 @@ use super::share::{HostShare, RecentHosts};
 use super::shared::Shared;
 use super::worker;
 use crate::error::{Error, ErrorKind};
-use crate::fetch::Fetcher;
 use crate::job::JobId;
 use crate::lease::{Claimed, Settle, Verdict};
 use crate::pipeline::Pipeline;
 use crate::queue::{ClaimRequest, Queue, Share};
-use crate::task::{LOCAL_HOST, SEARCH_HOST, Work};
+use crate::task::Work;
+
+mod claiming;
 
 /// A claimed task on its way to a worker.
 #[derive(Debug)]
@@ -51,6 +52,7 @@ pub(super) async fn run<P: Pipeline>(shared: Arc<Shared<P>>, outcomes: mpsc::Sen
         outcomes,
         lately: HashMap::new(),
         handed: 0,
+        last_slow: JobId(0),
         woken: false,
     };
     dispatcher.dispatch().await;
@@ -66,6 +68,8 @@ struct Dispatcher<P: Pipeline> {
     lately: HashMap<JobId, Lately>,
     /// How many tasks were handed over.
     handed: u64,
+    /// Which of the jobs with a bound of their own was the last that was claimed for.
+    last_slow: JobId,
     /// Whether it was woken during a claim, so that there may be more to do than the claim knew of.
     woken: bool,
 }
@@ -87,7 +91,7 @@ impl<P: Pipeline> Dispatcher<P> {
             self.give_back_stopped().await;
             self.hand_over();
             let shares = self.shares();
-            let claimed = if shares.is_empty() { 0 } else { self.claim_fairly(shares).await };
+            let claimed = if shares.is_empty() { 0 } else { self.claim_in_parts(shares).await };
             if claimed > 0 || self.woken {
                 continue;
             }
@@ -214,51 +218,6 @@ impl<P: Pipeline> Dispatcher<P> {
     /// How many tasks of a job are to wait for a place, where it has so many places.
     fn prefetch(&mut self, job: JobId, places: usize) -> usize {
         self.lately.entry(job).or_default().pace.prefetch(places, Instant::now())
-    }
-
-    /// Claims for these shares, of hosts that hold less than theirs first; answers how many tasks came.
-    async fn claim_fairly(&mut self, shares: Vec<Share>) -> usize {
-        let most = self.shared.options.per_host;
-        let (fair, alone) = self.host_shares();
-        let calls = HostShare::of_calls(fair, alone);
-        // More of a host than it has shown to take would wait for it in places that others could have.
-        let at_first = self.shared.pipeline.fetcher().per_host_at_first();
-        let worth = move |host: &str, ended: usize| {
-            if matches!(host, SEARCH_HOST | LOCAL_HOST) { usize::MAX } else { at_first.max(ended) }
-        };
-        let proven = at_first.max(self.shared.leases.most_ended());
-        let (fair, alone) = (fair.at_most(proven), alone.at_most(proven));
-        let share = |host: &str| if host == SEARCH_HOST { calls.held } else { fair.held };
-        let held = |host: &str, ended| share(host).min(worth(host, ended));
-        let busy = self.shared.leases.busy_hosts(held);
-        let held_back = busy.len();
-        let claimed = self.claim(shares.clone(), (fair.at_once, calls.at_once), busy).await;
-        if claimed > 0 {
-            return claimed;
-        }
-        // Those below their share have nothing to do, and places would stand empty for the sake of fairness: whoever
-        // gives places back may have more.
-        let stalled = self.shared.leases.stalled_hosts(held, most);
-        if stalled.len() < held_back {
-            let claimed = self.claim(shares, (fair.at_once, calls.at_once), stalled).await;
-            if claimed > 0 {
-                return claimed;
-            }
-        }
-        // Then whoever does not, but only where a place is empty now.
-        let empty = self.empty_places();
-        let stalled = self.shared.leases.stalled_hosts(|host, ended| alone.held.min(worth(host, ended)), most);
-        if empty.is_empty() || stalled.len() >= held_back {
-            return 0;
-        }
-        self.claim(empty, (alone.at_once, alone.at_once), stalled).await
-    }
-
-    /// What each job could begin at once, if it had it.
-    fn empty_places(&self) -> Vec<Share> {
-        let shares = self.shared.shares().into_iter();
-        let empty = shares.map(|(run, places)| Share { job: run.id(), limit: places.saturating_sub(run.holds()) });
-        empty.filter(|share| share.limit > 0).collect()
     }
 
     /// Claims for these shares, so many tasks of a host and so many calls, and none of the hosts named; answers how many

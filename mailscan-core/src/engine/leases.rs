@@ -145,6 +145,16 @@ impl Leases {
         jobs
     }
 
+    /// Hosts of which a job itself has at least so many tasks whose work is not done.
+    pub(super) fn filled_by(&self, job: JobId, most: usize) -> Vec<String> {
+        let table = self.table();
+        let mut hosts = AHashMap::<&str, usize>::new();
+        for held in table.held.values().filter(|held| held.lease.job == job && !held.finished) {
+            *hosts.entry(&held.host).or_default() += 1;
+        }
+        hosts.into_iter().filter(|(_, count)| *count >= most).map(|(host, _)| host.to_owned()).collect()
+    }
+
     /// Forgets leases that were settled or lost.
     pub(super) fn remove(&self, leases: impl IntoIterator<Item = Lease>) {
         let mut table = self.table();
@@ -325,6 +335,19 @@ mod tests {
         leases.remove([lease(1, 1)]);
         assert!(leases.busy_hosts(|_, _| 1).is_empty());
         assert_eq!(leases.table().by_job.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_a_job_holds_itself_is_told_from_what_others_do() {
+        let leases = Leases::default();
+        let of_another = Lease { job: JobId(2), task: TaskId(9), fence: 1 };
+        for (lease, host) in [(lease(1, 1), "a"), (lease(2, 1), "a"), (lease(3, 1), "b"), (of_another, "b")] {
+            leases.add(lease, host, false, Instant::now());
+        }
+        assert_eq!(leases.filled_by(JobId(1), 2), ["a"]);
+        assert_eq!(leases.filled_by(JobId(2), 1), ["b"]);
+        leases.finish(lease(1, 1));
+        assert!(leases.filled_by(JobId(1), 2).is_empty(), "its work is done");
     }
 
     #[tokio::test]

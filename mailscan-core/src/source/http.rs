@@ -392,6 +392,12 @@ impl HttpSource {
         self.politeness.per_host_at_first()
     }
 
+    /// How many tasks of a host are worth holding for a job with these options.
+    pub(crate) fn per_host_for(&self, options: &JobOptions) -> usize {
+        let of_job = self.heeds_jobs.then(|| stricter(self.politeness.pace().interval, options.rate_limit));
+        of_job.map_or(usize::MAX, |interval| self.politeness.begun_within_patience(interval))
+    }
+
     /// Keeps no connections for a while: each has the memory of the largest page that it brought.
     pub(crate) fn relieve(&self) {
         self.client.keep_none();

@@ -160,9 +160,14 @@ impl Politeness {
     /// How many tasks of a host that nothing is known of are worth holding: twice as many as it gets at a time, and no more
     /// than can begin before patience ends.
     pub(crate) fn per_host_at_first(&self) -> usize {
-        let Pace { interval, concurrency, patience, .. } = self.pace;
-        let begun = patience.as_nanos().checked_div(interval.as_nanos()).unwrap_or(u128::MAX);
-        concurrency.saturating_mul(2).min(usize::try_from(begun).unwrap_or(usize::MAX)).max(1)
+        let Pace { interval, concurrency, .. } = self.pace;
+        concurrency.saturating_mul(2).min(self.begun_within_patience(interval)).max(1)
+    }
+
+    /// How many requests that are this interval apart can begin before patience ends, from 1.
+    pub(crate) fn begun_within_patience(&self, interval: Duration) -> usize {
+        let begun = self.pace.patience.as_nanos().checked_div(interval.as_nanos()).unwrap_or(u128::MAX);
+        usize::try_from(begun).unwrap_or(usize::MAX).max(1)
     }
 
     /// Waits for a turn at `host`, first come first served. `delay` is what its robots.txt asks for; a job's limit and its

@@ -8,7 +8,7 @@ use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
 use mailscan_core::engine::{EngineOptions, JobFilter};
 use mailscan_core::extract::Media;
 use mailscan_core::fetch::{Document, Documents, FetchContext, FetchError, Fetched, Fetcher};
-use mailscan_core::job::{JobId, JobSource, JobSpec, NewJob, Origin};
+use mailscan_core::job::{JobId, JobOptions, JobSource, JobSpec, NewJob, Origin};
 use mailscan_core::pipeline::{Backends, Pipeline};
 use mailscan_core::queue::{Queue, QueueLimits};
 use mailscan_core::store::Store;
@@ -21,6 +21,7 @@ pub(super) struct Script {
     answer: Box<Answer>,
     latency: Box<dyn Fn(&Task) -> Duration + Send + Sync>,
     per_host_at_first: usize,
+    per_host_for: fn(&JobOptions) -> usize,
 }
 
 impl fmt::Debug for Script {
@@ -41,12 +42,22 @@ impl Script {
         latency: impl Fn(&Task) -> Duration + Send + Sync + 'static,
         answer: impl Fn(&Task) -> Result<Fetched, FetchError> + Send + Sync + 'static,
     ) -> Self {
-        Self { answer: Box::new(answer), latency: Box::new(latency), per_host_at_first: usize::MAX }
+        Self {
+            answer: Box::new(answer),
+            latency: Box::new(latency),
+            per_host_at_first: usize::MAX,
+            per_host_for: |_| usize::MAX,
+        }
     }
 
     /// The same for hosts of which so many tasks are worth holding before any has ended.
     pub(super) fn per_host_at_first(self, most: usize) -> Self {
         Self { per_host_at_first: most, ..self }
+    }
+
+    /// The same where so many are worth holding for a job with these options.
+    pub(super) fn per_host_for(self, most: fn(&JobOptions) -> usize) -> Self {
+        Self { per_host_for: most, ..self }
     }
 }
 
@@ -58,6 +69,10 @@ impl Fetcher for Script {
 
     fn per_host_at_first(&self) -> usize {
         self.per_host_at_first
+    }
+
+    fn per_host_for(&self, options: &JobOptions) -> usize {
+        (self.per_host_for)(options)
     }
 }
 

@@ -166,6 +166,19 @@ async fn the_longer_rate_limit_of_a_job_and_its_process_counts_unless_it_is_the_
 }
 
 #[tokio::test]
+async fn of_a_job_that_asks_less_often_no_more_is_worth_holding_than_begins_within_patience() {
+    let source = |pace| HttpSource::new(&ClientOptions::default(), pace).unwrap();
+    let options = |seconds| JobOptions { rate_limit: Duration::from_secs(seconds), ..JobOptions::default() };
+    let shared = source(Pace::default());
+    assert_eq!([5, 15, 60, 3_600].map(|seconds| shared.per_host_for(&options(seconds))), [4, 1, 1, 1]);
+    for pace in [Pace::default(), Pace::unlimited(), Pace { interval: Duration::from_secs(60), ..Pace::default() }] {
+        let source = source(pace);
+        assert!(source.per_host_for(&options(0)) >= source.per_host_at_first(), "no job without its own, {pace:?}");
+        assert_eq!(source.for_one_job().per_host_for(&options(60)), usize::MAX);
+    }
+}
+
+#[tokio::test]
 async fn an_encoding_without_a_body_is_an_empty_page() {
     for encoding in ["gzip", "br", "zstd", "deflate", "gzip, br"] {
         let page = fetch(ok(&format!("Content-Encoding: {encoding}\r\n"), b"")).await.unwrap();
