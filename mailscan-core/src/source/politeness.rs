@@ -191,11 +191,10 @@ impl Politeness {
             return Err(down(requests, silence));
         }
         // Before the others, so that those who wait for their own job take no place from them.
+        let limit = limit.filter(|limit| limit.most < self.pace.concurrency || limit.interval > self.pace.interval);
         let mut of_job = match limit {
-            Some(limit) if limit.most < self.pace.concurrency || limit.interval > self.pace.interval => {
-                Some(Box::pin(self.job_place(host, limit, latest)).await?)
-            }
-            _ => None,
+            Some(limit) => Some((Box::pin(self.job_place(host, limit, latest)).await?, limit)),
+            None => None,
         };
         let Some(mut place) = state.pages.enter(latest).await else { return Err(self.full(host, &state)) };
         let interval = self.pace.interval.max(delay.unwrap_or_default());
@@ -203,6 +202,18 @@ impl Politeness {
             let (held, start, interval) =
                 self.start(host, &state, interval, latest).await.map_err(|away| defer(host, away))?;
             let promise = Promise { host: &state, start, interval, is_own: held.is_none() };
+            if let Some((mut waiting, limit)) = of_job.take() {
+                let left = waiting.held_back(start, latest).await;
+                if !left.is_zero() {
+                    // The host is for others meanwhile.
+                    drop((promise, held, place));
+                    waiting = Box::pin(self.job_place_again(waiting, (left, limit), host, latest)).await?;
+                    of_job = Some((waiting, limit));
+                    place = state.pages.enter(latest).await.ok_or_else(|| self.full(host, &state))?;
+                    continue;
+                }
+                of_job = Some((waiting, limit));
+            }
             // A timer takes a millisecond even for what is due.
             if start > Instant::now() {
                 tokio::time::sleep_until(start).await;
@@ -216,7 +227,10 @@ impl Politeness {
             if let Some(begins) = begins {
                 promise.keep();
                 place.begin();
-                of_job.iter_mut().for_each(JobPlace::begin);
+                let of_job = of_job.map(|(mut of_job, _)| {
+                    of_job.begin();
+                    of_job
+                });
                 let others = self.others(host);
                 return Ok(Turn { host: state, place, begins, _held: held, _of_job: of_job, others });
             }

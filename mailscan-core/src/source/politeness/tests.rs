@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::future::{BoxFuture, FutureExt};
 
+mod of_job;
 mod outage;
 
 use super::places::IDLE;
