@@ -2,12 +2,14 @@
 //!
 //! A host that sends slowly holds its places for long. So none gets more than are left for all others: one alone may have a
 //! little more than half, each further one half of what is left, and however many are slow, the next mostly finds some. Whoever
-//! waits has the bound of its own fetch; nothing here knows of time.
+//! waits for the same host is served in turn, and nobody is woken in vain. All have the bound of their own fetch; nothing here knows
+//! of time.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ahash::AHashMap;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// The places for one kind of bodies.
 #[derive(Debug)]
@@ -21,26 +23,43 @@ pub(super) struct Places {
 struct Claims {
     all: usize,
     claimed: Mutex<Claimed>,
-    given_back: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Claimed {
-    by_host: AHashMap<String, usize>,
+    by_host: AHashMap<Arc<str>, OfHost>,
+    /// The hosts that somebody waits for: those that hold least first, and of these who had a turn the longest ago.
+    waiting: BTreeSet<(usize, u64, Arc<str>)>,
     sum: usize,
+    turns: u64,
+}
+
+/// What one host holds, and who waits for it to have more. One that is neither held nor waited for is not remembered.
+#[derive(Debug, Default)]
+struct OfHost {
+    held: usize,
+    queue: VecDeque<Waiter>,
+    /// When it had its last turn, or was waited for first.
+    turn: u64,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    count: usize,
+    claim: oneshot::Sender<Claim>,
 }
 
 /// A host's right to so many places, for as long as it is waited for what it sends.
 #[derive(Debug)]
 pub(super) struct Claim {
     claims: Arc<Claims>,
-    host: String,
+    host: Arc<str>,
     count: usize,
 }
 
 impl Places {
     pub(super) fn new(count: usize) -> Self {
-        let claims = Claims { all: count, claimed: Mutex::default(), given_back: Notify::new() };
+        let claims = Claims { all: count, claimed: Mutex::default() };
         Self { permits: Arc::new(Semaphore::new(count)), claims: Arc::new(claims) }
     }
 
@@ -65,12 +84,27 @@ impl Places {
 
 impl Claims {
     async fn claim(this: &Arc<Self>, host: String, count: usize) -> Claim {
+        let host = Arc::from(host);
         loop {
-            let given_back = this.given_back.notified();
-            if this.claimed().add(&host, count, this.all) {
-                return Claim { claims: this.clone(), host, count };
+            let (claim, claimed) = oneshot::channel();
+            this.change(|table| table.wait(&host, Waiter { count, claim }));
+            // Whoever waits is never forgotten.
+            if let Ok(claim) = claimed.await {
+                return claim;
             }
-            given_back.await;
+        }
+    }
+
+    /// Changes what is claimed, and gives their claims to those who may go on by that.
+    fn change(self: &Arc<Self>, change: impl FnOnce(&mut Claimed)) {
+        let next = {
+            let mut claimed = self.claimed();
+            change(&mut claimed);
+            claimed.next(self.all)
+        };
+        for (host, Waiter { count, claim }) in next {
+            // Comes back at once from who waits no more.
+            let _ = claim.send(Claim { claims: self.clone(), host, count });
         }
     }
 
@@ -81,30 +115,60 @@ impl Claims {
 }
 
 impl Claimed {
-    /// Adds to what a host holds, unless it has more than is left of `all`.
-    fn add(&mut self, host: &str, count: usize, all: usize) -> bool {
-        let held = self.by_host.get(host).copied().unwrap_or_default();
-        if held > all.saturating_sub(self.sum) {
-            return false;
+    /// Changes what is known of a host, and its place among those that are waited for.
+    fn change<T>(&mut self, host: &Arc<str>, change: impl FnOnce(&mut OfHost) -> T) -> T {
+        let of_host = self.by_host.entry(host.clone()).or_default();
+        self.waiting.remove(&(of_host.held, of_host.turn, host.clone()));
+        let changed = change(of_host);
+        if !of_host.queue.is_empty() {
+            self.waiting.insert((of_host.held, of_host.turn, host.clone()));
+        } else if of_host.held == 0 {
+            self.by_host.remove(host);
         }
-        self.by_host.insert(host.to_owned(), held + count);
-        self.sum += count;
-        true
+        changed
+    }
+
+    fn wait(&mut self, host: &Arc<str>, waiter: Waiter) {
+        self.turns += 1;
+        let turn = self.turns;
+        self.change(host, |of_host| {
+            if of_host.queue.is_empty() {
+                of_host.turn = turn;
+            }
+            while of_host.queue.pop_front_if(|first| first.claim.is_closed()).is_some() {}
+            of_host.queue.push_back(waiter);
+        });
+    }
+
+    fn give_back(&mut self, host: &Arc<str>, count: usize) {
+        self.sum -= count;
+        self.change(host, |of_host| of_host.held -= count);
+    }
+
+    /// Takes out those whose hosts hold no more than is left of `all`.
+    fn next(&mut self, all: usize) -> Vec<(Arc<str>, Waiter)> {
+        let mut next = Vec::new();
+        while let Some((held, _, host)) = self.waiting.first().cloned()
+            && held <= all.saturating_sub(self.sum)
+        {
+            self.turns += 1;
+            let turn = self.turns;
+            let waiter = self.change(&host, |of_host| {
+                let waiter = of_host.queue.pop_front().filter(|waiter| !waiter.claim.is_closed())?;
+                of_host.held += waiter.count;
+                of_host.turn = turn;
+                Some(waiter)
+            });
+            self.sum += waiter.as_ref().map_or(0, |waiter| waiter.count);
+            next.extend(waiter.map(|waiter| (host, waiter)));
+        }
+        next
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let mut claimed = self.claims.claimed();
-        claimed.sum -= self.count;
-        if let Some(held) = claimed.by_host.get_mut(&self.host) {
-            *held -= self.count;
-            if *held == 0 {
-                claimed.by_host.remove(&self.host);
-            }
-        }
-        drop(claimed);
-        self.claims.given_back.notify_waiters();
+        self.claims.change(|claimed| claimed.give_back(&self.host, self.count));
     }
 }
 
@@ -156,5 +220,34 @@ mod tests {
         assert!(waits.await.is_some());
         drop((place, of_b));
         assert_eq!(places.free(), 3);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_host_is_served_in_turn_and_nobody_overtakes() {
+        let places = Places::new(4);
+        let mut of_a = taken(&places, "a", 1);
+        let mut waits: Vec<_> = (0..3).map(|_| Box::pin(places.take("a".to_owned(), 1))).collect();
+        assert!(waits.iter_mut().all(|waits| waits.as_mut().now_or_never().is_none()));
+        // The first goes away.
+        drop(waits.remove(0));
+        of_a.pop();
+        assert!(places.take("a".to_owned(), 1).now_or_never().is_none(), "who comes now comes behind");
+        assert!(waits[1].as_mut().now_or_never().is_none());
+        let served = waits.remove(0).now_or_never().flatten();
+        assert!(served.is_some());
+        drop((of_a, served, waits));
+        assert!(places.claims.claimed().by_host.is_empty() && places.free() == 4, "nothing is kept");
+    }
+
+    #[tokio::test]
+    async fn of_the_hosts_that_wait_the_one_that_holds_least_goes_on() {
+        let places = Places::new(8);
+        let [mut of_a, of_b, of_c] = ["a", "b", "c"].map(|host| taken(&places, host, 1));
+        assert_eq!([of_a.len(), of_b.len(), of_c.len()], [5, 2, 1]);
+        let mut waits = ["a", "b", "c"].map(|host| Box::pin(places.take(host.to_owned(), 1)));
+        assert!(waits.iter_mut().all(|waits| waits.as_mut().now_or_never().is_none()));
+        of_a.pop();
+        let went = waits.each_mut().map(|waits| waits.as_mut().now_or_never().flatten().is_some());
+        assert_eq!(went, [false, false, true]);
     }
 }
