@@ -167,8 +167,9 @@ pub struct JobOptions {
     /// How many fetches one worker keeps in flight. From 1.
     pub connections_per_worker: u32,
     /// The least time between two calls of a search endpoint by one worker, and where it is longer than both the default and that
-    /// of the process between two requests of the job to one host, of all processes that share turns. In turn that of the process
-    /// counts for calls where it is longer than both the default and this. At most [`MOST_SECONDS`].
+    /// of the process between two requests of the job to one host, of all processes that share turns. A process keeps it in mind of
+    /// 50,000 hosts; of more, those are forgotten first that may be asked the soonest. In turn that of the process counts for calls
+    /// where it is longer than both the default and this. At most [`MOST_SECONDS`].
     pub rate_limit: Duration,
     /// How long the job may be at work before it is paused, at most [`MOST_SECONDS`]; `None` for ever. Each resume starts
     /// anew; a restart of the process, or a crash, is none.

@@ -2,6 +2,7 @@
 //!
 //! The page and robots fetchers ask for a turn before each request and report how the host answered. Time is tokio's.
 
+mod forget;
 mod of_job;
 mod places;
 mod schedule;
@@ -26,9 +27,6 @@ use schedule::{Begins, Schedule};
 
 pub(crate) use of_job::JobLimit;
 pub(crate) use schedule::{FIRST_BLOCK, Refusal};
-
-/// The most hosts remembered; hosts that are idle and owe nothing are forgotten first.
-const MAX_HOSTS: usize = 10_000;
 
 /// How a host is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -335,9 +333,7 @@ impl Politeness {
         if let Some(host) = hosts.get(name) {
             return host.clone();
         }
-        if hosts.len() >= MAX_HOSTS {
-            forget(&mut hosts);
-        }
+        forget::make_room(&mut hosts);
         let pages = Arc::new(Crowd::new(limiter(ceiling.min(Semaphore::MAX_PERMITS))));
         let calls = Arc::new(Crowd::new(limiter(Semaphore::MAX_PERMITS)));
         let schedule = Mutex::new(Schedule::new());
@@ -367,16 +363,6 @@ impl Politeness {
         limits.sort_by(|a, b| b.waiting.cmp(&a.waiting).then_with(|| a.host.cmp(&b.host)));
         limits
     }
-}
-
-/// Makes room: the hosts that may be asked the soonest go first, down to half; those in use stay.
-fn forget(hosts: &mut Hosts) {
-    let mut idle: Vec<Instant> =
-        hosts.values().filter(|host| Arc::strong_count(host) == 1).map(|host| host.schedule().free()).collect();
-    idle.sort_unstable();
-    let too_many = hosts.len().saturating_sub(MAX_HOSTS / 2).min(idle.len());
-    let Some(last) = too_many.checked_sub(1).map(|at| idle[at]) else { return };
-    hosts.retain(|_, host| Arc::strong_count(host) > 1 || host.schedule().free() > last);
 }
 
 fn down(requests: u32, silence: Duration) -> FetchError {

@@ -309,20 +309,32 @@ async fn an_api_waits_for_nothing_but_a_refusal() {
 #[tokio::test(start_paused = true)]
 async fn hosts_that_refuse_are_bounded_as_well() {
     let gate = Politeness::new(Pace::default());
-    for n in 0..MAX_HOSTS + 10 {
+    for n in 0..forget::MOST + 10 {
         let turn = gate.turn(&n.to_string(), None, None, far()).await.unwrap();
         turn.refused(Some(schedule::LONGEST_ASKED), None);
     }
-    assert!(gate.hosts.lock().unwrap().len() <= MAX_HOSTS);
+    assert!(gate.hosts.lock().unwrap().len() <= forget::MOST);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_is_not_to_be_asked_yet_is_remembered_among_many() {
+    let gate = Politeness::new(Pace::default());
+    let ask = async |host: usize| gate.turn(&host.to_string(), once_in(300), None, far()).await.is_ok();
+    for host in 0..forget::MANY + 10 {
+        assert!(ask(host).await);
+        tokio::time::advance(Duration::from_millis(1)).await;
+    }
+    assert!(!ask(0).await && !ask(forget::MANY / 2).await, "their five minutes are not over");
+    assert!(gate.hosts.lock().unwrap().len() < forget::MANY * 2, "the hosts themselves may be asked");
 }
 
 #[tokio::test(start_paused = true)]
 async fn idle_hosts_are_forgotten() {
     let gate = Politeness::new(Pace { interval: Duration::ZERO, ..Pace::default() });
-    for n in 0..MAX_HOSTS + 10 {
+    for n in 0..forget::MANY + 10 {
         gate.turn(&n.to_string(), None, None, far()).await.unwrap();
     }
-    assert!(gate.hosts.lock().unwrap().len() <= MAX_HOSTS);
+    assert!(gate.hosts.lock().unwrap().len() <= forget::MANY);
 }
 
 /// Other processes that were told to leave every host alone for a time, or cannot be asked.
