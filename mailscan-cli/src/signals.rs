@@ -3,6 +3,8 @@
 //! One listener lasts as long as its command, so that no signal falls between two waits.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mailscan_core::engine::Engine;
 use mailscan_core::pipeline::Pipeline;
@@ -47,6 +49,36 @@ impl Signals {
             result = engine.abort() => result,
             () = self.next() => exit(say),
         }
+    }
+}
+
+/// Notes requests to stop for a command that looks for them at times of its own; the second ends the process, whatever that
+/// command waits for.
+#[derive(Debug)]
+pub(crate) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    pub(crate) fn listen() -> Result<Self> {
+        let cannot = |error: io::Error| Failure::Failed(format!("cannot listen for Ctrl-C: {error}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
+        let mut signals = {
+            let _within = runtime.enter();
+            Signals::of_terminal()?
+        };
+        let asked = Arc::new(AtomicBool::new(false));
+        let noted = Arc::clone(&asked);
+        let listen = async move {
+            signals.next().await;
+            noted.store(true, Ordering::Relaxed);
+            signals.next().await;
+            exit(|text| say!("{text}"));
+        };
+        std::thread::Builder::new().spawn(move || runtime.block_on(listen)).map_err(cannot)?;
+        Ok(Self(asked))
+    }
+
+    pub(crate) fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

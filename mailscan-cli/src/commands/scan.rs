@@ -17,7 +17,9 @@ use crate::args;
 use crate::config::SuppressionList;
 use crate::exit::{Exit, Result};
 use crate::render::{bytes, counted, escape, left_out};
+use crate::signals::Stop;
 use output::Output;
+use search::{Ended, Told};
 use worker::{Asked, Found, Searched};
 
 /// How many unreadable files are named; the rest is only counted.
@@ -49,7 +51,12 @@ pub(crate) fn run(typed: &args::Scan) -> Result<Exit> {
     let filter = typed.classes.include.unwrap_or_default();
     let suppression = SuppressionList::load(&typed.suppressed)?.entries;
     let asked = Asked { extract: extractor(typed.deobfuscate), filter, suppression };
-    search::all(inputs::each(&typed.paths, typed.gitignore), &asked, |searched| {
+    let stop = Stop::listen()?;
+    let ended = search::all(inputs::each(&typed.paths, typed.gitignore), &asked, &stop, |told| {
+        let searched = match told {
+            Told::Searched(searched) => searched,
+            Told::Pause => return output.pause(),
+        };
         summary.count(&searched);
         for found in searched.found {
             if seen.insert(found.address.identity()) {
@@ -68,7 +75,11 @@ pub(crate) fn run(typed: &args::Scan) -> Result<Exit> {
         summary.left_out.add(*class, 1);
     }
     if !typed.quiet {
-        say!("{}", summary.line());
+        let stopped = if ended == Ended::Stopped { "stopped before the end: " } else { "" };
+        say!("{stopped}{}", summary.line());
+    }
+    if ended == Ended::Stopped {
+        return Ok(Exit::Interrupted);
     }
     // What comes before damage counts, so a file that has some is not nothing.
     Ok(match (summary.unreadable, summary.files, summary.bytes) {

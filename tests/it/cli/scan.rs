@@ -1,13 +1,18 @@
 //! `scan`: files, folders, standard input and gzip, in every format.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{json, mailscan, run_in, run_with_input};
+use super::{Ran, json, mailscan, run_in, run_with_input, signal};
+
+/// Longer than anything here takes.
+const HANGS: Duration = Duration::from_secs(60);
 
 fn gzip(text: impl AsRef<[u8]>) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -106,6 +111,85 @@ fn what_is_found_is_written_before_the_input_ends() {
     drop(writer.join().unwrap());
     assert_eq!(rest.join().unwrap(), 399_999);
     assert!(child.wait().unwrap().success());
+}
+
+/// A scan whose standard input stays open, with the lines of its output as they come; killed if a test fails.
+struct Watched {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Watched {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = mailscan(folder);
+        command.arg("scan").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (sender, lines) = channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { child, lines }
+    }
+
+    /// The next line, for which nothing has to be given any more.
+    fn line(&self) -> String {
+        self.lines.recv_timeout(HANGS).expect("nothing is written")
+    }
+
+    /// How it ends, and what it writes and says until then.
+    fn end(mut self) -> Ran {
+        let out: Vec<_> = self.lines.iter().collect();
+        let mut err = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        Ran { code: self.child.wait().unwrap().code().unwrap(), out: out.join("\n"), err }
+    }
+}
+
+#[test]
+fn the_little_that_is_found_is_written_while_the_input_goes_on() {
+    let folder = TempDir::new().unwrap();
+    write(folder.path(), "a.txt", "ann@a.org");
+    for format in ["text", "jsonl", "csv"] {
+        let mut scan = Watched::start(folder.path(), &["a.txt", "-", "--format", format]);
+        if format == "csv" {
+            assert!(scan.line().starts_with("email,"));
+        }
+        assert!(scan.line().contains("ann@a.org"), "before anything of the input has come");
+        let input = scan.child.stdin.as_mut().unwrap();
+        // More than is searched at a time.
+        let filler = "words and words ".repeat(100_000);
+        input.write_all(format!("bob@b.org {filler}").as_bytes()).unwrap();
+        assert!(scan.line().contains("bob@b.org"));
+        drop(scan.child.stdin.take());
+        assert_eq!(scan.end().code, 0, "{format}");
+    }
+}
+
+#[test]
+fn an_interrupted_scan_gives_what_it_has_found() {
+    let folder = TempDir::new().unwrap();
+    write(folder.path(), "a.txt", "zoe@a.org");
+    write(folder.path(), "b.txt", "bob@b.org");
+    for stop in ["-INT", "-TERM"] {
+        let scan = Watched::start(folder.path(), &["a.txt", "b.txt", "-"]);
+        assert_eq!(scan.line(), "zoe@a.org");
+        signal(&scan.child, stop);
+        let ran = scan.end();
+        assert_eq!((ran.code, ran.out.as_str()), (130, "bob@b.org"), "{}", ran.err);
+        assert_eq!(ran.err, "stopped before the end: 2 addresses in 2 files (18 bytes)\n");
+    }
+    // What is sorted is written at the end only, whichever that is. Once it reads its input it listens.
+    let mut scan = Watched::start(folder.path(), &["a.txt", "b.txt", "-", "--sort", "--quiet"]);
+    scan.child.stdin.as_mut().unwrap().write_all("words and words ".repeat(100_000).as_bytes()).unwrap();
+    signal(&scan.child, "-INT");
+    let ran = scan.end();
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (130, "bob@b.org\nzoe@a.org", ""));
 }
 
 #[test]

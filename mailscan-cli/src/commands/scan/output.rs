@@ -1,7 +1,8 @@
 //! The results of a scan, in the format asked for.
 
 use std::borrow::Cow;
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::time::{Duration, Instant};
 
 use mailscan_core::address::Address;
 use mailscan_core::class::Class;
@@ -12,6 +13,10 @@ use serde::Serialize;
 use super::Found;
 use crate::args::ScanFormat;
 use crate::exit::Result;
+
+/// How long results stay in memory at most where they do not go to a terminal: writing each by itself would take longer than
+/// finding it.
+const SHOWN_AFTER: Duration = Duration::from_secs(1);
 
 /// One address as JSON and CSV write it.
 #[derive(Serialize)]
@@ -28,6 +33,11 @@ pub(super) struct Output {
     writer: Writer,
     /// The results so far, when they are to be sorted.
     kept: Option<Vec<(String, String, Found)>>,
+    /// Whether anything stands in memory that nobody can see yet.
+    unseen: bool,
+    /// When all that there was could be seen last.
+    shown: Instant,
+    is_terminal: bool,
 }
 
 enum Writer {
@@ -48,7 +58,8 @@ impl Output {
                 Writer::Csv(Box::new(writer))
             }
         };
-        Ok(Self { writer, kept: sort.then(Vec::new) })
+        let is_terminal = io::stdout().is_terminal();
+        Ok(Self { writer, kept: sort.then(Vec::new), unseen: true, shown: Instant::now(), is_terminal })
     }
 
     pub(super) fn write(&mut self, source: &str, found: Found) -> Result<()> {
@@ -56,7 +67,17 @@ impl Output {
             kept.push((found.address.identity(), source.to_owned(), found));
             return Ok(());
         }
+        self.unseen = true;
         self.writer.write(source, &found)
+    }
+
+    /// Lets whoever reads the results see what there is: at once on a terminal, about once a second elsewhere.
+    pub(super) fn pause(&mut self) -> Result<()> {
+        if !self.unseen || !self.is_terminal && self.shown.elapsed() < SHOWN_AFTER {
+            return Ok(());
+        }
+        (self.unseen, self.shown) = (false, Instant::now());
+        self.writer.flush()
     }
 
     /// Writes what was kept back, and all that is still in memory.

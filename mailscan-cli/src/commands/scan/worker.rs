@@ -55,13 +55,20 @@ pub(super) struct Searched {
 }
 
 impl Searched {
-    /// What was found since the last part, once that is enough to be handed over.
-    fn part(&mut self) -> Option<Self> {
-        if self.found.len() + self.left_out.len() < PART {
-            return None;
-        }
+    /// Whether so much was found since the last part that it is one.
+    pub(super) fn is_part(&self) -> bool {
+        self.found.len() + self.left_out.len() >= PART
+    }
+
+    /// Whether anything was found since the last part.
+    pub(super) fn holds_any(&self) -> bool {
+        !self.found.is_empty()
+    }
+
+    /// What was found since the last part.
+    pub(super) fn take_part(&mut self) -> Self {
         let next = Self { source: self.source.clone(), ..Self::default() };
-        Some(std::mem::replace(self, next))
+        std::mem::replace(self, next)
     }
 }
 
@@ -91,9 +98,9 @@ impl Worker {
         Self { asked, buffer: Vec::new(), known: HashSet::new() }
     }
 
-    /// Searches an input. One with many addresses is handed over in parts, for as long as `hand_over` wants them; the last
-    /// is the answer.
-    pub(super) fn search(&mut self, input: &Input, hand_over: impl FnMut(Searched) -> bool) -> Searched {
+    /// Searches an input for as long as `go_on` wants more, which may take parts of what was found meanwhile; the last is the
+    /// answer.
+    pub(super) fn search(&mut self, input: &Input, go_on: impl FnMut(&mut Searched) -> bool) -> Searched {
         let (source, opened) = match input {
             Input::Broken(reason) => {
                 return Searched { error: Some(reason.clone()), ended: true, ..Searched::default() };
@@ -112,7 +119,7 @@ impl Worker {
             (opened, _) => opened,
         };
         let mut searched = Searched { source, ..Searched::default() };
-        let result = opened.and_then(|pieces| self.read(pieces, &mut searched, hand_over));
+        let result = opened.and_then(|pieces| self.read(pieces, &mut searched, go_on));
         searched.ended = true;
         searched.error = result.err().map(|error| format!("cannot read `{}`: {error}", searched.source));
         searched
@@ -127,7 +134,7 @@ impl Worker {
         &mut self,
         pieces: Pieces,
         searched: &mut Searched,
-        mut hand_over: impl FnMut(Searched) -> bool,
+        mut go_on: impl FnMut(&mut Searched) -> bool,
     ) -> io::Result<()> {
         let mut extractor = (self.asked.extract)();
         let mut pieces = pieces.searched_by(&extractor);
@@ -139,8 +146,9 @@ impl Worker {
             let mut take = |page: &Option<Arc<str>>, mention: Mention<'_>| {
                 take(&mut self.known, &self.asked, mention, page.as_ref(), searched);
             };
-            match pieces.next_view() {
-                Ok(Some(piece)) if wanted => {
+            // Nothing is waited for that nobody wants.
+            match if wanted { pieces.next_view() } else { Ok(None) } {
+                Ok(Some(piece)) => {
                     if piece.page != page.as_ref() {
                         extractor.end(|mention| take(&page, mention));
                         page = piece.page.cloned();
@@ -155,7 +163,7 @@ impl Worker {
                     break end.map(|_| ());
                 }
             }
-            wanted = searched.part().is_none_or(&mut hand_over);
+            wanted = go_on(searched);
         };
         searched.unread = pieces.unread();
         self.buffer = pieces.into_memory();
