@@ -6,6 +6,7 @@
 mod inputs;
 mod output;
 mod search;
+mod stdin;
 mod worker;
 
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -31,7 +31,7 @@ use self::archive::InPart;
 #[cfg(test)]
 pub(crate) use self::archive::zipped;
 pub use self::list::check_list;
-pub use self::pieces::{Piece, PieceView, Pieces};
+pub use self::pieces::{Pause, Piece, PieceView, Pieces};
 use self::reach::Reach;
 use crate::fetch::{Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, IN_PART};
 use crate::source::open_files::{is_out_of_files, out_of_files};

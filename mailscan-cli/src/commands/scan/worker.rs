@@ -13,6 +13,7 @@ use mailscan_core::source::file::Pieces;
 use mailscan_core::suppression::Suppression;
 
 use super::inputs::Input;
+use super::stdin;
 
 /// How many addresses a thread takes on to the next file, or part of one; what it forgets is only handed over once more.
 const REMEMBERED: usize = 1 << 16;
@@ -106,7 +107,7 @@ impl Worker {
                 return Searched { error: Some(reason.clone()), ended: true, ..Searched::default() };
             }
             Input::Link => return Searched { link: true, ended: true, ..Searched::default() },
-            Input::Stdin => ("(standard input)".to_owned(), Pieces::from_reader(io::stdin(), "")),
+            Input::Stdin => ("(standard input)".to_owned(), Pieces::from_reader(stdin::open(), "")),
             Input::Named(path) => (path.to_string_lossy().into_owned(), readable(path).and_then(|()| self.open(path))),
             Input::Listed(path) => (path.to_string_lossy().into_owned(), self.open(path)),
         };

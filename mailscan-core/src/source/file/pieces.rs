@@ -3,6 +3,7 @@
 //! A piece ends where no address can stand, so that searching piece by piece finds what searching the whole would.
 //! `pieces/within.rs` has what comes next of a file that holds others.
 
+mod pause;
 mod within;
 
 use std::fs::File;
@@ -30,6 +31,8 @@ use crate::source::{
     kind, media,
     rtf::{self, Rtf},
 };
+use pause::Patient;
+pub use pause::Pause;
 use within::Outer;
 
 /// How long a piece is at most.
@@ -40,6 +43,8 @@ const TAIL: usize = 64 << 10;
 const START: usize = tar::BLOCK;
 /// How many times as much as a file has may be kept of zip files in it, which is 1 GiB at least.
 const MOST_KEPT: u64 = 8;
+/// How much there has to be of a piece that is given before it is full: enough to be cut as a full one is.
+const LEAST: usize = 16 << 10;
 /// How much room the first read has at least.
 const FIRST_READ: usize = 64 << 10;
 /// How many files that hold others may stand in each other: a PDF is attached to a message that is attached to one in a zip file.
@@ -134,7 +139,8 @@ impl Pieces {
         Self::of_file(File::open(path)?, &path.to_string_lossy(), Vec::new())
     }
 
-    /// The pieces of what `reader` gives. `name` tells by its ending how to read it, and may be empty.
+    /// The pieces of what `reader` gives. `name` tells by its ending how to read it, and may be empty. A reader that others write
+    /// to as it is read may [pause](Pause).
     ///
     /// # Errors
     /// Those of reading its first bytes.
@@ -325,6 +331,7 @@ impl Pieces {
     fn read_start(&mut self, reader: &mut impl Read) -> Result<decode::Failure> {
         while self.filled < START && !self.ended {
             match self.read_some(reader) {
+                Err(error) if Pause::is(&error) => {}
                 Err(error) if self.filled > 0 => return Ok(decode::Failure(Some(error))),
                 read => read?,
             }
@@ -336,7 +343,7 @@ impl Pieces {
     fn take_reader(&mut self) -> Box<dyn Read + Send> {
         let start = Cursor::new(self.buffer.bytes()[..self.filled].to_vec());
         self.filled = 0;
-        Box::new(start.chain(std::mem::replace(&mut self.reader, Box::new(std::io::empty()))))
+        Box::new(start.chain(Patient(std::mem::replace(&mut self.reader, Box::new(std::io::empty())))))
     }
 
     /// Reads on through what undoes the coding.
@@ -443,6 +450,12 @@ impl Pieces {
                 _ if self.ended => self.filled,
                 _ => border::last(bytes, TAIL, (media, self.search), |_| true),
             };
+            // A pause is no reason to cut where there is no border.
+            if media != Media::Mail && !self.ended && self.given == self.filled && self.filled < PIECE {
+                self.given = 0;
+                self.fill();
+                continue;
+            }
             // Nothing of a piece comes before what is attached to the message before it.
             if self.given > 0 || !self.attached.is_due() {
                 break media;
@@ -482,13 +495,18 @@ impl Pieces {
         true
     }
 
-    /// Reads until the piece is full, the reader ends or it fails; a failure is kept for the next call.
+    /// Reads until the piece is full, the reader pauses behind some of it, ends or fails; a failure is kept for the next call.
     fn fill(&mut self) {
         let mut reader = std::mem::replace(&mut self.reader, Box::new(std::io::empty()));
         while !self.ended && self.filled < PIECE {
-            if let Err(error) = self.read_some(&mut reader) {
-                self.failed = Some(error);
-                self.ended = true;
+            match self.read_some(&mut reader) {
+                Ok(()) => {}
+                Err(error) if Pause::is(&error) => {
+                    if self.filled >= LEAST {
+                        break;
+                    }
+                }
+                Err(error) => (self.failed, self.ended) = (Some(error), true),
             }
         }
         self.reader = reader;

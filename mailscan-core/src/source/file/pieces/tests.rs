@@ -73,6 +73,53 @@ fn no_hidden_address_is_cut_for_who_looks_for_them() {
     assert_eq!((cuts, found), (1, 55_000));
 }
 
+/// Gives a text in parts, with a pause behind each.
+struct Pausing {
+    text: Cursor<Vec<u8>>,
+    part: usize,
+    pauses: bool,
+}
+
+impl Read for Pausing {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        self.pauses = !self.pauses;
+        if !self.pauses {
+            return Err(Pause.into());
+        }
+        let most = buffer.len().min(self.part);
+        self.text.read(&mut buffer[..most])
+    }
+}
+
+#[test]
+fn what_is_there_at_a_pause_is_given_and_nothing_is_cut_by_it() {
+    let found = |reader: Pausing| {
+        let (mut found, mut first) = (Vec::new(), None);
+        for piece in Pieces::from_reader(reader, "").unwrap().map(Result::unwrap) {
+            first.get_or_insert(piece.bytes.len());
+            addresses(&piece.bytes, piece.media, |finding| found.push(finding.address.to_string()));
+        }
+        (found, first.unwrap())
+    };
+    let lines: String = (0..20_000).map(|n| format!("user{n}@host.org and words\n")).collect();
+    // In the second there is no border for longer than what a pause is heeded behind.
+    let joined = format!("{}{}@host.org {lines}", "words ".repeat(100), "a".repeat(40_000));
+    let gzip = {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, lines.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    for (text, is_given) in [(lines.into_bytes(), true), (joined.into_bytes(), false), (gzip, false)] {
+        let of = |part| found(Pausing { text: Cursor::new(text.clone()), part, pauses: false });
+        let (whole, _) = of(usize::MAX);
+        for part in [1_000, 5_000, 70_000] {
+            let (parts, first) = of(part);
+            assert!(parts == whole && parts.len() >= 20_000, "{part}: {} of {}", parts.len(), whole.len());
+            assert!(!is_given || first < 100_000, "{part}: {first}");
+        }
+    }
+}
+
 #[test]
 fn a_text_without_any_border_ends() {
     let text = vec![b'a'; 3 * PIECE + 7];
