@@ -24,6 +24,9 @@ use crate::render::summary::{self, Blocked};
 use crate::wire::Wired;
 use crate::{args, files, wire};
 
+/// How many jobs one look at the store brings.
+const PAGE: usize = 100;
+
 pub(crate) async fn run(typed: &args::Run) -> Result<Exit> {
     let config = config::run(typed)?;
     match &config.start {
@@ -128,12 +131,25 @@ async fn requeue(store: &impl Store, id: JobId) -> Result<()> {
     }
 }
 
-async fn newest_unfinished(store: &impl Store) -> Result<Job> {
+/// The newest unfinished job that can go on, or the newest of all where none can.
+async fn newest_unfinished(database: &(impl Queue + Store)) -> Result<Job> {
     use JobStatus::{Failed, Paused, Queued, Running};
     let statuses = vec![Queued, Running, Paused, Failed];
-    let newest = store.jobs(&JobQuery { descending: true, limit: 1, statuses, after: 0 }).await?.pop();
+    let mut query = JobQuery { descending: true, limit: PAGE, statuses, after: 0 };
+    let mut dead = None;
+    loop {
+        let page = database.jobs(&query).await?;
+        for job in &page {
+            if !desk::would_fail_again(database, job).await? {
+                return find(database, job.id).await;
+            }
+            dead = dead.or(Some(job.id));
+        }
+        let Some(last) = page.last() else { break };
+        query.after = last.id.0;
+    }
     let none = || Failure::Failed("there is no unfinished job: `mailscan job list` shows all".to_owned());
-    find(store, newest.ok_or_else(none)?.id).await
+    find(database, dead.ok_or_else(none)?).await
 }
 
 /// Says how the job ended.

@@ -360,6 +360,23 @@ fn a_job_that_gave_up_everything_says_how_to_try_again() {
 }
 
 #[test]
+fn resume_passes_by_a_job_that_gave_up_everything() {
+    let folder = sources();
+    let run = |arguments: &[&str]| run_in(folder.path(), arguments);
+    for path in ["in", "in/0.txt", "in/1.txt"] {
+        assert_eq!(run(&["run", "--path", path, "--target", "100", "--detach"]).code, 0);
+    }
+    for (id, file) in [("2", "in/0.txt"), ("3", "in/1.txt")] {
+        fs::remove_file(folder.path().join(file)).unwrap();
+        assert_eq!(run(&["run", "--resume", id]).code, 1);
+    }
+    let resumed = run(&["run", "--resume", "--json"]);
+    assert_eq!((resumed.code, &json(&resumed.out)["id"]), (0, &1.into()), "{}", resumed.err);
+    let dead = run(&["run", "--resume"]);
+    assert!(dead.code == 1 && dead.err.contains("job 3 has given up all its tasks: "), "{}", dead.err);
+}
+
+#[test]
 fn a_job_is_deleted_when_that_is_meant() {
     let folder = sources();
     let run = |arguments: &[&str]| run_in(folder.path(), arguments);
