@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mailscan_core::desk;
 use mailscan_core::engine::{EngineOptions, JobFilter};
-use mailscan_core::job::{Job, JobId, JobSpec, JobStatus, NewJob, Origin};
+use mailscan_core::job::{Job, JobId, JobSpec, JobState, JobStatus, NewJob, Origin};
 use mailscan_core::lease::FailureClass;
 use mailscan_core::limits::Limits;
 use mailscan_core::pipeline::Pipeline;
@@ -20,7 +20,7 @@ use crate::config::{self, RunConfig, Start};
 use crate::drive::drive;
 use crate::exit::{Exit, Failure, Result};
 use crate::render::job::json;
-use crate::render::summary::{self, Blocked};
+use crate::render::summary::{self, Blocked, Onward};
 use crate::wire::Wired;
 use crate::{args, files, wire};
 
@@ -108,16 +108,24 @@ async fn detach(store: &impl Store, config: &RunConfig, spec: &JobSpec) -> Resul
     Ok(Exit::Done)
 }
 
-/// Refuses a failed job that would only fail again: all that is left of it was given up.
-pub(crate) async fn can_go_on(queue: &impl Queue, job: &Job, db: &str) -> Result<()> {
-    if desk::would_fail_again(queue, &job.state()).await? {
-        let again = summary::again(job.id, db);
-        return Err(Failure::Failed(format!(
-            "job {} has given up all its tasks: try them again with `{again}`",
-            job.id
-        )));
+/// How a job goes on: one that would only fail again takes another try for what it has given up.
+async fn onward(queue: &impl Queue, store: &impl Store, job: &JobState) -> Result<Onward> {
+    if !desk::would_fail_again(queue, job).await? {
+        return Ok(Onward::Resumed);
     }
-    Ok(())
+    let of = ErrorSelection { job: Some(job.id), ..ErrorSelection::default() };
+    let any_given_up = desk::any_given_up(queue, store, &of).await?;
+    Ok(if any_given_up { Onward::Retried } else { Onward::Never })
+}
+
+/// Refuses a failed job that would only fail again: all that is left of it was given up.
+pub(crate) async fn can_go_on(database: &(impl Queue + Store), job: &Job, db: &str) -> Result<()> {
+    let mend = match onward(database, database, &job.state()).await? {
+        Onward::Resumed => return Ok(()),
+        Onward::Retried => format!("try them again with `{}`", summary::again(job.id, db)),
+        Onward::Never => "their errors were resolved without a retry, so start a new one".to_owned(),
+    };
+    Err(Failure::Failed(format!("job {} has given up all its tasks: {mend}", job.id)))
 }
 
 /// Makes an unfinished job ready to go on.
@@ -158,7 +166,8 @@ async fn report<P: Pipeline>(pipeline: &P, id: JobId, config: &RunConfig) -> Res
     let depth = pipeline.queue().depth(id).await?;
     let blocked = blocked(pipeline.store(), id).await?;
     let partial = read_in_part(pipeline.store(), id).await?;
-    crate::render::tell(format_args!("{}", summary::lines(&job, &depth, partial, &blocked, &config.db)));
+    let onward = onward(pipeline.queue(), pipeline.store(), &job.state()).await?;
+    crate::render::tell(format_args!("{}", summary::lines((&job, onward), &depth, partial, &blocked, &config.db)));
     let exit = exit(&job, &depth, partial);
     if config.json {
         match print_json(&job, Some(&depth), &config.limits) {

@@ -31,8 +31,19 @@ impl Blocked {
     }
 }
 
+/// How a job goes on that is not over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Onward {
+    /// When it is resumed.
+    Resumed,
+    /// When its errors are resolved with another try.
+    Retried,
+    /// Not any more: all was given up, and its errors are resolved.
+    Never,
+}
+
 /// The summary of a job of which so many sources were read only in part, a line each.
-pub(crate) fn lines(job: &Job, depth: &Depth, partial: u64, blocked: &Blocked, db: &str) -> String {
+pub(crate) fn lines((job, onward): (&Job, Onward), depth: &Depth, partial: u64, blocked: &Blocked, db: &str) -> String {
     let mut text = format!(
         "job {} {}: {} of {} in {}",
         job.id,
@@ -73,10 +84,13 @@ pub(crate) fn lines(job: &Job, depth: &Depth, partial: u64, blocked: &Blocked, d
     } else if failed + depth.blocked + partial > 0 {
         text.push_str(&format!("look at what went wrong: mailscan errors {}{}\n", job.id, at(db)));
     }
-    if job.status == JobStatus::Failed && depth.is_given_up() {
-        text.push_str(&format!("try again what was given up: {}\n", again(job.id, db)));
-    } else if matches!(job.status, JobStatus::Paused | JobStatus::Failed | JobStatus::Running) {
-        text.push_str(&format!("go on: mailscan run --resume {}{}\n", job.id, at(db)));
+    let is_unfinished = matches!(job.status, JobStatus::Paused | JobStatus::Failed | JobStatus::Running);
+    match onward {
+        Onward::Retried => text.push_str(&format!("try again what was given up: {}\n", again(job.id, db))),
+        Onward::Resumed if is_unfinished => {
+            text.push_str(&format!("go on: mailscan run --resume {}{}\n", job.id, at(db)));
+        }
+        Onward::Resumed | Onward::Never => {}
     }
     text.push_str(&format!(
         "results: {}; write them out: mailscan job export {}{}\n",

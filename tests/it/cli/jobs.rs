@@ -360,6 +360,21 @@ fn a_job_that_gave_up_everything_says_how_to_try_again() {
 }
 
 #[test]
+fn a_job_whose_errors_were_resolved_without_a_retry_is_told_to_be_over() {
+    let folder = sources();
+    let run = |arguments: &[&str]| run_in(folder.path(), arguments);
+    assert_eq!(run(&["run", "--path", "in/0.txt", "--target", "100", "--detach"]).code, 0);
+    fs::remove_file(folder.path().join("in/0.txt")).unwrap();
+    assert_eq!(run(&["run", "--resume"]).code, 1);
+    assert_eq!(run(&["errors", "resolve", "--job", "1", "--note", "gone"]).code, 0);
+    for resume in [["run", "--resume", "1"], ["job", "resume", "1"]] {
+        let ran = run(&resume);
+        let told = "job 1 has given up all its tasks: their errors were resolved without a retry, so start a new one\n";
+        assert!(ran.code == 1 && ran.err.ends_with(told), "{}", ran.err);
+    }
+}
+
+#[test]
 fn resume_passes_by_a_job_that_gave_up_everything() {
     let folder = sources();
     let run = |arguments: &[&str]| run_in(folder.path(), arguments);
