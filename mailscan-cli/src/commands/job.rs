@@ -161,7 +161,7 @@ async fn change(typed: &args::JobChange, change: Change) -> Result<Exit> {
     }
     match store.transition(id, change.from(), to, typed.reason.as_deref()).await? {
         Transition::Applied if to == JobStatus::Queued => {
-            say!("{}", summary::queued(id, &typed.database.db));
+            say!("{}", summary::queued(id, &typed.database.db, store.is_locked()));
         }
         Transition::Applied => say!("job {id} is {to}"),
         Transition::Already => say!("job {id} was {to} before"),

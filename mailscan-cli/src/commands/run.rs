@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use mailscan_core::ErrorKind;
 use mailscan_core::desk;
 use mailscan_core::engine::{EngineOptions, JobFilter};
 use mailscan_core::job::{Job, JobId, JobSpec, JobState, JobStatus, NewJob, Origin};
@@ -45,14 +46,16 @@ async fn new(typed: &args::Run, config: &RunConfig, spec: &JobSpec) -> Result<Ex
         return detach(pipeline.store(), config, spec).await;
     }
     // Whoever holds the lock is the only one that works on this database; the lock ends with this process.
-    let _lock = pipeline.store().try_lock_workers().await?;
+    let locked = pipeline.store().try_lock_workers().await;
+    let _lock = locked.map_err(|error| or(error, "add --detach where that is `mailscan serve`"))?;
     let id = create(pipeline.store(), spec).await?;
     work(&pipeline, (typed, config), (id, spec), &fetching.pace).await
 }
 
 async fn resume(typed: &args::Run, config: &RunConfig, id: Option<u64>) -> Result<Exit> {
     let database = wire::open(&config.db).await?;
-    let _lock = database.try_lock_workers().await?;
+    let locked = database.try_lock_workers().await;
+    let _lock = locked.map_err(|error| or(error, &summary::handed_on(id, &config.db)))?;
     let job = match id {
         Some(id) => find(&database, JobId(id)).await?,
         None => newest_unfinished(&database).await?,
@@ -73,6 +76,14 @@ async fn resume(typed: &args::Run, config: &RunConfig, id: Option<u64>) -> Resul
     let pipeline = wire::pipeline(database, &fetching)?;
     requeue(pipeline.store(), job.id).await?;
     work(&pipeline, (typed, config), (job.id, &job.spec), &fetching.pace).await
+}
+
+/// Adds to why another process keeps this one from its work what else can be done.
+fn or(error: mailscan_core::Error, mend: &str) -> Failure {
+    match error.kind() {
+        ErrorKind::Conflict => Failure::Failed(format!("{error}, or {mend}")),
+        _ => error.into(),
+    }
 }
 
 /// Works on a job until it ends, and says how.
@@ -99,9 +110,9 @@ pub(crate) async fn create(store: &impl Store, spec: &JobSpec) -> Result<JobId> 
     Ok(store.create_job(&NewJob::new(spec.clone())).await?.id())
 }
 
-async fn detach(store: &impl Store, config: &RunConfig, spec: &JobSpec) -> Result<Exit> {
+async fn detach(store: &wire::Database, config: &RunConfig, spec: &JobSpec) -> Result<Exit> {
     let id = create(store, spec).await?;
-    say!("{}", summary::queued(id, &config.db));
+    say!("{}", summary::queued(id, &config.db, store.is_locked()));
     if config.json {
         print_json(&find(store, id).await?, None, &config.limits)?;
     }

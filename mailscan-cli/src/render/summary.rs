@@ -116,14 +116,25 @@ pub(crate) fn from_api(id: JobId) -> String {
     )
 }
 
-/// What works on a job that only waits.
-pub(crate) fn queued(id: JobId, db: &str) -> String {
-    let shared = is_shared(db);
+/// What works on a job that only waits, in a database on which others work already or not.
+pub(crate) fn queued(id: JobId, db: &str, has_workers: bool) -> String {
     let at = at(db);
-    if shared {
+    if is_shared(db) {
         return format!("job {id} is queued: `mailscan worker{at}` or `mailscan serve{at}` works on it");
     }
-    format!("job {id} is queued: `mailscan run --resume {id}{at}` or `mailscan serve{at}` works on it")
+    // A run works on no job but its own.
+    let (first, then) = if has_workers {
+        ("the process that works on the database takes it up if that is `mailscan serve`; ", " once it has ended")
+    } else {
+        ("", "")
+    };
+    format!("job {id} is queued: {first}`mailscan run --resume {id}{at}` or `mailscan serve{at}` works on it{then}")
+}
+
+/// How an unfinished job, or the newest, is left to another process.
+pub(crate) fn handed_on(id: Option<u64>, db: &str) -> String {
+    let id = id.map_or("ID".to_owned(), |id| id.to_string());
+    format!("leave the job to it with `mailscan job resume {id}{}` where that is `mailscan serve`", at(db))
 }
 
 /// What to do about a job that runs by its own account, and on which nobody works.

@@ -70,6 +70,11 @@ impl Database {
         }
     }
 
+    /// Whether another process has the right to run workers, where only one may have it and that can be told.
+    pub(crate) fn is_locked(&self) -> bool {
+        matches!(self, Self::Sqlite(sqlite) if sqlite.has_workers().unwrap_or(false))
+    }
+
     /// Whether it can be told if somebody works on the jobs of this database. Who may only read a file cannot.
     fn can_tell_workers(&self) -> Result<bool> {
         let Self::Sqlite(sqlite) = self else { return Ok(true) };

@@ -313,7 +313,7 @@ async fn one_process_at_a_time_runs_workers() {
     let lock = one.try_lock_workers().await.unwrap();
     let error = two.try_lock_workers().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
-    assert!(error.to_string().contains("--detach"), "{error}");
+    assert!(error.to_string().ends_with(": wait for it to end"), "what else there is, its caller says: {error}");
     drop(lock);
     let _lock = two.try_lock_workers().await.unwrap();
 }

@@ -268,6 +268,33 @@ fn a_folder_counts_in_the_limit_of_what_is_read() {
 }
 
 #[test]
+fn who_may_not_work_on_a_database_hears_what_else_can_be_done() {
+    let folder = sources();
+    let run = |arguments: &[&str]| run_in(folder.path(), arguments);
+    let detach = ["run", "--path", "in", "--target", "9", "--detach"];
+    let alone = "job 1 is queued: `mailscan run --resume 1` or `mailscan serve` works on it\n";
+    assert_eq!(run(&detach).err, alone);
+    let database = Sqlite::open(folder.path().join("mailscan.db"), SqliteOptions::default()).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _lock = runtime.block_on(database.try_lock_workers()).unwrap();
+    let by_server = "where that is `mailscan serve`\n";
+    for (arguments, mend) in [
+        (&["run", "--path", "in", "--target", "9"][..], format!("wait for it to end, or add --detach {by_server}")),
+        (&["run", "--resume", "1"], format!("or leave the job to it with `mailscan job resume 1` {by_server}")),
+        (&["run", "--resume"], format!("or leave the job to it with `mailscan job resume ID` {by_server}")),
+        (&["serve", "--listen", "127.0.0.1:0"], "mailscan.db: wait for it to end\n".to_owned()),
+    ] {
+        let ran = run(arguments);
+        assert!(ran.code == 1 && ran.err.ends_with(&mend), "{arguments:?}: {}", ran.err);
+    }
+    let told = "job 2 is queued: the process that works on the database takes it up if that is `mailscan serve`; \
+                `mailscan run --resume 2` or `mailscan serve` works on it once it has ended\n";
+    assert_eq!(run(&detach).err, told);
+    assert_eq!(run(&["job", "pause", "2"]).code, 0);
+    assert_eq!(run(&["job", "resume", "2"]).err, told);
+}
+
+#[test]
 fn what_failed_is_shown_and_resolved() {
     let folder = sources();
     let run = |arguments: &[&str]| run_in(folder.path(), arguments);

@@ -71,10 +71,7 @@ pub(super) fn lock_file(database: &Path) -> Result<File> {
         Ok(()) => Ok(file),
         Err(TryLockError::Error(error)) => Err(unusable(&path, error)),
         Err(TryLockError::WouldBlock) => {
-            let message = format!(
-                "another mailscan process works on {}: hand it the job with --detach, or wait for it to end",
-                database.display()
-            );
+            let message = format!("another process works on {}: wait for it to end", database.display());
             Err(Error::new(ErrorKind::Conflict, OPERATION, message))
         }
     }
