@@ -12,8 +12,9 @@ use super::{counted, escape, grouped, lists};
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(3);
 
-/// Two lines, so that nothing is cut off on a terminal of 80 columns.
-const TEMPLATE: &str = "{bar:20.cyan/blue} {prefix}\n{wide_msg}";
+/// How far the job is, how long it takes, and what stands in its way: a line each, so that none is longer than a terminal of 80
+/// columns but the last, which goes on in the next line instead of being cut off.
+const TEMPLATE: &str = "{bar:20.cyan/blue} {prefix}\n{msg}";
 
 /// Where progress is shown.
 #[derive(Debug)]
@@ -44,11 +45,13 @@ impl Live {
                 bar.set_length(progress.target.max(1));
                 bar.set_position(progress.collected);
                 bar.set_prefix(state(progress));
-                bar.set_message(outlook(progress));
+                let hindrances = hindrances(progress).map(|text| format!("\n{text}"));
+                bar.set_message(outlook(progress) + &hindrances.unwrap_or_default());
             }
             Self::Lines(last) if last.elapsed() >= LINE_EVERY => {
                 *last = Instant::now();
-                say!("{}, {}", state(progress), outlook(progress));
+                let hindrances = hindrances(progress).map(|text| format!(", {text}"));
+                say!("{}, {}{}", state(progress), outlook(progress), hindrances.unwrap_or_default());
             }
             Self::Lines(_) => {}
         }
@@ -86,33 +89,34 @@ fn state(progress: &Progress) -> String {
     )
 }
 
-/// How long it takes, and what stands in its way.
+/// How long it takes.
 fn outlook(progress: &Progress) -> String {
     let eta = &progress.eta;
-    let mut text = format!(
+    format!(
         "ETA {}, elapsed {}, {}/min, {} left",
         eta.eta_formatted.as_deref().unwrap_or("unknown"),
         eta.elapsed_formatted,
         counted(eta.emails_per_minute.round() as u64, "e-mail", "e-mails"),
         grouped(eta.remaining_emails),
-    );
+    )
+}
+
+/// What stands in its way, and what else there is to know; `None` when all goes as planned.
+fn hindrances(progress: &Progress) -> Option<String> {
+    let mut parts = Vec::new();
     // That all goes as planned needs no words.
     if !matches!(progress.bound, Bound::Tasks | Bound::Plan { .. }) {
-        text.push_str(&format!(", {}", escape(&progress.bound.to_string())));
+        parts.push(escape(&progress.bound.to_string()));
     }
-    if let Some(read) = lists::read(&progress.lists) {
-        text.push_str(&format!(", {read}"));
-    }
+    parts.extend(lists::read(&progress.lists));
     if let Forecast::Short { expected } = progress.forecast {
-        text.push_str(&format!(", about {} expected", grouped(expected)));
+        parts.push(format!("about {} expected", grouped(expected)));
     }
     if progress.errors > 0 {
-        text.push_str(&format!(", {}", counted(progress.errors, "error", "errors")));
+        parts.push(counted(progress.errors, "error", "errors"));
     }
     // What holds up the whole process is what binds the job as well.
     let told = matches!(&progress.bound, Bound::Process { hold, .. } if *hold == progress.reason);
-    if let Some(reason) = progress.reason.as_ref().filter(|_| !told) {
-        text.push_str(&format!(" ({})", escape(reason)));
-    }
-    text
+    parts.extend(progress.reason.as_ref().filter(|_| !told).map(|reason| escape(reason)));
+    (!parts.is_empty()).then(|| parts.join(", "))
 }

@@ -158,6 +158,28 @@ fn memory_that_is_used_up_is_told_once() {
     running.wait_for(", memory: far more than all of it is in use (0 places)\n");
 }
 
+#[test]
+fn what_binds_a_job_is_told_whole_on_a_terminal_of_80_columns() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("a.txt"), "ann@host.org").unwrap();
+    // `script` gives it a terminal, and keeps at once what is written there.
+    let run = format!("stty cols 80; exec {} run --path a.txt --target 9 --memory-limit 1", binary().display());
+    let script = format!("TERM=xterm exec script -qefc '{run}' /dev/stderr");
+    let mut command = at_home("sh", folder.path());
+    command.args(["-c", &script]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let err = BufReader::new(child.stderr.take().unwrap());
+    let mut running = Running { child, err };
+    let mut drawn = String::new();
+    while !drawn.contains("memory: far more than all of it is in use (0 places)") {
+        assert!(drawn.len() < 10_000, "it is drawn again and again without: {drawn}");
+        let part = running.err.fill_buf().unwrap();
+        drawn.push_str(&String::from_utf8_lossy(part));
+        let count = part.len();
+        running.err.consume(count);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_paused_when_its_terminal_is_closed_unless_it_was_started_to_outlive_it() {
     let web = web(Duration::from_millis(100)).await;
