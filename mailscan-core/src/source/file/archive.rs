@@ -148,7 +148,9 @@ impl Archive for Warc {
             let url = url.get(..url.floor_char_boundary(LONGEST_NAME)).unwrap_or_default().into();
             let block = Member::of(&self.records, &records);
             let declared = ContentType::parse(head.get("content-type"));
-            if !declared.is("application/http") {
+            // A record need not say what its block is: how that begins tells.
+            let is_untold = head.get("warc-type") == "response" && head.get("content-type").is_empty();
+            if !is_untold && !declared.is("application/http") {
                 return Ok(Some(Page { url, declared, media: None, body: Ok(Box::new(block)) }));
             }
             let mut first = Vec::new();
