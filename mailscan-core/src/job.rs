@@ -250,8 +250,12 @@ impl JobSpec {
             return invalid("no source: give at least one URL, sitemap, list, search or path".to_owned());
         }
         for source in &self.sources {
-            if let JobSource::Url(text) | JobSource::Sitemap(text) = source {
-                parse_source_url(text)?;
+            match source {
+                JobSource::Url(text) | JobSource::Sitemap(text) => _ = parse_source_url(text)?,
+                JobSource::Search(query) if query.trim().is_empty() => {
+                    return invalid("a search is empty: say what to search for".to_owned());
+                }
+                JobSource::Search(_) | JobSource::UrlList(_) | JobSource::Path(_) => {}
             }
         }
         let searches = self.sources.iter().filter(|source| matches!(source, JobSource::Search(_))).count() as u64;
@@ -471,6 +475,9 @@ mod tests {
         assert!(message(&JobSpec::new(1, vec![])).contains("no source"));
         assert!(message(&JobSpec::new(1, vec![JobSource::Url("ftp://a.org".into())])).contains("only http"));
         assert!(message(&JobSpec::new(1, vec![JobSource::Search("q".into())])).contains("search endpoint"));
+        for blank in ["", " \t"] {
+            assert!(message(&JobSpec::new(1, vec![JobSource::Search(blank.into())])).contains("a search is empty"));
+        }
         let mut spec = JobSpec::new(1, url());
         spec.options.workers = Some(0);
         assert!(message(&spec).contains("workers is 0"));

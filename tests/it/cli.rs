@@ -139,6 +139,7 @@ fn mistakes_get_a_suggestion_and_exit_code_2() {
         (&["run", "--url", "https://example.org/"], "--target"),
         (&["run", "--url", "https://example.org/", "--target", "0"], "target is 0"),
         (&["run", "--search", "x", "--target", "1"], "--search-endpoint"),
+        (&["run", "--search", " ", "--search-endpoint", "https://a.org", "--target", "1"], "a search is empty"),
         (&["run", "--path", ".", "--target", "1", "--db", "mysql://host/db"], "mailscan.db"),
         (&["plan", "1", "--rate-limit", "1e19"], "from 0 to 1000000"),
         (&["run", "--url", "https://example.org/", "--target", "1", "--rate-limit", "1e19"], "from 0 to 1000000"),
