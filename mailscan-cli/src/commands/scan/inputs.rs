@@ -40,7 +40,8 @@ fn walk(folder: &Path, gitignore: bool) -> impl Iterator<Item = Input> + Send + 
     if gitignore {
         walk.git_ignore(true).git_exclude(true).git_global(true).parents(true).require_git(false);
     }
-    walk.build().filter_map(|entry| match entry {
+    let folder = folder.to_owned();
+    walk.build().filter_map(move |entry| match entry {
         Ok(entry) => {
             let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
             // The folder itself may be named by a link.
@@ -55,6 +56,39 @@ fn walk(folder: &Path, gitignore: bool) -> impl Iterator<Item = Input> + Send + 
                 Ok(_) => None,
             }
         }
-        Err(error) => Some(Input::Broken(format!("cannot list {error}"))),
+        Err(error) => Some(Input::Broken(unlisted(&folder, &error))),
     })
+}
+
+/// What could not be listed, which is the folder itself where the error does not say, and why.
+fn unlisted(folder: &Path, error: &ignore::Error) -> String {
+    let path = path_of(error).unwrap_or(folder).display();
+    let Some(failed) = error.io_error() else { return format!("cannot list `{path}`: {error}") };
+    // What the walk says of it names the path again.
+    match failed.get_ref().and_then(|told| told.source()) {
+        Some(cause) => format!("cannot list `{path}`: {cause}"),
+        None => format!("cannot list `{path}`: {failed}"),
+    }
+}
+
+fn path_of(error: &ignore::Error) -> Option<&Path> {
+    match error {
+        ignore::Error::WithPath { path, .. } => Some(path),
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => path_of(err),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_listed_is_named_once() {
+        let missing = Path::new("no/such/folder");
+        let told = "cannot list `no/such/folder`: No such file or directory (os error 2)".to_owned();
+        assert_eq!(walk(missing, false).collect::<Vec<_>>(), [Input::Broken(told)]);
+        let nameless = ignore::Error::Io(std::io::Error::from_raw_os_error(13));
+        assert_eq!(unlisted(missing, &nameless), "cannot list `no/such/folder`: Permission denied (os error 13)");
+    }
 }
