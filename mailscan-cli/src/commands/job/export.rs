@@ -1,8 +1,7 @@
 //! `job export`: a job's addresses as CSV, JSON lines or Parquet, read page by page so that any number fits into memory.
 
-use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use mailscan_core::export::{Export, ExportError, Format};
@@ -54,9 +53,10 @@ pub(super) async fn run(store: &impl Store, asked: &Asked<'_>) -> Result<Exit> {
             let written = tokio::select! {
                 written = write(&mut export, store, &asked.suppression, &mut out) => written,
                 () = asked_to_stop(stop) => {
+                    let left = if file.part.is_some() { "is as it was" } else { "has a part of them" };
                     file.discard();
                     let path = crate::render::escape(&path.display().to_string());
-                    say!("stopped: {path} is as it was");
+                    say!("stopped: {path} {left}");
                     return Ok(Exit::Interrupted);
                 }
             };
@@ -105,9 +105,9 @@ async fn asked_to_stop(stop: Option<&mut Signals>) {
 /// A file that takes the place of the one before only once it is whole.
 struct NewFile<'a> {
     file: File,
-    /// Where it is written meanwhile; `None` for what is not to be replaced, such as a pipe or a link.
+    /// Where it is written meanwhile; `None` for what is not to be replaced, such as a pipe or a link, or cannot be.
     part: Option<PathBuf>,
-    /// Requests to stop, while there is something to remove then.
+    /// Requests to stop, where there may be something to remove then.
     stop: Option<Signals>,
     path: &'a Path,
 }
@@ -116,26 +116,13 @@ impl<'a> NewFile<'a> {
     fn create(path: &'a Path) -> Result<Self> {
         let there = fs::symlink_metadata(path);
         let replaces = there.as_ref().map_or_else(|error| error.kind() == ErrorKind::NotFound, fs::Metadata::is_file);
-        // Another export to the same file has one of its own.
-        let part = replaces.then(|| {
-            let mut name = OsString::from(path);
-            name.push(format!(".{:08x}.part", rand::random::<u32>()));
-            PathBuf::from(name)
-        });
+        if !replaces {
+            let file = File::create(path).map_err(|error| cannot_write(path, &error))?;
+            return Ok(Self { file, part: None, stop: None, path });
+        }
         // Before the file is there, so that none of them leaves it behind.
-        let stop = part.as_ref().map(|_| Signals::of_terminal()).transpose()?;
-        let create = || {
-            let file = match &part {
-                Some(part) => File::create_new(part)?,
-                None => File::create(path)?,
-            };
-            // Who may read the file before may read this one, and nobody else.
-            if let (Some(_), Ok(there)) = (&part, &there) {
-                file.set_permissions(there.permissions())?;
-            }
-            Ok(file)
-        };
-        let file = create().map_err(|error| cannot_write(path, &error))?;
+        let stop = Some(Signals::of_terminal()?);
+        let (file, part) = open(path, there.ok().as_ref()).map_err(|error| cannot_write(path, &error))?;
         Ok(Self { file, part, stop, path })
     }
 
@@ -167,6 +154,52 @@ impl<'a> NewFile<'a> {
             let _ = fs::remove_file(part);
         }
     }
+}
+
+/// Opens a new file beside the one that is there, to take its place; or that one itself where the new one could not be put there,
+/// or would not be its owner's.
+fn open(path: &Path, there: Option<&Metadata>) -> io::Result<(File, Option<PathBuf>)> {
+    let new = beside(path);
+    let Some(there) = there else { return new.map(|(file, part)| (file, Some(part))) };
+    let refused = match &new {
+        Ok((file, part)) => take_over(file, there).inspect_err(|_| drop(fs::remove_file(part)))?,
+        Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => true,
+        Err(_) => false,
+    };
+    if refused && let Ok(file) = OpenOptions::new().write(true).truncate(true).open(path) {
+        if let Ok((_, part)) = new {
+            // Nothing stands in it.
+            let _ = fs::remove_file(part);
+        }
+        let path = crate::render::escape(&path.display().to_string());
+        say!("{path} is written in place: no file of the same owner can be put there");
+        return Ok((file, None));
+    }
+    // Whoever may not write to a file but may remove it from its folder may put another there.
+    new.map(|(file, part)| (file, Some(part)))
+}
+
+/// A new file in the folder of another. Its name does not grow with that one's: folders take none of any length.
+fn beside(path: &Path) -> io::Result<(File, PathBuf)> {
+    // Another export to the same file has one of its own.
+    let part = path.with_file_name(format!("mailscan-{:08x}.part", rand::random::<u32>()));
+    Ok((File::create_new(&part)?, part))
+}
+
+/// Lets those read and write a file who may the other, and nobody else; answers whether its owner or group could not be had.
+#[cfg(unix)]
+fn take_over(file: &File, there: &Metadata) -> io::Result<bool> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let ours = file.metadata()?;
+    let is_theirs = (ours.uid(), ours.gid()) == (there.uid(), there.gid())
+        || fchown(file, Some(there.uid()), Some(there.gid())).is_ok();
+    file.set_permissions(there.permissions())?;
+    Ok(!is_theirs)
+}
+
+#[cfg(not(unix))]
+fn take_over(file: &File, there: &Metadata) -> io::Result<bool> {
+    file.set_permissions(there.permissions()).map(|()| false)
 }
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
