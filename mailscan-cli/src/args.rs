@@ -183,14 +183,15 @@ pub(crate) struct Kept {
 pub(crate) struct Suppressed {
     /// A list of addresses and domains that are left out whatever is asked for, one a line [default: suppress.txt in the
     /// folder mailscan of your configuration, such as ~/.config, if it is there]
-    #[arg(long, value_name = "FILE", env = "MAILSCAN_SUPPRESS", hide_env_values = true)]
+    #[arg(long, value_name = "FILE", env = "MAILSCAN_SUPPRESS", hide_env_values = true, value_parser = values::suppression())]
     pub(crate) suppress: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct Database {
     /// The database: a file, or postgres://USER@HOST/NAME to share one between machines
-    #[arg(long, default_value = "mailscan.db", value_name = "FILE|URL", env = "MAILSCAN_DB", hide_env_values = true)]
+    #[arg(long, default_value = values::DATABASE, value_name = "FILE|URL", env = "MAILSCAN_DB", hide_env_values = true,
+        value_parser = values::database)]
     pub(crate) db: String,
 }
 
@@ -373,7 +374,7 @@ pub(crate) struct Serve {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Worker {
     /// The database server that the jobs are on: postgres://USER@HOST/NAME
-    #[arg(long, value_name = "URL", env = "MAILSCAN_DB", hide_env_values = true)]
+    #[arg(long, value_name = "URL", env = "MAILSCAN_DB", hide_env_values = true, value_parser = values::server)]
     pub(crate) db: String,
     #[command(flatten)]
     pub(crate) constants: Constants,

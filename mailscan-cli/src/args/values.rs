@@ -1,8 +1,11 @@
 //! Values that can be typed: each parser takes a text and says what is wrong with it.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use mailscan_core::class::ClassFilter;
 use mailscan_core::simulate::SimulationOptions;
 use mailscan_core::source::http::IpNet;
@@ -12,6 +15,45 @@ use mailscan_core::store::ErrorClass;
 pub(crate) fn count(text: &str) -> Result<u64, String> {
     let digits: String = text.chars().filter(|c| !matches!(c, '_' | ',')).collect();
     digits.parse().map_err(|_| format!("give a whole number from 0 to {}", u64::MAX))
+}
+
+/// The database where none is named.
+pub(crate) const DATABASE: &str = "mailscan.db";
+
+/// A database. A variable that is set to nothing names none, as if it were not set.
+pub(crate) fn database(text: &str) -> Result<String, String> {
+    match text {
+        "" if is_set_to_nothing("MAILSCAN_DB") => Ok(DATABASE.to_owned()),
+        "" => Err("name a file such as mailscan.db, or postgres://user@host/name".to_owned()),
+        name => Ok(name.to_owned()),
+    }
+}
+
+/// A database that many processes may share, for which nothing stands.
+pub(crate) fn server(text: &str) -> Result<String, String> {
+    match text {
+        "" if is_set_to_nothing("MAILSCAN_DB") => {
+            Err("MAILSCAN_DB is set to nothing: name a server in it, or with --db postgres://user@host/database"
+                .to_owned())
+        }
+        "" => Err("name a server, such as postgres://user@host/database".to_owned()),
+        name => Ok(name.to_owned()),
+    }
+}
+
+/// A suppression list. Whoever set the variable to nothing may have meant a list: nothing is collected past it.
+pub(crate) fn suppression() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().try_map(|name: OsString| match name.is_empty() {
+        true if is_set_to_nothing("MAILSCAN_SUPPRESS") => {
+            Err("MAILSCAN_SUPPRESS is set to nothing: name a list in it, or unset it".to_owned())
+        }
+        true => Err("name a file".to_owned()),
+        false => Ok(PathBuf::from(name)),
+    })
+}
+
+fn is_set_to_nothing(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| value.is_empty())
 }
 
 /// The number of a job.

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{binary, json, run_in};
+use super::{Ran, binary, json, mailscan, run_in};
 
 #[test]
 #[ignore = "the test below runs it, as somebody who works with mailscan"]
@@ -16,6 +16,28 @@ fn a_job_of_a_test() {
     assert_eq!((ran.code, &json(&ran.out)["collected"]), (0, &2.into()), "{}", ran.err);
     assert!(!ran.err.contains("warning"), "{}", ran.err);
     assert!(folder.path().join("mailscan.db").is_file(), "the database is the test's own");
+}
+
+#[test]
+fn a_variable_that_is_set_to_nothing_names_no_database_and_is_named_where_one_is_needed() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("page.txt"), "ann@a.org").unwrap();
+    let run = |variable: &str, arguments: &[&str]| {
+        Ran::from(mailscan(folder.path()).args(arguments).env(variable, "").output().unwrap())
+    };
+    assert_eq!(run("MAILSCAN_DB", &["run", "--path", "page.txt", "--target", "1"]).code, 0);
+    let listed = run("MAILSCAN_DB", &["job", "list"]);
+    assert_eq!((listed.code, listed.out.contains("completed")), (0, true), "{}", listed.err);
+    for (variable, arguments) in [("MAILSCAN_SUPPRESS", &["scan", "page.txt"][..]), ("MAILSCAN_DB", &["worker"])] {
+        let refused = run(variable, arguments);
+        assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{}", refused.err);
+        assert!(refused.err.contains(&format!("{variable} is set to nothing: ")), "{}", refused.err);
+    }
+    for arguments in [&["job", "list", "--db", ""][..], &["scan", "page.txt", "--suppress", ""]] {
+        let refused = run_in(folder.path(), arguments);
+        assert!(refused.code == 2 && !refused.err.contains("MAILSCAN"), "{}", refused.err);
+        assert!(refused.err.contains(": name a file"), "{}", refused.err);
+    }
 }
 
 #[test]
