@@ -6,6 +6,8 @@ import { lost, reached } from "./connection.js";
 const BASE = "/api/v1";
 const TOKEN = "mailscan-token";
 const COMMON = { cache: "no-store", redirect: "error", credentials: "omit" };
+/** The server says within 30 s that it has no answer. One that says nothing for longer, over an open connection, hangs. */
+const LONGEST_ANSWER = 35_000;
 
 /** The server cannot be reached. The banner says so; who meets it waits. */
 export class Unreachable extends Error {}
@@ -78,7 +80,8 @@ async function newToken(why, signal) {
 
 async function isKnown(token) {
   try {
-    return (await fetch(`${BASE}/jobs?limit=1`, { ...COMMON, headers: { Authorization: `Bearer ${token}` } })).status !== 401;
+    const init = { ...COMMON, headers: { Authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(LONGEST_ANSWER) };
+    return (await fetch(`${BASE}/jobs?limit=1`, init)).status !== 401;
   } catch {
     // That is found out when the server is there.
     return true;
@@ -87,8 +90,8 @@ async function isKnown(token) {
 
 /**
  * A response that is not a problem, whatever its kind. When an `optional` one cannot be had, the server may still be there;
- * and whether it was reached is not known before a `whole` one has been read. A change goes on when its `view` is left, but
- * nobody is asked for a token any more, nor is it done with one that came afterwards.
+ * and whether it was reached is not known before a `whole` one has been read, for which there is a time. A change goes on when
+ * its `view` is left, but nobody is asked for a token any more, nor is it done with one that came afterwards.
  */
 export async function open(path, { method = "GET", body, headers = {}, signal, view = signal, optional = false, whole = false } = {}) {
   for (;;) {
@@ -96,7 +99,9 @@ export async function open(path, { method = "GET", body, headers = {}, signal, v
     const all = { ...headers };
     if (token !== null) all.Authorization = `Bearer ${token}`;
     if (method !== "GET") all["Content-Type"] = "application/json";
-    const init = { ...COMMON, method, headers: all, signal };
+    // A change takes as long as its body does on its way.
+    const limits = whole && method === "GET" ? [AbortSignal.timeout(LONGEST_ANSWER)] : [];
+    const init = { ...COMMON, method, headers: all, signal: AbortSignal.any([...limits, signal].filter(Boolean)) };
     if (method !== "GET") init.body = JSON.stringify(body ?? {});
     let response;
     try {

@@ -4,6 +4,8 @@ import { set, setText } from "./dom.js";
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
+/** Whoever is there says so at once. */
+const LONGEST_ANSWER = 5_000;
 
 let down = false;
 let losses = 0;
@@ -65,7 +67,7 @@ async function retry(loss) {
     wait = Math.min(wait * 2, LONGEST_WAIT);
     try {
       // What is whole and JSON comes from the server, and not from something between that answers in its place.
-      await (await fetch("/healthz", { cache: "no-store", credentials: "omit" })).json();
+      await (await fetch("/healthz", { cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(LONGEST_ANSWER) })).json();
       reached();
     } catch {
       // Still down.

@@ -140,7 +140,6 @@ async function read(path, last, signal, deliver) {
     const response = await open(path, { headers, signal: ours.signal, view: signal, optional: true });
     if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) throw new Error("not a stream of events");
     live = true;
-    showState("live");
     const parse = parser((event) => {
       came.events += 1;
       came.ended ||= event.name === "end";
@@ -148,6 +147,8 @@ async function read(path, last, signal, deliver) {
     });
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     for (;;) {
+      // Also when the server was lost and found meanwhile, as it was for requests while it hung.
+      if (!signal.aborted) showState("live");
       const { done, value } = await reader.read();
       if (done) return came;
       clearTimeout(timer);

@@ -93,7 +93,8 @@ pub(crate) fn hang_up(child: &Child) {
     signal(child, "-HUP");
 }
 
-fn signal(child: &Child, signal: &str) {
+/// Sends a signal by its name, such as `-INT`.
+pub(crate) fn signal(child: &Child, signal: &str) {
     assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
 }
 

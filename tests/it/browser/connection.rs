@@ -1,9 +1,10 @@
-//! The page and a server that goes and comes back, and one whose events do not get through.
+//! The page and a server that goes and comes back, one that hangs, and one whose events do not get through.
 
+use mailscan_core::job::JobStatus;
 use serde_json::json;
 
 use super::served::Served;
-use super::{Desk, slow};
+use super::{Desk, prepared, put, quick, slow};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_is_said_survived_and_the_job_goes_on() {
@@ -35,6 +36,39 @@ async fn a_restart_is_said_survived_and_the_job_goes_on() {
         "net::ERR_INCOMPLETE_CHUNKED_ENCODING",
     ])
     .await;
+}
+
+/// Gives the page a tenth of its patience.
+const HASTY: &str = "AbortSignal.timeout = ((real) => (ms) => real(ms / 10))(AbortSignal.timeout.bind(AbortSignal))";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_is_lost_until_it_goes_on() {
+    let (folder, store) = prepared();
+    put(&store, JobStatus::Paused).await;
+    let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
+    let page = &desk.page;
+    page.prepare(HASTY).await;
+    for view in ["system", "workers", "jobs/1"] {
+        page.visit(&format!("#/{view}")).await;
+        page.until("document.querySelector('#link-state').textContent === 'Live'").await;
+        desk.served.hang();
+        page.until_text("The server cannot be reached.").await;
+        page.until("document.querySelector('#link-state').textContent === 'Offline'").await;
+        // What asks whether it is back is given up as well, and tried again.
+        page.until("document.querySelector('#banner-wait').textContent === 'Trying again in 2 s.'").await;
+        desk.served.go_on();
+        page.until_text("Connected again.").await;
+        // Also where a stream was open all the time.
+        page.until("document.querySelector('#link-state').textContent === 'Live'").await;
+    }
+    // A view whose first answer does not come says so.
+    page.visit("#/new").await;
+    desk.served.hang();
+    page.eval("location.hash = '#/addresses'").await;
+    page.until_text("No connection").await;
+    desk.served.go_on();
+    page.until("document.querySelector('#job-choice')").await;
+    desk.page.leave(&[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

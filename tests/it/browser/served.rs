@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStderr};
 
-use crate::cli::{interrupt, start_in};
+use crate::cli::{interrupt, signal, start_in};
 
 /// A server, killed when it is dropped.
 pub(super) struct Served {
@@ -31,6 +31,15 @@ impl Served {
     pub(super) fn origin(&self) -> String {
         let scheme = if self.encrypted { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
+    }
+
+    /// Has it hang: its connections stay open, and nothing is answered until it goes on.
+    pub(super) fn hang(&self) {
+        signal(&self.child, "-STOP");
+    }
+
+    pub(super) fn go_on(&self) {
+        signal(&self.child, "-CONT");
     }
 
     /// Stops it as Ctrl-C does, and waits for its end.
