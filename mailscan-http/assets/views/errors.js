@@ -124,6 +124,7 @@ export function errorsOf(id, signal) {
   let loaded = false;
   let shown = null;
   let leave = null;
+  let groups = null;
 
   const close = () => {
     leave?.abort();
@@ -162,41 +163,56 @@ export function errorsOf(id, signal) {
     ],
   });
   const show = () => {
+    if (!loaded) return;
     const words = text.value.trim().toLowerCase();
-    const fits = (group) => (!kind.value || group.class === kind.value) && (!openOnly.checked || group.open > 0)
+    const fits = (group) => (!openOnly.checked || group.open > 0)
       && (!words || `${group.code} ${group.host} ${group.sample}`.toLowerCase().includes(words));
     const fitting = groups.items.filter(fits).map((group) => ({ ...group, over, shown: groupKey(group) === shown }));
     if (fitting.length === 0) {
-      fill(place, groups.items.length === 0 ? notice("empty", "No errors", "What workers could not fetch is listed here.") : notice("empty", "No error matches this filter"));
+      fill(place, nothing(groups, kind.value));
       return;
     }
     list.update(fitting);
     if (list.node.parentNode !== place) fill(place, list.node);
   };
-  const groups = longList(MOST, async (after, limit) => {
-    const part = await get(`/jobs/${id}/errors${query({ after, limit })}`, signal);
-    return [part.groups, part.next_after];
-  }, groupKey);
-  const load = async (read) => {
+  /** A job may have more groups than are read, so those of a class are asked for. */
+  const ask = () => {
+    const asks = { class: kind.value };
+    loaded = false;
+    groups = longList(MOST, async (after, limit) => {
+      const part = await get(`/jobs/${id}/errors${query({ after, limit, ...asks })}`, signal);
+      return [part.groups, part.next_after];
+    }, groupKey);
+  };
+  const load = async (how) => {
+    const mine = groups;
     try {
-      const [, eta] = await Promise.all([read(), get(`/jobs/${id}/eta`, signal)]);
+      const [, eta] = await Promise.all([mine[how](), get(`/jobs/${id}/eta`, signal)]);
+      // Another class is asked for meanwhile.
+      if (mine !== groups) return;
       over = isOver(eta);
       const { items, next } = groups;
-      setText(rest, next === null ? "" : `The ${number(items.length)} most frequent groups are listed and filtered. There are more.`);
+      setText(rest, next === null ? "" : `The ${number(items.length)} most frequent groups${ofClass(kind.value)} are listed and filtered. There are more.`);
       rest.hidden = more.hidden = next === null;
       loaded = true;
       show();
     } catch (error) {
-      if (!signal.aborted && !loaded) fill(place, failure(error, refresh, signal));
+      if (!signal.aborted && mine === groups && !loaded) fill(place, failure(error, refresh, signal));
       throw error;
     }
   };
-  const refresh = () => load(groups.read);
+  const refresh = () => load("read");
   text.addEventListener("input", settled(150, show));
-  kind.addEventListener("change", show);
+  kind.addEventListener("change", () => {
+    ask();
+    fill(place, loading());
+    rest.hidden = more.hidden = true;
+    refresh().catch(() => {});
+  });
   openOnly.addEventListener("change", show);
   more.addEventListener("click", () => { groups.grow(MOST); refresh().catch(() => {}); });
-  every(EVERY, signal, () => load(groups.look));
+  ask();
+  every(EVERY, signal, () => load("look"));
 
   return h("div", { class: "stack" },
     h("div", { class: "row tools" },
@@ -204,6 +220,15 @@ export function errorsOf(id, signal) {
       h("div", { class: "field inline" }, h("label", { for: "error-class", class: "hidden" }, "Class"), kind),
       h("label", { class: "check" }, openOnly, "Open only")),
     rest, place, more, samples);
+}
+
+const ofClass = (kind) => (kind ? ` of class ${kind}` : "");
+
+/** What stands where no group of those that were read is shown, which may not be all of the class that is asked for. */
+function nothing({ items, next }, kind) {
+  if (next !== null) return notice("empty", `None of the ${number(items.length)} groups that were read matches this filter`, "There are more.");
+  if (items.length > 0 || kind) return notice("empty", "No error matches this filter");
+  return notice("empty", "No errors", "What workers could not fetch is listed here.");
 }
 
 /** How a resolved error stands. */
@@ -214,6 +239,7 @@ function outcome({ resolved }) {
 }
 
 function errorList(id, group, signal, jobIsOver, changed, close) {
+  const { class: kind, code, host } = group;
   const heading = h("h3", { tabindex: -1 }, foreign(groupName(group)));
   const place = h("div", {}, loading());
   const more = h("button", { type: "button", class: "button", hidden: true }, "Show more");
@@ -231,7 +257,6 @@ function errorList(id, group, signal, jobIsOver, changed, close) {
         { ids: [error.id] }, { title: retry ? "Retry a task" : "Resolve an error", body: error.message, retry }, both)) },
     ],
   });
-  const { class: kind, code, host } = group;
   const errors = longList(FIRST, async (after, limit) => {
     const part = await get(`/jobs/${id}/errors/list${query({ after, limit, class: kind, code, host })}`, signal);
     return [part.errors, part.next_after];

@@ -1,7 +1,8 @@
 //! Lists of many: jobs that come by pages and by events, groups of errors, errors of one group.
 
 use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus};
-use mailscan_core::store::{ErrorSelection, Store};
+use mailscan_core::lease::FailureClass;
+use mailscan_core::store::{ErrorClass, ErrorSelection, NewWorkerError, Store};
 use serde_json::json;
 
 use super::{Desk, error, prepared, put, put_spec, quick};
@@ -72,7 +73,7 @@ async fn many_groups_of_errors_are_read_on_and_said_to_be_more() {
     let rows = |within: &str| format!("document.querySelectorAll('{within} tbody tr').length");
     page.until_text("The 1,000 most frequent groups are listed and filtered. There are more.").await;
     page.fill("#error-filter", "code-3199").await;
-    page.until_text("No error matches this filter").await;
+    page.until_text("None of the 1,000 groups that were read matches this filter").await;
     page.press("Read 1,000 more groups").await;
     page.until(&format!("{} === 1", rows("main"))).await;
     assert!(!page.text().await.contains("There are more."));
@@ -96,6 +97,31 @@ async fn many_groups_of_errors_are_read_on_and_said_to_be_more() {
     assert!(page.eval(asked).await.as_u64().unwrap() <= 12);
     page.until("document.querySelector('[data-group]').textContent.includes('seen')").await;
     assert_eq!(page.eval(&group).await, json!(3_500));
+    desk.page.leave(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_of_a_class_are_found_behind_many_others() {
+    let (folder, store) = prepared();
+    let id = put(&store, JobStatus::Completed).await;
+    let others: Vec<_> = (0..2_200).map(|n| error(id, n, &format!("code-{}", n / 2))).collect();
+    store.record_errors(&others).await.unwrap();
+    let class = ErrorClass::Failed(FailureClass::Quarantined);
+    store.record_errors(&[NewWorkerError { class, ..error(id, 3_000, "crashed") }]).await.unwrap();
+    let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
+    let page = &desk.page;
+    page.visit("#/errors").await;
+    page.until_text("There are more.").await;
+    let listed = "[...document.querySelectorAll('main tbody tr')].map((row) => row.cells[0].textContent)";
+    let choose = async |class: &str| page.find("#error-class").await.select_by_value(class).await.unwrap();
+    choose("quarantined").await;
+    page.until(&format!("{listed}.join() === 'crashed'")).await;
+    assert!(!page.text().await.contains("There are more."));
+    choose("blocked").await;
+    page.until_text("No error matches this filter").await;
+    choose("permanent").await;
+    page.until_text("The 1,000 most frequent groups of class permanent are listed and filtered.").await;
+    page.until(&format!("{listed}.length === 1000")).await;
     desk.page.leave(&[]).await;
 }
 
