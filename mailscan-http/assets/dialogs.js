@@ -54,8 +54,8 @@ export async function askToken(why, signal) {
   return answer && answer.get("token").trim();
 }
 
-/** A note with a resolution, and whether to retry; or null. */
-export async function askResolution({ title, body, retry, canRetry, signal }) {
+/** A note with a resolution, and whether to retry; or null. `never` says why nothing can be retried, and is null where it can. */
+export async function askResolution({ title, body, retry, never, signal }) {
   const answer = await ask({
     signal,
     title,
@@ -67,8 +67,8 @@ export async function askResolution({ title, body, retry, canRetry, signal }) {
         h("textarea", { name: "note", id: "note", rows: 3, maxlength: 1000, required: true, "aria-describedby": "note-hint" }, retry ? "Tried again" : ""),
         h("p", { class: "hint", id: "note-hint" }, "For whoever looks at these errors later.")),
       h("label", { class: "check" },
-        h("input", { type: "checkbox", name: "retry", checked: retry && canRetry, disabled: !canRetry }),
-        canRetry ? "Put the tasks back on the queue" : "The job is over, so its tasks cannot be retried"),
+        h("input", { type: "checkbox", name: "retry", checked: retry && never === null, disabled: never !== null }),
+        never ?? "Put the tasks back on the queue"),
     ],
   });
   return answer && { note: answer.get("note").trim(), retry: answer.get("retry") !== null };

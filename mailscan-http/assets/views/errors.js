@@ -24,6 +24,12 @@ const groupName = ({ code, host }) => (host ? `${code} at ${host}` : code);
 /** Whether nothing of a job is tried again, by the rule of the server. */
 const isOver = ({ status, remaining_emails: remaining }) => status === "cancelled" || remaining === 0;
 
+/** Why the tasks of errors of this class cannot be tried again, in a job that is `over` or is not; null where they can. */
+function noRetry(over, kind) {
+  if (over) return "The job is over, so its tasks cannot be retried";
+  return kind === "partial" ? "Their tasks are done, so there is nothing to retry" : null;
+}
+
 /** As many as are `wanted` of a list that comes in pages, and where it goes on; `ask` reads a page. */
 async function readPages(wanted, ask) {
   const all = [];
@@ -78,18 +84,18 @@ async function resolveAll(id, signal, asked, done) {
 }
 
 /** Asks for a note and resolves what the selection names. */
-async function resolve(id, signal, selection, { title, body, retry }, done) {
+async function resolve(id, signal, selection, { title, body, retry, kind }, done) {
   const sum = { resolved: 0, retried: 0 };
   let sent = false;
   try {
-    const over = isOver(await get(`/jobs/${id}/eta`, signal));
+    const never = noRetry(isOver(await get(`/jobs/${id}/eta`, signal)), kind);
     // It has ended since the button was made.
-    if (retry && over) return toast(`Job ${id} is over, so its tasks cannot be retried.`, true);
-    const answer = await askResolution({ title: `${title} of job ${id}`, body, retry, canRetry: !over, signal });
+    if (retry && never !== null) return toast(`${never}.`, true);
+    const answer = await askResolution({ title: `${title} of job ${id}`, body, retry, never, signal });
     if (answer === null) return;
     sent = true;
     await resolveAll(id, signal, { ...selection, ...answer }, sum);
-    toast(`${counted(sum.resolved, "error")} resolved${answer.retry ? `, ${counted(sum.retried, "task")} back on the queue` : ""}.`);
+    toast(`${counted(sum.resolved, "error")} resolved${answer.retry ? backOnQueue(sum.retried) : ""}.`);
   } catch (error) {
     // Who has left the view has declined.
     if (error.name === "AbortError") return;
@@ -104,11 +110,14 @@ async function resolve(id, signal, selection, { title, body, retry }, done) {
 /** Whether what was asked for may have been done all the same: it is not known what the server made of it, nor where it failed. */
 const isUnknown = (error) => !(error instanceof Problem) || error.status === 409 || error.status >= 500;
 
-/** What can be done about open errors; the tasks of a job that is `over` cannot be tried again. */
-function actions(open, over, name, act) {
+/** What became of the tasks that were to be tried again: those that are done or wait to be done are as they were. */
+const backOnQueue = (tasks) => (tasks === 0 ? ", but none of their tasks had been given up: nothing was tried again" : `, ${counted(tasks, "task")} back on the queue`);
+
+/** What can be done about open errors; `never` says why their tasks cannot be tried again, if so. */
+function actions(open, never, name, act) {
   if (open === 0) return "";
   const button = (label, retry) => h("button", { type: "button", class: "button small", "aria-label": `${label} ${name}`, onclick: () => act(retry) }, `${label}\u2026`);
-  return h("div", { class: "row end" }, button("Resolve", false), !over && button("Retry", true));
+  return h("div", { class: "row end" }, button("Resolve", false), never === null && button("Retry", true));
 }
 
 /** Groups, and the errors of the one that is open. */
@@ -157,9 +166,9 @@ export function errorsOf(id, signal) {
       { label: "Errors", kind: "figure", cell: (group) => number(group.count) },
       { label: "Open", kind: "figure", cell: (group) => number(group.open) },
       { label: "Newest message", kind: "grow", cell: (group) => foreign(group.sample) },
-      { label: "Actions", quiet: true, cell: (group) => actions(group.open, group.over, groupName(group), (retry) => resolve(id, signal,
+      { label: "Actions", quiet: true, cell: (group) => actions(group.open, noRetry(group.over, group.class), groupName(group), (retry) => resolve(id, signal,
         { class: group.class, code: group.code, host: group.host },
-        { title: retry ? "Retry a group" : "Resolve a group", body: `${counted(group.open, "open error")}: ${groupName(group)}.`, retry }, refresh)) },
+        { title: retry ? "Retry a group" : "Resolve a group", body: `${counted(group.open, "open error")}: ${groupName(group)}.`, retry, kind: group.class }, refresh)) },
     ],
   });
   const show = () => {
@@ -253,8 +262,8 @@ function errorList(id, group, signal, jobIsOver, changed, close) {
       { label: "Message", kind: "grow", cell: (error) => foreign(error.message) },
       { label: "At", kind: "figure", cell: (error) => time(error.at) },
       { label: "State", cell: outcome },
-      { label: "Actions", quiet: true, cell: (error) => actions(error.resolved ? 0 : 1, error.over, `error ${error.id}`, (retry) => resolve(id, signal,
-        { ids: [error.id] }, { title: retry ? "Retry a task" : "Resolve an error", body: error.message, retry }, both)) },
+      { label: "Actions", quiet: true, cell: (error) => actions(error.resolved ? 0 : 1, noRetry(error.over, kind), `error ${error.id}`, (retry) => resolve(id, signal,
+        { ids: [error.id] }, { title: retry ? "Retry a task" : "Resolve an error", body: error.message, retry, kind }, both)) },
     ],
   });
   const errors = longList(FIRST, async (after, limit) => {

@@ -3,7 +3,7 @@
 use fantoccini::Locator;
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
 use mailscan_core::job::{JobId, JobSource, JobSpec, JobStatus, NewJob};
-use mailscan_core::store::{ErrorQuery, ErrorSelection, Store, WorkerError};
+use mailscan_core::store::{ErrorClass, ErrorQuery, ErrorSelection, NewWorkerError, Store, WorkerError};
 use serde_json::json;
 
 use super::{Desk, error, prepared, put, put_spec, quick, sighting, slow};
@@ -95,6 +95,33 @@ async fn a_retry_is_offered_where_the_job_can_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_is_not_offered_to_be_retried() {
+    let (folder, store) = prepared();
+    let id = put(&store, JobStatus::Paused).await;
+    let partial = NewWorkerError { class: ErrorClass::Partial, ..error(id, 1, "too-deep") };
+    // Of this one the queue has no task that was given up either.
+    let other = error(id, 2, "http-404");
+    store.record_errors(&[partial, other]).await.unwrap();
+    let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
+    let page = &desk.page;
+    page.visit("#/jobs/1/errors").await;
+    page.press("too-deep").await;
+    page.until("document.querySelector('[data-group] tbody button')").await;
+    let retries = "[...document.querySelectorAll('[role=tabpanel] button')].map((it) => it.ariaLabel ?? '').filter((name) => name.startsWith('Retry')).join()";
+    assert_eq!(page.eval(retries).await, json!("Retry http-404 at example.org"));
+    page.press("Resolve too-deep at example.org").await;
+    page.until_text("Their tasks are done, so there is nothing to retry").await;
+    assert_eq!(page.eval("document.querySelector('dialog input[name=retry]').disabled").await, json!(true));
+    page.press("Not now").await;
+
+    page.press("Retry http-404 at example.org").await;
+    page.until_text("Retry a group of job 1").await;
+    page.press("Retry").await;
+    page.until_text("1 error resolved, but none of their tasks had been given up: nothing was tried again.").await;
+    desk.page.leave(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_became_of_a_resolution_is_said_as_far_as_it_is_known() {
     let (folder, store) = prepared();
     let id = put(&store, JobStatus::Paused).await;
@@ -142,7 +169,7 @@ async fn a_retry_of_which_an_answer_did_a_part_goes_on() {
     let part = "(path, answer) => path.endsWith('/resolve') && !net.parts++ ? { ...answer, up_to: 9 } : answer";
     page.eval(&format!("void Object.assign(net, {{parts: 0, edit: {part}}})")).await;
     page.press("Retry").await;
-    page.until_text("2 errors resolved, 0 tasks back on the queue.").await;
+    page.until_text("2 errors resolved, but none of their tasks had been given up").await;
     assert_eq!(page.eval("net.parts").await, json!(2));
     desk.page.leave(&[]).await;
 }
