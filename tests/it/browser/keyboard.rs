@@ -1,10 +1,10 @@
 //! The page with the keyboard alone: every step by Tab, Enter, Escape and arrows, with the focus in sight.
 
-use mailscan_core::job::JobStatus;
+use mailscan_core::job::{JobId, JobStatus};
 use mailscan_core::store::Store;
 use serde_json::json;
 
-use super::page::{ENTER, ESCAPE, Page, RIGHT, TAB};
+use super::page::{DOWN, ENTER, ESCAPE, Page, RIGHT, TAB};
 use super::{Desk, error, prepared, put, quick, slow};
 
 /// What has the focus is marked.
@@ -29,6 +29,35 @@ async fn the_focus_goes_with_a_row_that_is_put_elsewhere() {
     store.record_errors(&more).await.unwrap();
     page.until(&format!("{order} === 'http-410,http-404'")).await;
     assert_eq!(page.eval("document.activeElement.textContent").await, json!("http-410"));
+    desk.page.leave(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_chosen_with_the_arrow_keys_among_those_that_there_are_now() {
+    let (folder, store) = prepared();
+    for _ in 0..3 {
+        put(&store, JobStatus::Paused).await;
+    }
+    store.record_errors(&[error(JobId(1), 1, "http-404")]).await.unwrap();
+    let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
+    let page = &desk.page;
+    page.visit("#/errors?job=3").await;
+    page.until_text("No errors").await;
+    page.tab_to("it.id === 'job-choice'").await;
+    for job in [2, 1] {
+        page.keys(DOWN).await;
+        page.until(&format!("location.hash === '#/errors?job={job}' && document.activeElement.id === 'job-choice'"))
+            .await;
+    }
+    page.until_text("http-404").await;
+    assert_eq!(page.eval("document.querySelector('.field a').hash").await, json!("#/jobs/1"));
+    // What becomes of the jobs meanwhile is seen, and the choice stays.
+    store.transition(JobId(2), &[JobStatus::Paused], JobStatus::Cancelled, None).await.unwrap();
+    put(&store, JobStatus::Completed).await;
+    let choices = "[...document.querySelectorAll('#job-choice option')].map((it) => it.textContent).join('; ')";
+    page.until(&format!("{choices} === 'Job 4, completed; Job 3, paused; Job 2, cancelled; Job 1, paused'")).await;
+    let chosen = "document.activeElement.id === 'job-choice' && document.activeElement.value";
+    assert_eq!(page.eval(chosen).await, json!("1"));
     desk.page.leave(&[]).await;
 }
 

@@ -14,6 +14,7 @@ pub(super) const ENTER: &str = "\u{E007}";
 pub(super) const ESCAPE: &str = "\u{E00C}";
 pub(super) const BACKSPACE: &str = "\u{E003}";
 pub(super) const RIGHT: &str = "\u{E014}";
+pub(super) const DOWN: &str = "\u{E015}";
 
 /// What stands between the page and its server while a test wants it to; in `net`, what is asked of whom and when.
 const MEDDLE: &str = include_str!("meddle.js");
