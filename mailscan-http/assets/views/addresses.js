@@ -2,7 +2,7 @@
 
 import { Unreachable, download, get, query } from "../api.js";
 import { toast } from "../dialogs.js";
-import { fill, foreign, h, setText, source } from "../dom.js";
+import { fill, foreign, h, set, setText, source } from "../dom.js";
 import { number, time } from "../format.js";
 import { every } from "../live.js";
 import { failure, loading, notice, settled } from "../parts.js";
@@ -27,8 +27,8 @@ export function addressesOf(id, signal) {
   const place = h("div", {}, loading());
   const search = h("input", { type: "search", id: "address-search", placeholder: "part of an address", maxlength: 200, autocomplete: "off" });
   const where = h("span", { class: "quiet", role: "status" });
-  const previous = h("button", { type: "button", class: "button", disabled: true }, "Previous");
-  const next = h("button", { type: "button", class: "button", disabled: true }, "Next");
+  const previous = h("button", { type: "button", class: "button", "aria-disabled": "true" }, "Previous");
+  const next = h("button", { type: "button", class: "button", "aria-disabled": "true" }, "Next");
   const pager = h("nav", { class: "row", "aria-label": "Pages of addresses" }, previous, next, where);
   // The `after` of every page up to the one that is asked for; which one comes next is not known before its answer is there.
   let pages = [0];
@@ -70,9 +70,11 @@ export function addressesOf(id, signal) {
   /** Shows what was found of the page so far, and whether it is searched for more. */
   const show = (rows, more) => {
     loaded = true;
-    previous.disabled = pages.length === 1;
-    next.disabled = !nextAfter;
-    pager.hidden = previous.disabled && next.disabled && !more;
+    const [first, last] = [pages.length === 1, !nextAfter];
+    // Who is at a button stays there also when it leads nowhere any more.
+    set(previous, "aria-disabled", first && "true");
+    set(next, "aria-disabled", last && "true");
+    pager.hidden = first && last && !more;
     setText(where, more ? `Page ${number(pages.length)}: ${number(rows.length)} found, searching on\u2026` : `Page ${number(pages.length)}`);
     if (rows.length === 0) {
       fill(place, more ? notice("empty", "Searching\u2026", "Nothing that was looked at so far matches.") : nothing(words, pages.length > 1));

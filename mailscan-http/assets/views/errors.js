@@ -141,6 +141,15 @@ export function errorsOf(id, signal) {
     shown = null;
     fill(samples);
   };
+  /** Closes what is open from within, and leads back to where it was opened. */
+  const back = () => {
+    const row = place.querySelector("[aria-expanded=true]")?.closest("tr");
+    close();
+    show();
+    const from = row?.querySelector("button") ?? text;
+    from.focus({ preventScroll: true });
+    from.scrollIntoView({ block: "center" });
+  };
   const open = (group) => {
     const again = shown === groupKey(group);
     close();
@@ -148,7 +157,7 @@ export function errorsOf(id, signal) {
       shown = groupKey(group);
       leave = new AbortController();
       signal.addEventListener("abort", close, { once: true });
-      fill(samples, errorList(id, group, leave.signal, () => over, refresh, () => { close(); show(); }));
+      fill(samples, errorList(id, group, leave.signal, () => over, refresh, back));
     }
     show();
     if (!again) samples.querySelector("h3").focus();

@@ -97,7 +97,7 @@ for (const node of all("input, textarea")) if (node.placeholder) check(node, get
 
 // The edges of controls stand out 3 to 1 (1.4.11), and what is clicked is large enough (2.5.8).
 for (const node of all("input:not([type=checkbox]), textarea, select, button.button:not(.primary, .danger)")) {
-  if (node.disabled) continue;
+  if (node.disabled || node.ariaDisabled === "true") continue;
   const ratio = contrast(paint(behind(node.parentElement)), paint([...behind(node.parentElement), getComputedStyle(node).borderTopColor]));
   if (ratio < 3) fault(`contrast ${ratio.toFixed(2)} of the edge`, node);
 }

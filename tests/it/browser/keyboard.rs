@@ -5,7 +5,7 @@ use mailscan_core::store::Store;
 use serde_json::json;
 
 use super::page::{DOWN, ENTER, ESCAPE, Page, RIGHT, TAB};
-use super::{Desk, error, prepared, put, quick, slow};
+use super::{Desk, error, prepared, put, quick, sighting, slow};
 
 /// What has the focus is marked.
 async fn assert_focus_is_seen(page: &Page) {
@@ -58,6 +58,39 @@ async fn a_job_is_chosen_with_the_arrow_keys_among_those_that_there_are_now() {
     page.until(&format!("{choices} === 'Job 4, completed; Job 3, paused; Job 2, cancelled; Job 1, paused'")).await;
     let chosen = "document.activeElement.id === 'job-choice' && document.activeElement.value";
     assert_eq!(page.eval(chosen).await, json!("1"));
+    desk.page.leave(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_focus_stays_where_a_list_is_closed_or_has_no_further_page() {
+    let (folder, store) = prepared();
+    let id = put(&store, JobStatus::Paused).await;
+    let errors: Vec<_> = (0..60).map(|n| error(id, n, &format!("code-{n:02}"))).collect();
+    store.record_errors(&errors).await.unwrap();
+    store.insert(&(1..=80).map(|n| sighting(id, n)).collect::<Vec<_>>()).await.unwrap();
+    let Some(desk) = Desk::open_over(quick(10), folder, &[]).await else { return };
+    let page = &desk.page;
+    page.visit("#/errors").await;
+    page.press("code-30").await;
+    page.until("document.activeElement.tagName === 'H3'").await;
+    page.tab_to("it.textContent === 'Close'").await;
+    page.keys(ENTER).await;
+    page.until("document.activeElement.textContent === 'code-30'").await;
+    let seen = "((box) => box.top > document.querySelector('.topbar').getBoundingClientRect().bottom && box.bottom < innerHeight)(document.activeElement.getBoundingClientRect())";
+    assert_eq!(page.eval(seen).await, json!(true), "it is out of sight");
+
+    page.visit("#/addresses").await;
+    let at = "document.querySelector('[aria-label=\"Pages of addresses\"] [role=status]').textContent";
+    for (button, number) in [("Next", 2), ("Previous", 1)] {
+        page.tab_to("it.id === 'job-choice'").await;
+        page.tab_to(&format!("it.textContent === '{button}'")).await;
+        page.keys(ENTER).await;
+        page.until(&format!("{at} === 'Page {number}'")).await;
+        assert_eq!(page.eval("document.activeElement.textContent").await, json!(button));
+        assert_eq!(page.eval("document.activeElement.ariaDisabled").await, json!("true"));
+        page.keys(ENTER).await;
+        assert_eq!(page.eval(at).await, json!(format!("Page {number}")), "it leads nowhere");
+    }
     desk.page.leave(&[]).await;
 }
 
