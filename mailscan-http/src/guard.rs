@@ -25,7 +25,8 @@ pub(crate) struct Hosts {
 impl Hosts {
     /// The names of a server that listens here: on loopback those of loopback and the `allowed`; elsewhere any, as whoever can
     /// reach it may have any name for it, unless some are allowed.
-    pub(crate) fn of(listening: SocketAddr, allowed: Vec<String>) -> Self {
+    pub(crate) fn of(listening: SocketAddr, allowed: &[String]) -> Self {
+        let allowed = allowed.iter().map(|name| bare(without_dot(name)).to_owned()).collect();
         Self { loopback: listening.ip().is_loopback(), allowed }
     }
 
@@ -53,9 +54,10 @@ impl Hosts {
     }
 
     fn answers_to(&self, host: &str) -> bool {
+        let host = bare(without_dot(host));
         let any = !self.loopback && self.allowed.is_empty();
         // Nobody can point an address elsewhere, as one can a name.
-        let address = !self.loopback && bare(host).parse::<IpAddr>().is_ok();
+        let address = !self.loopback && host.parse::<IpAddr>().is_ok();
         any || address || is_loopback(host) || self.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
     }
 }
@@ -111,12 +113,20 @@ fn is_own(origin: &str, request: &Parts) -> bool {
         Some("https") => 443,
         _ => return false,
     };
-    let header = request.headers.get(header::HOST).and_then(|value| Authority::try_from(value.as_bytes()).ok());
-    let (Some(from), Some(to)) = (origin.authority(), request.uri.authority().cloned().or(header)) else {
-        return false;
-    };
+    let (Some(from), Some(to)) = (origin.authority(), named(request)) else { return false };
     let same_port = from.port_u16().unwrap_or(usual) == to.port_u16().unwrap_or(usual);
     from.host().eq_ignore_ascii_case(to.host()) && same_port
+}
+
+/// The host that a request names, with its port where it is another than the usual.
+pub(crate) fn named(request: &Parts) -> Option<Authority> {
+    let header = || Authority::try_from(request.headers.get(header::HOST)?.as_bytes()).ok();
+    request.uri.authority().cloned().or_else(header)
+}
+
+/// A host without the dot that ends a whole name.
+fn without_dot(host: &str) -> &str {
+    host.strip_suffix('.').unwrap_or(host)
 }
 
 /// A host without the brackets of an IPv6 address.
@@ -125,7 +135,7 @@ fn bare(host: &str) -> &str {
 }
 
 fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || bare(host).parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -134,7 +144,8 @@ mod tests {
     use hyper::Request;
 
     fn hosts(listening: &str, allowed: &[&str]) -> Hosts {
-        Hosts::of(listening.parse().unwrap(), allowed.iter().map(|name| (*name).to_owned()).collect())
+        let allowed: Vec<_> = allowed.iter().map(|name| (*name).to_owned()).collect();
+        Hosts::of(listening.parse().unwrap(), &allowed)
     }
 
     fn loopback() -> Hosts {
@@ -156,7 +167,7 @@ mod tests {
 
     #[test]
     fn loopback_names_only() {
-        for host in ["localhost", "LocalHost:8025", "127.0.0.1", "127.1.2.3:80", "[::1]:8025"] {
+        for host in ["localhost", "LocalHost:8025", "localhost.:8025", "127.0.0.1", "127.1.2.3:80", "[::1]:8025"] {
             assert_eq!(status(&loopback(), "/", &[host]), None, "{host}");
         }
         for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "192.168.0.1", "0.0.0.0"] {
@@ -168,11 +179,15 @@ mod tests {
     #[test]
     fn names_that_are_allowed_and_no_others() {
         for listening in ["127.0.0.1:80", "192.168.0.1:80"] {
-            let hosts = hosts(listening, &["scan.example"]);
-            for host in ["scan.example", "Scan.Example:8025", "localhost"] {
+            let hosts = hosts(listening, &["scan.example", "whole.example.", "[2001:db8::1]"]);
+            for host in
+                ["scan.example", "Scan.Example.:8025", "whole.example", "whole.example.", "[2001:db8::1]", "localhost"]
+            {
                 assert_eq!(status(&hosts, "/", &[host]), None, "{listening} {host}");
             }
-            assert_eq!(status(&hosts, "/", &["evil.example"]), Some(421), "{listening}");
+            for host in ["evil.example", "scan.example..", "."] {
+                assert_eq!(status(&hosts, "/", &[host]), Some(421), "{listening} {host}");
+            }
         }
         assert_eq!(status(&hosts("192.168.0.1:80", &["scan.example"]), "/", &["192.168.0.1"]), None);
     }

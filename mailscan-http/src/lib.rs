@@ -92,7 +92,8 @@ pub struct ServeOptions {
     pub pace: Pace,
     /// Who may ask for what; anybody for everything when there are none.
     pub tokens: Option<Tokens>,
-    /// Names that are answered to beside those of the loopback interface. A server elsewhere answers to any without them.
+    /// Names that are answered to beside those of the loopback interface, without a port. A server elsewhere answers to any
+    /// without them.
     pub allow_hosts: Vec<String>,
     /// What connections are encrypted with; with nothing when there is none.
     pub tls: Option<Tls>,
@@ -161,7 +162,7 @@ pub async fn serve<P: Pipeline>(
     options: ServeOptions,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
-    let hosts = guard::Hosts::of(listener.local_addr()?, options.allow_hosts.clone());
+    let hosts = guard::Hosts::of(listener.local_addr()?, &options.allow_hosts);
     let mut sampler = Sampler::new();
     let samples = Arc::new(samples::Samples::new(sampler.sample()));
     let mut beside = JoinSet::new();

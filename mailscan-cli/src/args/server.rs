@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 use mailscan_core::source::http::IpNet;
 
-use super::values::network;
+use super::values::{host, network};
 
 /// Which network addresses jobs may reach that others hand in.
 #[derive(Clone, Debug, Default, ClapArgs)]
@@ -26,7 +26,7 @@ pub(crate) struct Access {
     #[arg(long, conflicts_with = "token_file")]
     pub(crate) insecure_no_token: bool,
     /// A name by which the server is asked, beside localhost; may be given again
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = host)]
     pub(crate) allow_host: Vec<String>,
 }
 

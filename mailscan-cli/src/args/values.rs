@@ -10,6 +10,7 @@ use mailscan_core::class::ClassFilter;
 use mailscan_core::simulate::SimulationOptions;
 use mailscan_core::source::http::IpNet;
 use mailscan_core::store::ErrorClass;
+use url::Host;
 
 /// A whole number, with `_` or `,` between its digits where that helps to read it.
 pub(crate) fn count(text: &str) -> Result<u64, String> {
@@ -134,6 +135,19 @@ pub(crate) fn network(text: &str) -> Result<IpNet, String> {
     text.parse::<IpNet>().or_else(|_| one()).map_err(|_| wrong())
 }
 
+/// A host alone, in the form in which a browser names it.
+pub(crate) fn host(text: &str) -> Result<String, String> {
+    let named = match text.parse() {
+        Ok(address) => Some(Host::Ipv6(address)),
+        Err(_) => Host::parse(text.strip_suffix('.').unwrap_or(text)).ok(),
+    };
+    let word =
+        |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let wrong = || "give a name alone, such as scan.example.org: no scheme, port, path or wildcard".to_owned();
+    let possible = |host: &Host| !matches!(host, Host::Domain(name) if !name.split('.').all(word));
+    named.filter(possible).map(|host| host.to_string()).ok_or_else(wrong)
+}
+
 /// What an error means for its task.
 pub(crate) fn error_class(text: &str) -> Result<ErrorClass, String> {
     let wrong = || format!("there is no such class: use {}", ErrorClass::names());
@@ -190,6 +204,35 @@ mod tests {
         assert_eq!(network("::1").unwrap().to_string(), "::1/128");
         for wrong in ["", "10.1.0.0/33", "localhost", "10.1/16"] {
             assert!(network(wrong).unwrap_err().contains("10.1.0.0/16"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_named_as_a_browser_names_them() {
+        for (typed, kept) in [
+            ("scan.example.org", "scan.example.org"),
+            ("Scan.Example.org.", "scan.example.org"),
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("web_1", "web_1"),
+            ("192.168.0.1", "192.168.0.1"),
+            ("2001:db8::1", "[2001:db8::1]"),
+            ("[2001:db8::1]", "[2001:db8::1]"),
+        ] {
+            assert_eq!(host(typed).as_deref(), Ok(kept), "{typed}");
+        }
+        for wrong in [
+            "",
+            ".",
+            "a..org",
+            "scan.example.org:80",
+            "https://a.org",
+            "*.a.org",
+            "a.org/",
+            "bad host",
+            "a@b.org",
+            "a,b.org",
+        ] {
+            assert!(host(wrong).unwrap_err().contains("scan.example.org"), "{wrong}");
         }
     }
 

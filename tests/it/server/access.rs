@@ -157,4 +157,7 @@ async fn everybody_is_let_in_only_when_that_is_said() {
     assert_eq!((by("scan.example").await, by("evil.example").await), (200, 421));
     let both = run_in(folder.path(), &["serve", "--insecure-no-token", "--token-file", "tokens"]);
     assert_eq!(both.code, 2, "{}", both.err);
+    // One that no request could name.
+    let never = run_in(folder.path(), &["serve", "--allow-host", "scan.example:8025"]);
+    assert!(never.code == 2 && never.err.contains("give a name alone"), "{}", never.err);
 }
