@@ -17,7 +17,7 @@ use tracing::Instrument;
 use crate::JoinSpan;
 use crate::auth::Tokens;
 use crate::body::{Bodies, MAX_BODY, MAX_JOB};
-use crate::guard::{Hosts, check_encoding, check_media, check_origin};
+use crate::guard::{Hosts, check_encoding, check_media, check_origin, named};
 use crate::handlers::Api;
 use crate::problem::Problem;
 use crate::reply::{Content, OutBody, Reply, whole};
@@ -38,7 +38,7 @@ const GUARDS: [(HeaderName, &str); 5] = [
 ];
 /// What answers may do that bring no rules of their own: nothing.
 const NOTHING: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// For how long a browser is to come over TLS only, once it did: a year.
+/// For how long a browser is to come over TLS only, once it did by the usual port: a year.
 const TLS_ONLY: &str = "max-age=31536000";
 
 /// What all connections share.
@@ -152,7 +152,8 @@ impl<P: Pipeline> Server<P> {
         }
         headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NOTHING));
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        if self.tls {
+        // It holds for the other ports of the host as well, which are others' where this one is not the usual.
+        if self.tls && is_at_usual_port(head) {
             headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(TLS_ONLY));
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -163,6 +164,11 @@ impl<P: Pipeline> Server<P> {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
     }
+}
+
+/// Whether a request over TLS came to the port that is meant where none is named.
+fn is_at_usual_port(head: &Parts) -> bool {
+    named(head).is_some_and(|authority| authority.port_u16().is_none_or(|port| port == 443))
 }
 
 /// Whether an answer is the same for all who ask within a moment.

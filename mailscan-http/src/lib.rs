@@ -95,7 +95,8 @@ pub struct ServeOptions {
     /// Names that are answered to beside those of the loopback interface, without a port. A server elsewhere answers to any
     /// without them.
     pub allow_hosts: Vec<String>,
-    /// What connections are encrypted with; with nothing when there is none.
+    /// What connections are encrypted with; with nothing when there is none. A browser that came by port 443 is told to come
+    /// to this host over TLS only for a year (HSTS): that holds for all its ports.
     pub tls: Option<Tls>,
     /// What tells of the engine of this process, for the metrics, and tells it of changes. Once that engine has ended, the
     /// server is not ready, and begins no job that nobody here would work on.

@@ -56,7 +56,8 @@ pub(super) async fn ask_for(
     if protocol == b"h2" {
         return Some(String::new());
     }
-    stream.write_all(format!("{request}Host: localhost\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+    let host = if request.contains("Host: ") { "" } else { "Host: localhost\r\n" };
+    stream.write_all(format!("{request}{host}Connection: close\r\n\r\n").as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     let _ = timeout(HANGS, stream.read_to_end(&mut answer)).await.unwrap();
     Some(String::from_utf8(answer).unwrap())
@@ -68,7 +69,7 @@ async fn answers_are_encrypted_and_a_new_certificate_is_shown_when_it_is_there()
     let first = certify(folder.path());
     let server = start(ServeOptions { tls: Some(load(folder.path())), ..ServeOptions::default() }).await;
     let answer = ask(server.address, &first, b"http/1.1").await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("strict-transport-security: max-age="), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(ask(server.address, &first, b"h2").await.is_some());
     let plain = exchange(server.address, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     assert!(!plain.contains("200 OK"), "{plain}");
@@ -81,6 +82,19 @@ async fn answers_are_encrypted_and_a_new_certificate_is_shown_when_it_is_there()
     let renewed = async { while ask(server.address, &second, b"http/1.1").await.is_none() {} };
     timeout(HANGS, renewed).await.expect("the new certificate is never shown");
     assert_eq!(ask(server.address, &first, b"http/1.1").await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_comes_by_the_usual_port_is_told_to_come_over_tls_always() {
+    let folder = TempDir::new().unwrap();
+    let trusted = certify(folder.path());
+    let server = start(ServeOptions { tls: Some(load(folder.path())), ..ServeOptions::default() }).await;
+    for (host, told) in [("localhost", true), ("localhost:443", true), ("localhost:8443", false)] {
+        let request = format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\n");
+        let answer = ask_for(server.address, &trusted, b"http/1.1", &request).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert_eq!(answer.contains("strict-transport-security: max-age="), told, "{host}: {answer}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
