@@ -128,6 +128,21 @@ impl Address {
     }
 }
 
+/// A piece of an address with the labels of its domain, which is what comes behind the `@` or else all of it, as they are
+/// kept; `None` where they are that already, or cannot be.
+pub(crate) fn with_ascii_domain(piece: &str) -> Option<String> {
+    let (before, domain) = piece.split_at(piece.rfind('@').map_or(0, |at| at + 1));
+    if domain.is_ascii() {
+        return None;
+    }
+    // What is ASCII may be a part of a label, and stays as it is.
+    let label = |label: &str| match label.is_ascii() {
+        true => Some(label.to_owned()),
+        false => idna::domain_to_ascii(label).ok().filter(|kept| !kept.is_empty()),
+    };
+    Some(format!("{before}{}", domain.split('.').map(label).collect::<Option<Vec<_>>>()?.join(".")))
+}
+
 fn identity(local: &str, domain: &str) -> String {
     let unquoted = unquoted(local);
     let local = unquoted.as_deref().unwrap_or(local);
@@ -210,6 +225,21 @@ impl std::fmt::Display for Address {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_piece_of_an_address_has_its_labels_as_they_are_kept() {
+        for (piece, kept) in [
+            ("bücher", Some("xn--bcher-kva")),
+            ("@bücher.d", Some("@xn--bcher-kva.d")),
+            ("müller@post.bücher.de", Some("müller@post.xn--bcher-kva.de")),
+            ("münchen.bücher", Some("xn--mnchen-3ya.xn--bcher-kva")),
+            ("müller@a.org", None),
+            ("ann@xn--b", None),
+            ("\u{ad}", None),
+        ] {
+            assert_eq!(with_ascii_domain(piece).as_deref(), kept, "{piece}");
+        }
+    }
 
     #[test]
     fn domain_is_lowered_and_local_part_kept() {

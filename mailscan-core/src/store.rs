@@ -46,7 +46,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::address::Address;
+use crate::address::{Address, with_ascii_domain};
 use crate::class::Classes;
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -195,6 +195,7 @@ pub trait Store: Debug + Send + Sync + 'static {
     fn addresses(&self, job: JobId, after: u64, limit: usize) -> impl Future<Output = Result<Vec<Stored>>> + Send;
 
     /// Stored addresses of a job whose text contains `text`, letter case aside, with an id above `after`; at most `limit`.
+    /// Labels of an international domain may be as people write them, each as a whole.
     ///
     /// It looks at a bounded number of addresses: [`Matches::next_after`] says where to go on, however few there are. When all
     /// were looked at and no more match, it says so, also where there are as many as the limit.
@@ -207,13 +208,16 @@ pub trait Store: Debug + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Matches>> + Send {
         async move {
             let wanted = text.to_lowercase();
+            let stored_as = with_ascii_domain(&wanted);
+            let fits =
+                |text: &str| text.contains(&wanted) || stored_as.as_deref().is_some_and(|wanted| text.contains(wanted));
             let (mut after, mut rows) = (after, Vec::new());
             for _ in 0..SEARCHED_PAGES {
                 let page = self.addresses(job, after, SEARCHED).await?;
                 let last = page.len() < SEARCHED;
                 for stored in page {
                     let id = stored.id;
-                    if stored.address.as_str().to_lowercase().contains(&wanted) {
+                    if fits(&stored.address.as_str().to_lowercase()) {
                         if rows.len() == limit {
                             return Ok(Matches { rows, next_after: Some(after) });
                         }

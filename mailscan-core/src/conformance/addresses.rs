@@ -140,6 +140,30 @@ pub async fn addresses_are_searched_page_by_page<H: Harness>(harness: &H) {
     assert_eq!(search("%", 0, 9).await, (vec![], None));
 }
 
+/// A domain is found as it is kept and as people write it, and a local part beside it as it was written.
+pub async fn addresses_at_international_domains_are_found<H: Harness>(harness: &H) {
+    let store = store(harness).await;
+    let job = create(&store, "k", 99).await;
+    let address =
+        |local: &str, domain: &str| Sighting { address: Address::new(local, domain).unwrap(), ..sighting(job, "a") };
+    store
+        .insert(&[address("ann", "bücher.de"), address("bücher", "a.org"), address("müller", "BÜCHER.de")])
+        .await
+        .unwrap();
+    for (text, found) in [
+        ("bücher", &["ann", "bücher", "müller"][..]),
+        ("Bücher.D", &["ann", "müller"]),
+        ("@bücher", &["ann", "müller"]),
+        ("müller@bücher.de", &["müller"]),
+        ("xn--bcher", &["ann", "müller"]),
+        ("@büch", &[]),
+    ] {
+        let rows = store.search_addresses(job, text, 0, 9).await.unwrap().rows;
+        let locals: Vec<_> = rows.iter().map(|row| row.address.local()).collect();
+        assert_eq!(locals, found, "{text}");
+    }
+}
+
 /// Each job has addresses of its own, also within one batch.
 pub async fn jobs_do_not_share_addresses<H: Harness>(harness: &H) {
     let store = store(harness).await;

@@ -115,6 +115,7 @@ macro_rules! conformance_tests {
                 the_first_sighting_is_kept
                 jobs_do_not_share_addresses
                 addresses_are_searched_page_by_page
+                addresses_at_international_domains_are_found
                 fingerprints_are_those_of_the_addresses
                 the_target_is_never_passed
                 a_known_address_is_known_over_the_target

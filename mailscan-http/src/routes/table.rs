@@ -340,7 +340,11 @@ pub(crate) const RESOURCES: &[Resource] = &[
             &[
                 AFTER,
                 LIMIT,
-                optional("search", Kind::UpTo(MAX_SEARCH), "only what contains this text, letter case aside"),
+                optional(
+                    "search",
+                    Kind::UpTo(MAX_SEARCH),
+                    "only what contains this text, letter case aside; whole labels of a domain may be in any script",
+                ),
             ],
             Answer::Json("Addresses"),
             parse::addresses,
