@@ -146,9 +146,10 @@ impl Fields {
     /// # Errors
     /// 400 with everything that is wrong: fields that nobody asked for, and all faults noted.
     pub(crate) fn finish(mut self) -> Result<(), Problem> {
-        let known = self.known.join(", ");
+        let known =
+            if self.known.is_empty() { "send none".to_owned() } else { format!("use {}", self.known.join(", ")) };
         for name in std::mem::take(&mut self.left).into_iter().map(|(name, _)| name).take(MAX_FAULTS) {
-            let detail = format!("there is no field `{name}`: use {known}");
+            let detail = format!("there is no field `{name}`: {known}");
             self.fault(name, detail);
         }
         if self.faults.is_empty() { Ok(()) } else { Err(self.faults.into()) }
@@ -239,6 +240,12 @@ mod tests {
         let names: Vec<_> = found.iter().map(|(field, _)| field.as_str()).collect();
         assert_eq!(names, ["a", "b", "c[1]", "c[2]", "d", "e"]);
         assert!(found[0].1.contains("from 1 to 9") && found[5].1.contains("use a, b, c, d"), "{found:?}");
+    }
+
+    #[test]
+    fn where_no_field_is_known_none_is_to_be_sent() {
+        let found = faults(r#"{"reason": "x"}"#, |_| {});
+        assert_eq!(found, [("reason".to_owned(), "there is no field `reason`: send none".to_owned())]);
     }
 
     #[test]
