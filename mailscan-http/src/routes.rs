@@ -207,7 +207,7 @@ impl Resource {
         loop {
             match (own.next(), given.next()) {
                 (None, None) => return Some(id),
-                (Some(ID), Some(segment)) => id = segment,
+                (Some(ID), Some(segment)) if !segment.is_empty() => id = segment,
                 (Some(one), Some(other)) if one == other => {}
                 _ => return None,
             }
@@ -380,6 +380,8 @@ mod tests {
             "/api/v1/jobs/7/x",
             "/api/v1/jobs/7/eta/x",
             "/api/v1/plan/",
+            "/api/v1/jobs/",
+            "/api/v1/jobs//eta",
             "/?page=home",
         ] {
             assert_eq!(asked(&Method::GET, target).unwrap_err().status, StatusCode::NOT_FOUND, "{target}");
