@@ -413,7 +413,8 @@ pub struct Job {
     pub seeded: bool,
     /// How many different addresses are stored: the number of rows. Never more than the target.
     pub collected: u64,
-    /// How long it has been at work, pauses excluded.
+    /// How long it has been at work: without pauses, and without the time in which nothing could be stored or processes stood
+    /// still.
     pub active: Duration,
     /// How much of that was over when it was last resumed; its time limit counts from there.
     pub active_before: Duration,
