@@ -46,9 +46,10 @@ impl<P: Pipeline> Dispatcher<P> {
     /// The most tasks of a host that are worth holding for a job, where that is fewer than for all.
     fn bound_of(&self, job: JobId) -> Option<usize> {
         let (run, fetcher) = (self.shared.run(job)?, self.shared.pipeline.fetcher());
-        let has_sites = run.job.spec.sources.iter().any(|source| !matches!(source, JobSource::Path(_)));
         let most = fetcher.per_host_for(&run.job.spec.options).max(1);
-        (has_sites && most < fetcher.per_host_at_first()).then_some(most)
+        // There may be very many sources, and few jobs get to them.
+        let has_sites = || run.job.spec.sources.iter().any(|source| !matches!(source, JobSource::Path(_)));
+        (most < fetcher.per_host_at_first() && has_sites()).then_some(most)
     }
 
     /// Claims for these shares, or for the job that is claimed for alone, of hosts that hold less than theirs first; answers how
