@@ -8,7 +8,7 @@ use super::Hosts;
 
 /// So many hosts are remembered in any case. Of more, those stay that are in use or are not to be asked yet.
 pub(super) const MANY: usize = 10_000;
-/// The most hosts remembered that are not in use: some 100 MB.
+/// The most hosts remembered that are not in use.
 pub(super) const MOST: usize = 50_000;
 /// After how many further hosts it is looked again which are to be forgotten, since all are looked at for it.
 const STEP: usize = MANY / 2;
