@@ -15,7 +15,7 @@ use crate::queue::Renewed;
 use crate::store::{ErrorSelection, NewWorkerError};
 
 /// How often a look is taken before the backend is too slow to tell.
-const LOOKS: usize = 40;
+const LOOKS: usize = 200;
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// What a look at an empty backend finds that takes no longer than its clock may go on by itself.

@@ -68,7 +68,7 @@ impl Harness for InPostgres {
 
     /// Nor does anybody hold it.
     fn drift(&self) -> Duration {
-        Duration::from_secs(1)
+        Duration::from_millis(400)
     }
 }
 
