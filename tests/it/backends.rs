@@ -17,6 +17,7 @@ mod files;
 mod in_postgres;
 mod plans;
 mod scale;
+mod schema;
 mod search;
 
 /// Queue and store in memory.

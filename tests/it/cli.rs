@@ -1,15 +1,18 @@
 //! The command line as a user meets it: the built binary, its output, its errors and its exit codes.
 
 mod archives;
+mod databases;
 mod demo;
 mod errors;
 mod home;
 mod jobs;
 mod plan;
+mod retries;
 mod scan;
 mod signals;
 mod sitemaps;
 mod suppression;
+mod written;
 
 use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use async_compression::tokio::bufread::{DeflateEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
+use async_compression::tokio::bufread::GzipEncoder;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
@@ -10,13 +10,15 @@ use super::*;
 use crate::extract::Media;
 use crate::fetch::{Budget, FetchContext, Recall};
 use crate::job::{JobId, JobOptions, Origin};
-use crate::source::search::SearchSource;
 use crate::task::TaskId;
 
 #[cfg(feature = "files")]
 mod archives;
+mod calls;
+mod encodings;
 mod places;
 mod redirects;
+mod robots;
 
 /// A server that answers each path with bytes, one request a connection, and remembers what it was asked for.
 #[derive(Debug)]
@@ -179,73 +181,10 @@ async fn of_a_job_that_asks_less_often_no_more_is_worth_holding_than_begins_with
 }
 
 #[tokio::test]
-async fn an_encoding_without_a_body_is_an_empty_page() {
-    for encoding in ["gzip", "br", "zstd", "deflate", "gzip, br"] {
-        let page = fetch(ok(&format!("Content-Encoding: {encoding}\r\n"), b"")).await.unwrap();
-        assert_eq!(text(page), (String::new(), false), "{encoding}");
-    }
-}
-
-#[tokio::test]
-async fn both_kinds_of_deflate_are_told_apart_however_they_arrive() {
-    let words = b"ann@a.org and a long line of words words words";
-    let zlib = packed(ZlibEncoder::new(&words[..])).await;
-    let raw = packed(DeflateEncoder::new(&words[..])).await;
-    for body in [zlib, raw] {
-        let page = fetch(in_bytes("Content-Encoding: deflate\r\n", &body)).await.unwrap();
-        assert_eq!(text(page).0.as_bytes(), words);
-    }
-}
-
-#[tokio::test]
-async fn what_follows_the_members_of_a_gzip_body_is_padding() {
-    let (one, two) =
-        (packed(GzipEncoder::new(&b"ann@a.org, "[..])).await, packed(GzipEncoder::new(&b"ben@b.org"[..])).await);
-    for padding in [&b""[..], b"\n\0\0", &[0; 16]] {
-        let body = [&one, &two, padding].concat();
-        for answer in [ok("Content-Encoding: gzip\r\n", &body), in_bytes("Content-Encoding: gzip\r\n", &body)] {
-            assert_eq!(text(fetch(answer).await.unwrap()).0, "ann@a.org, ben@b.org", "{padding:?}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn gzip_files_are_pages_of_what_is_in_them() {
-    let mailbox = b"From ann Mon Jan  5 10:00:00 2004\nFrom: ann at a.org\nSubject: x\n\nben@b.org\n";
-    let file = packed(GzipEncoder::new(&mailbox[..])).await;
-    let digits: String = (1..500_u32).map(|n| format!("{:08x}", n.wrapping_mul(0x9e37_79b9))).collect();
-    let long = packed(GzipEncoder::new(format!("ann@a.org {digits}").as_bytes())).await;
-    assert!(long.len() > budget().body, "{} bytes", long.len());
-    for kind in ["application/gzip", "application/x-gzip", "application/octet-stream"] {
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nConnection: close\r\n\r\n");
-        let document = async |file: &[u8]| match fetch([head.as_bytes(), file].concat()).await.unwrap().documents {
-            Documents::One(document) => document,
-            none => panic!("{none:?} as {kind}"),
-        };
-        let page = document(&file).await;
-        assert_eq!((page.media, &page.body[..], page.truncated), (Media::Mail, &mailbox[..], false), "{kind}");
-        let page = document(&long).await;
-        assert!(page.truncated && page.body.starts_with(b"ann@a.org"), "{kind}");
-    }
-}
-
-#[tokio::test]
 async fn a_body_of_no_type_is_in_the_charset_that_it_names() {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream; charset=koi8-r\r\nConnection: close\r\n\r\n";
     let page = fetch([head.as_bytes(), b"\xc1 ann@a.org"].concat()).await.unwrap();
     assert_eq!(text(page).0, "\u{430} ann@a.org");
-}
-
-#[tokio::test]
-async fn all_frames_of_a_zstd_body_are_read() {
-    let (ann, ben) = (&b"ann@a.org "[..], &b"ben@b.org"[..]);
-    let skipped = [&b"\x5a\x2a\x4d\x18\x03\0\0\0"[..], b"abc"].concat();
-    let (ann, ben) = (packed(ZstdEncoder::new(ann)).await, packed(ZstdEncoder::new(ben)).await);
-    let frames = [&skipped[..], &ann, &skipped, &ben, b"padding"].concat();
-    for answer in [ok, in_bytes] {
-        let page = fetch(answer("Content-Encoding: zstd\r\n", &frames)).await.unwrap();
-        assert_eq!(text(page), ("ann@a.org ben@b.org".to_owned(), false));
-    }
 }
 
 #[tokio::test]
@@ -265,37 +204,6 @@ async fn a_budget_without_an_end_is_one() {
         let endless = Budget { time: Duration::MAX, body: usize::MAX };
         assert_eq!(text(read(&source, server.url(path).as_str(), endless).await.unwrap()).0, "ann@a.org", "{path}");
     }
-}
-
-#[tokio::test]
-async fn empty_members_are_not_undone_without_an_end() {
-    let none = packed(GzipEncoder::new(&b""[..])).await.repeat(2_000);
-    let twice = packed(GzipEncoder::new(&none[..])).await;
-    let frames = packed(ZstdEncoder::new(&b""[..])).await.repeat(2_000);
-    for (encoding, body) in [("gzip", none), ("gzip, gzip", twice), ("zstd", frames)] {
-        let answer = ok(&format!("Content-Encoding: {encoding}\r\n"), &body);
-        let roomy = Budget { body: 1 << 20, ..budget() };
-        let server = Server::start(move |path| if path == "/page" { answer.clone() } else { MISSING.to_vec() }).await;
-        let error = read(&source(), server.url("/page").as_str(), roomy).await.unwrap_err();
-        assert_eq!((&*error.code, error.message.contains("too many members")), ("body-encoding", true), "{encoding}");
-    }
-}
-
-#[tokio::test]
-async fn names_of_encodings_that_are_none_do_not_cost_a_page() {
-    for named in ["utf-8", "none", "binary", "gzip"] {
-        let page = fetch(ok(&format!("Content-Encoding: {named}\r\n"), b"ann@a.org")).await.unwrap();
-        assert_eq!(text(page).0, "ann@a.org", "{named}");
-    }
-    let error = fetch(ok("Content-Encoding: x-own\r\n", b"\x01\x02ann@a.org")).await.unwrap_err();
-    assert_eq!((error.class, &*error.code), (FetchErrorClass::Permanent, "content-encoding"));
-}
-
-#[tokio::test]
-async fn an_encoded_body_that_ends_early_is_incomplete() {
-    let gzip = packed(GzipEncoder::new(&b"ann@a.org, ben@b.org and others"[..])).await;
-    let error = fetch(ok("Content-Encoding: gzip\r\n", &gzip[..gzip.len() - 12])).await.unwrap_err();
-    assert_eq!((error.class, error.code.as_ref()), (FetchErrorClass::Transient, "body-incomplete"));
 }
 
 #[tokio::test]
@@ -349,67 +257,6 @@ async fn a_pdf_that_breaks_off_is_told_of() {
 }
 
 #[tokio::test]
-async fn a_robots_file_that_cannot_be_had_for_now_allows_nothing() {
-    let bad = || b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec();
-    let away = Server::start(move |path| match path {
-        "/page" => ok("", b"ann@a.org"),
-        "/robots.txt" => MISSING.to_vec(),
-        _ => bad(),
-    })
-    .await;
-    let elsewhere = away.url("/rules");
-    let site = Server::start(move |path| match path {
-        "/robots.txt" => {
-            format!("HTTP/1.1 302 Found\r\nLocation: {elsewhere}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-                .into_bytes()
-        }
-        _ => ok("", b"secret@a.org"),
-    })
-    .await;
-    let source = source();
-    read(&source, away.url("/page").as_str(), budget()).await.unwrap();
-    // Until that is a fault of the host, which then defers what is asked of it.
-    let mut last = None;
-    while last != Some(FetchErrorClass::Deferred) {
-        last = Some(read(&source, away.url("/other").as_str(), budget()).await.unwrap_err().class);
-        pass(Duration::from_millis(1_100)).await;
-    }
-    let error = read(&source, site.url("/secret").as_str(), budget()).await.unwrap_err();
-    assert_eq!((error.class, site.times_asked("/secret")), (FetchErrorClass::Deferred, 0), "{error}");
-}
-
-#[tokio::test]
-async fn a_chain_of_redirects_that_become_tasks_has_an_end() {
-    let server = Server::start(|path| match path.strip_prefix("/r/") {
-        Some(n) => {
-            let next = n.parse::<u32>().unwrap() + 1;
-            format!("HTTP/1.1 302 Found\r\nLocation: /r/{next}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-                .into_bytes()
-        }
-        None => MISSING.to_vec(),
-    })
-    .await;
-    let (interval, patience) = (Duration::from_secs(60), Duration::from_secs(1));
-    let source =
-        HttpSource::new(&ClientOptions::default(), Pace { interval, patience, adapts: false, ..Pace::default() })
-            .unwrap();
-    let mut url = server.url("/r/0").to_string();
-    let error = loop {
-        match read(&source, &url, budget()).await {
-            Ok(fetched) => {
-                let Work::Page { url: next } = &fetched.discovered[0].work else { panic!("no page") };
-                url.clone_from(next);
-            }
-            Err(error) if error.class == FetchErrorClass::Deferred => pass(interval).await,
-            Err(error) => break error,
-        }
-    };
-    assert_eq!(&*error.code, "redirect-limit");
-    assert_eq!(server.times_asked("/r/10"), 1);
-    assert_eq!(server.times_asked("/r/11"), 0);
-}
-
-#[tokio::test]
 async fn a_head_with_odd_fields_does_not_cost_the_page() {
     for field in [
         "X-A: one\r\n two\r\n",
@@ -449,20 +296,6 @@ async fn a_large_head_is_read_on_another_attempt_and_has_a_bound() {
 }
 
 #[tokio::test]
-async fn a_robots_file_with_a_large_head_is_read_at_once() {
-    let robots = ok(&"X-A: b\r\n".repeat(150), b"User-agent: *\nDisallow: /x");
-    let server = Server::start(move |path| match path {
-        "/robots.txt" => robots.clone(),
-        _ => ok("", b"page"),
-    })
-    .await;
-    let source = source();
-    assert_eq!(text(read(&source, server.url("/page").as_str(), budget()).await.unwrap()).0, "page");
-    assert_eq!(&*read(&source, server.url("/x").as_str(), budget()).await.unwrap_err().code, "robots");
-    assert_eq!(server.times_asked("/robots.txt"), 2);
-}
-
-#[tokio::test]
 async fn a_cut_page_holds_no_cut_address() {
     let mut body = "x ".repeat(493);
     body.push_str("ann@example.community");
@@ -485,100 +318,6 @@ async fn a_handshake_that_stalls_is_a_connection_that_is_not_made() {
     let short = Budget { time: Duration::from_millis(200), ..budget() };
     let error = read(&source(), &url, short).await.unwrap_err();
     assert_eq!(error.code, "connect-timeout");
-}
-
-#[tokio::test]
-async fn a_robots_file_in_trouble_is_asked_for_once_and_keeps_out() {
-    let server = Server::start(|path| match path {
-        "/robots.txt" => b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec(),
-        _ => ok("", b"page"),
-    })
-    .await;
-    let source = source();
-    // Only the page that it was asked for has used up an attempt.
-    let [transient, deferred] = [FetchErrorClass::Transient, FetchErrorClass::Deferred];
-    for (path, class) in [("/a", transient), ("/b", deferred), ("/c", deferred)] {
-        let error = read(&source, server.url(path).as_str(), budget()).await.unwrap_err();
-        assert_eq!((error.class, error.status), (class, Some(500)));
-    }
-    assert_eq!(*server.asked.lock().unwrap(), ["/robots.txt"]);
-}
-
-#[tokio::test]
-async fn a_robots_file_that_is_nowhere_is_none() {
-    for location in ["", "Location: ftp://a.org/\r\n"] {
-        let server = Server::start(move |path| match path {
-            "/robots.txt" => {
-                format!("HTTP/1.1 302 Found\r\nContent-Length: 0\r\nConnection: close\r\n{location}\r\n").into_bytes()
-            }
-            _ => ok("", b"page"),
-        })
-        .await;
-        let page = read(&source(), server.url("/x").as_str(), budget()).await.unwrap();
-        assert_eq!(text(page).0, "page");
-    }
-}
-
-#[tokio::test]
-async fn an_api_that_asks_for_a_pause_gets_it_and_no_more_than_an_hour() {
-    let server = Server::start(|_| {
-        b"HTTP/1.1 429 Slow Down\r\nRetry-After: 99999999999\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec()
-    })
-    .await;
-    let source = source();
-    let options = JobOptions::default();
-    let context =
-        FetchContext { options: &options, budget: budget(), recall: Recall::NEVER, origin: &Origin::Operator };
-    let first = source.call(&server.url("/search"), &[], &context).await.unwrap_err();
-    assert_eq!(first.retry_after, Some(Duration::from_secs(3_600)));
-    let second = source.call(&server.url("/search"), &[], &context).await.unwrap_err();
-    assert_eq!(second.class, FetchErrorClass::Deferred);
-    assert_eq!(server.times_asked("/search"), 1);
-}
-
-#[tokio::test]
-async fn an_api_is_not_asked_for_its_robots_file() {
-    let server = Server::start(|_| ok("", b"{}")).await;
-    let options = JobOptions::default();
-    let context =
-        FetchContext { options: &options, budget: budget(), recall: Recall::NEVER, origin: &Origin::Operator };
-    assert_eq!(source().call(&server.url("/search"), &[], &context).await.unwrap(), "{}");
-    assert_eq!((server.times_asked("/search"), server.times_asked("/robots.txt")), (1, 0));
-}
-
-#[tokio::test]
-async fn a_key_of_this_machine_is_for_jobs_of_its_operator() {
-    let server = Server::start(|_| ok_as("application/json", "", br#"{"results": []}"#)).await;
-    let endpoint = format!(
-        r#"{{"url": "{}?q={{query}}&k={{key}}", "results": "results", "result_url": "url", "key_env": "MAILSCAN_KEY_OF_NOBODY"}}"#,
-        server.url("/search")
-    );
-    let options = JobOptions { search_endpoint: Some(endpoint), ..JobOptions::default() };
-    let (source, search) = (source(), SearchSource::default());
-    for (origin, says) in
-        [(Origin::Operator, "MAILSCAN_KEY_OF_NOBODY"), (Origin::Api { roots: Vec::new() }, "of its operator")]
-    {
-        let context = FetchContext { options: &options, budget: budget(), recall: Recall::NEVER, origin: &origin };
-        let error = search.search(&source, ("q", 1, 1), JobId(1), &context).await.unwrap_err();
-        assert!(&*error.code == "search-key" && error.message.contains(says), "{error}");
-    }
-    assert_eq!(server.asked.lock().unwrap().len(), 0);
-}
-
-#[tokio::test]
-async fn a_search_ends_where_the_list_is_left_out_but_not_on_its_first_page() {
-    let server = Server::start(|_| ok("", br#"{"total": 0}"#)).await;
-    let description = serde_json::json!({
-        "url": format!("{}s?q={{query}}&p={{page}}", server.base), "results": "items", "result_url": "link",
-    });
-    let options = JobOptions { search_endpoint: Some(description.to_string()), ..JobOptions::default() };
-    let context =
-        FetchContext { options: &options, budget: budget(), recall: Recall::NEVER, origin: &Origin::Operator };
-    let (source, search) = (source(), SearchSource::default());
-    let first = search.search(&source, ("q", 2, 2), JobId(1), &context).await.unwrap_err();
-    assert!(first.message.contains("`items`"), "{first}");
-    let later = search.search(&source, ("q", 3, 2), JobId(1), &context).await.unwrap();
-    assert!(later.discovered.is_empty() && matches!(later.documents, Documents::None));
 }
 
 /// A PDF of a page.

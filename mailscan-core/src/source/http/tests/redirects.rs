@@ -158,3 +158,34 @@ async fn a_sitemap_that_redirects_again_and_again_has_an_end() {
     };
     assert_eq!((&*error.code, server.times_asked("/map.xml?11")), ("redirect-limit", 0));
 }
+
+#[tokio::test]
+async fn a_chain_of_redirects_that_become_tasks_has_an_end() {
+    let server = Server::start(|path| match path.strip_prefix("/r/") {
+        Some(n) => {
+            let next = n.parse::<u32>().unwrap() + 1;
+            format!("HTTP/1.1 302 Found\r\nLocation: /r/{next}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                .into_bytes()
+        }
+        None => MISSING.to_vec(),
+    })
+    .await;
+    let (interval, patience) = (Duration::from_secs(60), Duration::from_secs(1));
+    let source =
+        HttpSource::new(&ClientOptions::default(), Pace { interval, patience, adapts: false, ..Pace::default() })
+            .unwrap();
+    let mut url = server.url("/r/0").to_string();
+    let error = loop {
+        match read(&source, &url, budget()).await {
+            Ok(fetched) => {
+                let Work::Page { url: next } = &fetched.discovered[0].work else { panic!("no page") };
+                url.clone_from(next);
+            }
+            Err(error) if error.class == FetchErrorClass::Deferred => pass(interval).await,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(&*error.code, "redirect-limit");
+    assert_eq!(server.times_asked("/r/10"), 1);
+    assert_eq!(server.times_asked("/r/11"), 0);
+}
