@@ -1,6 +1,6 @@
 //! The page in a real browser: headless Chromium, a real `mailscan serve` on a SQLite file, a simulated web.
 //!
-//! Debian's packages `chromium` and `chromium-driver` must be there. Without them these tests say so and pass; with
+//! Debian's packages `chromium-headless-shell` (or `chromium`) and `chromium-driver` must be there. Without them these tests say so and pass; with
 //! `MAILSCAN_REQUIRE_SERVICES` set they fail instead. `MAILSCAN_SCREENSHOTS=DIR` keeps a picture of every view.
 
 mod access;

@@ -1,7 +1,11 @@
 //! The browser: chromedriver and the Chromium that it starts, with a profile of their own, gone at the end.
+//!
+//! Where it is there, the Chromium without windows: the pages are the same, and the surface around them, which is pages as well,
+//! takes as much of a processor as they do.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use fantoccini::wd::{TimeoutConfiguration, WebDriverCompatibleCommand};
@@ -44,18 +48,22 @@ impl Drop for Driver {
 impl Browser {
     /// A new browser, or `None` where none is installed and none is required.
     pub(super) async fn start() -> Option<Self> {
-        if let Some(missing) = missing() {
-            skip(&format!(
-                "{missing} is missing, so the page was not tried in a browser: apt-get install chromium chromium-driver"
-            ));
-            return None;
-        }
+        let program = match program() {
+            Ok(program) => program,
+            Err(missing) => {
+                skip(&format!(
+                    "{missing} is missing, so the page was not tried in a browser: \
+                     apt-get install chromium-headless-shell chromium-driver"
+                ));
+                return None;
+            }
+        };
         let place = PLACES.acquire().await.unwrap();
         let profile = TempDir::new().unwrap();
-        let (child, port) = start_driver();
+        let (child, port) = start_driver(profile.path());
         let driver = Driver { child, profile };
         let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities(driver.profile.path().to_str().unwrap()))
+            .capabilities(capabilities(&program))
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .unwrap();
@@ -90,23 +98,30 @@ impl Browser {
     }
 }
 
-/// The program that is not there.
-fn missing() -> Option<&'static str> {
-    let there =
-        |program: &str| Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    ["chromedriver", "chromium"].into_iter().find(|program| !there(program).is_ok_and(|status| status.success()))
+/// The browser that there is, or what is not there.
+fn program() -> Result<PathBuf, &'static str> {
+    find("chromedriver").ok_or("chromedriver")?;
+    ["chromium-headless-shell", "chromium"].into_iter().find_map(find).ok_or("chromium-headless-shell")
+}
+
+/// Where a program is installed.
+fn find(program: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
 /// Starts the driver; answers where it listens. It takes any port of the first kind of addresses and ends when another
 /// program has the same one of the second kind, as happens beside tests that hold thousands of connections.
-fn start_driver() -> (Child, u16) {
-    (0..5).find_map(|_| try_driver()).expect("chromedriver says where it listens")
+fn start_driver(files: &Path) -> (Child, u16) {
+    (0..5).find_map(|_| try_driver(files)).expect("chromedriver says where it listens")
 }
 
 /// Starts the driver in a process group of its own; `None` when it ends before it listens.
-fn try_driver() -> Option<(Child, u16)> {
+fn try_driver(files: &Path) -> Option<(Child, u16)> {
     let mut child = Command::new("chromedriver")
         .arg("--port=0")
+        // The browser's profile goes there.
+        .env("TMPDIR", files)
         .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -128,23 +143,24 @@ fn try_driver() -> Option<(Child, u16)> {
     Some((child, port))
 }
 
-fn capabilities(profile: &str) -> serde_json::Map<String, Value> {
+fn capabilities(program: &Path) -> serde_json::Map<String, Value> {
     let arguments = [
-        "--headless=new",
+        "--headless",
         // Chromium's own sandbox does not start for root; what it is shown here is ours.
         "--no-sandbox",
         "--disable-dev-shm-usage",
         "--disable-gpu",
         "--disable-background-networking",
         "--disable-component-update",
+        // No process for a page that nobody opens.
+        "--disable-features=SpareRendererForSitePerProcess",
         "--no-first-run",
         "--window-size=1280,900",
-        &format!("--user-data-dir={profile}/profile"),
     ];
     let all = json!({
         // Certificates of tests are their own authorities.
         "acceptInsecureCerts": true,
-        "goog:chromeOptions": {"args": arguments},
+        "goog:chromeOptions": {"args": arguments, "binary": program},
         "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
     });
     all.as_object().unwrap().clone()

@@ -59,7 +59,7 @@ impl Page {
         let script = format!(
             "const done = arguments[arguments.length - 1]; \
              const look = () => {{ let found = null; try {{ found = ({expression}); }} catch (error) {{}} \
-             if (found) done(found === true || !(found instanceof Node) ? found : true); else setTimeout(look, 30); }}; look();"
+             if (found) done(found === true || !(found instanceof Node) ? found : true); else setTimeout(look, 100); }}; look();"
         );
         match self.browser.client.execute_async(&script, Vec::new()).await {
             Ok(found) => found,
