@@ -42,11 +42,11 @@ impl Target {
     pub(super) fn parse(url: &str) -> Result<Self> {
         let invalid = |why: String| Error::new(ErrorKind::Invalid, "database", why);
         if is_torn(url) {
-            let why =
-                "the user or the password of the URL holds an `@`, or a `?` before a `=`: write them as %40 and %3F";
+            let why = "the user, the password or an option of the URL holds an `@`, or a `?` before a `=`: write them as \
+                       %40 and %3F";
             return Err(invalid(why.to_owned()));
         }
-        let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        let (base, query) = parted(url);
         let (mut rest, mut mode, mut roots, mut listen) = (Vec::new(), "prefer", None, true);
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             match pair.split_once('=').unwrap_or((pair, "")) {
@@ -108,6 +108,13 @@ fn is_torn(url: &str) -> bool {
     server.contains('@') || options.contains('=') || user.contains(['/', '?'])
 }
 
+/// The URL without its options, and these: they begin behind the account, which may hold a `?`.
+fn parted(url: &str) -> (&str, &str) {
+    let server = url.find('@').unwrap_or(0);
+    let options = url[server..].find('?').map(|at| server + at);
+    options.map_or((url, ""), |at| (&url[..at], &url[at + 1..]))
+}
+
 fn decoded(value: &str) -> String {
     percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned()
 }
@@ -139,6 +146,10 @@ mod tests {
         assert_eq!(read("postgres://h/d?sslmode=verify-full"), (SslMode::Require, verified(None)));
         let named = "postgres://h/d?sslmode=require&sslrootcert=/etc/my%20ca.pem";
         assert_eq!(read(named), (SslMode::Require, verified(Some("/etc/my ca.pem"))));
+        let asks = "postgres://ann:se?cret@h/d?sslmode=require";
+        assert_eq!(read(asks), (SslMode::Require, Protection::Unverified), "the `?` before is of the password");
+        let by_email = "postgres://h/d?application_name=ann%40a.org&sslmode=verify-full&sslrootcert=/etc/ca%40a.pem";
+        assert_eq!(read(by_email), (SslMode::Require, verified(Some("/etc/ca@a.pem"))));
     }
 
     #[test]
@@ -169,6 +180,7 @@ mod tests {
             ("postgres://h/d?user=ann@srv&password=secret", "%40"),
             ("postgres://h:5432/d?user=ann&password=a@secret", "%40"),
             ("postgres://h/d?password=secret@a", "%40"),
+            ("postgres://h/d?sslmode=verify-full&sslrootcert=/secret@a.pem", "or an option of the URL holds an `@`"),
             ("postgres://secret/a@h/d", "%40"),
             ("postgres://a:secret@h:port/d", "postgres://user@host/database"),
             ("postgres://a:secret@h/d?sslmode=maybe", "verify-full"),
