@@ -212,11 +212,14 @@ async fn connections_that_nobody_needs_are_closed() {
     let database = Postgres::open(&shared().url(&name), options).await.unwrap();
     let sessions = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'");
     let sessions = || shared().number("postgres", &sessions);
+    let mut turns = 0;
     while sessions().await < 5 {
         futures::future::join_all((0..8).map(|_| database.nodes())).await;
+        turns += 1;
+        assert!(turns < 1_000, "eight at once never took five of them");
     }
     // Who looks for work needs one at a time. A thousand turns of 20 ms are twenty times as long as one may stand idle.
-    let mut turns = 0;
+    turns = 0;
     while sessions().await > 2 {
         database.nodes().await.unwrap();
         turns += 1;
