@@ -75,21 +75,30 @@ pub struct NewWorkerError {
 impl NewWorkerError {
     /// That of a task which a sweep in this process has set aside.
     pub(crate) fn quarantined(node: &NodeId, Claimed { task, lease }: &Claimed) -> Self {
-        Self::set_aside(node, *lease, task.crashes, task.work.host(), task.work.label())
+        let message = format!("{} deliveries ended in a crash: the task is set aside", task.crashes);
+        Self::set_aside(node, *lease, ("crashes", message), task.work.host(), task.work.label())
     }
 
-    /// The same of a task of which no more is known than this.
-    pub(crate) fn set_aside(node: &NodeId, lease: Lease, crashes: u32, host: String, label: String) -> Self {
+    /// The same of a task that cannot be read here, so that it is not known whether anybody was given it.
+    pub(crate) fn unreadable(node: &NodeId, lease: Lease, crashes: u32, host: String, label: String) -> Self {
+        let message = format!(
+            "{crashes} deliveries came to nothing, and this version cannot read the task: a newer one has made it, or it is \
+             damaged"
+        );
+        Self::set_aside(node, lease, ("unreadable", message), host, label)
+    }
+
+    fn set_aside(node: &NodeId, lease: Lease, (code, message): (&str, String), host: String, label: String) -> Self {
         Self {
             job: lease.job,
             task: lease.task,
             fence: lease.fence,
             node: node.clone(),
             class: ErrorClass::Failed(FailureClass::Quarantined),
-            code: "crashes".to_owned(),
+            code: code.to_owned(),
             host,
             label,
-            message: format!("{crashes} deliveries ended in a crash: the task is set aside"),
+            message,
         }
     }
 }

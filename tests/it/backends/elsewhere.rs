@@ -95,9 +95,11 @@ async fn work_that_only_a_newer_version_knows_holds_up_no_sweep() {
     assert_eq!((depth.leased, depth.quarantined), (0, 2));
     // Each can be found, and tried again.
     let errors = pipeline.database.errors(&ErrorQuery { limit: 9, ..ErrorQuery::default() }).await.unwrap();
-    let mut recorded: Vec<_> = errors.iter().map(|row| (row.error.task, row.error.host.as_str())).collect();
+    let mut recorded: Vec<_> =
+        errors.iter().map(|row| (row.error.task, row.error.host.as_str(), row.error.code.as_str())).collect();
     recorded.sort_unstable();
-    let expected: Vec<_> = claimed.iter().map(|claimed| (claimed.task.id, "a.org")).collect();
+    let codes = claimed.iter().zip(["unreadable", "crashes"]);
+    let expected: Vec<_> = codes.map(|(claimed, code)| (claimed.task.id, "a.org", code)).collect();
     assert_eq!(recorded, expected);
 }
 

@@ -367,4 +367,5 @@ async fn work_that_cannot_be_read_is_set_aside_and_holds_up_no_other() {
     let recorded: Vec<_> =
         errors.iter().map(|row| (row.error.job, row.error.host.as_str(), row.error.label.as_str())).collect();
     assert_eq!(recorded, [(job, "a.org", "https://a.org/1")]);
+    assert_eq!(errors[0].error.code, "unreadable", "no process has crashed of it");
 }

@@ -72,7 +72,7 @@ fn swept(rows: &[Row]) -> Result<(Swept, Vec<&Row>), Failure> {
 /// What is recorded of a quarantined task that cannot be read here.
 fn set_aside(node: &NodeId, row: &Row) -> Result<NewWorkerError, Failure> {
     let lease = Lease { job: JobId(uint(row, 1)?), task: TaskId(uint(row, 0)?), fence: uint(row, 5)? };
-    Ok(NewWorkerError::set_aside(node, lease, unsigned(row, 7)?, row.try_get(9)?, row.try_get(3)?))
+    Ok(NewWorkerError::unreadable(node, lease, unsigned(row, 7)?, row.try_get(9)?, row.try_get(3)?))
 }
 
 /// One sweep.

@@ -216,9 +216,17 @@ pub(super) fn sweep(
             swept.returned += 1;
             continue;
         }
-        let label = task.as_ref().map_or_else(|| row.get(3), |task| Ok(task.work.label()))?;
-        errors.extend(node.map(|node| NewWorkerError::set_aside(node, lease, crashes, host.to_owned(), label)));
-        swept.quarantined.extend(task.map(|task| Claimed { task, lease }));
+        match task {
+            Some(task) => {
+                let claimed = Claimed { task, lease };
+                errors.extend(node.map(|node| NewWorkerError::quarantined(node, &claimed)));
+                swept.quarantined.push(claimed);
+            }
+            None => {
+                let (host, label) = (host.to_owned(), row.get(3)?);
+                errors.extend(node.map(|node| NewWorkerError::unreadable(node, lease, crashes, host, label)));
+            }
+        }
     }
     moves.write(connection)?;
     store::record_errors(session, errors.iter(), now)?;
