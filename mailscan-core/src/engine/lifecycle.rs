@@ -288,9 +288,14 @@ async fn complete<P: Pipeline>(shared: &Shared<P>, run: &JobRun, depth: &Depth) 
         return Ok(());
     };
     let ended = store.transition(run.id(), &[JobStatus::Paused], stop.status, stop.reason.as_deref());
-    if found(shared.ask(ended).await)? == Some(Transition::Applied) {
-        run.ends_as(stop);
+    if found(shared.ask(ended).await)? != Some(Transition::Applied) {
+        return Ok(());
     }
+    // Whoever retried meanwhile what was given up found the job paused, which is nothing to wait for any more.
+    if depth.open() == 0 && shared.ask(shared.pipeline.queue().depth(run.id())).await?.open() > 0 {
+        return go_on(shared, run.id()).await;
+    }
+    run.ends_as(stop);
     Ok(())
 }
 
