@@ -54,7 +54,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::job::JobId;
 use crate::lease::{Claimed, Lease, NodeId, Settle};
-use crate::task::{ListPosition, NewTask, SEARCH_HOST, TaskId};
+use crate::task::{LOCAL_HOST, ListPosition, NewTask, SEARCH_HOST, TaskId};
 
 pub use crate::task::{Depth, TaskState};
 
@@ -73,8 +73,8 @@ pub trait Queue: Debug + Send + Sync + 'static {
     ///
     /// - A claimed task is leased: nobody else gets it before the lease ends.
     /// - The fence of a task rises with every claim.
-    /// - Per call, one host yields at most [`per_host`](ClaimRequest::per_host) tasks of one job (that of searches at most
-    ///   [`calls`](ClaimRequest::calls)), and a host in [`busy_hosts`](ClaimRequest::busy_hosts) none. Hosts take turns
+    /// - Per call, one host yields at most [`per_host`](ClaimRequest::per_host) tasks of one job (that of searches and that of
+    ///   files at most [`calls`](ClaimRequest::calls)), and a host in [`busy_hosts`](ClaimRequest::busy_hosts) none. Hosts take turns
     ///   between calls; within a host and job, tasks come in the order in which they became ready.
     /// - Tasks delivered in vain at least [`QueueLimits::suspect_after`] times are *suspects*: a call yields at most
     ///   [`suspects`](ClaimRequest::suspects) of them, those with the fewest crashes first.
@@ -193,8 +193,9 @@ pub struct ClaimRequest {
     pub shares: Vec<Share>,
     /// The most tasks of one host within one job.
     pub per_host: usize,
-    /// The most calls of searches within one job. All are of one host, [`SEARCH_HOST`], but it is no site that a share of
-    /// the places would be too much for, and the other hosts have nothing to do without them.
+    /// The most calls of searches, and the most files and folders, within one job. All are of one host each ([`SEARCH_HOST`],
+    /// [`LOCAL_HOST`]), but these are no sites that a share of the places would be too much for, and without calls the other
+    /// hosts have nothing to do.
     pub calls: usize,
     /// Hosts that have enough in flight here.
     pub busy_hosts: Vec<String>,
@@ -207,7 +208,7 @@ pub struct ClaimRequest {
 impl ClaimRequest {
     /// The most tasks of this host within one job.
     pub fn most_of(&self, host: &str) -> usize {
-        if host == SEARCH_HOST { self.calls } else { self.per_host }
+        if matches!(host, SEARCH_HOST | LOCAL_HOST) { self.calls } else { self.per_host }
     }
 }
 

@@ -154,7 +154,7 @@ impl Work {
 /// The host of all search calls. The claims of PostgreSQL name it in their SQL, and the conformance suite holds them to it.
 pub const SEARCH_HOST: &str = "search:";
 
-/// The host of all local work.
+/// The host of all local work, named there as well.
 pub const LOCAL_HOST: &str = "local:";
 
 /// The host of a URL that is written as it is meant, with its port: nothing to decode, to fold or to leave out.

@@ -62,16 +62,18 @@ pub async fn one_host_yields_at_most_per_host<H: Harness>(harness: &H) {
     assert_same(hosts(&claimed), vec!["a.org".to_owned(), "a.org".to_owned(), "b.org".to_owned()]);
 }
 
-/// Searches yield at most `calls` of one job, which is no matter of `per_host`.
+/// Searches yield at most `calls` of one job, and so do files: neither is a matter of `per_host`.
 pub async fn searches_have_a_limit_of_their_own<H: Harness>(harness: &H) {
     let queue = queue(harness).await;
     let call =
         |n| NewTask { work: Work::Search { query: "everything".to_owned(), page: n, stride: 1 }, ..page("a.org", 0) };
+    let file = |n| NewTask { work: Work::Path { path: format!("/{n}") }, ..page("a.org", 0) };
     push_new(&queue, &(1..=5).map(call).collect::<Vec<_>>()).await;
+    push_new(&queue, &(1..=5).map(file).collect::<Vec<_>>()).await;
     push_new(&queue, &pages("a.org", 5)).await;
     let claimed = queue.claim(&ClaimRequest { per_host: 1, calls: 3, ..request(9) }).await.unwrap();
-    let expected = ["a.org", SEARCH_HOST, SEARCH_HOST, SEARCH_HOST].map(str::to_owned);
-    assert_same(hosts(&claimed), expected.to_vec());
+    let expected = [&["a.org"][..], &[LOCAL_HOST; 3], &[SEARCH_HOST; 3]].concat();
+    assert_same(hosts(&claimed), expected.into_iter().map(str::to_owned).collect());
     let claimed = queue.claim(&ClaimRequest { per_host: 2, calls: 0, ..request(9) }).await.unwrap();
     assert_eq!(hosts(&claimed), ["a.org", "a.org"]);
 }

@@ -22,7 +22,7 @@ use crate::lease::{Claimed, FailureClass, Lease, NodeId, Settle, Verdict};
 use crate::pipeline::{Backends, Pipeline};
 use crate::queue::{ClaimRequest, Pushed, Queue, QueueLimits, Settled, Share, Swept};
 use crate::store::Store;
-use crate::task::{ListPosition, NewTask, SEARCH_HOST, TaskId, Work};
+use crate::task::{LOCAL_HOST, ListPosition, NewTask, SEARCH_HOST, TaskId, Work};
 
 pub mod addresses;
 pub mod batches;

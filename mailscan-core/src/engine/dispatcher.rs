@@ -18,6 +18,7 @@ use tracing::Instrument;
 
 use super::committer::Finished;
 use super::job_run::JobRun;
+use super::leases::Kind;
 use super::pool::Pool;
 use super::prefetch::Pace;
 use super::share::{HostShare, RecentHosts};
@@ -314,7 +315,8 @@ impl<P: Pipeline> Dispatcher<P> {
         if !matches!(claimed.task.work, Work::Search { .. }) {
             self.lately.entry(run.id()).or_default().hosts.note(&host, Instant::now());
         }
-        let cancel = self.shared.leases.add(claimed.lease, &host, suspect, trusted_until);
+        let counted = self.is_counted(&run, &host);
+        let cancel = self.shared.leases.add(claimed.lease, &host, Kind { suspect, counted }, trusted_until);
         run.ready.fetch_add(1, Ordering::Relaxed);
         self.ready.entry(run.id()).or_default().push_back(Assigned { claimed, run, cancel, lane: 0 });
     }

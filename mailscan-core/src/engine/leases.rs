@@ -14,12 +14,21 @@ use crate::job::JobId;
 use crate::lease::Lease;
 use crate::task::TaskId;
 
+/// What a lease is to others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kind {
+    /// Its task may be what ends processes.
+    pub(super) suspect: bool,
+    /// It counts in what its host has of this process.
+    pub(super) counted: bool,
+}
+
 /// One held lease.
 #[derive(Debug)]
 struct Held {
     lease: Lease,
     host: Arc<str>,
-    suspect: bool,
+    kind: Kind,
     /// The work is done and waits for the committer: it burdens its host no more.
     finished: bool,
     /// The host was asked for it, or is to be: how it ended tells how quickly the host gives back what it has.
@@ -28,7 +37,7 @@ struct Held {
     cancel: CancellationToken,
 }
 
-/// What one host has of this process.
+/// What one host has of this process, by the leases that count.
 #[derive(Debug)]
 struct HostLoad {
     /// Leases held now whose work is not done. A host without any is remembered for a while.
@@ -93,7 +102,7 @@ impl Leases {
     }
 
     /// Adds a lease; the token is cancelled when the lease is lost, its job stops, or all work does.
-    pub(super) fn add(&self, lease: Lease, host: &str, suspect: bool, trusted_until: Instant) -> CancellationToken {
+    pub(super) fn add(&self, lease: Lease, host: &str, kind: Kind, trusted_until: Instant) -> CancellationToken {
         let cancel = CancellationToken::new();
         let mut table = self.table();
         if table.stopped {
@@ -107,10 +116,12 @@ impl Leases {
             Some((known, _)) => known.clone(),
             None => Arc::from(host),
         };
-        table.by_host.entry(host.clone()).or_insert_with(|| HostLoad::new(Instant::now())).held += 1;
+        if kind.counted {
+            table.by_host.entry(host.clone()).or_insert_with(|| HostLoad::new(Instant::now())).held += 1;
+        }
         *table.by_job.entry(lease.job).or_default() += 1;
-        table.suspects += usize::from(suspect);
-        let held = Held { lease, host, suspect, finished: false, asked: true, trusted_until, cancel: cancel.clone() };
+        table.suspects += usize::from(kind.suspect);
+        let held = Held { lease, host, kind, finished: false, asked: true, trusted_until, cancel: cancel.clone() };
         table.held.insert((lease.job, lease.task), held);
         cancel
     }
@@ -130,6 +141,7 @@ impl Leases {
         if let Some(held) = table.held.get_mut(&(lease.job, lease.task))
             && held.lease == lease
             && !std::mem::replace(&mut held.finished, true)
+            && held.kind.counted
         {
             let (host, asked) = (held.host.clone(), held.asked);
             table.relieve(&host, asked);
@@ -299,8 +311,8 @@ impl Table {
 
     fn remove(&mut self, key: (JobId, TaskId)) -> Option<Held> {
         let held = self.held.remove(&key)?;
-        self.suspects -= usize::from(held.suspect);
-        if !held.finished {
+        self.suspects -= usize::from(held.kind.suspect);
+        if held.kind.counted && !held.finished {
             self.relieve(&held.host, held.asked);
         }
         if let Some(count) = self.by_job.get_mut(&held.lease.job) {
@@ -317,6 +329,8 @@ impl Table {
 mod tests {
     use super::*;
 
+    const PLAIN: Kind = Kind { suspect: false, counted: true };
+
     fn lease(task: u64, fence: u64) -> Lease {
         Lease { job: JobId(1), task: TaskId(task), fence }
     }
@@ -325,8 +339,8 @@ mod tests {
     async fn counts_by_host_follow_adds_and_removes() {
         let leases = Leases::default();
         let until = Instant::now();
-        leases.add(lease(1, 1), "a", false, until);
-        leases.add(lease(2, 1), "a", true, until);
+        leases.add(lease(1, 1), "a", PLAIN, until);
+        leases.add(lease(2, 1), "a", Kind { suspect: true, ..PLAIN }, until);
         assert_eq!(leases.busy_hosts(|_, _| 2), ["a"]);
         assert_eq!(leases.suspects(), 1);
         leases.remove([lease(2, 1)]);
@@ -342,7 +356,7 @@ mod tests {
         let leases = Leases::default();
         let of_another = Lease { job: JobId(2), task: TaskId(9), fence: 1 };
         for (lease, host) in [(lease(1, 1), "a"), (lease(2, 1), "a"), (lease(3, 1), "b"), (of_another, "b")] {
-            leases.add(lease, host, false, Instant::now());
+            leases.add(lease, host, PLAIN, Instant::now());
         }
         assert_eq!(leases.filled_by(JobId(1), 2), ["a"]);
         assert_eq!(leases.filled_by(JobId(2), 1), ["b"]);
@@ -351,10 +365,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_does_not_count_burdens_no_host() {
+        let leases = Leases::default();
+        for task in 1..=2 {
+            leases.add(lease(task, 1), "a", Kind { counted: false, ..PLAIN }, Instant::now());
+        }
+        leases.finish(lease(1, 1));
+        assert_eq!(leases.filled_by(JobId(1), 1), ["a"], "its job has it all the same");
+        leases.add(lease(3, 1), "a", PLAIN, Instant::now());
+        leases.remove([lease(1, 1), lease(2, 1)]);
+        assert_eq!((leases.busy_hosts(|_, _| 1), leases.busy_hosts(|_, _| 2)), (vec!["a".to_owned()], vec![]));
+        assert_eq!(leases.most_ended(), 0);
+    }
+
+    #[tokio::test]
     async fn what_waits_for_the_committer_burdens_its_host_no_more() {
         let leases = Leases::default();
         for task in 1..=2 {
-            leases.add(lease(task, 1), "a", false, Instant::now());
+            leases.add(lease(task, 1), "a", PLAIN, Instant::now());
         }
         leases.finish(lease(1, 1));
         leases.finish(lease(1, 1));
@@ -369,7 +397,7 @@ mod tests {
     async fn who_was_not_asked_for_is_no_sign_of_a_quick_host() {
         let (leases, until) = (Leases::default(), Instant::now() + Duration::from_secs(60));
         for task in 1..=3 {
-            leases.add(lease(task, 1), "a.org", false, until);
+            leases.add(lease(task, 1), "a.org", PLAIN, until);
         }
         leases.not_asked(lease(1, 1));
         leases.finish(lease(1, 1));
@@ -384,8 +412,8 @@ mod tests {
     async fn a_host_that_gives_back_is_not_stalled_for_a_while() {
         let leases = Leases::default();
         for task in 1..=6 {
-            leases.add(lease(task, 1), "quick", false, Instant::now());
-            leases.add(lease(task + 10, 1), "slow", false, Instant::now());
+            leases.add(lease(task, 1), "quick", PLAIN, Instant::now());
+            leases.add(lease(task + 10, 1), "slow", PLAIN, Instant::now());
         }
         leases.remove((1..=4).map(|task| lease(task, 1)));
         assert!(leases.stalled_hosts(|_, _| 7, 9).is_empty(), "nobody holds so much");
@@ -400,7 +428,7 @@ mod tests {
     #[tokio::test]
     async fn an_old_fence_removes_nothing() {
         let leases = Leases::default();
-        leases.add(lease(1, 2), "a", false, Instant::now());
+        leases.add(lease(1, 2), "a", PLAIN, Instant::now());
         leases.remove([lease(1, 1)]);
         leases.lose([lease(1, 1)]);
         assert!(leases.holds(lease(1, 2)));
@@ -410,7 +438,7 @@ mod tests {
     async fn losing_a_lease_stops_its_work() {
         let leases = Leases::default();
         let now = Instant::now();
-        let cancel = leases.add(lease(1, 1), "a", false, now);
+        let cancel = leases.add(lease(1, 1), "a", PLAIN, now);
         assert_eq!(leases.untrusted(now), [lease(1, 1)]);
         leases.lose([lease(1, 1)]);
         assert!(cancel.is_cancelled() && !leases.holds(lease(1, 1)));
@@ -419,10 +447,10 @@ mod tests {
     #[tokio::test]
     async fn all_work_stops_what_is_added_later_and_what_was_held_before_included() {
         let leases = Leases::default();
-        let [old, new] = [1, 2].map(|fence| leases.add(lease(1, fence), "a", false, Instant::now()));
+        let [old, new] = [1, 2].map(|fence| leases.add(lease(1, fence), "a", PLAIN, Instant::now()));
         assert!(old.is_cancelled() && !new.is_cancelled(), "the task is held anew");
         leases.interrupt_all();
-        let later = leases.add(lease(2, 1), "a", false, Instant::now());
+        let later = leases.add(lease(2, 1), "a", PLAIN, Instant::now());
         assert!(new.is_cancelled() && later.is_cancelled());
         assert!(leases.holds(lease(1, 2)) && leases.holds(lease(2, 1)), "they are given back as usual");
     }

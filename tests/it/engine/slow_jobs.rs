@@ -22,6 +22,8 @@ struct Gate {
     in_vain: HashMap<TaskId, Instant>,
     /// How many pages of each job were asked for.
     begun: HashMap<JobId, usize>,
+    /// How many waited in vain.
+    vain: HashMap<JobId, usize>,
 }
 
 impl Gate {
@@ -32,6 +34,7 @@ impl Gate {
         let waits = next.saturating_duration_since(now);
         if waits > PATIENCE {
             self.in_vain.insert(task.id, *next);
+            *self.vain.entry(task.job).or_default() += 1;
             return PATIENCE;
         }
         *next = now + waits + interval;
@@ -116,5 +119,33 @@ async fn a_host_that_another_keeps_busy_is_asked_for_slow_jobs_in_turn() {
     println!("pages asked for when the slow jobs were done: {begun:?}");
     assert!(begun[&QUICK] < PAGES, "it keeps the host busy all the time");
     assert!(jobs[1..].iter().all(|job| begun[job] == 6), "{begun:?}");
+    engine.abort().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_where_slow_jobs_wait_is_asked_for_others_and_in_vain_for_none() {
+    const SECONDS: Duration = Duration::from_secs(2);
+    const USUAL: JobId = JobId(3);
+    const PAGES: usize = 2_000;
+    let interval = |job| if job == USUAL { Duration::ZERO } else { SECONDS };
+    let (script, gate) =
+        gated(interval, |job| (0..PAGES).map(|n| format!("http://shared.org/{}-{n}", job.0)).collect());
+    let pipeline = in_memory(script);
+    let engine = Engine::start(pipeline.clone(), places(100));
+    for number in 1..=2 {
+        create(&*pipeline, &number.to_string(), job_at(SECONDS)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    let begun = |job| gate.lock().unwrap().begun[&job];
+    for slow in [JobId(1), JobId(2)] {
+        println!("{} pages of a slow job were asked for in 100 s", begun(slow));
+        assert!(begun(slow) >= 49, "its turns come every two seconds");
+    }
+    let usual = create(&*pipeline, "usual", job_at(Duration::ZERO)).await;
+    assert_eq!(usual, USUAL);
+    engine.finished(usual).await.unwrap();
+    println!("{} pages of a slow job until the other was done", begun(JobId(1)));
+    assert!(begun(JobId(1)) < PAGES / 2, "the other waited for slow jobs to end");
+    assert_eq!(gate.lock().unwrap().vain, HashMap::new());
     engine.abort().await.unwrap();
 }

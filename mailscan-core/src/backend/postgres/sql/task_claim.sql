@@ -42,7 +42,7 @@ WITH RECURSIVE walk (host, wrapped, nth) AS (
     FROM walk CROSS JOIN LATERAL (
         SELECT t.id, t.due FROM mailscan.task t
         WHERE t.job + 0 = $1 AND t.state = 0 AND t.kind = ANY ($10) AND t.host = walk.host
-        ORDER BY t.due, t.id LIMIT CASE WHEN walk.host = 'search:' THEN $9 ELSE $4 END FOR NO KEY UPDATE SKIP LOCKED
+        ORDER BY t.due, t.id LIMIT CASE WHEN walk.host IN ('search:', 'local:') THEN $9 ELSE $4 END FOR NO KEY UPDATE SKIP LOCKED
     ) ready
     WHERE walk.host <> ALL ($5)
     LIMIT $3

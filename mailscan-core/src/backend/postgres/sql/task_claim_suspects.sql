@@ -13,7 +13,7 @@ WITH share AS (
     SELECT c.id
     FROM (
         SELECT id, crashes, due, most, row_number() OVER (PARTITION BY job ORDER BY crashes, due, id) AS of_job
-        FROM candidate WHERE of_host <= CASE WHEN host = 'search:' THEN $8 ELSE $3 END
+        FROM candidate WHERE of_host <= CASE WHEN host IN ('search:', 'local:') THEN $8 ELSE $3 END
     ) c
     WHERE c.of_job <= c.most
     ORDER BY c.crashes, c.due, c.id LIMIT $5
