@@ -80,6 +80,12 @@ impl Stop {
     pub(crate) fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// Requests that come from this flag.
+    #[cfg(test)]
+    pub(crate) fn of(asked: Arc<AtomicBool>) -> Self {
+        Self(asked)
+    }
 }
 
 /// Listens for requests to read files again, which is SIGHUP. While it lives, and after, that no longer ends the process:

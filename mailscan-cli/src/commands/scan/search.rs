@@ -1,10 +1,12 @@
 //! The search itself: files side by side on all cores, results in the order of the files. What a large file holds comes in
 //! parts, once it is its turn, so that neither its reader nor whoever waits for it has to hold all of it.
 
+mod turns;
+
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,9 +14,8 @@ use super::inputs::Input;
 use super::worker::{Asked, Searched, Worker};
 use crate::exit::Result;
 use crate::signals::Stop;
+use turns::{Turn, Turns};
 
-/// How many files may be searched ahead of the one whose turn it is; it bounds the results that wait.
-const AHEAD: usize = 1_024;
 /// How many files, or bytes of them, a thread searches before it hands its results over: waking the other side for each
 /// would cost more than searching a small one.
 const HAND_OVER: (usize, u64) = (32, 1 << 20);
@@ -79,29 +80,26 @@ fn work<I: Iterator<Item = Input>>(turns: &Turns<I>, asked: Asked, sender: &Sync
     let mut worker = Worker::new(asked);
     let mut batch = Batch { results: Vec::new(), bytes: 0, since: Instant::now(), sender };
     loop {
-        let next = match turns.next() {
-            Turn::Take(number, input) => Some((number, input)),
-            Turn::TooFar => None,
+        let (number, input) = match turns.next() {
+            Turn::Take(number, input) => (number, input),
+            Turn::TooFar(needed) => {
+                // What others wait for must be handed over before waiting for them.
+                if !batch.hand_over() || !turns.wait_for(needed) {
+                    break;
+                }
+                continue;
+            }
             Turn::Over => break,
         };
-        if let Some((number, input)) = &next {
-            // It may be long in coming.
-            if *input == Input::Stdin && !batch.hand_over() {
-                return;
-            }
-            let searched = worker.search(input, |searched| batch.go_on(turns, *number, searched));
-            batch.bytes += searched.bytes;
-            batch.results.push((*number, searched));
-        }
-        if next.is_some() && !batch.is_due() {
-            continue;
-        }
-        // What others wait for must be handed over before waiting for them.
-        if !batch.hand_over() {
+        // It may be long in coming.
+        if input == Input::Stdin && !batch.hand_over() {
             return;
         }
-        if next.is_none() {
-            turns.wait();
+        let searched = worker.search(&input, |searched| batch.go_on(turns, number, searched));
+        batch.bytes += searched.bytes;
+        batch.results.push((number, searched));
+        if batch.is_due() && !batch.hand_over() {
+            return;
         }
     }
     // Nobody receives any more where the search was stopped.
@@ -175,7 +173,7 @@ fn in_order<I: Iterator<Item = Input>>(
 
 /// Results that came before their turn.
 struct Order {
-    /// The results from the one whose turn it is; none is further away than `AHEAD`.
+    /// The results from the one whose turn it is; none is further away than inputs are searched ahead.
     waiting: VecDeque<Option<Searched>>,
     turn: usize,
 }
@@ -205,107 +203,5 @@ impl Order {
     }
 }
 
-/// Which file is next, and how far the results have been taken. Threads list the files themselves, in turn, so that
-/// searching begins with the first.
-struct Turns<I> {
-    state: Mutex<State<I>>,
-    moved: Condvar,
-}
-
-struct State<I> {
-    inputs: I,
-    next: usize,
-    taken: usize,
-    /// How many threads wait for results to be taken.
-    waiting: usize,
-    /// There is no further input.
-    over: bool,
-    /// Nobody takes results any more.
-    stopped: bool,
-}
-
-enum Turn {
-    /// This input, with its number.
-    Take(usize, Input),
-    /// None before more results are taken.
-    TooFar,
-    /// None any more.
-    Over,
-}
-
-impl<I: Iterator<Item = Input>> Turns<I> {
-    fn new(inputs: I) -> Self {
-        let state = State { inputs, next: 0, taken: 0, waiting: 0, over: false, stopped: false };
-        Self { state: Mutex::new(state), moved: Condvar::new() }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State<I>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The next input, if it is near enough to the one whose turn it is.
-    fn next(&self) -> Turn {
-        let mut state = self.lock();
-        if state.over {
-            return Turn::Over;
-        }
-        if state.is_too_far() {
-            return Turn::TooFar;
-        }
-        let Some(input) = state.inputs.next() else {
-            state.over = true;
-            return Turn::Over;
-        };
-        state.next += 1;
-        Turn::Take(state.next - 1, input)
-    }
-
-    /// Waits until the next input is near enough.
-    fn wait(&self) {
-        self.wait_while(|state| !state.over && state.is_too_far());
-    }
-
-    /// Waits until the results of all inputs before this one have been taken; answers whether anybody still takes any.
-    fn wait_for(&self, number: usize) -> bool {
-        self.wait_while(|state| state.taken < number);
-        !self.is_stopped()
-    }
-
-    /// Whether the results of all inputs before this one have been taken.
-    fn is_turn_of(&self, number: usize) -> bool {
-        self.lock().taken >= number
-    }
-
-    /// Whether nobody takes results any more but those that are on their way.
-    fn is_stopped(&self) -> bool {
-        self.lock().stopped
-    }
-
-    fn wait_while(&self, mut is_early: impl FnMut(&State<I>) -> bool) {
-        let mut state = self.lock();
-        state.waiting += 1;
-        let state = self.moved.wait_while(state, |state| !state.stopped && is_early(state));
-        state.unwrap_or_else(PoisonError::into_inner).waiting -= 1;
-    }
-
-    fn taken(&self, taken: usize) {
-        let mut state = self.lock();
-        state.taken = taken;
-        if state.waiting > 0 {
-            self.moved.notify_all();
-        }
-    }
-
-    fn stop(&self) {
-        let mut state = self.lock();
-        (state.over, state.stopped) = (true, true);
-        drop(state);
-        self.moved.notify_all();
-    }
-}
-
-impl<I> State<I> {
-    fn is_too_far(&self) -> bool {
-        self.next >= self.taken + AHEAD
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! Searches whose inputs are listed when a test lets them be.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use mailscan_core::class::ClassFilter;
+use mailscan_core::extract::Extractor;
+use mailscan_core::suppression::Suppression;
+use tempfile::TempDir;
+
+use super::*;
+
+/// Longer than anything here takes.
+const HANGS: Duration = Duration::from_secs(60);
+
+/// A search of what is sent to it, by a thread of its own.
+struct Searching {
+    inputs: Sender<Input>,
+    /// One for each input that was asked for.
+    asked_for: Receiver<()>,
+    stop: Arc<AtomicBool>,
+    found: Receiver<String>,
+    ended: Receiver<Ended>,
+}
+
+impl Searching {
+    fn start() -> Self {
+        let (inputs, listed) = channel();
+        let (ask, asked_for) = channel();
+        let (found_to, found) = channel();
+        let (ended_to, ended) = channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let asked =
+            Asked { extract: Extractor::new, filter: ClassFilter::default(), suppression: Suppression::default() };
+        let stopped = Stop::of(Arc::clone(&stop));
+        thread::spawn(move || {
+            let listing = std::iter::from_fn(move || {
+                let _ = ask.send(());
+                listed.recv().ok()
+            });
+            let ended = all(listing, &asked, &stopped, |told| {
+                let Told::Searched(searched) = told else { return Ok(()) };
+                let found = searched.found.iter().map(|found| found.address.as_str().to_owned());
+                found.for_each(|address| found_to.send(address).unwrap());
+                Ok(())
+            });
+            let _ = ended_to.send(ended.unwrap());
+        });
+        Self { inputs, asked_for, stop, found, ended }
+    }
+
+    fn list(&self, path: PathBuf) {
+        self.inputs.send(Input::Listed(path)).unwrap();
+    }
+
+    /// Waits until one more input is asked for.
+    fn is_asked(&self) {
+        self.asked_for.recv_timeout(HANGS).expect("no input is asked for");
+    }
+
+    /// The next address, for which nothing has to be listed any more.
+    fn found(&self) -> String {
+        self.found.recv_timeout(HANGS).expect("nothing is found")
+    }
+
+    fn ended(&self) -> Ended {
+        self.ended.recv_timeout(HANGS).expect("it does not end")
+    }
+}
+
+fn write(folder: &TempDir, name: &str, content: &str) -> PathBuf {
+    let path = folder.path().join(name);
+    std::fs::write(&path, content).unwrap();
+    path
+}
+
+#[test]
+fn a_file_is_searched_while_the_next_is_being_listed() {
+    let folder = TempDir::new().unwrap();
+    // More than a piece, and more findings than make a part.
+    let lines: Vec<_> = (0..100_000).map(|n| format!("user{n}@host.org")).collect();
+    let searching = Searching::start();
+    searching.list(write(&folder, "large", &lines.join("\n")));
+    for line in &lines[..50_000] {
+        assert_eq!(searching.found(), *line);
+    }
+    drop(searching.inputs);
+    assert_eq!(searching.ended.recv_timeout(HANGS), Ok(Ended::Whole));
+}
+
+#[test]
+fn a_search_stops_while_files_are_being_listed() {
+    let folder = TempDir::new().unwrap();
+    let searching = Searching::start();
+    searching.list(write(&folder, "a", "ann@a.org"));
+    searching.is_asked();
+    searching.is_asked();
+    searching.stop.store(true, Ordering::Relaxed);
+    assert_eq!(searching.ended(), Ended::Stopped);
+}
