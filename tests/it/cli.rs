@@ -11,6 +11,8 @@ mod retries;
 mod scan;
 mod signals;
 mod sitemaps;
+#[cfg(unix)]
+mod stopped;
 mod suppression;
 mod written;
 

@@ -20,7 +20,7 @@ fn gzip(text: impl AsRef<[u8]>) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) {
+pub(super) fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) {
     let path = folder.join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, content).unwrap();
@@ -114,8 +114,8 @@ fn what_is_found_is_written_before_the_input_ends() {
 }
 
 /// A scan whose standard input stays open, with the lines of its output as they come; killed if a test fails.
-struct Watched {
-    child: Child,
+pub(super) struct Watched {
+    pub(super) child: Child,
     lines: Receiver<String>,
 }
 
@@ -127,7 +127,7 @@ impl Drop for Watched {
 }
 
 impl Watched {
-    fn start(folder: &Path, arguments: &[&str]) -> Self {
+    pub(super) fn start(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = mailscan(folder);
         command.arg("scan").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -138,12 +138,12 @@ impl Watched {
     }
 
     /// The next line, for which nothing has to be given any more.
-    fn line(&self) -> String {
+    pub(super) fn line(&self) -> String {
         self.lines.recv_timeout(HANGS).expect("nothing is written")
     }
 
     /// How it ends, and what it writes and says until then.
-    fn end(mut self) -> Ran {
+    pub(super) fn end(mut self) -> Ran {
         let out: Vec<_> = self.lines.iter().collect();
         let mut err = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();

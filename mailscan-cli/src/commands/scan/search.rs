@@ -1,33 +1,33 @@
 //! The search itself: files side by side on all cores, results in the order of the files. What a large file holds comes in
 //! parts, once it is its turn, so that neither its reader nor whoever waits for it has to hold all of it.
 
+mod shelf;
 mod turns;
 
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::inputs::Input;
-use super::worker::{Asked, Searched, Worker};
+use super::worker::{Asked, Searched, Taker, Worker};
 use crate::exit::Result;
 use crate::signals::Stop;
+use shelf::{Results, Shelf};
 use turns::{Turn, Turns};
 
-/// How many files, or bytes of them, a thread searches before it hands its results over: waking the other side for each
-/// would cost more than searching a small one.
+/// How many files, or bytes of them, a thread searches before it tells of its results: waking the other side for each would
+/// cost more than searching a small one.
 const HAND_OVER: (usize, u64) = (32, 1 << 20);
 /// How long a thread keeps results at most while it searches on: somebody may watch.
 const KEEP: Duration = Duration::from_millis(200);
-/// How often whoever takes results looks up while none come.
+/// How often whoever takes results looks for those that nobody tells of.
 const LOOK_UP: Duration = Duration::from_millis(100);
-/// How long threads have to hand over what they have found once they are to stop. One that waits for its input never does.
-const GRACE: Duration = Duration::from_millis(500);
-
-/// Results on their way, each with the number of its input.
-type Results = Vec<(usize, Searched)>;
+/// How long threads have to end what they search once they are to stop. Only one that waits for a disk, or reads a large file
+/// whole, needs longer, and is left behind.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What whoever takes results is told.
 pub(super) enum Told {
@@ -56,15 +56,17 @@ pub(super) fn all(
 ) -> Result<Ended> {
     let count = thread::available_parallelism().map_or(1, usize::from);
     let turns = Arc::new(Turns::new(inputs));
+    let shelves: Vec<_> = (0..count).map(|_| Arc::new(Shelf::default())).collect();
     let (sender, receiver) = sync_channel(count);
     let threads: Vec<_> = (0..count)
-        .map(|_| {
+        .map(|thread| {
             let (turns, asked, sender) = (Arc::clone(&turns), asked.clone(), sender.clone());
-            thread::spawn(move || work(&turns, asked, &sender))
+            let shelf = Arc::clone(&shelves[thread]);
+            thread::spawn(move || work(&turns, asked, &shelf, &|| sender.send(thread).is_ok()))
         })
         .collect();
     drop(sender);
-    let ended = in_order(&receiver, &turns, stop, &mut take);
+    let ended = in_order(&receiver, &shelves, &turns, stop, &mut take);
     // Whoever still waits for a turn or to hand over a result must not wait for ever.
     turns.stop();
     drop(receiver);
@@ -76,96 +78,117 @@ pub(super) fn all(
     ended
 }
 
-fn work<I: Iterator<Item = Input>>(turns: &Turns<I>, asked: Asked, sender: &SyncSender<Results>) {
+fn work<I: Iterator<Item = Input>>(turns: &Turns<I>, asked: Asked, shelf: &Shelf, tell: &dyn Fn() -> bool) {
     let mut worker = Worker::new(asked);
-    let mut batch = Batch { results: Vec::new(), bytes: 0, since: Instant::now(), sender };
+    let mut results = Laying { turns, shelf, tell, number: 0, files: 0, bytes: 0, since: Instant::now() };
     loop {
-        let (number, input) = match turns.next() {
-            Turn::Take(number, input) => (number, input),
+        let input = match turns.next() {
+            Turn::Take(number, input) => {
+                results.number = number;
+                input
+            }
             Turn::TooFar(needed) => {
                 // What others wait for must be handed over before waiting for them.
-                if !batch.hand_over() || !turns.wait_for(needed) {
+                if !results.hand_over() || !turns.wait_for(needed) {
                     break;
                 }
                 continue;
             }
             Turn::Over => break,
         };
-        // It may be long in coming.
-        if input == Input::Stdin && !batch.hand_over() {
-            return;
-        }
-        let searched = worker.search(&input, |searched| batch.go_on(turns, number, searched));
-        batch.bytes += searched.bytes;
-        batch.results.push((number, searched));
-        if batch.is_due() && !batch.hand_over() {
+        let searched = worker.search(&input, &mut results);
+        results.lay(searched);
+        if results.is_due() && !results.hand_over() {
             return;
         }
     }
-    // Nobody receives any more where the search was stopped.
-    let _ = sender.send(batch.results);
+    // Nobody hears of it any more where the search was stopped.
+    tell();
 }
 
-/// What a thread has found and not handed over yet.
-struct Batch<'a> {
-    results: Results,
+/// How a thread hands over what it finds.
+struct Laying<'a, I> {
+    turns: &'a Turns<I>,
+    shelf: &'a Shelf,
+    /// Tells of what lies on the shelf; answers whether anybody takes it.
+    tell: &'a dyn Fn() -> bool,
+    /// The input that is searched.
+    number: usize,
+    /// How many results, and bytes of files, were laid there since somebody was told.
+    files: usize,
     bytes: u64,
-    /// When it last handed something over.
+    /// When somebody was told last.
     since: Instant,
-    sender: &'a SyncSender<Results>,
 }
 
-impl Batch<'_> {
+impl<I: Iterator<Item = Input>> Laying<'_, I> {
+    fn lay(&mut self, searched: Searched) {
+        (self.files, self.bytes) = (self.files + 1, self.bytes + searched.bytes);
+        self.shelf.lay(self.number, searched);
+    }
+
     fn is_due(&self) -> bool {
-        self.results.len() >= HAND_OVER.0 || self.bytes >= HAND_OVER.1 || self.since.elapsed() >= KEEP
+        self.files >= HAND_OVER.0 || self.bytes >= HAND_OVER.1
     }
 
-    /// Hands over what there is; answers whether anybody takes it.
+    /// Tells of what there is; answers whether anybody takes it.
     fn hand_over(&mut self) -> bool {
-        (self.bytes, self.since) = (0, Instant::now());
-        self.results.is_empty() || self.sender.send(std::mem::take(&mut self.results)).is_ok()
+        (self.files, self.bytes, self.since) = (0, 0, Instant::now());
+        (self.tell)()
     }
+}
 
-    /// Hands over what was found of an input that is not at its end, if that is much, or it is time; answers whether more is
-    /// wanted.
-    fn go_on<I: Iterator<Item = Input>>(&mut self, turns: &Turns<I>, number: usize, searched: &mut Searched) -> bool {
+impl<I: Iterator<Item = Input>> Taker for Laying<'_, I> {
+    /// Hands over what was found of an input that is not at its end, if that is much, or it is time.
+    fn go_on(&mut self, searched: &mut Searched) -> bool {
         let (is_part, is_late) = (searched.is_part(), self.since.elapsed() >= KEEP);
         if is_part || is_late {
-            // What waits here is of earlier inputs, whose turn is before this one's.
-            if !self.hand_over() || is_part && !turns.wait_for(number) {
+            // What lies there is of earlier inputs, whose turn is before this one's.
+            if !self.hand_over() || is_part && !self.turns.wait_for(self.number) {
                 return false;
             }
-            if is_part || searched.holds_any() && turns.is_turn_of(number) {
-                return self.sender.send(vec![(number, searched.take_part())]).is_ok();
+            if is_part || searched.holds_any() && self.turns.is_turn_of(self.number) {
+                self.lay(searched.take_part());
+                return self.hand_over();
             }
         }
-        !turns.is_stopped()
+        !self.turns.is_stopped()
+    }
+
+    fn while_waiting<T>(&mut self, searched: &mut Searched, wait: impl FnOnce() -> T) -> T {
+        self.shelf.while_waiting(self.number, searched, wait)
     }
 }
 
 fn in_order<I: Iterator<Item = Input>>(
-    receiver: &Receiver<Results>,
+    told_by: &Receiver<usize>,
+    shelves: &[Arc<Shelf>],
     turns: &Turns<I>,
     stop: &Stop,
     take: &mut impl FnMut(Told) -> Result<()>,
 ) -> Result<Ended> {
     let mut order = Order { waiting: VecDeque::new(), turn: 0 };
+    let mut looked = Instant::now();
     while !stop.is_asked() {
-        match receiver.recv_timeout(LOOK_UP) {
-            Ok(results) => {
-                order.sort_in(results, take)?;
-                turns.taken(order.turn);
-            }
+        match told_by.recv_timeout(LOOK_UP) {
+            Ok(thread) => order.sort_in(shelves[thread].take(order.turn), take)?,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(Ended::Whole),
         }
+        // Threads that wait tell of nothing.
+        if looked.elapsed() >= LOOK_UP {
+            looked = Instant::now();
+            shelves.iter().try_for_each(|shelf| order.sort_in(shelf.take(order.turn), take))?;
+        }
+        turns.taken(order.turn);
         take(Told::Pause)?;
     }
     turns.stop();
     let until = Instant::now() + GRACE;
-    while let Ok(results) = receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
-        order.sort_in(results, take)?;
+    while let Ok(thread) = told_by.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        order.sort_in(shelves[thread].take(order.turn), take)?;
     }
+    shelves.iter().try_for_each(|shelf| order.sort_in(shelf.clear(), take))?;
     // What was found behind inputs that were not searched to their end.
     order.waiting.into_iter().flatten().try_for_each(|searched| take(Told::Searched(searched)))?;
     Ok(Ended::Stopped)

@@ -63,7 +63,7 @@ impl Searched {
 
     /// Whether anything was found since the last part.
     pub(super) fn holds_any(&self) -> bool {
-        !self.found.is_empty()
+        !self.found.is_empty() || !self.left_out.is_empty()
     }
 
     /// What was found since the last part.
@@ -71,6 +71,15 @@ impl Searched {
         let next = Self { source: self.source.clone(), ..Self::default() };
         std::mem::replace(self, next)
     }
+}
+
+/// Who takes what is found of an input before its end.
+pub(super) trait Taker {
+    /// May take a part of what was found; answers whether more is wanted.
+    fn go_on(&mut self, searched: &mut Searched) -> bool;
+
+    /// Waits for more of the input, for as long as that takes.
+    fn while_waiting<T>(&mut self, searched: &mut Searched, wait: impl FnOnce() -> T) -> T;
 }
 
 /// Makes the extractor that a scan was asked for.
@@ -99,9 +108,9 @@ impl Worker {
         Self { asked, buffer: Vec::new(), known: HashSet::new() }
     }
 
-    /// Searches an input for as long as `go_on` wants more, which may take parts of what was found meanwhile; the last is the
+    /// Searches an input for as long as `taker` wants more, who may take parts of what was found meanwhile; the last is the
     /// answer.
-    pub(super) fn search(&mut self, input: &Input, go_on: impl FnMut(&mut Searched) -> bool) -> Searched {
+    pub(super) fn search(&mut self, input: &Input, taker: &mut impl Taker) -> Searched {
         let (source, opened) = match input {
             Input::Broken(reason) => {
                 return Searched { error: Some(reason.clone()), ended: true, ..Searched::default() };
@@ -120,7 +129,7 @@ impl Worker {
             (opened, _) => opened,
         };
         let mut searched = Searched { source, ..Searched::default() };
-        let result = opened.and_then(|pieces| self.read(pieces, &mut searched, go_on));
+        let result = opened.and_then(|pieces| self.read(pieces, &mut searched, taker));
         searched.ended = true;
         searched.error = result.err().map(|error| format!("cannot read `{}`: {error}", searched.source));
         searched
@@ -131,12 +140,7 @@ impl Worker {
         Pieces::of_file(file, &path.to_string_lossy(), std::mem::take(&mut self.buffer))
     }
 
-    fn read(
-        &mut self,
-        pieces: Pieces,
-        searched: &mut Searched,
-        mut go_on: impl FnMut(&mut Searched) -> bool,
-    ) -> io::Result<()> {
+    fn read(&mut self, pieces: Pieces, searched: &mut Searched, taker: &mut impl Taker) -> io::Result<()> {
         let mut extractor = (self.asked.extract)();
         let mut pieces = pieces.searched_by(&extractor);
         let (mut page, mut wanted) = (None, true);
@@ -144,11 +148,12 @@ impl Worker {
             if self.known.len() > REMEMBERED {
                 self.known.clear();
             }
+            // Nothing is waited for that nobody wants.
+            let next = if wanted { taker.while_waiting(searched, || pieces.next_view()) } else { Ok(None) };
             let mut take = |page: &Option<Arc<str>>, mention: Mention<'_>| {
                 take(&mut self.known, &self.asked, mention, page.as_ref(), searched);
             };
-            // Nothing is waited for that nobody wants.
-            match if wanted { pieces.next_view() } else { Ok(None) } {
+            match next {
                 Ok(Some(piece)) => {
                     if piece.page != page.as_ref() {
                         extractor.end(|mention| take(&page, mention));
@@ -164,7 +169,7 @@ impl Worker {
                     break end.map(|_| ());
                 }
             }
-            wanted = go_on(searched);
+            wanted = taker.go_on(searched);
         };
         searched.unread = pieces.unread();
         self.buffer = pieces.into_memory();
