@@ -1,4 +1,4 @@
-//! `scan`: the addresses of files, folders and standard input, each once.
+//! `scan`: the addresses of files, folders, standard input and pipes ([`stream`]), each once.
 //!
 //! Files are listed ([`inputs`]), searched on all cores ([`search`], each thread a [`worker`]) and written in their
 //! order ([`output`]), so that the same input gives the same output however many threads there are.
@@ -6,7 +6,7 @@
 mod inputs;
 mod output;
 mod search;
-mod stdin;
+mod stream;
 mod worker;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -109,6 +109,7 @@ impl Summary {
         match &searched.error {
             None if searched.own => self.own += 1,
             None if searched.link => self.links += 1,
+            None if searched.stopped => self.files += u64::from(begun),
             None => self.files += 1,
             Some(reason) => {
                 self.files += u64::from(begun);

@@ -14,7 +14,7 @@ use super::{Ran, json, mailscan, run_in, run_with_input, signal};
 /// Longer than anything here takes.
 const HANGS: Duration = Duration::from_secs(60);
 
-fn gzip(text: impl AsRef<[u8]>) -> Vec<u8> {
+pub(super) fn gzip(text: impl AsRef<[u8]>) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(text.as_ref()).unwrap();
     encoder.finish().unwrap()

@@ -79,7 +79,7 @@ pub(super) fn all(
 }
 
 fn work<I: Iterator<Item = Input>>(turns: &Turns<I>, asked: Asked, shelf: &Shelf, tell: &dyn Fn() -> bool) {
-    let mut worker = Worker::new(asked);
+    let mut worker = Worker::new(asked, turns.stopped());
     let mut results = Laying { turns, shelf, tell, number: 0, files: 0, bytes: 0, since: Instant::now() };
     loop {
         let input = match turns.next() {

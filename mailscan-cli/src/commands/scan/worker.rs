@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mailscan_core::address::Address;
 use mailscan_core::class::{Class, ClassFilter, Classes};
@@ -13,7 +14,7 @@ use mailscan_core::source::file::Pieces;
 use mailscan_core::suppression::Suppression;
 
 use super::inputs::Input;
-use super::stdin;
+use super::stream;
 
 /// How many addresses a thread takes on to the next file, or part of one; what it forgets is only handed over once more.
 const REMEMBERED: usize = 1 << 16;
@@ -53,6 +54,8 @@ pub(super) struct Searched {
     pub(super) own: bool,
     /// Whether it is a link that was not followed.
     pub(super) link: bool,
+    /// Whether it may have been stopped before its end.
+    pub(super) stopped: bool,
 }
 
 impl Searched {
@@ -98,25 +101,34 @@ pub(super) struct Asked {
 /// A thread's memory, from one input to the next.
 pub(super) struct Worker {
     asked: Asked,
+    /// Whether nobody waits for more any longer.
+    stopped: Arc<AtomicBool>,
     buffer: Vec<u8>,
     /// Addresses as they were written, of those that were handed over: whoever takes results in order has met them.
     known: HashSet<Address>,
 }
 
 impl Worker {
-    pub(super) fn new(asked: Asked) -> Self {
-        Self { asked, buffer: Vec::new(), known: HashSet::new() }
+    pub(super) fn new(asked: Asked, stopped: Arc<AtomicBool>) -> Self {
+        Self { asked, stopped, buffer: Vec::new(), known: HashSet::new() }
     }
 
     /// Searches an input for as long as `taker` wants more, who may take parts of what was found meanwhile; the last is the
     /// answer.
     pub(super) fn search(&mut self, input: &Input, taker: &mut impl Taker) -> Searched {
+        let is_stream = is_stream(input);
         let (source, opened) = match input {
             Input::Broken(reason) => {
                 return Searched { error: Some(reason.clone()), ended: true, ..Searched::default() };
             }
             Input::Link => return Searched { link: true, ended: true, ..Searched::default() },
-            Input::Stdin => ("(standard input)".to_owned(), Pieces::from_reader(stdin::open(), "")),
+            Input::Stdin => {
+                ("(standard input)".to_owned(), Pieces::from_reader(stream::stdin(Arc::clone(&self.stopped)), ""))
+            }
+            Input::Named(path) if is_stream => {
+                let (name, pipe) = (path.to_string_lossy(), stream::pipe(path.clone(), Arc::clone(&self.stopped)));
+                (name.clone().into_owned(), Pieces::from_reader(pipe, &name))
+            }
             Input::Named(path) => (path.to_string_lossy().into_owned(), readable(path).and_then(|()| self.open(path))),
             Input::Listed(path) => (path.to_string_lossy().into_owned(), self.open(path)),
         };
@@ -130,8 +142,12 @@ impl Worker {
         };
         let mut searched = Searched { source, ..Searched::default() };
         let result = opened.and_then(|pieces| self.read(pieces, &mut searched, taker));
-        searched.ended = true;
+        (searched.ended, searched.stopped) = (true, self.stopped.load(Ordering::Acquire));
         searched.error = result.err().map(|error| format!("cannot read `{}`: {error}", searched.source));
+        if searched.stopped && is_stream {
+            // What breaks off because nobody waits for the rest is not damaged.
+            (searched.error, searched.unread) = (None, None);
+        }
         searched
     }
 
@@ -200,17 +216,25 @@ fn take(
     searched.found.push(Found { address: finding.address, page: page.cloned(), offset, form: finding.form, classes });
 }
 
-/// Only files and pipes are opened: a device among the paths would be waited for.
+/// Whether others may write to an input for as long as they like: standard input, and a pipe that is named on the command
+/// line, as `<(command)` does in a shell.
+fn is_stream(input: &Input) -> bool {
+    match input {
+        Input::Stdin => true,
+        Input::Named(path) => std::fs::metadata(path).is_ok_and(|data| is_pipe(data.file_type())),
+        Input::Listed(_) | Input::Link | Input::Broken(_) => false,
+    }
+}
+
+/// Beside pipes only files are opened: a device among the paths would be waited for.
 fn readable(path: &Path) -> io::Result<()> {
-    let kind = std::fs::metadata(path)?.file_type();
-    if kind.is_file() || is_pipe(kind) {
+    if std::fs::metadata(path)?.is_file() {
         Ok(())
     } else {
         Err(io::Error::other("it is neither a file nor a folder: give one of these"))
     }
 }
 
-/// A pipe that is named on the command line, as `<(command)` does in a shell.
 #[cfg(unix)]
 fn is_pipe(kind: std::fs::FileType) -> bool {
     std::os::unix::fs::FileTypeExt::is_fifo(&kind)

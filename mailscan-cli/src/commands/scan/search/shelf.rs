@@ -52,7 +52,9 @@ impl Shelf {
     pub(super) fn clear(&self) -> Results {
         let mut laid = self.lock();
         let mut results = std::mem::take(&mut laid.results);
-        results.extend(laid.begun.take().map(|(number, searched)| (number, Searched { ended: true, ..searched })));
+        results.extend(
+            laid.begun.take().map(|(number, searched)| (number, Searched { ended: true, stopped: true, ..searched })),
+        );
         results
     }
 }

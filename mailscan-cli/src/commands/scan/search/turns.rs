@@ -86,6 +86,11 @@ impl<I: Iterator<Item = Input>> Turns<I> {
         self.stopped.load(Ordering::Acquire)
     }
 
+    /// The flag that tells the same to who waits for nothing here.
+    pub(super) fn stopped(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stopped)
+    }
+
     /// Tells how many inputs' results have been taken.
     pub(super) fn taken(&self, taken: usize) {
         self.taken.store(taken, Ordering::Release);
