@@ -65,7 +65,8 @@ pub(crate) enum Job {
         /// How to write them
         #[arg(long, value_enum, default_value = "csv")]
         format: ExportFormat,
-        /// Where to, instead of standard output; it has another name, which ends in .part, until it is whole
+        /// Where to, instead of standard output; it has another name, which ends in .part, until it is whole, unless no file of
+        /// the same owner can be put there
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
         #[command(flatten)]

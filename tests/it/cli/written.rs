@@ -1,11 +1,13 @@
 //! What is written: exports beside and over other files, and answers that nobody takes.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
 
 use mailscan_tests::at_home;
+use rusqlite::Connection;
+use tempfile::TempDir;
 
 use super::jobs::sources;
 use super::{Ran, binary, run_in};
@@ -99,6 +101,37 @@ fn an_export_is_written_in_place_where_no_file_can_be_put_beside_it() {
         assert_eq!(fs::read_dir(at(name)).unwrap().count(), 1, "nothing is left over");
     }
     fs::set_permissions(at("closed"), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn an_export_in_place_leaves_a_file_as_it_was_until_there_is_something_to_write() {
+    let folder = TempDir::new().unwrap();
+    // More than one look at the store brings.
+    let many: String = (0..10_001).map(|n| format!("user{n}@host.org\n")).collect();
+    fs::write(folder.path().join("many.txt"), many).unwrap();
+    assert_eq!(run_in(folder.path(), &["run", "--path", "many.txt", "--target", "100000"]).code, 0);
+    let (out, link) = (folder.path().join("out.csv"), folder.path().join("link.csv"));
+    fs::write(&out, "before").unwrap();
+    symlink("out.csv", &link).unwrap();
+    let export = || run_in(folder.path(), &["job", "export", "1", "--output", "link.csv"]);
+    let file = Connection::open(folder.path().join("mailscan.db")).unwrap();
+
+    file.execute_batch("ALTER TABLE address RENAME TO away").unwrap();
+    let none = export();
+    assert!(none.code == 1 && !none.err.contains("link.csv"), "{}", none.err);
+    assert_eq!(fs::read_to_string(&out).unwrap(), "before");
+
+    file.execute_batch("ALTER TABLE away RENAME TO address").unwrap();
+    let last = "(SELECT max(id) FROM address)";
+    file.execute_batch(&format!("UPDATE address SET form = 'unheard-of' WHERE id = {last}")).unwrap();
+    let some = export();
+    assert_eq!(some.code, 1, "{}", some.err);
+    assert!(some.err.ends_with(", and `link.csv` has a part of the addresses\n"), "{}", some.err);
+    assert_eq!(fs::read_to_string(&out).unwrap().lines().count(), 10_001);
+
+    file.execute_batch("DELETE FROM address").unwrap();
+    let whole = run_in(folder.path(), &["job", "export", "1", "--format", "jsonl", "--output", "link.csv"]);
+    assert_eq!((whole.code, fs::read_to_string(&out).unwrap().as_str()), (0, ""), "{}", whole.err);
 }
 
 #[test]

@@ -49,11 +49,11 @@ pub(super) async fn run(store: &impl Store, asked: &Asked<'_>) -> Result<Exit> {
         )?,
         Some(path) => {
             let mut file = NewFile::create(path)?;
-            let (mut out, stop) = (&file.file, file.stop.as_mut());
+            let mut stop = file.stop.take();
             let written = tokio::select! {
-                written = write(&mut export, store, &asked.suppression, &mut out) => written,
-                () = asked_to_stop(stop) => {
-                    let left = if file.part.is_some() { "is as it was" } else { "has a part of them" };
+                written = write(&mut export, store, &asked.suppression, &mut file) => written,
+                () = asked_to_stop(stop.as_mut()) => {
+                    let left = if file.holds_a_part() { "has a part of them" } else { "is as it was" };
                     file.discard();
                     let path = crate::render::escape(&path.display().to_string());
                     say!("stopped: {path} {left}");
@@ -107,6 +107,10 @@ struct NewFile<'a> {
     file: File,
     /// Where it is written meanwhile; `None` for what is not to be replaced, such as a pipe or a link, or cannot be.
     part: Option<PathBuf>,
+    /// Whether it is one on a disk.
+    is_regular: bool,
+    /// Whether what the file before held is in it still: it goes only once there is something to write in its place.
+    is_old: bool,
     /// Requests to stop, where there may be something to remove then.
     stop: Option<Signals>,
     path: &'a Path,
@@ -116,35 +120,55 @@ impl<'a> NewFile<'a> {
     fn create(path: &'a Path) -> Result<Self> {
         let there = fs::symlink_metadata(path);
         let replaces = there.as_ref().map_or_else(|error| error.kind() == ErrorKind::NotFound, fs::Metadata::is_file);
-        if !replaces {
-            let file = File::create(path).map_err(|error| cannot_write(path, &error))?;
-            return Ok(Self { file, part: None, stop: None, path });
-        }
         // Before the file is there, so that none of them leaves it behind.
-        let stop = Some(Signals::of_terminal()?);
-        let (file, part) = open(path, there.ok().as_ref()).map_err(|error| cannot_write(path, &error))?;
-        Ok(Self { file, part, stop, path })
+        let stop = if replaces { Some(Signals::of_terminal()?) } else { None };
+        let opened = if replaces { open(path, there.ok().as_ref()) } else { in_place(path).map(|file| (file, None)) };
+        let known = opened.and_then(|(file, part)| Ok((file.metadata()?.is_file(), file, part)));
+        let (is_regular, file, part) = known.map_err(|error| cannot_write(path, &error))?;
+        let is_old = is_regular && part.is_none();
+        Ok(Self { file, part, is_regular, is_old, stop, path })
+    }
+
+    /// Whether a part of what is written stands where all of it is to be.
+    fn holds_a_part(&self) -> bool {
+        self.is_regular && self.part.is_none() && !self.is_old
     }
 
     /// Puts the file in its place if all was written, else removes it.
-    fn end(self, written: Result<()>) -> Result<()> {
+    fn end(mut self, written: Result<()>) -> Result<()> {
         let placed = written.and_then(|()| self.place().map_err(Failure::Output));
         let placed = placed.map_err(|error| match error {
             Failure::Output(error) => cannot_write(self.path, &error),
             error => error,
         });
-        if placed.is_err() {
+        placed.map_err(|error| {
+            let error = if self.holds_a_part() {
+                Failure::Failed(format!("{error}, and `{}` has a part of the addresses", self.path.display()))
+            } else {
+                error
+            };
             self.discard();
-        }
-        placed
+            error
+        })
     }
 
     /// Puts what is written in the place of the file before.
-    fn place(&self) -> std::io::Result<()> {
-        let Some(part) = &self.part else { return Ok(()) };
-        // Some file systems say only now that there is no room.
-        self.file.sync_all()?;
-        fs::rename(part, self.path)
+    fn place(&mut self) -> io::Result<()> {
+        self.clear()?;
+        if self.is_regular {
+            // Some file systems say only now that there is no room.
+            self.file.sync_all()?;
+        }
+        self.part.as_ref().map_or(Ok(()), |part| fs::rename(part, self.path))
+    }
+
+    /// Removes what the file before held.
+    fn clear(&mut self) -> io::Result<()> {
+        if self.is_old {
+            self.file.set_len(0)?;
+            self.is_old = false;
+        }
+        Ok(())
     }
 
     /// Removes what was written of it.
@@ -153,6 +177,17 @@ impl<'a> NewFile<'a> {
             // Why it is not wanted is told already.
             let _ = fs::remove_file(part);
         }
+    }
+}
+
+impl Write for NewFile<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.clear()?;
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 
@@ -166,7 +201,7 @@ fn open(path: &Path, there: Option<&Metadata>) -> io::Result<(File, Option<PathB
         Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => true,
         Err(_) => false,
     };
-    if refused && let Ok(file) = OpenOptions::new().write(true).truncate(true).open(path) {
+    if refused && let Ok(file) = in_place(path) {
         if let Ok((_, part)) = new {
             // Nothing stands in it.
             let _ = fs::remove_file(part);
@@ -177,6 +212,11 @@ fn open(path: &Path, there: Option<&Metadata>) -> io::Result<(File, Option<PathB
     }
     // Whoever may not write to a file but may remove it from its folder may put another there.
     new.map(|(file, part)| (file, Some(part)))
+}
+
+/// Opens what is there itself, with all that it holds.
+fn in_place(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(false).open(path)
 }
 
 /// A new file in the folder of another. Its name does not grow with that one's: folders take none of any length.
