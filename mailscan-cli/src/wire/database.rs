@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mailscan_core::address::Address;
 use mailscan_core::backend::postgres::Postgres;
@@ -17,6 +17,7 @@ use mailscan_core::store::{
 };
 use mailscan_core::task::{ListPosition, NewTask, TaskId};
 use mailscan_core::{ErrorKind, Result};
+use tokio::time::Instant;
 
 /// How long the right to run workers is waited for.
 const LOCK_WITHIN: Duration = Duration::from_secs(1);
@@ -61,10 +62,14 @@ impl Database {
         }
         let until = Instant::now() + SAID_WITHIN;
         loop {
-            let Some(taken) = self.taken_up().await? else { return Ok(running.to_vec()) };
+            let Some(Said { taken, lately }) = self.said().await? else { return Ok(running.to_vec()) };
             let left: Vec<_> = running.iter().copied().filter(|job| !taken.contains(job)).collect();
-            if left.is_empty() || Instant::now() >= until {
+            if left.is_empty() {
                 return Ok(left);
+            }
+            if Instant::now() >= until {
+                // Whoever cannot say so, as while nothing can be written, may have taken up any of them since.
+                return Ok(if lately { left } else { Vec::new() });
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -84,16 +89,29 @@ impl Database {
         }
     }
 
-    /// The jobs that processes say they have taken up; nothing where there is no such process.
-    async fn taken_up(&self) -> Result<Option<HashSet<JobId>>> {
-        let nodes: Vec<_> = self.nodes().await?.into_iter().filter(NodeSeen::is_alive).collect();
+    /// What processes that work on jobs say of themselves; nothing where there is no such process.
+    async fn said(&self) -> Result<Option<Said>> {
+        let mut nodes = self.nodes().await?;
+        let lately = nodes.iter().any(NodeSeen::is_alive);
         let nobody = match self {
+            // Whoever takes the lock forgets all others, so it is this one that is there, however long it was silent.
             Self::Sqlite(sqlite) => !sqlite.has_workers()?,
-            Self::Postgres(_) => nodes.is_empty(),
+            Self::Postgres(_) => {
+                nodes.retain(NodeSeen::is_alive);
+                !lately
+            }
         };
         let taken = || nodes.iter().flat_map(|node| &node.beat.bounds).map(|bound| bound.job).collect();
-        Ok((!nobody).then(taken))
+        Ok((!nobody).then(|| Said { taken: taken(), lately }))
     }
+}
+
+/// What processes that work on jobs say of themselves.
+struct Said {
+    /// The jobs that they have taken up.
+    taken: HashSet<JobId>,
+    /// Whether one of them was heard of lately.
+    lately: bool,
 }
 
 /// Methods that hand their call on.
@@ -169,5 +187,33 @@ impl Store for Database {
             Self::Sqlite(sqlite) => sqlite.fingerprints(job, sum, add).await,
             Self::Postgres(postgres) => postgres.fingerprints(job, sum, add).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mailscan_core::backend::sqlite::SqliteOptions;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_cannot_be_heard_of_is_believed_to_work_while_it_has_the_lock() {
+        let folder = TempDir::new().unwrap();
+        let sqlite = Sqlite::open(folder.path().join("mailscan.db"), SqliteOptions::default()).unwrap();
+        let database = Database::Sqlite(sqlite);
+        let running = [JobId(1), JobId(2)];
+        assert_eq!(database.unattended(&running).await.unwrap(), running, "nobody works");
+        let _lock = database.try_lock_workers().await.unwrap();
+        assert_eq!(database.unattended(&running).await.unwrap(), [], "somebody has said nothing yet");
+
+        let bounds = vec![JobBound { job: JobId(1), in_flight: 1, bound: String::new() }];
+        let node = NodeId("node".to_owned());
+        let beat = NodeBeat { node, host: String::new(), pid: 1, workers: Vec::new(), bounds };
+        database.beat(&beat).await.unwrap();
+        assert_eq!(database.unattended(&running).await.unwrap(), [JobId(2)]);
+        tokio::time::advance(Duration::from_secs(100)).await;
+        assert!(!database.nodes().await.unwrap()[0].is_alive());
+        assert_eq!(database.unattended(&running).await.unwrap(), []);
     }
 }
