@@ -236,12 +236,29 @@ impl JobSpec {
         Self { target, sources, options: JobOptions::default() }
     }
 
-    /// Checks every field.
+    /// Checks every field of a job that is to be made.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`], naming the field and what it may be.
     pub fn validate(&self) -> Result<()> {
-        let invalid = |message: String| Err(Error::new(ErrorKind::Invalid, "job", message));
+        for source in &self.sources {
+            match source {
+                JobSource::Url(text) | JobSource::Sitemap(text) => _ = parse_source_url(text)?,
+                JobSource::Search(query) if query.trim().is_empty() => {
+                    return invalid("a search is empty: say what to search for".to_owned());
+                }
+                JobSource::Search(_) | JobSource::UrlList(_) | JobSource::Path(_) => {}
+            }
+        }
+        self.validate_kept()
+    }
+
+    /// Checks what an engine relies on, in a job that a store keeps. What is refused only so that people notice their slip is
+    /// none of it: a job that was made before that was refused goes on.
+    ///
+    /// # Errors
+    /// As those of [`Self::validate`].
+    pub(crate) fn validate_kept(&self) -> Result<()> {
         let options = &self.options;
         if self.target == 0 || i64::try_from(self.target).is_err() {
             return invalid(format!("target is {}: give a number from 1 to {}", self.target, i64::MAX));
@@ -250,12 +267,8 @@ impl JobSpec {
             return invalid("no source: give at least one URL, sitemap, list, search or path".to_owned());
         }
         for source in &self.sources {
-            match source {
-                JobSource::Url(text) | JobSource::Sitemap(text) => _ = parse_source_url(text)?,
-                JobSource::Search(query) if query.trim().is_empty() => {
-                    return invalid("a search is empty: say what to search for".to_owned());
-                }
-                JobSource::Search(_) | JobSource::UrlList(_) | JobSource::Path(_) => {}
+            if let JobSource::Url(text) | JobSource::Sitemap(text) = source {
+                parse_page_url(text)?;
             }
         }
         let searches = self.sources.iter().filter(|source| matches!(source, JobSource::Search(_))).count() as u64;
@@ -291,8 +304,8 @@ impl JobSpec {
         Ok(())
     }
 
-    /// The tasks that the job begins with: one for each source, and for a search as many as it has lanes. Of a job that is
-    /// not [valid](Self::validate) there may be more than fit into memory.
+    /// The tasks that the job begins with: one for each source, for a search as many as it has lanes, and none for a search for
+    /// nothing. Of a job that is not [valid](Self::validate) there may be more than fit into memory.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when a URL cannot be fetched.
@@ -308,6 +321,7 @@ impl JobSpec {
                 }
                 JobSource::UrlList(path) => tasks.push(task(Work::List { path: path.clone(), offset: 0 })),
                 JobSource::Path(path) => tasks.push(task(Work::Path { path: path.clone() })),
+                JobSource::Search(query) if query.trim().is_empty() => {}
                 JobSource::Search(query) => {
                     let stride = self.options.search_lanes.max(1);
                     let lane = |page| task(Work::Search { query: query.clone(), page, stride });
@@ -317,6 +331,10 @@ impl JobSpec {
         }
         Ok(tasks)
     }
+}
+
+fn invalid(message: String) -> Result<()> {
+    Err(Error::new(ErrorKind::Invalid, "job", message))
 }
 
 /// The longest name of a host (RFC 1035, section 2.3.4, without the final dot).
@@ -490,6 +508,19 @@ mod tests {
             assert!(message(&spec).contains(part), "{}", message(&spec));
         }
         assert!(JobSpec::new(1, url()).validate().is_ok());
+    }
+
+    #[test]
+    fn a_kept_job_is_not_refused_for_what_is_asked_of_new_ones() {
+        let page = JobSource::Url("https://u:p@a.org/".into());
+        let mut spec = JobSpec::new(1, vec![page, JobSource::Search(" ".into()), JobSource::Search("q".into())]);
+        spec.options.search_endpoint = Some("described".to_owned());
+        assert!(spec.validate().is_err() && spec.validate_kept().is_ok());
+        let tasks = spec.first_tasks(JobId(1)).unwrap();
+        let begins: Vec<_> = tasks.iter().map(|task| task.work.locator()).collect();
+        assert_eq!(begins, ["https://a.org/", "1+1 q"], "nothing is asked for nothing");
+        spec.target = 0;
+        assert!(spec.validate_kept().is_err());
     }
 
     #[test]

@@ -110,7 +110,7 @@ async fn take_up<P: Pipeline>(shared: &Shared<P>, id: JobId) -> Result<()> {
     }
     // Paused and deleted meanwhile, where there is none.
     let Some(job) = shared.ask(store.job(id)).await? else { return Ok(()) };
-    if let Err(error) = job.spec.validate() {
+    if let Err(error) = job.spec.validate_kept() {
         return refuse(shared, job.id, error.message()).await;
     }
     let left_out = match seed(shared, &job).await {
