@@ -55,11 +55,14 @@ async fn new(typed: &args::Run, config: &RunConfig, spec: &JobSpec) -> Result<Ex
 async fn resume(typed: &args::Run, config: &RunConfig, id: Option<u64>) -> Result<Exit> {
     let database = wire::open(&config.db).await?;
     let locked = database.try_lock_workers().await;
-    let _lock = locked.map_err(|error| or(error, &summary::handed_on(id, &config.db)))?;
     let job = match id {
         Some(id) => find(&database, JobId(id)).await?,
         None => newest_unfinished(&database).await?,
     };
+    if matches!(job.status, JobStatus::Completed | JobStatus::Cancelled) {
+        return Err(over(job.id, job.status));
+    }
+    let _lock = locked.map_err(|error| or(error, &summary::handed_on(id, job.status, &config.db)))?;
     match job.origin {
         Origin::Api { .. } => say!("{}", summary::from_api(job.id)),
         Origin::Operator if !typed.allow_network.is_empty() => {
@@ -139,12 +142,15 @@ pub(crate) async fn can_go_on(database: &(impl Queue + Store), job: &Job, db: &s
     Err(Failure::Failed(format!("job {} has given up all its tasks: {mend}", job.id)))
 }
 
+/// Says that a job cannot go on.
+fn over(id: JobId, status: JobStatus) -> Failure {
+    Failure::Failed(format!("job {id} is {status}: start a new one"))
+}
+
 /// Makes an unfinished job ready to go on.
 async fn requeue(store: &impl Store, id: JobId) -> Result<()> {
     match store.transition(id, &[JobStatus::Paused, JobStatus::Failed], JobStatus::Queued, None).await? {
-        Transition::Refused(status @ (JobStatus::Completed | JobStatus::Cancelled)) => {
-            Err(Failure::Failed(format!("job {id} is {status}: start a new one")))
-        }
+        Transition::Refused(status @ (JobStatus::Completed | JobStatus::Cancelled)) => Err(over(id, status)),
         // A job that still runs in the store was left behind by a process that died.
         Transition::Applied | Transition::Already | Transition::Refused(_) => Ok(()),
     }

@@ -3,6 +3,8 @@
 use std::fs;
 
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
+use mailscan_core::job::{JobId, JobStatus};
+use mailscan_core::store::Store;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -51,6 +53,27 @@ fn who_may_not_work_on_a_database_hears_what_else_can_be_done() {
     assert_eq!(run(&detach).err, told);
     assert_eq!(run(&["job", "pause", "2"]).code, 0);
     assert_eq!(run(&["job", "resume", "2"]).err, told);
+}
+
+#[test]
+fn who_may_not_go_on_with_a_job_hears_how_it_is_left_to_whoever_works_on_its_database() {
+    let folder = sources();
+    let run = |arguments: &[&str]| run_in(folder.path(), arguments);
+    assert_eq!(run(&["run", "--path", "in", "--target", "9", "--detach"]).code, 0);
+    let database = Sqlite::open(folder.path().join("mailscan.db"), SqliteOptions::default()).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _lock = runtime.block_on(database.try_lock_workers()).unwrap();
+    let turn = |from, to| runtime.block_on(database.transition(JobId(1), &[from], to, None)).unwrap();
+    // A server has it, or is about to.
+    turn(JobStatus::Queued, JobStatus::Running);
+    let by_itself = "or leave the job to it where that is `mailscan serve`, which takes it up by itself\n";
+    for resume in [&["run", "--resume", "1"][..], &["run", "--resume"]] {
+        let refused = run(resume);
+        assert!(refused.code == 1 && refused.err.ends_with(by_itself), "{}", refused.err);
+    }
+    turn(JobStatus::Running, JobStatus::Completed);
+    let refused = run(&["run", "--resume", "1"]);
+    assert!(refused.code == 1 && refused.err.contains("job 1 is completed: start a new one"), "{}", refused.err);
 }
 
 #[test]
