@@ -171,7 +171,8 @@ fn is_at_usual_port(head: &Parts) -> bool {
     named(head).is_some_and(|authority| authority.port_u16().is_none_or(|port| port == 443))
 }
 
-/// Whether an answer is the same for all who ask within a moment.
+/// Whether an answer is the same for all who ask within a moment. Not the figures: they are worth waiting seconds for a store that
+/// hangs, which those who wait for each other would do in a row; and few ask for them.
 fn is_shared(route: &Route) -> bool {
     matches!(
         route,
@@ -183,7 +184,6 @@ fn is_shared(route: &Route) -> bool {
             | Route::WorkerStatus(_)
             | Route::Errors(..)
             | Route::System
-            | Route::Metrics
     )
 }
 

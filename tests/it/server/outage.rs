@@ -44,3 +44,27 @@ async fn a_database_that_is_away_is_told_once_and_hides_no_figure_of_the_process
     let told = said.lines().filter(|line| line.contains("the database takes nothing")).count();
     assert!(told == 1 && !said.contains("ERROR"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_figures_does_not_wait_until_another_has_given_up() {
+    if !is_there() {
+        return;
+    }
+    let cluster = Cluster::start();
+    let name = cluster.fresh().await;
+    let (folder, url) = (TempDir::new().unwrap(), cluster.url(&name));
+    let served = serve_in(folder.path(), &["--db", &url]);
+    let (locking, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    locking.batch_execute("BEGIN; LOCK TABLE mailscan.job IN ACCESS EXCLUSIVE MODE").await.unwrap();
+
+    let asked = async || series(&get(served.address, "/metrics").await.body);
+    let count =
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%GROUP BY status%'";
+    let both_wait = async { while cluster.number(&name, count).await < 2 {} };
+    let either = async { tokio::select!(told = asked() => told, told = asked() => told) };
+    tokio::select! {
+        () = both_wait => {}
+        told = either => panic!("one was told while the other had not asked the database: {told:?}"),
+    }
+}
