@@ -107,14 +107,14 @@ impl Bodies {
         if cap > PLACE { &self.places_of_files } else { &self.places }
     }
 
-    fn room<'a>(&'a self, url: &'a Url, cap: usize) -> Room<'a> {
-        Room { places: self.places(cap), url, cap }
+    fn room<'a>(&'a self, url: &'a Url, cap: usize, deadline: Instant) -> Room<'a> {
+        Room { places: self.places(cap), url, cap, deadline }
     }
 
     /// Reads the body of an answer of `url` up to `cap` decoded bytes, no longer than until `deadline`.
     ///
     /// # Errors
-    /// [`BODIES_FULL`] when there was no place for it until then, which is nobody's fault.
+    /// [`BODIES_FULL`] when there was no place for it in half of the time that it had left, which is nobody's fault.
     pub(crate) async fn read(
         &self,
         response: Response<Incoming>,
@@ -123,9 +123,8 @@ impl Bodies {
         wanted: Wanted,
         deadline: Instant,
     ) -> Result<Body, FetchError> {
-        let began = Instant::now();
         let encodings = Encodings::of(response.headers())?;
-        let (mut came, room) = (Came::default(), self.room(url, cap));
+        let (mut came, room) = (Came::default(), self.room(url, cap, deadline));
         let reading = async {
             if encodings.known.is_empty() {
                 read_plain(response.into_body(), room, &mut came).await
@@ -133,7 +132,7 @@ impl Bodies {
                 Box::pin(decode(response, &encodings.known, room, &mut came)).await
             }
         };
-        let read = timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(came.late(began)));
+        let read = timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(late()));
         let body = came.body(read, wanted)?;
         match encodings.unknown {
             // Some servers name a charset there, or nothing that would be to undo.
@@ -157,12 +156,12 @@ impl Bodies {
         if !body.bytes.starts_with(encodings::GZIP) {
             return Ok(body);
         }
-        let began = Instant::now();
         let Body { bytes, truncated: is_cut, broken, place } = body;
         let reader: Reader = Box::pin(Cursor::new(bytes));
         let mut came = Came { place, ..Came::default() };
-        let unpacking = Box::pin(read_decoded(reader, &[Encoding::Gzip], is_cut, self.room(url, cap), &mut came));
-        let read = timeout_at(deadline, unpacking).await.unwrap_or_else(|_| Err(came.late(began)));
+        let room = self.room(url, cap, deadline);
+        let unpacking = Box::pin(read_decoded(reader, &[Encoding::Gzip], is_cut, room, &mut came));
+        let read = timeout_at(deadline, unpacking).await.unwrap_or_else(|_| Err(late()));
         let unpacked = came.body(read, wanted)?;
         Ok(Body { broken: broken.or(unpacked.broken), ..unpacked })
     }
@@ -174,29 +173,44 @@ fn is_text(bytes: &[u8]) -> bool {
     bytes.iter().take(1_024).all(is_of_text)
 }
 
-/// Where a body comes from, and how large it may grow.
+/// Why a body is no more waited for, which had time enough.
+fn late() -> FetchError {
+    transient("body-timeout", "the body did not end in time".to_owned())
+}
+
+/// Where a body comes from, how large it may grow, and how long it may take.
 #[derive(Clone, Copy)]
 struct Room<'a> {
     places: &'a Places,
     url: &'a Url,
     /// In bytes, decoded.
     cap: usize,
+    deadline: Instant,
 }
 
 impl Room<'_> {
     /// Waits for the place of a large body, unless it has one.
-    async fn take(self, came: &mut Came) {
+    ///
+    /// # Errors
+    /// [`FetchErrorClass::Deferred`] when there is none in half of the time that is left. So whoever gets one has time to use it:
+    /// otherwise the place would go from one that has next to none left to the next, and nobody would ever come to an end.
+    async fn take(self, came: &mut Came) -> Result<(), FetchError> {
         if came.place.is_some() {
-            return;
+            return Ok(());
         }
+        let now = Instant::now();
+        let until = now + self.deadline.saturating_duration_since(now) / 2;
+        let later = |code, message| FetchError::new(FetchErrorClass::Deferred, code, message).retry_after(COMES_BACK);
         let count = self.cap.div_ceil(PLACE).clamp(1, FILE_PLACES);
-        let began = Instant::now();
-        came.waits = Some(Waits::Share);
-        came.claim = Some(self.places.claim(host_of(self.url), count).await);
-        came.waits = Some(Waits::Place);
-        came.place = self.places.place(count).await;
-        came.waits = None;
-        came.waited = began.elapsed();
+        // Where bodies of its own host have all that this may have, it is asked for no more until some of them have come.
+        let claim = timeout_at(until, self.places.claim(host_of(self.url), count))
+            .await
+            .map_err(|_| later("host-bodies", "the host was sending as many large pages as one may, for too long"))?;
+        came.place = timeout_at(until, self.places.place(count)).await.map_err(|_| {
+            later(BODIES_FULL, "large pages of others were being read for so long that there was no room for it")
+        })?;
+        came.claim = Some(claim);
+        Ok(())
     }
 }
 
@@ -211,39 +225,9 @@ struct Came {
     place: Option<OwnedSemaphorePermit>,
     /// The host's right to the place, for as long as it sends.
     claim: Option<Claim>,
-    /// What is waited for.
-    waits: Option<Waits>,
-    /// For how long something was.
-    waited: Duration,
-}
-
-/// What a large body waits for before the rest of it is read.
-#[derive(Clone, Copy, Debug)]
-enum Waits {
-    /// Bodies of its own host have all that the host may have.
-    Share,
-    /// Bodies of others have all there is.
-    Place,
 }
 
 impl Came {
-    /// Why it did not end in time, which began then.
-    fn late(&self, began: Instant) -> FetchError {
-        let later = |code, message| FetchError::new(FetchErrorClass::Deferred, code, message).retry_after(COMES_BACK);
-        // One that had less than half of its time is none the slower for that.
-        let waits = self.waits.or((self.waited > began.elapsed() / 2).then_some(Waits::Place));
-        match waits {
-            None => transient("body-timeout", "the body did not end in time".to_owned()),
-            Some(Waits::Place) => {
-                later(BODIES_FULL, "large pages of others were being read for so long that there was no room for it")
-            }
-            // The host is asked for no more until some of them have come.
-            Some(Waits::Share) => {
-                later("host-bodies", "the host was sending as many large pages as one may, for too long")
-            }
-        }
-    }
-
     fn len(&self) -> usize {
         self.first.as_ref().map_or(0, Bytes::len).max(self.rest.len())
     }
@@ -298,7 +282,7 @@ async fn read_plain(mut body: Incoming, room: Room<'_>, came: &mut Came) -> Resu
             return Ok(true);
         }
         if have + data.len() > SMALL {
-            room.take(came).await;
+            room.take(came).await?;
         }
         came.push(data, announced);
     }
@@ -348,7 +332,7 @@ async fn read_decoded(
     let mut reader = reader.take(limit.min(SMALL as u64));
     read_on(&mut reader, &mut came.decoded, is_cut).await?;
     if came.decoded.len() == SMALL {
-        room.take(came).await;
+        room.take(came).await?;
         reader.set_limit(limit.saturating_sub(SMALL as u64));
         read_on(&mut reader, &mut came.decoded, is_cut).await?;
     }
@@ -376,19 +360,4 @@ fn undecodable(error: &io::Error) -> FetchError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_body_that_waited_for_most_of_its_time_is_none_the_slower_for_it() {
-        let began = Instant::now();
-        tokio::time::advance(Duration::from_secs(30)).await;
-        let why = |seconds| {
-            let came = Came { waited: Duration::from_secs(seconds), ..Came::default() };
-            let error = came.late(began);
-            (error.class, error.code.into_owned())
-        };
-        assert_eq!(why(16), (FetchErrorClass::Deferred, BODIES_FULL.to_owned()));
-        assert_eq!(why(14), (FetchErrorClass::Transient, "body-timeout".to_owned()));
-    }
-}
+mod tests;
