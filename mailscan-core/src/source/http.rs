@@ -222,7 +222,10 @@ impl HttpSource {
         let mut packed = None;
         if is_packed {
             packed = Some((body.bytes.clone(), body.truncated));
-            body = self.bodies.unpack(body, &url, budget.body, wanted, deadline).await?;
+            body = match self.bodies.unpack(body, &url, budget.body, wanted, deadline).await {
+                Err(error) if is_of_another(&error, &url, &task.work.host()) => return Ok(later(url, before + hops)),
+                unpacked => unpacked?,
+            };
             // What is in it tells how to read it.
             declared = ContentType::default();
         }

@@ -99,3 +99,27 @@ async fn a_host_that_sends_large_pages_slowly_leaves_room_for_those_of_others() 
     let found: Vec<_> = fetched.discovered.iter().map(|found| found.work.locator()).collect();
     assert_eq!(found, [format!("{slow}large")]);
 }
+
+#[tokio::test]
+async fn who_leads_to_a_packed_page_that_finds_no_room_is_not_left_alone_for_it() {
+    let source = source();
+    let packed = packed(GzipEncoder::new(&vec![b'a'; 300 << 10][..])).await;
+    let server = Server::start(move |path| match path {
+        "/file" => ok_as("application/gzip", "", &packed),
+        _ => MISSING.to_vec(),
+    })
+    .await;
+    let file = server.url("/file");
+    let short = Budget { time: Duration::from_secs(2), body: 1 << 20 };
+    let mut held = Vec::new();
+    // As many as one may have.
+    for _ in 0..13 {
+        held.push(source.bodies.places(short.body).take(host_of(&file), 1).await.unwrap());
+    }
+    let answer = format!("HTTP/1.1 302 Found\r\nLocation: {file}\r\nContent-Length: 0\r\n\r\n");
+    let leading =
+        Server::start(move |path| if path == "/" { answer.clone().into_bytes() } else { MISSING.to_vec() }).await;
+    let fetched = read(&source, leading.url("/").as_str(), short).await.unwrap();
+    let found: Vec<_> = fetched.discovered.iter().map(|found| found.work.locator()).collect();
+    assert_eq!(found, [file.as_str()]);
+}
