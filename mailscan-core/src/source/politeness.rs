@@ -200,15 +200,18 @@ impl Politeness {
             let (held, start, interval) =
                 self.start(host, &state, interval, latest).await.map_err(|away| defer(host, away))?;
             let promise = Promise { host: &state, start, interval, is_own: held.is_none() };
+            let mut due = start;
             if let Some((mut waiting, limit)) = of_job.take() {
-                let left = waiting.held_back(start, latest).await;
-                if !left.is_zero() {
-                    // The host is for others meanwhile.
-                    drop((promise, held, place));
-                    waiting = Box::pin(self.job_place_again(waiting, (left, limit), host, latest)).await?;
-                    of_job = Some((waiting, limit));
-                    place = state.pages.enter(latest).await.ok_or_else(|| self.full(host, &state))?;
-                    continue;
+                match waiting.may_begin(start, latest).await {
+                    Ok(answered) => due = answered,
+                    Err(left) => {
+                        // The host is for others meanwhile.
+                        drop((promise, held, place));
+                        waiting = Box::pin(self.job_place_again(waiting, (left, limit), host, latest)).await?;
+                        of_job = Some((waiting, limit));
+                        place = state.pages.enter(latest).await.ok_or_else(|| self.full(host, &state))?;
+                        continue;
+                    }
                 }
                 of_job = Some((waiting, limit));
             }
@@ -217,7 +220,7 @@ impl Politeness {
                 tokio::time::sleep_until(start).await;
             }
             // A process that did not get to run in time asks for another start.
-            if held.is_some() && !interval.is_zero() && is_late(start) {
+            if held.is_some() && !interval.is_zero() && is_late(due) {
                 continue;
             }
             // The host may have asked to be left alone since the start was promised.

@@ -4,7 +4,7 @@
 //! own is, under a name of both.
 //!
 //! The start that processes agree on for a job may have passed long before the host has a turn for the request. So each tells the
-//! others when a request of the job really begins, and asks them before it begins one that is late.
+//! others when a request of the job really begins, and asks them right before it begins one that is late.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,10 @@ use crate::turns::SharedTurns;
 
 /// What stands between a host and a job in the name of the part that the job may have. No host has blanks.
 pub(super) const OF_JOB: &str = " for job ";
+
+/// How long before a start others are asked what they have begun: half of the default interval of a host, so that who had the start
+/// before it there has told of it by then, and the answer of a database that is near comes in time.
+const ASKED_BEFORE: Duration = Duration::from_millis(50);
 
 /// What one job wants at a host beyond what all of them do.
 #[derive(Clone, Copy, Debug)]
@@ -73,8 +77,28 @@ impl JobPlace {
         }
     }
 
+    /// Waits until shortly before the start that a request has at the host, and asks whether it may begin then. Answers when it
+    /// is due: that is the start, later by as long as the answer took beyond it, or a database that is not quick would let no request of
+    /// the job begin in time.
+    ///
+    /// # Errors
+    /// For how long it may not, where that is longer than until the start.
+    pub(super) async fn may_begin(&mut self, start: Instant, latest: Instant) -> Result<Instant, Duration> {
+        let Some(Starting { interval, others: Some(others), .. }) = &mut self.starting else { return Ok(start) };
+        if let Some(before) = start.checked_sub(ASKED_BEFORE).filter(|before| *before > Instant::now()) {
+            tokio::time::sleep_until(before).await;
+        }
+        let asked = Instant::now();
+        let left = others.left(*interval, start, latest).await;
+        let answered = Instant::now();
+        if !left.is_zero() && answered + left > start {
+            return Err(left);
+        }
+        Ok(start + answered.saturating_duration_since(start.max(asked)))
+    }
+
     /// For how long a request that is to begin at this time may not, because of what other processes have begun for the job.
-    pub(super) async fn held_back(&mut self, at: Instant, latest: Instant) -> Duration {
+    async fn held_back(&mut self, at: Instant, latest: Instant) -> Duration {
         match &mut self.starting {
             Some(Starting { interval, others: Some(others), .. }) => others.left(*interval, at, latest).await,
             _ => Duration::ZERO,

@@ -5,11 +5,22 @@ use super::*;
 /// What processes agree on at names: when the next start is to be given, and until when there is to be none. Places are no matter
 /// here: each process has as many as there are.
 #[derive(Debug, Default)]
-struct Cluster(Mutex<AHashMap<String, (Instant, Option<Instant>)>>);
+struct Cluster {
+    names: Mutex<AHashMap<String, (Instant, Option<Instant>)>>,
+    /// How long an answer takes.
+    takes: Duration,
+}
 
 impl Cluster {
     fn at<T>(&self, name: &str, change: impl FnOnce(&mut (Instant, Option<Instant>)) -> T) -> T {
-        change(self.0.lock().unwrap().entry(name.to_owned()).or_insert_with(|| (Instant::now(), None)))
+        change(self.names.lock().unwrap().entry(name.to_owned()).or_insert_with(|| (Instant::now(), None)))
+    }
+
+    /// Passes the time that an answer takes; a timer takes a millisecond even for none.
+    async fn answer(&self) {
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes).await;
+        }
     }
 }
 
@@ -24,7 +35,11 @@ impl SharedTurns for Cluster {
             }
             (first, starts)
         });
-        async move { Ok(TurnGrant { first, starts, places: request.concurrency }) }.boxed()
+        async move {
+            self.answer().await;
+            Ok(TurnGrant { first, starts, places: request.concurrency })
+        }
+        .boxed()
     }
 
     fn hold(&self, _: Vec<String>) -> BoxFuture<'_, Result<()>> {
@@ -43,7 +58,11 @@ impl SharedTurns for Cluster {
 
     fn left_alone(&self, name: String) -> BoxFuture<'_, Result<Duration>> {
         let left = self.at(&name, |(_, blocked)| blocked.map(|until| until.saturating_duration_since(Instant::now())));
-        async move { Ok(left.unwrap_or_default()) }.boxed()
+        async move {
+            self.answer().await;
+            Ok(left.unwrap_or_default())
+        }
+        .boxed()
     }
 }
 
@@ -119,4 +138,59 @@ async fn a_job_goes_on_at_a_host_that_always_keeps_it_waiting() {
     begun.sort_unstable();
     println!("begun beside 64 others: {begun:?}");
     assert!(begun.len() >= 6 && are_apart(&begun), "{begun:?}");
+}
+
+/// Some processes that ask a host with an interval of so many seconds.
+fn gates<const N: usize>(interval: u64) -> [Politeness; N] {
+    let cluster = Arc::new(Cluster::default());
+    let pace = Pace { interval: Duration::from_secs(interval), concurrency: 1, adapts: false, ..Pace::default() };
+    [(); N].map(|()| Politeness::new(pace).shared(cluster.clone()))
+}
+
+/// When a request has its turn that comes after so many milliseconds.
+async fn begins(gate: &Politeness, after: u64, limit: Option<JobLimit>) -> Instant {
+    tokio::time::sleep(Duration::from_millis(after)).await;
+    gate.turn("a", limit, None, far()).await.unwrap();
+    Instant::now()
+}
+
+#[tokio::test(start_paused = true)]
+async fn whether_a_job_may_begin_is_asked_when_the_host_is_next_to_be_asked_for_it() {
+    let [one, other, elsewhere @ ..] = gates::<5>(2);
+    let before = futures::future::join_all(elsewhere.each_ref().map(|gate| begins(gate, 0, None)));
+    // When the host promises the second its start, the first has its own still before it.
+    let (first, second, _) = tokio::join!(begins(&one, 5, once_in(5)), begins(&other, 6, once_in(5)), before);
+    assert!(second >= first + Duration::from_secs(5), "{first:?} {second:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_is_kept_that_comes_after_the_interval_of_the_job_is_over() {
+    let [one, other, elsewhere] = gates(4);
+    let begin = Instant::now();
+    let of_another = one.turn("a", None, None, far()).await.unwrap();
+    let leave = async {
+        tokio::time::sleep(Duration::from_millis(5_500)).await;
+        drop(of_another);
+    };
+    // The first waits for its place until the second has begun, and is then promised the start after the one elsewhere: at 13.4 s.
+    let (first, second, third, ()) = tokio::join!(
+        begins(&one, 1, once_in(5)),
+        begins(&other, 2, once_in(5)),
+        begins(&elsewhere, 5_300, None),
+        leave
+    );
+    let begun = [second, third, first].map(|begun| (begun - begin).as_secs());
+    assert_eq!(begun, [5, 9, 13]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_begins_also_where_each_answer_takes_longer_than_a_start_may_be_late() {
+    let cluster = Arc::new(Cluster { takes: Duration::from_millis(50), ..Cluster::default() });
+    let gate = Politeness::new(Pace::default()).shared(cluster);
+    let begin = Instant::now();
+    for _ in 0..3 {
+        gate.turn("a", once_in(1), None, far()).await.unwrap();
+    }
+    let took = begin.elapsed();
+    assert!(took < Duration::from_secs(4), "each has the first start that it is given, but they took {took:?}");
 }
