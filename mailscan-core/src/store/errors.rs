@@ -80,6 +80,7 @@ impl NewWorkerError {
     }
 
     /// The same of a task that cannot be read here, so that it is not known whether anybody was given it.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(crate) fn unreadable(node: &NodeId, lease: Lease, crashes: u32, host: String, label: String) -> Self {
         let message = format!(
             "{crashes} deliveries came to nothing, and this version cannot read the task: a newer one has made it, or it is \
