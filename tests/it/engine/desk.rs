@@ -9,7 +9,7 @@ use mailscan_core::engine::{Engine, EngineOptions};
 use mailscan_core::fetch::{FetchError, FetchErrorClass};
 use mailscan_core::job::JobStatus;
 use mailscan_core::pipeline::Pipeline;
-use mailscan_core::queue::Queue;
+use mailscan_core::queue::{Queue, Retried};
 use mailscan_core::store::{Deletion, ErrorQuery, ErrorSelection, RECOVERED, Store};
 use mailscan_core::task::Task;
 use tokio::time::timeout;
@@ -112,6 +112,39 @@ async fn a_job_that_lacks_nothing_when_its_last_page_ends_is_not_paused() {
         assert_eq!((kept.finished_at.is_some(), &last.reason), (status.is_settled(), &kept.reason));
         engine.drain().await.unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_tried_again_while_a_paused_job_is_completed_is_not_left() {
+    let is_back = Arc::new(AtomicBool::new(false));
+    let there = is_back.clone();
+    let slow = |task: &Task| if number(task) == 1 { Duration::from_secs(8) } else { LATENCY };
+    let script = Script::with_latency(slow, move |task| {
+        if number(task) == 0 && !there.load(Ordering::Relaxed) {
+            return Err(FetchError::new(FetchErrorClass::Permanent, "http-404", "not there"));
+        }
+        Ok(text(task, addresses_of(number(task)).join(" ")))
+    });
+    let (pipeline, silence) = quiet_with(script);
+    let job = create(&*pipeline, "job", pages_job(2, 1_000)).await;
+    let engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    let (queue, store) = (pipeline.queue(), pipeline.store());
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    store.transition(job, &[JobStatus::Running], JobStatus::Paused, None).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    // The last page ends after eight seconds, and the store hears ten later that nothing is left.
+    silence.delay("transition", Duration::from_secs(10));
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    assert_eq!(store.job(job).await.unwrap().unwrap().status, JobStatus::Paused);
+    is_back.store(true, Ordering::Relaxed);
+    let failed = store.errors(&ErrorQuery { limit: 9, ..ErrorQuery::default() }).await.unwrap();
+    let tasks: Vec<_> = failed.iter().map(|row| row.error.task).collect();
+    assert_eq!(queue.retry(job, &tasks).await.unwrap(), [Retried::Ready]);
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let depth = queue.depth(job).await.unwrap();
+    assert_eq!((depth.open(), depth.done), (0, 2));
+    assert_eq!(store.job(job).await.unwrap().unwrap().status, JobStatus::Completed);
+    engine.drain().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
