@@ -50,6 +50,15 @@ async fn an_older_schema_is_brought_up_to_date_with_its_jobs() {
     assert_eq!(shared().number(&name, latest).await, version);
 }
 
+/// Opens an older database once somebody holds a table that the steps change, and looks whether they were taken.
+async fn is_brought_up_to_date(database: &str) {
+    let held = "SELECT count(*) FROM pg_locks WHERE granted AND relation = 'mailscan.worker_error'::regclass";
+    while shared().number(database, held).await == 0 {}
+    open(database).await.unwrap();
+    let index = "SELECT count(*) FROM pg_indexes WHERE indexname = 'worker_error_group'";
+    assert_eq!(shared().number(database, index).await, 1);
+}
+
 #[tokio::test]
 async fn steps_that_stand_in_the_way_of_somebody_are_taken_again() {
     if !is_there() {
@@ -70,15 +79,7 @@ async fn steps_that_stand_in_the_way_of_somebody_are_taken_again() {
         SELECT pg_advisory_xact_lock((classid::bigint << 32) + objid::bigint) FROM pg_locks
             WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
         COMMIT";
-    let held = "SELECT count(*) FROM pg_locks WHERE granted AND relation = 'mailscan.worker_error'::regclass";
-    let step = async {
-        while shared().number(&name, held).await == 0 {}
-        open(&name).await
-    };
-    let ((), opened) = tokio::join!(shared().execute(&name, in_the_way), step);
-    opened.unwrap();
-    let index = "SELECT count(*) FROM pg_indexes WHERE indexname = 'worker_error_group'";
-    assert_eq!(shared().number(&name, index).await, 1);
+    tokio::join!(shared().execute(&name, in_the_way), is_brought_up_to_date(&name));
 }
 
 #[tokio::test]
@@ -103,15 +104,7 @@ async fn steps_that_wait_for_a_table_do_not_keep_others_from_it() {
         END $$;
         BEGIN; SET LOCAL lock_timeout = '20s'; LOCK TABLE mailscan.worker_error IN ROW EXCLUSIVE MODE;
         INSERT INTO public.got VALUES (true); COMMIT";
-    let held = "SELECT count(*) FROM pg_locks WHERE granted AND relation = 'mailscan.worker_error'::regclass";
-    let step = async {
-        while shared().number(&name, held).await == 0 {}
-        open(&name).await
-    };
-    let ((), (), opened) = tokio::join!(shared().execute(&name, keeper), shared().execute(&name, another), step);
-    opened.unwrap();
-    let index = "SELECT count(*) FROM pg_indexes WHERE indexname = 'worker_error_group'";
-    assert_eq!(shared().number(&name, index).await, 1);
+    tokio::join!(shared().execute(&name, keeper), shared().execute(&name, another), is_brought_up_to_date(&name));
 }
 
 #[tokio::test]

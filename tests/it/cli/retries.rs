@@ -2,15 +2,24 @@
 
 use std::fs;
 
+use tempfile::TempDir;
+
 use super::jobs::{show, sources};
 use super::{json, run_in};
 
+/// A queued job of all sources, one of which is gone.
+fn with_one_gone() -> TempDir {
+    let folder = sources();
+    let job = ["run", "--path", "in", "--path", "in/0.txt", "--target", "100", "--detach"];
+    assert_eq!(run_in(folder.path(), &job).code, 0);
+    fs::remove_file(folder.path().join("in/0.txt")).unwrap();
+    folder
+}
+
 #[test]
 fn what_failed_is_shown_and_resolved() {
-    let folder = sources();
+    let folder = with_one_gone();
     let run = |arguments: &[&str]| run_in(folder.path(), arguments);
-    assert_eq!(run(&["run", "--path", "in", "--path", "in/0.txt", "--target", "100", "--detach"]).code, 0);
-    fs::remove_file(folder.path().join("in/0.txt")).unwrap();
     let ran = run(&["run", "--resume"]);
     assert_eq!(ran.code, 3, "{}", ran.err);
     assert!(ran.err.contains("failed: 1") && ran.err.contains("mailscan errors 1"), "{}", ran.err);
@@ -39,10 +48,8 @@ fn what_failed_is_shown_and_resolved() {
 
 #[test]
 fn who_resolves_without_a_retry_hears_that_there_is_none_later() {
-    let folder = sources();
+    let folder = with_one_gone();
     let run = |arguments: &[&str]| run_in(folder.path(), arguments);
-    assert_eq!(run(&["run", "--path", "in", "--path", "in/0.txt", "--target", "100", "--detach"]).code, 0);
-    fs::remove_file(folder.path().join("in/0.txt")).unwrap();
     assert_eq!(run(&["run", "--resume"]).code, 3);
     let resolved = run(&["errors", "resolve", "--job", "1", "--note", "gone"]);
     let told = "1 error resolved: what was given up is not tried again, by no later --retry either\n";
@@ -52,18 +59,14 @@ fn who_resolves_without_a_retry_hears_that_there_is_none_later() {
 
 #[test]
 fn what_was_given_up_is_tried_again() {
-    let folder = sources();
+    let folder = with_one_gone();
     let run = |arguments: &[&str]| run_in(folder.path(), arguments);
-    assert_eq!(run(&["run", "--path", "in", "--path", "in/0.txt", "--target", "100", "--detach"]).code, 0);
-    let file = folder.path().join("in/0.txt");
-    let text = fs::read(&file).unwrap();
-    fs::remove_file(&file).unwrap();
     assert_eq!(run(&["run", "--resume"]).code, 3);
     assert_eq!(
         (&show(folder.path(), "1")["status"], &show(folder.path(), "1")["collected"]),
         (&"completed".into(), &30.into())
     );
-    fs::write(&file, text).unwrap();
+    fs::write(folder.path().join("in/0.txt"), "user0@host.org, All@host.org").unwrap();
     let retried = run(&["errors", "resolve", "--job", "1", "--class", "permanent", "--note", "it is back", "--retry"]);
     assert!(retried.err.contains("1 error resolved, 1 task tried again"), "{}", retried.err);
     let resumed = run(&["run", "--resume", "--json"]);
