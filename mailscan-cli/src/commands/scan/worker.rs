@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +22,8 @@ const REMEMBERED: usize = 1 << 16;
 /// Why a file that is named is not searched.
 const OWN: &str =
     "it is a database of mailscan or a part of one, which is no source: `mailscan job export` writes it out";
+/// What is said of a file whose reader panicked; the panic itself has been told of before.
+const DEFECT: &str = "whatever reads such files panicked: this is a defect";
 /// How many findings of a file make a part of it.
 const PART: usize = 1 << 14;
 
@@ -116,44 +119,51 @@ impl Worker {
     /// Searches an input for as long as `taker` wants more, who may take parts of what was found meanwhile; the last is the
     /// answer.
     pub(super) fn search(&mut self, input: &Input, taker: &mut impl Taker) -> Searched {
-        let is_stream = is_stream(input);
-        let (source, opened) = match input {
+        let source = match input {
             Input::Broken(reason) => {
                 return Searched { error: Some(reason.clone()), ended: true, ..Searched::default() };
             }
             Input::Link => return Searched { link: true, ended: true, ..Searched::default() },
-            Input::Stdin => {
-                ("(standard input)".to_owned(), Pieces::from_reader(stream::stdin(Arc::clone(&self.stopped)), ""))
-            }
-            Input::Named(path) if is_stream => {
-                let (name, pipe) = (path.to_string_lossy(), stream::pipe(path.clone(), Arc::clone(&self.stopped)));
-                (name.clone().into_owned(), Pieces::from_reader(pipe, &name))
-            }
-            Input::Named(path) => (path.to_string_lossy().into_owned(), readable(path).and_then(|()| self.open(path))),
-            Input::Listed(path) => (path.to_string_lossy().into_owned(), self.open(path)),
-        };
-        let opened = match (opened, input) {
-            (Ok(pieces), Input::Listed(path)) if pieces.is_own(path) => {
-                self.buffer = pieces.into_memory();
-                return Searched { source, ended: true, own: true, ..Searched::default() };
-            }
-            (Ok(pieces), Input::Named(path)) if pieces.is_own(path) => Err(io::Error::other(OWN)),
-            (opened, _) => opened,
+            Input::Stdin => "(standard input)".to_owned(),
+            Input::Named(path) | Input::Listed(path) => path.to_string_lossy().into_owned(),
         };
         let mut searched = Searched { source, ..Searched::default() };
-        let result = opened.and_then(|pieces| self.read(pieces, &mut searched, taker));
+        // A defect of whatever reads a kind of file costs that file, not the search of all others.
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            self.open(input, &mut searched)?.map_or(Ok(()), |pieces| self.read(pieces, &mut searched, taker))
+        }))
+        .unwrap_or_else(|_| Err(io::Error::other(DEFECT)));
         (searched.ended, searched.stopped) = (true, self.stopped.load(Ordering::Acquire));
         searched.error = result.err().map(|error| format!("cannot read `{}`: {error}", searched.source));
-        if searched.stopped && is_stream {
+        if searched.stopped && is_stream(input) {
             // What breaks off because nobody waits for the rest is not damaged.
             (searched.error, searched.unread) = (None, None);
         }
         searched
     }
 
-    fn open(&mut self, path: &Path) -> io::Result<Pieces> {
-        let file = File::open(path)?;
-        Pieces::of_file(file, &path.to_string_lossy(), std::mem::take(&mut self.buffer))
+    /// Opens an input, unless it is to be passed over.
+    fn open(&mut self, input: &Input, searched: &mut Searched) -> io::Result<Option<Pieces>> {
+        let stopped = || Arc::clone(&self.stopped);
+        let path = match input {
+            Input::Stdin => return Pieces::from_reader(stream::stdin(stopped()), "").map(Some),
+            Input::Named(path) if is_stream(input) => {
+                return Pieces::from_reader(stream::pipe(path.clone(), stopped()), &searched.source).map(Some);
+            }
+            Input::Named(path) => readable(path).map(|()| path)?,
+            Input::Listed(path) => path,
+            Input::Broken(_) | Input::Link => return Ok(None),
+        };
+        let pieces = Pieces::of_file(File::open(path)?, &searched.source, std::mem::take(&mut self.buffer))?;
+        if !pieces.is_own(path) {
+            return Ok(Some(pieces));
+        }
+        if matches!(input, Input::Named(_)) {
+            return Err(io::Error::other(OWN));
+        }
+        self.buffer = pieces.into_memory();
+        searched.own = true;
+        Ok(None)
     }
 
     fn read(&mut self, pieces: Pieces, searched: &mut Searched, taker: &mut impl Taker) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! Where a thread lays what it has found. Whoever takes results finds it there whatever the thread waits for: the next input
 //! may be long in being listed, opened or read.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::super::worker::Searched;
@@ -33,10 +34,10 @@ impl Shelf {
             return wait();
         }
         self.lock().begun = Some((number, std::mem::take(searched)));
-        let waited = wait();
+        let waited = catch_unwind(AssertUnwindSafe(wait));
         // It is gone where the search was stopped and this thread left behind.
         *searched = self.lock().begun.take().map(|(_, searched)| searched).unwrap_or_default();
-        waited
+        waited.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     /// Takes what lies here, and what was found so far of the input whose turn it is.
@@ -98,6 +99,16 @@ mod tests {
             shelf.lay(3, read("c", 30));
             assert_eq!(numbers(&shelf.clear()), [(3, 30, false), (4, 40, true)]);
         });
+        assert_eq!(numbers(&shelf.clear()), []);
+    }
+
+    #[test]
+    fn what_was_found_before_a_panic_is_given_back() {
+        let shelf = Shelf::default();
+        let mut searched = read("d", 40);
+        let waited = catch_unwind(AssertUnwindSafe(|| shelf.while_waiting(4, &mut searched, || panic!("a defect"))));
+        assert!(waited.is_err());
+        assert_eq!((searched.source.as_str(), searched.bytes), ("d", 40));
         assert_eq!(numbers(&shelf.clear()), []);
     }
 }

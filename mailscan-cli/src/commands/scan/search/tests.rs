@@ -1,7 +1,7 @@
 //! Searches whose inputs are listed when a test lets them be.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use mailscan_core::class::ClassFilter;
@@ -9,6 +9,7 @@ use mailscan_core::extract::Extractor;
 use mailscan_core::suppression::Suppression;
 use tempfile::TempDir;
 
+use super::super::worker::Extract;
 use super::*;
 
 /// Longer than anything here takes.
@@ -26,13 +27,16 @@ struct Searching {
 
 impl Searching {
     fn start() -> Self {
+        Self::with(Extractor::new)
+    }
+
+    fn with(extract: Extract) -> Self {
         let (inputs, listed) = channel();
         let (ask, asked_for) = channel();
         let (found_to, found) = channel();
         let (ended_to, ended) = channel();
         let stop = Arc::new(AtomicBool::new(false));
-        let asked =
-            Asked { extract: Extractor::new, filter: ClassFilter::default(), suppression: Suppression::default() };
+        let asked = Asked { extract, filter: ClassFilter::default(), suppression: Suppression::default() };
         let stopped = Stop::of(Arc::clone(&stop));
         thread::spawn(move || {
             let listing = std::iter::from_fn(move || {
@@ -42,7 +46,7 @@ impl Searching {
             let ended = all(listing, &asked, &stopped, |told| {
                 let Told::Searched(searched) = told else { return Ok(()) };
                 let found = searched.found.iter().map(|found| found.address.as_str().to_owned());
-                found.for_each(|address| found_to.send(address).unwrap());
+                found.chain(searched.error).for_each(|told| found_to.send(told).unwrap());
                 Ok(())
             });
             let _ = ended_to.send(ended.unwrap());
@@ -59,7 +63,7 @@ impl Searching {
         self.asked_for.recv_timeout(HANGS).expect("no input is asked for");
     }
 
-    /// The next address, for which nothing has to be listed any more.
+    /// The next address or error, for which nothing has to be listed any more.
     fn found(&self) -> String {
         self.found.recv_timeout(HANGS).expect("nothing is found")
     }
@@ -99,4 +103,22 @@ fn a_search_stops_while_files_are_being_listed() {
     searching.stop.store(true, Ordering::Relaxed);
     assert_eq!(searching.ended(), Ended::Stopped);
     assert_eq!(searching.found(), "ann@a.org");
+}
+
+#[test]
+fn a_defect_costs_the_file_that_meets_it() {
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let folder = TempDir::new().unwrap();
+    let searching = Searching::with(|| {
+        assert!(MADE.fetch_add(1, Ordering::Relaxed) > 0, "the first file meets a defect");
+        Extractor::new()
+    });
+    searching.list(write(&folder, "a", "ann@a.org"));
+    assert!(searching.found().ends_with("/a`: whatever reads such files panicked: this is a defect"));
+    for _ in 0..2_000 {
+        searching.list(write(&folder, "b", "ben@b.org"));
+    }
+    assert_eq!(searching.found(), "ben@b.org");
+    drop(searching.inputs);
+    assert_eq!(searching.ended.recv_timeout(HANGS), Ok(Ended::Whole));
 }
