@@ -9,6 +9,8 @@ struct Cluster {
     names: Mutex<AHashMap<String, (Instant, Option<Instant>)>>,
     /// How long an answer takes.
     takes: Duration,
+    /// From when until when none comes.
+    silent: Option<(Instant, Instant)>,
 }
 
 impl Cluster {
@@ -18,6 +20,9 @@ impl Cluster {
 
     /// Passes the time that an answer takes; a timer takes a millisecond even for none.
     async fn answer(&self) {
+        if let Some((_, until)) = self.silent.filter(|(from, _)| *from <= Instant::now()) {
+            tokio::time::sleep_until(until).await;
+        }
         if !self.takes.is_zero() {
             tokio::time::sleep(self.takes).await;
         }
@@ -193,4 +198,22 @@ async fn a_job_begins_also_where_each_answer_takes_longer_than_a_start_may_be_la
     }
     let took = begin.elapsed();
     assert!(took < Duration::from_secs(4), "each has the first start that it is given, but they took {took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_that_wait_for_one_late_answer_begin_one_after_the_other() {
+    let begin = Instant::now();
+    let silent = Some((begin + Duration::from_millis(20), begin + Duration::from_secs(3)));
+    let cluster = Arc::new(Cluster { silent, ..Cluster::default() });
+    let pace = Pace { interval: Duration::from_millis(100), adapts: false, concurrency: 64, ..Pace::default() };
+    let gate = Politeness::new(pace).shared(cluster);
+    let asks = (1..=8).map(|job| {
+        let limit = JobLimit { job: JobId(job), most: 8, interval: Duration::from_secs(5) };
+        let gate = &gate;
+        async move { gate.turn("a", Some(limit), None, far()).await.map(|_| Instant::now()).unwrap() }
+    });
+    let mut begun = futures::future::join_all(asks).await;
+    begun.sort_unstable();
+    let apart: Vec<_> = begun.windows(2).map(|two| (two[1] - two[0]).as_millis()).collect();
+    assert!(apart.iter().all(|apart| *apart >= 85), "{apart:?} ms apart");
 }
