@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A gate that keeps the rate limits of jobs: a page that comes too early waits for all of its patience, and in vain.
 #[derive(Debug, Default)]
 struct Gate {
+    /// How long a page takes.
+    latency: Duration,
     next: HashMap<(JobId, String), Instant>,
     in_vain: HashMap<TaskId, Instant>,
     /// How many pages of each job were asked for.
@@ -39,7 +41,7 @@ impl Gate {
         }
         *next = now + waits + interval;
         *self.begun.entry(task.job).or_default() += 1;
-        waits + LATENCY
+        waits + self.latency
     }
 }
 
@@ -48,7 +50,16 @@ fn gated(
     interval: fn(JobId) -> Duration,
     pages: impl Fn(JobId) -> Vec<String> + Send + Sync + 'static,
 ) -> (Script, Arc<Mutex<Gate>>) {
-    let gate = Arc::new(Mutex::new(Gate::default()));
+    gated_at(LATENCY, interval, pages)
+}
+
+/// The same by hosts that take so long for a page.
+fn gated_at(
+    latency: Duration,
+    interval: fn(JobId) -> Duration,
+    pages: impl Fn(JobId) -> Vec<String> + Send + Sync + 'static,
+) -> (Script, Arc<Mutex<Gate>>) {
+    let gate = Arc::new(Mutex::new(Gate { latency, ..Gate::default() }));
     let (enters, answers) = (gate.clone(), gate.clone());
     let script = Script::with_latency(
         move |task| enters.lock().unwrap().enter(task, interval(task.job)),
@@ -137,6 +148,22 @@ async fn of_what_slow_jobs_hold_of_a_host_nothing_waits_in_vain() {
     let gate = gate.lock().unwrap();
     println!("pages asked for in 100 s: {:?}", gate.begun);
     assert!(gate.begun.values().all(|begun| *begun >= 49), "a turn comes every two seconds");
+    assert_eq!(gate.vain, HashMap::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_job_asks_as_often_as_it_may_where_each_page_takes_long() {
+    const SECONDS: Duration = Duration::from_secs(5);
+    // Four are under way at a time, which is all that is worth holding.
+    let (script, gate) =
+        gated_at(PATIENCE, |_| SECONDS, |job| (0..2_000).map(|n| format!("http://shared.org/{}-{n}", job.0)).collect());
+    let pipeline = in_memory(script);
+    let engine = Engine::start(pipeline.clone(), places(100));
+    let job = create(&*pipeline, "k", job_at(SECONDS)).await;
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    engine.abort().await.unwrap();
+    let gate = gate.lock().unwrap();
+    assert!(gate.begun[&job] >= 50, "a turn comes every five seconds: {}", gate.begun[&job]);
     assert_eq!(gate.vain, HashMap::new());
 }
 

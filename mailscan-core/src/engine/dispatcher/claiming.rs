@@ -22,9 +22,10 @@ struct Slow {
 }
 
 impl Slow {
-    /// With so many tasks of a host it has enough of it for now.
+    /// With so many tasks of a host it has enough of it for now. Few less than it may hold: also those under way count, so that a
+    /// host which takes its time would otherwise be asked less often than its limit allows.
     fn filled_at(self) -> usize {
-        self.most.div_ceil(2)
+        self.most - self.most / 8
     }
 
     /// So many of a host it may claim where it has not enough.
@@ -86,7 +87,7 @@ impl<P: Pipeline> Dispatcher<P> {
         slow: Option<Slow>,
     ) -> usize {
         let most = self.shared.options.per_host;
-        let calls = HostShare::of_calls(fair, alone);
+        let (calls, calls_alone) = (HostShare::of_calls(fair, alone), alone.at_once);
         // More of a host than it has shown to take would wait for it in places that others could have.
         let at_first = self.shared.pipeline.fetcher().per_host_at_first();
         let worth = move |host: &str, ended: usize| if is_no_site(host) { usize::MAX } else { at_first.max(ended) };
@@ -120,7 +121,7 @@ impl<P: Pipeline> Dispatcher<P> {
         if empty.is_empty() || stalled.len() >= held_back {
             return 0;
         }
-        self.claim(empty, (alone.at_once, alone.at_once), stalled).await
+        self.claim(empty, (alone.at_once, calls_alone), stalled).await
     }
 
     /// The sites of which a job that is claimed for alone has enough, or so many tasks.
