@@ -254,7 +254,7 @@ impl JobSpec {
     }
 
     /// Checks what an engine relies on, in a job that a store keeps. What is refused only so that people notice their slip is
-    /// none of it: a job that was made before that was refused goes on.
+    /// none of it: a job that began before that was refused goes on.
     ///
     /// # Errors
     /// As those of [`Self::validate`].

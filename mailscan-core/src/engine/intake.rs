@@ -110,7 +110,9 @@ async fn take_up<P: Pipeline>(shared: &Shared<P>, id: JobId) -> Result<()> {
     }
     // Paused and deleted meanwhile, where there is none.
     let Some(job) = shared.ask(store.job(id)).await? else { return Ok(()) };
-    if let Err(error) = job.spec.validate_kept() {
+    // Slips that people are told of are no reason to end what has begun.
+    let checked = if job.seeded { job.spec.validate_kept() } else { job.spec.validate() };
+    if let Err(error) = checked {
         return refuse(shared, job.id, error.message()).await;
     }
     let left_out = match seed(shared, &job).await {

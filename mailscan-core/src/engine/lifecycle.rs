@@ -291,11 +291,17 @@ async fn complete<P: Pipeline>(shared: &Shared<P>, run: &JobRun, depth: &Depth) 
     if found(shared.ask(ended).await)? != Some(Transition::Applied) {
         return Ok(());
     }
-    // Whoever retried meanwhile what was given up found the job paused, which is nothing to wait for any more.
-    if depth.open() == 0 && shared.ask(shared.pipeline.queue().depth(run.id())).await?.open() > 0 {
-        return go_on(shared, run.id()).await;
-    }
+    let paused = run.stopping();
     run.ends_as(stop);
+    // Whoever retried meanwhile what was given up found the job paused, and left it so.
+    if depth.open() == 0 && shared.ask(shared.pipeline.queue().depth(run.id())).await?.open() > 0 {
+        go_on(shared, run.id()).await?;
+        let resumed = [JobStatus::Queued, JobStatus::Running];
+        let pause = store.transition(run.id(), &resumed, JobStatus::Paused, job.reason.as_deref());
+        if found(shared.ask(pause).await)? == Some(Transition::Applied) {
+            paused.into_iter().for_each(|stop| run.ends_as(stop));
+        }
+    }
     Ok(())
 }
 

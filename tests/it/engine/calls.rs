@@ -7,8 +7,9 @@ use mailscan_core::backend::memory::{MemoryQueue, MemoryStore};
 use mailscan_core::engine::{Engine, EngineOptions};
 use mailscan_core::fetch::{Discovered, FetchContext, FetchError, Fetched, Fetcher};
 use mailscan_core::job::{JobOptions, JobSource, JobSpec, JobStatus};
-use mailscan_core::pipeline::Backends;
-use mailscan_core::queue::QueueLimits;
+use mailscan_core::pipeline::{Backends, Pipeline};
+use mailscan_core::queue::{Queue, QueueLimits};
+use mailscan_core::store::Store;
 use mailscan_core::task::{Task, Work};
 use tokio::time::Instant;
 
@@ -135,5 +136,25 @@ async fn a_call_that_its_place_waits_for_is_not_held_up_by_a_large_batch() {
     let over = began.elapsed() - Duration::from_secs(2) * ROUNDS;
     println!("{ROUNDS} rounds of 2 s took {over:?} longer than their calls");
     assert!(over < Duration::from_millis(15) * ROUNDS, "{over:?}");
+    engine.drain().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_search_for_nothing_is_refused_before_its_job_begins_and_no_matter_after_that() {
+    let pipeline = in_memory(Script::new(Duration::ZERO, |task| Ok(text(task, String::new()))));
+    let engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    let mut spec = search(10, 1);
+    spec.sources.push(JobSource::Search(" ".into()));
+    let id = create(&*pipeline, "new", spec.clone()).await;
+    assert_eq!(engine.finished(id).await.unwrap().status, JobStatus::Failed);
+    let reason = pipeline.store().job(id).await.unwrap().unwrap().reason;
+    assert_eq!(reason.as_deref(), Some("a search is empty: say what to search for"));
+    engine.drain().await.unwrap();
+
+    let id = create(&*pipeline, "begun", spec.clone()).await;
+    pipeline.queue().push(&spec.first_tasks(id).unwrap()).await.unwrap();
+    pipeline.store().mark_seeded(id).await.unwrap();
+    let engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    assert_eq!(engine.finished(id).await.unwrap().status, JobStatus::Completed);
     engine.drain().await.unwrap();
 }

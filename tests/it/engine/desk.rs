@@ -142,8 +142,12 @@ async fn what_is_tried_again_while_a_paused_job_is_completed_is_not_left() {
     assert_eq!(queue.retry(job, &tasks).await.unwrap(), [Retried::Ready]);
     tokio::time::sleep(Duration::from_secs(120)).await;
     let depth = queue.depth(job).await.unwrap();
-    assert_eq!((depth.open(), depth.done), (0, 2));
-    assert_eq!(store.job(job).await.unwrap().unwrap().status, JobStatus::Completed);
+    assert_eq!((depth.open(), depth.done), (1, 1));
+    assert_eq!(store.job(job).await.unwrap().unwrap().status, JobStatus::Paused, "nobody resumed it");
+    silence.delay("transition", Duration::ZERO);
+    store.transition(job, &[JobStatus::Paused], JobStatus::Queued, None).await.unwrap();
+    let last = engine.finished(job).await.unwrap();
+    assert_eq!((last.status, last.depth.open(), last.depth.done), (JobStatus::Completed, 0, 2));
     engine.drain().await.unwrap();
 }
 
