@@ -41,7 +41,7 @@ use super::politeness::{FIRST_BLOCK, JobLimit, Pace, Politeness, Refusal, Turn};
 use crate::clock::{FAR, in_time};
 use crate::error::Result;
 use crate::fetch::{
-    Discovered, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, HostLimit, Recall,
+    BODIES_FULL, Discovered, Document, Documents, FetchContext, FetchError, FetchErrorClass, Fetched, HostLimit, Recall,
 };
 use crate::job::{JobId, JobOptions};
 use crate::limits::Limits;
@@ -213,19 +213,20 @@ impl HttpSource {
             return Ok(Fetched { note, discovered, ..Fetched::default() });
         }
         let most = most_bytes(&declared, response.headers(), budget.body);
-        let mut body = match self.bodies.read(response, &url, most, wanted, deadline).await {
-            Err(error) if is_of_another(&error, &url, &task.work.host()) => return Ok(later(url, before + hops)),
-            read => read?,
+        // That the host which was led to has all the room it may have is no reason to leave the leading one alone. The page is
+        // no task of its own for it, which a limit of pages might not take.
+        let without_room = |error| match error {
+            error if is_of_another(&error, &url, &task.work.host()) => FetchError { code: BODIES_FULL.into(), ..error },
+            error => error,
         };
+        let read = self.bodies.read(response, &url, most, wanted, deadline).await;
+        let mut body = read.map_err(without_room)?;
         drop(turn);
         let is_packed = declared.is_gzip() || (declared.is_unknown() && body.bytes.starts_with(GZIP));
         let mut packed = None;
         if is_packed {
             packed = Some((body.bytes.clone(), body.truncated));
-            body = match self.bodies.unpack(body, &url, budget.body, wanted, deadline).await {
-                Err(error) if is_of_another(&error, &url, &task.work.host()) => return Ok(later(url, before + hops)),
-                unpacked => unpacked?,
-            };
+            body = self.bodies.unpack(body, &url, budget.body, wanted, deadline).await.map_err(without_room)?;
             // What is in it tells how to read it.
             declared = ContentType::default();
         }

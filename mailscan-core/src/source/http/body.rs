@@ -31,8 +31,8 @@ const PLACE: usize = 8 << 20;
 /// How many there are for those that take several, 128 MiB in all. One takes them at once, so that nobody who holds some waits for
 /// more.
 const FILE_PLACES: usize = 16;
-/// When a page that found no place comes back.
-const COMES_BACK: Duration = Duration::from_secs(10);
+/// When a page that found no place comes back: its beginning is read again each time.
+const COMES_BACK: Duration = Duration::from_secs(30);
 
 /// A decoded body.
 #[derive(Debug)]
