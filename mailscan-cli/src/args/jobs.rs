@@ -65,8 +65,8 @@ pub(crate) enum Job {
         /// How to write them
         #[arg(long, value_enum, default_value = "csv")]
         format: ExportFormat,
-        /// Where to, instead of standard output; it has another name, which ends in .part, until it is whole, unless no file of
-        /// the same owner can be put there
+        /// Where to, instead of standard output; it has another name, which ends in .part, until it is whole; a link, and a file
+        /// where none of the same owner can be put, is written in place
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
         #[command(flatten)]

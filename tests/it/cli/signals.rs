@@ -147,6 +147,17 @@ fn an_interrupted_export_leaves_nothing_behind() {
     assert_eq!((ran.code, ran.err.as_str()), (130, "stopped: out.csv is as it was\n"));
     assert!(!is_begun());
     assert_eq!(std::fs::read_to_string(folder.path().join("out.csv")).unwrap(), "before");
+
+    // What a link leads to is written in place.
+    let out = folder.path().join("out.csv");
+    std::os::unix::fs::symlink("out.csv", folder.path().join("link.csv")).unwrap();
+    let mut running = Running::start(folder.path(), &["job", "export", "1", "--output", "link.csv"]);
+    while std::fs::metadata(&out).unwrap().len() <= "before".len() as u64 {
+        assert!(running.child.try_wait().unwrap().is_none(), "it ended before it was interrupted");
+    }
+    running.interrupt();
+    let ran = running.end();
+    assert_eq!((ran.code, ran.err.as_str()), (130, "stopped: link.csv has a part of them\n"));
 }
 
 #[test]

@@ -126,6 +126,8 @@ impl<'a> NewFile<'a> {
         let known = opened.and_then(|(file, part)| Ok((file.metadata()?.is_file(), file, part)));
         let (is_regular, file, part) = known.map_err(|error| cannot_write(path, &error))?;
         let is_old = is_regular && part.is_none();
+        // What is no file on a disk, such as a pipe, has nobody to tell what stands in it.
+        let stop = if is_regular && stop.is_none() { Some(Signals::of_terminal()?) } else { stop };
         Ok(Self { file, part, is_regular, is_old, stop, path })
     }
 
@@ -214,9 +216,13 @@ fn open(path: &Path, there: Option<&Metadata>) -> io::Result<(File, Option<PathB
     new.map(|(file, part)| (file, Some(part)))
 }
 
-/// Opens what is there itself, with all that it holds.
+/// Opens what is there itself, with all that it holds; makes it where a link leads to nothing.
 fn in_place(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(false).open(path)
+    // In a folder for all, Linux lets nobody ask for the file of another to be made, whoever may write to it (fs.protected_regular).
+    match OpenOptions::new().write(true).open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => File::create(path),
+        opened => opened,
+    }
 }
 
 /// A new file in the folder of another. Its name does not grow with that one's: folders take none of any length.
