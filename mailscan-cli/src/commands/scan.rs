@@ -57,6 +57,7 @@ pub(crate) fn run(typed: &args::Scan) -> Result<Exit> {
         let searched = match told {
             Told::Searched(searched) => searched,
             Told::Pause => return output.pause(),
+            Told::Stopping => return output.show(),
         };
         summary.count(&searched);
         for found in searched.found {

@@ -41,19 +41,6 @@ fn files_before_a_pipe_are_given_before_anybody_writes_to_it() {
 }
 
 #[test]
-fn what_stands_behind_a_pipe_is_given_at_a_stop() {
-    let folder = TempDir::new().unwrap();
-    pipe(folder.path());
-    write(folder.path(), "a.txt", "ann@a.org");
-    write(folder.path(), "b.txt", "bob@b.org");
-    let scan = Watched::start(folder.path(), &["a.txt", "pipe", "b.txt"]);
-    assert_eq!(scan.line(), "ann@a.org");
-    signal(&scan.child, "-INT");
-    let ran = scan.end();
-    assert_eq!((ran.code, ran.out.as_str()), (130, "bob@b.org"), "{}", ran.err);
-}
-
-#[test]
 fn the_little_that_has_come_is_searched_at_a_stop() {
     let packed = gzip("zoe@z.org");
     // What is compressed breaks off, which is no damage.

@@ -76,6 +76,11 @@ impl Output {
         if !self.unseen || !self.is_terminal && self.shown.elapsed() < SHOWN_AFTER {
             return Ok(());
         }
+        self.show()
+    }
+
+    /// Lets whoever reads the results see all that there are.
+    pub(super) fn show(&mut self) -> Result<()> {
         (self.unseen, self.shown) = (false, Instant::now());
         self.writer.flush()
     }

@@ -35,6 +35,8 @@ pub(super) enum Told {
     Searched(Searched),
     /// That this is all for now.
     Pause,
+    /// That the search is to stop, and little comes after this.
+    Stopping,
 }
 
 /// How a search ended.
@@ -184,6 +186,9 @@ fn in_order<I: Iterator<Item = Input>>(
         take(Told::Pause)?;
     }
     turns.stop();
+    // Whoever does not wait for the rest loses nothing of this.
+    shelves.iter().try_for_each(|shelf| order.sort_in(shelf.take(order.turn), take))?;
+    take(Told::Stopping)?;
     let until = Instant::now() + GRACE;
     while let Ok(thread) = told_by.recv_timeout(until.saturating_duration_since(Instant::now())) {
         order.sort_in(shelves[thread].take(order.turn), take)?;

@@ -19,7 +19,7 @@ use super::stream;
 
 /// How many addresses a thread takes on to the next file, or part of one; what it forgets is only handed over once more.
 const REMEMBERED: usize = 1 << 16;
-/// Why a file that is named is not searched.
+/// Why what is named is not searched.
 const OWN: &str =
     "it is a database of mailscan or a part of one, which is no source: `mailscan job export` writes it out";
 /// What is said of a file whose reader panicked; the panic itself has been told of before.
@@ -145,25 +145,29 @@ impl Worker {
     /// Opens an input, unless it is to be passed over.
     fn open(&mut self, input: &Input, searched: &mut Searched) -> io::Result<Option<Pieces>> {
         let stopped = || Arc::clone(&self.stopped);
-        let path = match input {
-            Input::Stdin => return Pieces::from_reader(stream::stdin(stopped()), "").map(Some),
+        let (pieces, path) = match input {
+            Input::Stdin => (Pieces::from_reader(stream::stdin(stopped()), ""), Path::new("")),
             Input::Named(path) if is_stream(input) => {
-                return Pieces::from_reader(stream::pipe(path.clone(), stopped()), &searched.source).map(Some);
+                (Pieces::from_reader(stream::pipe(path.clone(), stopped()), &searched.source), path.as_path())
             }
-            Input::Named(path) => readable(path).map(|()| path)?,
-            Input::Listed(path) => path,
+            Input::Named(path) => (readable(path).and_then(|()| self.open_file(path)), path.as_path()),
+            Input::Listed(path) => (self.open_file(path), path.as_path()),
             Input::Broken(_) | Input::Link => return Ok(None),
         };
-        let pieces = Pieces::of_file(File::open(path)?, &searched.source, std::mem::take(&mut self.buffer))?;
+        let pieces = pieces?;
         if !pieces.is_own(path) {
             return Ok(Some(pieces));
         }
-        if matches!(input, Input::Named(_)) {
+        if !matches!(input, Input::Listed(_)) {
             return Err(io::Error::other(OWN));
         }
         self.buffer = pieces.into_memory();
         searched.own = true;
         Ok(None)
+    }
+
+    fn open_file(&mut self, path: &Path) -> io::Result<Pieces> {
+        Pieces::of_file(File::open(path)?, &path.to_string_lossy(), std::mem::take(&mut self.buffer))
     }
 
     fn read(&mut self, pieces: Pieces, searched: &mut Searched, taker: &mut impl Taker) -> io::Result<()> {

@@ -30,9 +30,6 @@ impl Shelf {
 
     /// Waits, and lets others take meanwhile what was found so far of this input.
     pub(super) fn while_waiting<T>(&self, number: usize, searched: &mut Searched, wait: impl FnOnce() -> T) -> T {
-        if searched.bytes == 0 {
-            return wait();
-        }
         self.lock().begun = Some((number, std::mem::take(searched)));
         let waited = catch_unwind(AssertUnwindSafe(wait));
         // It is gone where the search was stopped and this thread left behind.

@@ -122,3 +122,23 @@ fn a_defect_costs_the_file_that_meets_it() {
     drop(searching.inputs);
     assert_eq!(searching.ended.recv_timeout(HANGS), Ok(Ended::Whole));
 }
+
+#[cfg(unix)]
+#[test]
+fn what_stands_behind_a_pipe_is_given_at_a_stop() {
+    if thread::available_parallelism().map_or(1, usize::from) == 1 {
+        // Whoever waits for the pipe is alone.
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let searching = Searching::start();
+    searching.inputs.send(Input::Named(pipe)).unwrap();
+    searching.list(write(&folder, "b", "bob@b.org"));
+    // Both, and what is behind them.
+    (0..3).for_each(|_| searching.is_asked());
+    searching.stop.store(true, Ordering::Relaxed);
+    assert_eq!(searching.ended(), Ended::Stopped);
+    assert_eq!(searching.found(), "bob@b.org");
+}
