@@ -62,7 +62,7 @@ async fn resume(typed: &args::Run, config: &RunConfig, id: Option<u64>) -> Resul
     if matches!(job.status, JobStatus::Completed | JobStatus::Cancelled) {
         return Err(over(job.id, job.status));
     }
-    let _lock = locked.map_err(|error| or(error, &summary::handed_on(id, job.status, &config.db)))?;
+    let _lock = locked.map_err(|error| or(error, &summary::handed_on(job.id, job.status, &config.db)))?;
     match job.origin {
         Origin::Api { .. } => say!("{}", summary::from_api(job.id)),
         Origin::Operator if !typed.allow_network.is_empty() => {

@@ -131,13 +131,12 @@ pub(crate) fn queued(id: JobId, db: &str, has_workers: bool) -> String {
     format!("job {id} is queued: {first}`mailscan run --resume {id}{at}` or `mailscan serve{at}` works on it{then}")
 }
 
-/// How an unfinished job in this state, or the newest, is left to another process.
-pub(crate) fn handed_on(id: Option<u64>, status: JobStatus, db: &str) -> String {
+/// How an unfinished job in this state is left to another process.
+pub(crate) fn handed_on(id: JobId, status: JobStatus, db: &str) -> String {
     // Nothing can be said to it: whoever runs jobs takes it up, or has.
     if status == JobStatus::Running {
         return "leave the job to it where that is `mailscan serve`, which takes it up by itself".to_owned();
     }
-    let id = id.map_or("ID".to_owned(), |id| id.to_string());
     format!("leave the job to it with `mailscan job resume {id}{}` where that is `mailscan serve`", at(db))
 }
 

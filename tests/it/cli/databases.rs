@@ -42,7 +42,7 @@ fn who_may_not_work_on_a_database_hears_what_else_can_be_done() {
     for (arguments, mend) in [
         (&["run", "--path", "in", "--target", "9"][..], format!("wait for it to end, or add --detach {by_server}")),
         (&["run", "--resume", "1"], format!("or leave the job to it with `mailscan job resume 1` {by_server}")),
-        (&["run", "--resume"], format!("or leave the job to it with `mailscan job resume ID` {by_server}")),
+        (&["run", "--resume"], format!("or leave the job to it with `mailscan job resume 1` {by_server}")),
         (&["serve", "--listen", "127.0.0.1:0"], "mailscan.db: wait for it to end\n".to_owned()),
     ] {
         let ran = run(arguments);
