@@ -6,9 +6,9 @@ use mailscan_core::source::file::Pieces;
 const MOST: usize = 64 << 20;
 
 /// Reads to the end, or as far as is enough: nothing comes behind an error.
-pub fn read(mut pieces: Pieces) {
+pub fn read(pieces: Pieces) {
     let (mut failed, mut total) = (false, 0);
-    while let Some(piece) = pieces.next() {
+    for piece in pieces {
         assert!(!failed, "an error is the last");
         failed = piece.is_err();
         total += piece.map_or(0, |piece| piece.bytes.len());
