@@ -20,11 +20,13 @@ use super::tls::{listen, trusting};
 /// As many large bodies as one host may send at a time, and more.
 const READ: usize = 13;
 const MORE: usize = 3;
-/// Of a body, and how many pieces are sent of one that is read before it waits until those that are not stand still: enough to be
-/// given a place.
+/// Of a body.
 const PIECES: usize = 64;
 const PIECE: usize = 64 << 10;
-const FIRST: usize = 6;
+/// How many pieces are sent of a body that is read before it waits until those that are not stand still. Only what neither the
+/// window of its stream (512 KiB) nor the server's buffer (400 KiB) and channel can hold has been read for certain; that must be
+/// enough to be given a place (256 KiB), or a body that is to wait might have it.
+const FIRST: usize = 24;
 
 /// How the bodies stand.
 struct Standing {
