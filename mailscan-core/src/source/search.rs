@@ -12,7 +12,7 @@ use ahash::AHashMap;
 use hyper::header::{HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json_borrow::Value;
 use url::Url;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
@@ -257,10 +257,11 @@ impl SearchSource {
             return Err(FetchError::new(FetchErrorClass::Permanent, "search-key", message));
         }
         let key = endpoint.key()?;
-        let url = Url::parse(&endpoint.fill(query, page, &key)).map_err(|_| wrong_answer("its URL cannot be built"))?;
+        let asked = endpoint.fill(query, page, &key);
+        let url = Url::parse(&asked).map_err(|_| wrong_answer("its URL cannot be built"))?;
         let headers = endpoint.headers(&key)?;
         let body = http.call(&url, &headers, context).await.map_err(|error| hide(endpoint.explain(error), &key))?;
-        let answer: Value =
+        let answer: Value<'_> =
             serde_json::from_slice(without_mark(&body)).map_err(|_| wrong_answer("its answer is not JSON"))?;
         let results = match find(&answer, &endpoint.results) {
             Some(Value::Array(results)) => results.as_slice(),
@@ -272,7 +273,8 @@ impl SearchSource {
         if let Some(silent) = silent.as_ref().filter(|_| results.is_empty() && page == 1) {
             return Err(silent.clone());
         }
-        let mut fetched = gather(&endpoint, results, &endpoint.fill(query, page, "KEY"));
+        let source = if key.is_empty() { asked } else { endpoint.fill(query, page, "KEY") };
+        let mut fetched = gather(&endpoint, results, &source);
         // At the beginning of a query, and where it may have ended for that.
         fetched.note = silent.filter(|_| page == 1 || results.is_empty()).or(fetched.note);
         let next = page.saturating_add(stride.max(1));
@@ -356,12 +358,11 @@ fn is_of_request(name: &str) -> bool {
 
 /// The error that a SearXNG makes of engines which did not answer it, such as one that asks for a CAPTCHA: it tells of them beside
 /// the results of the others.
-fn silent_engines(answer: &Value) -> Option<FetchError> {
-    let engines = answer.get("unresponsive_engines")?.as_array()?.iter().take(MAX_ENGINES);
-    let names = engines.filter_map(|engine| {
-        let part =
-            |at: usize| engine.get(at).and_then(Value::as_str).map(|text| text.chars().take(60).collect::<String>());
-        Some(format!("{}: {}", part(0)?, part(1).unwrap_or_default()))
+fn silent_engines(answer: &Value<'_>) -> Option<FetchError> {
+    let Value::Array(engines) = find(answer, "unresponsive_engines")? else { return None };
+    let names = engines.iter().take(MAX_ENGINES).filter_map(|engine| {
+        let part = |at: &str| text(find(engine, at)?).map(|text| text.chars().take(60).collect::<String>());
+        Some(format!("{}: {}", part("0")?, part("1").unwrap_or_default()))
     });
     let names = names.collect::<Vec<_>>().join(", ");
     let message = format!("engines behind the search endpoint did not answer ({names}): see to its settings");
@@ -370,17 +371,17 @@ fn silent_engines(answer: &Value) -> Option<FetchError> {
 }
 
 /// What one answer holds: its snippets as a document, its URLs as pages.
-fn gather(endpoint: &SearchEndpoint, results: &[Value], source: &str) -> Fetched {
-    let mut text = String::new();
+fn gather(endpoint: &SearchEndpoint, results: &[Value<'_>], source: &str) -> Fetched {
+    let mut snippets = String::new();
     let mut fetched = Fetched::default();
     for result in results.iter().take(MAX_RESULTS) {
         for path in &endpoint.snippets {
-            if let Some(snippet) = find(result, path).and_then(Value::as_str) {
-                push_without_highlights(&mut text, snippet);
-                text.push('\n');
+            if let Some(snippet) = find(result, path).and_then(text) {
+                push_without_highlights(&mut snippets, snippet);
+                snippets.push('\n');
             }
         }
-        let link = find(result, &endpoint.result_url).and_then(Value::as_str);
+        let link = find(result, &endpoint.result_url).and_then(text);
         if let Some(url) = link.and_then(|link| parse_page_url(link).ok()) {
             fetched.discovered.push(Discovered { work: Work::Page { url: url.into() }, step: 0 });
         }
@@ -392,13 +393,13 @@ fn gather(endpoint: &SearchEndpoint, results: &[Value], source: &str) -> Fetched
         );
         fetched.note = Some(FetchError::new(FetchErrorClass::Permanent, "search-results", message));
     }
-    if !text.is_empty() {
+    if !snippets.is_empty() {
         fetched.documents = Documents::One(Document {
             source: source.into(),
             base: None,
             media: Media::Text,
             charset: None,
-            body: text.into(),
+            body: snippets.into(),
             offset: 0,
             truncated: false,
         });
@@ -435,11 +436,16 @@ fn without_mark(json: &[u8]) -> &[u8] {
 }
 
 /// The value at a path of field names; a number picks an item of a list.
-fn find<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+fn find<'a, 'b>(value: &'a Value<'b>, path: &str) -> Option<&'a Value<'b>> {
     path.split('.').filter(|name| !name.is_empty()).try_fold(value, |value, name| match value {
         Value::Array(items) => items.get(name.parse::<usize>().ok()?),
-        value => value.get(name),
+        Value::Object(fields) => fields.get(name),
+        _ => None,
     })
+}
+
+fn text<'a>(value: &'a Value<'_>) -> Option<&'a str> {
+    if let Value::Str(text) = value { Some(text) } else { None }
 }
 
 fn wrong_answer(what: &str) -> FetchError {
@@ -482,12 +488,13 @@ mod tests {
 
     #[test]
     fn results_become_pages_and_their_snippets_text() {
-        let answer = serde_json::json!({"results": [
-            {"url": "http://a.org/1", "title": "Ann", "content": "ann@a.org, <b>ben</b>@<EM class=\"x\">b</em>.org, <c>a<b</c>"},
-            {"url": "ftp://a.org/2", "title": "no page"},
-        ]});
-        let endpoint = endpoint();
-        let fetched = gather(&endpoint, find(&answer, "results").unwrap().as_array().unwrap(), "source");
+        let answer = r#"{"results": [
+            {"url": "http:\/\/a.org\/1", "title": "Ann", "content": "ann@a.org, <b>ben</b>@<EM class=\"x\">b</em>.org, <c>a<b</c>"},
+            {"url": "ftp://a.org/2", "title": "no page", "content": 7}
+        ]}"#;
+        let answer = serde_json::from_str(answer).unwrap();
+        let Some(Value::Array(results)) = find(&answer, "results") else { panic!("no results: {answer}") };
+        let fetched = gather(&endpoint(), results, "source");
         assert_eq!(fetched.discovered.len(), 1);
         let Documents::One(document) = fetched.documents else { panic!("no document") };
         let text = std::str::from_utf8(&document.body).unwrap();
@@ -497,7 +504,8 @@ mod tests {
     #[test]
     fn as_many_searches_as_a_job_may_have_are_told_from_each_other() {
         let source = SearchSource::default();
-        let page = gather(&endpoint(), &[serde_json::json!({"url": "http://a.org/"})], "source");
+        let result = serde_json::from_str(r#"{"url": "http://a.org/"}"#).unwrap();
+        let page = gather(&endpoint(), &[result], "source");
         let searches = |number| {
             let repeats = |n: u64| source.repeats((JobId(1), &n.to_string()), number, (&page, 1));
             (0..JobOptions::MOST_CALLS).filter(|n| repeats(*n)).count() as u64
