@@ -45,7 +45,10 @@ impl Peer {
         blocking(move || {
             drop(self.child.stdin.take());
             let mut answers = self.answers.take().ok_or_else(|| failed(&"it has no output"))?;
-            read(&mut answers)
+            let served = read(&mut answers)?;
+            // That is the last it does; what may be written of it as it exits (a profile) is not to be cut off.
+            let _ = self.child.wait();
+            Ok(served)
         })
         .await
     }
