@@ -361,7 +361,7 @@ fn is_of_request(name: &str) -> bool {
 fn silent_engines(answer: &Value<'_>) -> Option<FetchError> {
     let Value::Array(engines) = find(answer, "unresponsive_engines")? else { return None };
     let names = engines.iter().take(MAX_ENGINES).filter_map(|engine| {
-        let part = |at: &str| text(find(engine, at)?).map(|text| text.chars().take(60).collect::<String>());
+        let part = |at| find(engine, at).and_then(Value::as_str).map(|text| text.chars().take(60).collect::<String>());
         Some(format!("{}: {}", part("0")?, part("1").unwrap_or_default()))
     });
     let names = names.collect::<Vec<_>>().join(", ");
@@ -376,12 +376,12 @@ fn gather(endpoint: &SearchEndpoint, results: &[Value<'_>], source: &str) -> Fet
     let mut fetched = Fetched::default();
     for result in results.iter().take(MAX_RESULTS) {
         for path in &endpoint.snippets {
-            if let Some(snippet) = find(result, path).and_then(text) {
+            if let Some(snippet) = find(result, path).and_then(Value::as_str) {
                 push_without_highlights(&mut snippets, snippet);
                 snippets.push('\n');
             }
         }
-        let link = find(result, &endpoint.result_url).and_then(text);
+        let link = find(result, &endpoint.result_url).and_then(Value::as_str);
         if let Some(url) = link.and_then(|link| parse_page_url(link).ok()) {
             fetched.discovered.push(Discovered { work: Work::Page { url: url.into() }, step: 0 });
         }
@@ -442,10 +442,6 @@ fn find<'a, 'b>(value: &'a Value<'b>, path: &str) -> Option<&'a Value<'b>> {
         Value::Object(fields) => fields.get(name),
         _ => None,
     })
-}
-
-fn text<'a>(value: &'a Value<'_>) -> Option<&'a str> {
-    if let Value::Str(text) = value { Some(text) } else { None }
 }
 
 fn wrong_answer(what: &str) -> FetchError {
