@@ -297,7 +297,8 @@ async fn complete<P: Pipeline>(shared: &Shared<P>, run: &JobRun, depth: &Depth) 
     }
     let paused = run.stopping();
     run.ends_as(stop);
-    // Whoever retried what was given up before that found the job paused, and left it so. Whoever did since has had it go on.
+    // Whoever retried what was given up before that found the job paused, and left it so. Who has had it go on since is heeded; who
+    // is still about to is taken for the former.
     if depth.open() == 0
         && shared.ask(shared.pipeline.queue().depth(run.id())).await?.open() > 0
         && go_on(shared, run.id()).await?
