@@ -153,8 +153,8 @@ async fn retry_until(
             jobs.entry(row.error.job).or_default().push(row);
         }
         for (job, errors) in jobs {
-            if can_go_on(store, job).await? {
-                let part = retry(queue, store, job, &errors, note).await?;
+            if let Some(status) = found_as(store, job).await? {
+                let part = retry(queue, store, (job, status), &errors, note).await?;
                 resolved.errors += part.errors;
                 resolved.tasks += part.tasks;
             }
@@ -205,31 +205,32 @@ pub async fn any_given_up(queue: &impl Queue, store: &impl Store, selection: &Er
     }
 }
 
-/// Whether there is such a job, and not just what a deletion has not come to yet. Refuses one whose tasks would never be done.
-async fn can_go_on(store: &impl Store, id: JobId) -> Result<bool> {
+/// How the job is found, where there is one, and not just what a deletion has not come to yet. Refuses one whose tasks would never be
+/// done.
+async fn found_as(store: &impl Store, id: JobId) -> Result<Option<JobStatus>> {
     let refused = |message| Err(Error::new(ErrorKind::Conflict, "retry", message));
     match store.job_states(&[id]).await?.into_iter().flatten().next() {
-        None => Ok(false),
+        None => Ok(None),
         Some(job) if job.status == JobStatus::Cancelled => {
             refused(format!("job {id} is cancelled, so nothing of it is tried again: resolve without a retry"))
         }
         Some(job) if job.collected >= job.target => {
             refused(format!("job {id} has its target, so nothing of it is tried again: resolve without a retry"))
         }
-        Some(_) => Ok(true),
+        Some(job) => Ok(Some(job.status)),
     }
 }
 
 async fn retry(
     queue: &impl Queue,
     store: &impl Store,
-    job: JobId,
+    (job, found): (JobId, JobStatus),
     errors: &[&WorkerError],
     note: &str,
 ) -> Result<Resolved> {
     let tasks: Vec<TaskId> = errors.iter().map(|row| row.error.task).collect();
     let answers = queue.retry(job, &tasks).await?;
-    go_on(queue, store, job).await?;
+    go_on(queue, store, job, found).await?;
     let mut resolved = Resolved::default();
     // What is done already is not tried again, whatever its error says.
     for retried in [true, false] {
@@ -244,11 +245,15 @@ async fn retry(
     Ok(resolved)
 }
 
-/// Lets a job that had come to its end go on when it has something to do.
-async fn go_on(queue: &impl Queue, store: &impl Store, id: JobId) -> Result<()> {
+/// Lets a job that had come to its end go on when it has something to do. Where it was found at its end and is paused by now, the engine
+/// that had just ended it as a paused one saw the tasks come back, and took them for tried again before that.
+async fn go_on(queue: &impl Queue, store: &impl Store, id: JobId, found: JobStatus) -> Result<()> {
     if queue.depth(id).await?.open() > 0 {
-        let from = [JobStatus::Completed, JobStatus::Failed];
-        store.transition(id, &from, JobStatus::Queued, Some("tasks that were given up are tried again")).await?;
+        let from: &[_] = match found {
+            JobStatus::Completed | JobStatus::Failed => &[JobStatus::Completed, JobStatus::Failed, JobStatus::Paused],
+            _ => &[JobStatus::Completed, JobStatus::Failed],
+        };
+        store.transition(id, from, JobStatus::Queued, Some("tasks that were given up are tried again")).await?;
     }
     Ok(())
 }

@@ -82,8 +82,9 @@ impl JobStatus {
             Running => matches!(next, Paused | Completed | Failed | Cancelled),
             // Completed where the pages that were under way when it was paused were all that it lacked.
             Paused => matches!(next, Queued | Running | Completed | Failed | Cancelled),
-            Failed => matches!(next, Queued | Running | Cancelled),
-            Completed => matches!(next, Queued),
+            // Paused where tasks came back while a paused job was being ended.
+            Failed => matches!(next, Queued | Running | Paused | Cancelled),
+            Completed => matches!(next, Queued | Paused),
             Cancelled => false,
         }
     }
@@ -461,7 +462,7 @@ mod tests {
         for next in JobStatus::ALL {
             assert_eq!(
                 JobStatus::Completed.can_become(next),
-                next == JobStatus::Queued,
+                matches!(next, JobStatus::Queued | JobStatus::Paused),
                 "to try again what was given up"
             );
             assert!(!JobStatus::Cancelled.can_become(next));

@@ -249,9 +249,7 @@ async fn close<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
     if let Ok(depth) = shared.ask(shared.pipeline.queue().depth(run.id())).await {
         run.set_depth(depth);
         let looked = match run.stopping().map(|stop| stop.status) {
-            Some(JobStatus::Completed | JobStatus::Failed) if depth.open() > 0 => {
-                go_on(shared, run.id()).await.map(drop)
-            }
+            Some(JobStatus::Completed | JobStatus::Failed) if depth.open() > 0 => go_on(shared, run.id()).await,
             Some(JobStatus::Paused) => complete(shared, run, &depth).await,
             _ => Ok(()),
         };
@@ -267,17 +265,15 @@ async fn close<P: Pipeline>(shared: &Shared<P>, run: &JobRun) {
 
 /// Has a job with open tasks go on that is completed, or failed for want of any, unless it has its target. Either tasks that were
 /// given up came back while it was being ended, and whoever retried them found it running; or its server lost addresses by which
-/// it had the target, so the store is asked how many there are, whatever was counted here. Answers whether it goes on by this, and
-/// not by somebody else's word before.
-async fn go_on<P: Pipeline>(shared: &Shared<P>, id: JobId) -> Result<bool> {
+/// it had the target, so the store is asked how many there are, whatever was counted here.
+async fn go_on<P: Pipeline>(shared: &Shared<P>, id: JobId) -> Result<()> {
     let store = shared.pipeline.store();
     let states = shared.ask(store.job_states(&[id])).await?;
     if states.into_iter().flatten().all(|job| job.collected >= job.target) {
-        return Ok(false);
+        return Ok(());
     }
     let ended = [JobStatus::Completed, JobStatus::Failed];
-    let went_on = found(shared.ask(store.transition(id, &ended, JobStatus::Queued, None)).await)?;
-    Ok(went_on == Some(Transition::Applied))
+    found(shared.ask(store.transition(id, &ended, JobStatus::Queued, None)).await).map(drop)
 }
 
 /// Ends a paused job that lacks nothing: the pages that were under way brought the rest of its target, or were the last.
@@ -296,15 +292,11 @@ async fn complete<P: Pipeline>(shared: &Shared<P>, run: &JobRun, depth: &Depth) 
         return Ok(());
     }
     let paused = run.stopping();
+    let ended = [stop.status];
     run.ends_as(stop);
-    // Whoever retried what was given up before that found the job paused, and left it so. Who has had it go on since is heeded; who
-    // is still about to is taken for the former.
-    if depth.open() == 0
-        && shared.ask(shared.pipeline.queue().depth(run.id())).await?.open() > 0
-        && go_on(shared, run.id()).await?
-    {
-        let resumed = [JobStatus::Queued, JobStatus::Running];
-        let pause = store.transition(run.id(), &resumed, JobStatus::Paused, job.reason.as_deref());
+    // Whoever retried what was given up before that found the job paused, and left it so.
+    if depth.open() == 0 && shared.ask(shared.pipeline.queue().depth(run.id())).await?.open() > 0 {
+        let pause = store.transition(run.id(), &ended, JobStatus::Paused, job.reason.as_deref());
         if found(shared.ask(pause).await)? == Some(Transition::Applied) {
             paused.into_iter().for_each(|stop| run.ends_as(stop));
         }

@@ -152,6 +152,46 @@ async fn what_is_tried_again_while_a_paused_job_is_completed_is_not_left() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_paused_job_goes_on_whose_errors_are_retried_once_it_is_completed() {
+    let is_back = Arc::new(AtomicBool::new(false));
+    let there = is_back.clone();
+    let slow = |task: &Task| if number(task) == 1 { Duration::from_secs(8) } else { LATENCY };
+    let script = Script::with_latency(slow, move |task| {
+        if number(task) == 0 && !there.load(Ordering::Relaxed) {
+            return Err(FetchError::new(FetchErrorClass::Permanent, "http-404", "not there"));
+        }
+        Ok(text(task, addresses_of(number(task)).join(" ")))
+    });
+    let (pipeline, silence) = quiet_with(script);
+    let job = create(&*pipeline, "job", pages_job(2, 1_000)).await;
+    let engine = Engine::start(pipeline.clone(), EngineOptions::default());
+    let store = pipeline.store();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    store.transition(job, &[JobStatus::Running], JobStatus::Paused, None).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    // Whether anything came back is told long after the job is completed.
+    silence.delay("depths", Duration::from_secs(5));
+    let completed = async {
+        while store.job(job).await.unwrap().unwrap().status != JobStatus::Completed {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(Duration::from_secs(60), completed).await.expect("it is completed");
+    is_back.store(true, Ordering::Relaxed);
+    let of = ErrorSelection { job: Some(job), ..ErrorSelection::default() };
+    assert_eq!(desk::retry_errors(pipeline.queue(), store, &of, "it is back").await.unwrap().tasks, 1);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    silence.delay("depths", Duration::ZERO);
+    let done = async {
+        while pipeline.queue().depth(job).await.unwrap().done < 2 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    timeout(Duration::from_secs(120), done).await.expect("it goes on");
+    engine.drain().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_job_goes_on_as_soon_as_it_is_resumed() {
     let slow = |task: &Task| if number(task) == 0 { Duration::from_secs(50) } else { LATENCY };
     let answer = |task: &Task| Ok(text(task, addresses_of(number(task)).join(" ")));
