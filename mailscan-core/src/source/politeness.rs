@@ -215,12 +215,9 @@ impl Politeness {
                 }
                 of_job = Some((waiting, limit));
             }
-            // A timer takes a millisecond even for what is due.
-            if start > Instant::now() {
-                tokio::time::sleep_until(start).await;
-            }
-            // A process that did not get to run in time asks for another start.
-            if held.is_some() && !interval.is_zero() && is_late(due) {
+            if held.is_none() {
+                wait_until(start).await;
+            } else if !state.comes(due, interval, start + AHEAD).await {
                 continue;
             }
             // The host may have asked to be left alone since the start was promised.
@@ -382,7 +379,27 @@ fn defer(host: &str, after: Duration) -> FetchError {
         .retry_after(after)
 }
 
+async fn wait_until(due: Instant) {
+    // A timer takes a millisecond even for what is due.
+    if due > Instant::now() {
+        tokio::time::sleep_until(due).await;
+    }
+}
+
 impl Host {
+    /// Waits until a request is due whose start is agreed on with other processes, and no other of this process has just begun.
+    /// Answers whether it comes in time, and no later than at `latest`: a process that did not get to run asks for another start.
+    async fn comes(&self, due: Instant, interval: Duration, latest: Instant) -> bool {
+        wait_until(due).await;
+        if interval.is_zero() {
+            return true;
+        }
+        let next = self.schedule().next_here(due, interval, latest);
+        let Some(next) = next else { return false };
+        wait_until(next).await;
+        !is_late(next)
+    }
+
     fn schedule(&self) -> MutexGuard<'_, Schedule> {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }

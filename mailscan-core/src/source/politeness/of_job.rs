@@ -17,7 +17,7 @@ use crate::clock::in_time;
 use crate::fetch::{FetchError, JOB_TURN};
 use crate::job::JobId;
 use crate::limiter::Limiter;
-use crate::source::agreed::{AGAIN, AHEAD, Held, Terms, with_slack};
+use crate::source::agreed::{AGAIN, Held, Terms, with_slack};
 use crate::source::crowd::Place;
 use crate::turns::SharedTurns;
 
@@ -79,8 +79,7 @@ impl JobPlace {
 
     /// Waits until shortly before the start that a request has at the host, and asks whether it may begin then. Answers when it
     /// is due: that is the start, later by as long as the answer took beyond it, or a database that is not quick would let no request of
-    /// the job begin in time. Only a second of that counts, as far as starts are agreed on ahead: whoever takes longer is late, or
-    /// all that wait for one answer would begin together.
+    /// the job begin in time.
     ///
     /// # Errors
     /// For how long it may not, where that is longer than until the start.
@@ -95,7 +94,7 @@ impl JobPlace {
         if !left.is_zero() && answered + left > start {
             return Err(left);
         }
-        Ok(start + answered.saturating_duration_since(start.max(asked)).min(AHEAD))
+        Ok(start + answered.saturating_duration_since(start.max(asked)))
     }
 
     /// For how long a request that is to begin at this time may not, because of what other processes have begun for the job.

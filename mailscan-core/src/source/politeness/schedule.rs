@@ -71,6 +71,8 @@ pub(super) struct Schedule {
     pages: AHashMap<u64, u8>,
     /// How often pages were not answered in this silence, by their hashes.
     unanswered: AHashMap<u64, u8>,
+    /// When the next request may begin whose start is agreed on with other processes, by those that have begun in this one.
+    next_here: Instant,
     /// Starts that were promised and not used, with the intervals behind them.
     given_back: Vec<(Instant, Duration)>,
     /// Requests in a row without an answer, since when, when the last of them was, and when the host was tried last after it was
@@ -116,6 +118,7 @@ impl Schedule {
             has_pages: false,
             pages: AHashMap::new(),
             unanswered: AHashMap::new(),
+            next_here: now,
             given_back: Vec::new(),
             silent: 0,
             silent_since: now,
@@ -272,6 +275,16 @@ impl Schedule {
         let now = Instant::now();
         let start = self.closed().max(now);
         if start > latest { Err(start - now) } else { Ok(start) }
+    }
+
+    /// When a request begins that is due now, of those whose starts are agreed on with other processes: all that waited for one
+    /// answer are late together, and are to begin one after the other. `None` where that is later than `latest`.
+    pub(super) fn next_here(&mut self, due: Instant, interval: Duration, latest: Instant) -> Option<Instant> {
+        let start = self.next_here.max(due);
+        (start <= latest).then(|| {
+            self.next_here = start + interval;
+            start
+        })
     }
 
     /// Notes that a request begins which keeps this interval, or none; `None` where the host is to be left alone by now.
