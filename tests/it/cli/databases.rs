@@ -1,6 +1,6 @@
 //! The database of the commands: new, missing, something else, in use, and in a folder that is searched.
 
-use std::fs;
+use std::fs::{self, File};
 
 use mailscan_core::backend::sqlite::{Sqlite, SqliteOptions};
 use mailscan_core::job::{JobId, JobStatus};
@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::jobs::{show, sources};
-use super::{json, run_in};
+use super::{Ran, json, mailscan, run_in};
 
 #[test]
 fn the_database_is_no_source() {
@@ -26,6 +26,21 @@ fn the_database_is_no_source() {
     let named = run_in(folder.path(), &["scan", "mailscan.db"]);
     assert_eq!((named.code, named.out.as_str()), (1, ""));
     assert!(named.err.contains("cannot read `mailscan.db`: it is a database of mailscan"), "{}", named.err);
+}
+
+#[test]
+fn the_database_is_no_source_on_standard_input_either() {
+    let folder = sources();
+    assert_eq!(run_in(folder.path(), &["run", "--path", "in", "--target", "9"]).code, 0);
+    let database = Connection::open(folder.path().join("mailscan.db")).unwrap();
+    database.execute_batch("CREATE TABLE more (text); INSERT INTO more VALUES ('ann@a.org')").unwrap();
+    for name in ["mailscan.db", "mailscan.db-wal"] {
+        let file = File::open(folder.path().join(name)).unwrap();
+        let scanned: Ran = mailscan(folder.path()).args(["scan", "-"]).stdin(file).output().unwrap().into();
+        assert_eq!((scanned.code, scanned.out.as_str()), (1, ""), "{name}");
+        let refusal = "cannot read `(standard input)`: it is a database of mailscan or a part of one";
+        assert!(scanned.err.contains(refusal), "{name}: {}", scanned.err);
+    }
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(super) enum Told {
     Searched(Searched),
     /// That this is all for now.
     Pause,
-    /// That the search is to stop, and little comes after this.
+    /// That the search is to stop: after this comes only what threads have found that they have not told of yet.
     Stopping,
 }
 
@@ -186,7 +186,7 @@ fn in_order<I: Iterator<Item = Input>>(
         take(Told::Pause)?;
     }
     turns.stop();
-    // Whoever does not wait for the rest loses nothing of this.
+    // What threads have told of is handed over before any of them is waited for: whoever asks once more to stop ends it all.
     shelves.iter().try_for_each(|shelf| order.sort_in(shelf.take(order.turn), take))?;
     take(Told::Stopping)?;
     let until = Instant::now() + GRACE;

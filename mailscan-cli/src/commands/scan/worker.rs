@@ -19,6 +19,8 @@ use super::stream;
 
 /// How many addresses a thread takes on to the next file, or part of one; what it forgets is only handed over once more.
 const REMEMBERED: usize = 1 << 16;
+/// What leads to the file that a shell gives as standard input, where it is one and the system has such links.
+const STDIN: &str = "/dev/stdin";
 /// Why what is named is not searched.
 const OWN: &str =
     "it is a database of mailscan or a part of one, which is no source: `mailscan job export` writes it out";
@@ -128,14 +130,16 @@ impl Worker {
             Input::Named(path) | Input::Listed(path) => path.to_string_lossy().into_owned(),
         };
         let mut searched = Searched { source, ..Searched::default() };
+        // Once: a pipe may be gone by the time that it ends.
+        let is_stream = is_stream(input);
         // A defect of whatever reads a kind of file costs that file, not the search of all others.
         let result = catch_unwind(AssertUnwindSafe(|| {
-            self.open(input, &mut searched)?.map_or(Ok(()), |pieces| self.read(pieces, &mut searched, taker))
+            self.open(input, is_stream, &mut searched)?.map_or(Ok(()), |pieces| self.read(pieces, &mut searched, taker))
         }))
         .unwrap_or_else(|_| Err(io::Error::other(DEFECT)));
         (searched.ended, searched.stopped) = (true, self.stopped.load(Ordering::Acquire));
         searched.error = result.err().map(|error| format!("cannot read `{}`: {error}", searched.source));
-        if searched.stopped && is_stream(input) {
+        if searched.stopped && is_stream {
             // What breaks off because nobody waits for the rest is not damaged.
             (searched.error, searched.unread) = (None, None);
         }
@@ -143,11 +147,11 @@ impl Worker {
     }
 
     /// Opens an input, unless it is to be passed over.
-    fn open(&mut self, input: &Input, searched: &mut Searched) -> io::Result<Option<Pieces>> {
+    fn open(&mut self, input: &Input, is_stream: bool, searched: &mut Searched) -> io::Result<Option<Pieces>> {
         let stopped = || Arc::clone(&self.stopped);
         let (pieces, path) = match input {
-            Input::Stdin => (Pieces::from_reader(stream::stdin(stopped()), ""), Path::new("")),
-            Input::Named(path) if is_stream(input) => {
+            Input::Stdin => (Pieces::from_reader(stream::stdin(stopped()), ""), Path::new(STDIN)),
+            Input::Named(path) if is_stream => {
                 (Pieces::from_reader(stream::pipe(path.clone(), stopped()), &searched.source), path.as_path())
             }
             Input::Named(path) => (readable(path).and_then(|()| self.open_file(path)), path.as_path()),

@@ -23,8 +23,10 @@ const JOURNALS: [&[u8]; 3] = [b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83", b"\xd9\x
 /// Whether the file at `path`, which begins with these bytes, is a database of mailscan or lies beside one.
 pub(super) fn is_own(path: &Path, start: &[u8]) -> bool {
     // A link may give any name to what holds rows.
-    let real = JOURNALS.iter().any(|mark| start.starts_with(mark)).then(|| path.canonicalize().ok()).flatten();
-    is_database(path, start) || database_beside(real.as_deref().unwrap_or(path)).is_some()
+    let holds_rows = start.starts_with(SQLITE) || JOURNALS.iter().any(|mark| start.starts_with(mark));
+    let real = holds_rows.then(|| path.canonicalize().ok()).flatten();
+    let path = real.as_deref().unwrap_or(path);
+    is_database(path, start) || database_beside(path).is_some()
 }
 
 /// The database of mailscan that a file of this name lies beside.
