@@ -122,10 +122,11 @@ impl<'a> NewFile<'a> {
         let replaces = there.as_ref().map_or_else(|error| error.kind() == ErrorKind::NotFound, fs::Metadata::is_file);
         // Before the file is there, so that none of them leaves it behind.
         let stop = if replaces { Some(Signals::of_terminal()?) } else { None };
-        let opened = if replaces { open(path, there.ok().as_ref()) } else { in_place(path).map(|file| (file, None)) };
-        let known = opened.and_then(|(file, part)| Ok((file.metadata()?.is_file(), file, part)));
-        let (is_regular, file, part) = known.map_err(|error| cannot_write(path, &error))?;
-        let is_old = is_regular && part.is_none();
+        let opened = if replaces { open(path, there.ok().as_ref()) } else { in_place(path) };
+        let known = opened.and_then(|(file, place)| Ok((file.metadata()?.is_file(), file, place)));
+        let (is_regular, file, place) = known.map_err(|error| cannot_write(path, &error))?;
+        let is_old = is_regular && matches!(place, Place::There);
+        let part = if let Place::Beside(part) = place { Some(part) } else { None };
         // What is no file on a disk, such as a pipe, has nobody to tell what stands in it.
         let stop = if is_regular && stop.is_none() { Some(Signals::of_terminal()?) } else { stop };
         Ok(Self { file, part, is_regular, is_old, stop, path })
@@ -193,35 +194,45 @@ impl Write for NewFile<'_> {
     }
 }
 
+/// Where a file stands that is to be written.
+enum Place {
+    /// Beside the place where it is to be, under this name.
+    Beside(PathBuf),
+    /// It was there before.
+    There,
+    /// It was made where a link leads to.
+    Made,
+}
+
 /// Opens a new file beside the one that is there, to take its place; or that one itself where the new one could not be put there,
 /// or would not be its owner's.
-fn open(path: &Path, there: Option<&Metadata>) -> io::Result<(File, Option<PathBuf>)> {
+fn open(path: &Path, there: Option<&Metadata>) -> io::Result<(File, Place)> {
     let new = beside(path);
-    let Some(there) = there else { return new.map(|(file, part)| (file, Some(part))) };
+    let Some(there) = there else { return new.map(|(file, part)| (file, Place::Beside(part))) };
     let refused = match &new {
         Ok((file, part)) => take_over(file, there).inspect_err(|_| drop(fs::remove_file(part)))?,
         Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => true,
         Err(_) => false,
     };
-    if refused && let Ok(file) = in_place(path) {
+    if refused && let Ok(opened) = in_place(path) {
         if let Ok((_, part)) = new {
             // Nothing stands in it.
             let _ = fs::remove_file(part);
         }
         let path = crate::render::escape(&path.display().to_string());
         say!("{path} is written in place: no file of the same owner can be put there");
-        return Ok((file, None));
+        return Ok(opened);
     }
     // Whoever may not write to a file but may remove it from its folder may put another there.
-    new.map(|(file, part)| (file, Some(part)))
+    new.map(|(file, part)| (file, Place::Beside(part)))
 }
 
 /// Opens what is there itself, with all that it holds; makes it where a link leads to nothing.
-fn in_place(path: &Path) -> io::Result<File> {
+fn in_place(path: &Path) -> io::Result<(File, Place)> {
     // In a folder for all, Linux lets nobody ask for the file of another to be made, whoever may write to it (fs.protected_regular).
     match OpenOptions::new().write(true).open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => File::create(path),
-        opened => opened,
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok((File::create(path)?, Place::Made)),
+        opened => Ok((opened?, Place::There)),
     }
 }
 
