@@ -33,6 +33,8 @@ const PLACE: usize = 8 << 20;
 const FILE_PLACES: usize = 16;
 /// When a page that found no place comes back: its beginning is read again each time.
 const COMES_BACK: Duration = Duration::from_secs(30);
+/// The same where it is its own host that leaves it none. That is asked for nothing meanwhile, small pages either.
+const HOST_COMES_BACK: Duration = Duration::from_secs(10);
 
 /// A decoded body.
 #[derive(Debug)]
@@ -200,14 +202,16 @@ impl Room<'_> {
         }
         let now = Instant::now();
         let until = now + self.deadline.saturating_duration_since(now) / 2;
-        let later = |code, message| FetchError::new(FetchErrorClass::Deferred, code, message).retry_after(COMES_BACK);
+        let later = |after, code, message| FetchError::new(FetchErrorClass::Deferred, code, message).retry_after(after);
         let count = self.cap.div_ceil(PLACE).clamp(1, FILE_PLACES);
         // Where bodies of its own host have all that this may have, it is asked for no more until some of them have come.
-        let claim = timeout_at(until, self.places.claim(host_of(self.url), count))
-            .await
-            .map_err(|_| later("host-bodies", "the host was sending as many large pages as one may, for too long"))?;
+        let claim = timeout_at(until, self.places.claim(host_of(self.url), count)).await.map_err(|_| {
+            let message = "the host was sending as many large pages as one may, for too long";
+            later(HOST_COMES_BACK, "host-bodies", message)
+        })?;
         came.place = timeout_at(until, self.places.place(count)).await.map_err(|_| {
-            later(BODIES_FULL, "large pages of others were being read for so long that there was no room for it")
+            let message = "large pages of others were being read for so long that there was no room for it";
+            later(COMES_BACK, BODIES_FULL, message)
         })?;
         came.claim = Some(claim);
         Ok(())
