@@ -62,10 +62,10 @@ pub struct EngineOptions {
     pub min_free_disk: u64,
     /// A host with this many tasks here, running or waiting, is claimed no more for now; one claim brings at most as
     /// many of one host and job. Where there are many hosts for few places, each gets no more than twice its share; files and
-    /// calls of searches are no host's, and one claim may bring half of the places of them. Where
-    /// one host is all that the only job has, and there are no more places than this, it may also have what waits for a
-    /// place, and one claim may bring that. A job that asks its hosts less often than others counts by itself, and not in
-    /// this ([`Fetcher::per_host_for`](crate::fetch::Fetcher::per_host_for)).
+    /// calls of searches are no host's, and one claim may bring half of the places of them, but no more than this, nor
+    /// than a thousand. Where one host is all that the only job has, and there are no more places than this, it may also
+    /// have what waits for a place, and one claim may bring that. A job that asks its hosts less often than others counts
+    /// by itself, and not in this ([`Fetcher::per_host_for`](crate::fetch::Fetcher::per_host_for)).
     pub per_host: usize,
     /// Who is not collected, whatever the job. Every process that works on it needs the list.
     pub suppression: Suppression,
