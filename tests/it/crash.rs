@@ -87,7 +87,7 @@ fn kill_once(folder: &Path, id: u64, latest: Duration) -> bool {
 /// only where the job ended before, or hardly ever began.
 async fn kill_at_work(folder: &Path, id: u64, web: &SimulatedWeb, wanted: u64) -> u64 {
     let (mut hits, mut latest) = (0, LATEST_KILL);
-    for _ in 0..wanted * 10 {
+    for tries in 1..=wanted * 10 {
         let (path, before) = (folder.to_owned(), web.stats().requests);
         if !tokio::task::spawn_blocking(move || kill_once(&path, id, latest)).await.unwrap() {
             break;
@@ -96,8 +96,8 @@ async fn kill_at_work(folder: &Path, id: u64, web: &SimulatedWeb, wanted: u64) -
         if hits == wanted {
             break;
         }
-        // A busy machine takes longer to start it.
-        if hits == 0 {
+        // A busy machine takes longer to start it, and longer still if it grows busier.
+        if hits * 2 < tries {
             latest += LATEST_KILL / 4;
         }
     }
