@@ -114,8 +114,8 @@ async fn a_job_that_lacks_nothing_when_its_last_page_ends_is_not_paused() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_is_tried_again_while_a_paused_job_is_completed_is_not_left() {
+/// Two pages, of which the first is not there until that is set, and the second takes eight seconds.
+fn one_away_and_one_slow() -> (Arc<AtomicBool>, Script) {
     let is_back = Arc::new(AtomicBool::new(false));
     let there = is_back.clone();
     let slow = |task: &Task| if number(task) == 1 { Duration::from_secs(8) } else { LATENCY };
@@ -125,6 +125,12 @@ async fn what_is_tried_again_while_a_paused_job_is_completed_is_not_left() {
         }
         Ok(text(task, addresses_of(number(task)).join(" ")))
     });
+    (is_back, script)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_tried_again_while_a_paused_job_is_completed_is_not_left() {
+    let (is_back, script) = one_away_and_one_slow();
     let (pipeline, silence) = quiet_with(script);
     let job = create(&*pipeline, "job", pages_job(2, 1_000)).await;
     let engine = Engine::start(pipeline.clone(), EngineOptions::default());
@@ -153,15 +159,7 @@ async fn what_is_tried_again_while_a_paused_job_is_completed_is_not_left() {
 
 #[tokio::test(start_paused = true)]
 async fn a_paused_job_goes_on_whose_errors_are_retried_once_it_is_completed() {
-    let is_back = Arc::new(AtomicBool::new(false));
-    let there = is_back.clone();
-    let slow = |task: &Task| if number(task) == 1 { Duration::from_secs(8) } else { LATENCY };
-    let script = Script::with_latency(slow, move |task| {
-        if number(task) == 0 && !there.load(Ordering::Relaxed) {
-            return Err(FetchError::new(FetchErrorClass::Permanent, "http-404", "not there"));
-        }
-        Ok(text(task, addresses_of(number(task)).join(" ")))
-    });
+    let (is_back, script) = one_away_and_one_slow();
     let (pipeline, silence) = quiet_with(script);
     let job = create(&*pipeline, "job", pages_job(2, 1_000)).await;
     let engine = Engine::start(pipeline.clone(), EngineOptions::default());
