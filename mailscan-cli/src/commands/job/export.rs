@@ -262,3 +262,22 @@ fn take_over(file: &File, there: &Metadata) -> io::Result<bool> {
 fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
     Failure::Failed(format!("cannot write `{}`: {error}", path.display()))
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_is_made_behind_a_link_is_not_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("old"), "before").unwrap();
+        for (target, holds_a_part) in [("old", false), ("new", true)] {
+            let link = path(&format!("link-to-{target}"));
+            std::os::unix::fs::symlink(target, &link).unwrap();
+            let file = NewFile::create(&link).unwrap();
+            assert_eq!((file.holds_a_part(), path(target).exists()), (holds_a_part, true), "{target}");
+        }
+        assert_eq!(fs::read_to_string(path("old")).unwrap(), "before");
+    }
+}
